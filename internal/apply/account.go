@@ -1,0 +1,192 @@
+package apply
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// accounts does the Self-auth side of a batch: persons, then memberships. Whoever is refused carries the error in
+// item.failed; an error that is returned stops the run. Everything here may be done twice.
+func (x *executor) accounts(items []*item, resumed bool) error {
+	items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.failed != nil })
+	if err := x.create(acting(items, state.PersonCreate), resumed); err != nil {
+		return err
+	}
+	if err := x.persons(items, state.PersonEnable, x.enable); err != nil {
+		return err
+	}
+	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.leave); err != nil {
+		return err
+	}
+	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.join); err != nil {
+		return err
+	}
+	if err := x.persons(items, state.PersonExpire, x.expire); err != nil {
+		return err
+	}
+	return x.persons(items, state.PersonDelete, x.delete)
+}
+
+func acting(items []*item, act state.PersonAct) (some []*item) {
+	for _, it := range items {
+		if it.failed == nil && it.intent.Effect.Act == act {
+			some = append(some, it)
+		}
+	}
+	return some
+}
+
+func personIDs(items []*item) []uuid.UUID {
+	ids := make([]uuid.UUID, len(items))
+	for i, it := range items {
+		ids[i] = it.intent.Effect.Person
+	}
+	return ids
+}
+
+// create makes persons. Those that are there (by the plan, or because a stopped run may have made them) are looked
+// up first, and enabled again if expired.
+func (x *executor) create(items []*item, resumed bool) error {
+	var known []*item
+	for _, it := range items {
+		if resumed || it.shape.Exists {
+			known = append(known, it)
+		}
+	}
+	missing, err := x.findMade(items, known)
+	if err != nil {
+		return err
+	}
+	news := make(map[*item]providers.NewPerson, len(missing))
+	var able []*item
+	for _, it := range missing {
+		name, display, ok := x.namer.Person(it.row.User, it.shape.Slug, it.shape.Suffix)
+		if !ok {
+			it.failed = &providers.Error{Kind: providers.Refused, Side: "Anthill", Doing: "name the person", Reason: "no name can be made from the row"}
+			continue
+		}
+		news[it] = providers.NewPerson{ID: it.intent.Effect.Person, Name: name, Display: display, Mail: it.row.Email}
+		able = append(able, it)
+	}
+	return bisect(able, func(some []*item) error {
+		persons := make([]providers.NewPerson, len(some))
+		for i, it := range some {
+			persons[i] = news[it]
+		}
+		return x.Accounts.Create(x.work, persons)
+	})
+}
+
+// findMade looks up known ones, enables those that are expired, and returns the items whose persons are to be made.
+func (x *executor) findMade(items, known []*item) ([]*item, error) {
+	if len(known) == 0 {
+		return items, nil
+	}
+	found, err := x.Accounts.Lookup(x.work, personIDs(known))
+	if err != nil {
+		return nil, err
+	}
+	there := map[uuid.UUID]bool{}
+	var expired []uuid.UUID
+	for _, p := range found {
+		there[p.ID] = true
+		if p.Expired {
+			expired = append(expired, p.ID)
+		}
+	}
+	if len(expired) > 0 {
+		if err := x.Accounts.Enable(x.work, expired); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return there[it.intent.Effect.Person] }), nil
+}
+
+// bisect does something to items together, and splits those that are refused until the culprits stand alone.
+func bisect(items []*item, do func([]*item) error) error {
+	if len(items) == 0 {
+		return nil
+	}
+	err := do(items)
+	switch {
+	case err == nil:
+		return nil
+	case !refused(err):
+		return err
+	case len(items) == 1:
+		items[0].failed = err
+		return nil
+	}
+	half := len(items) / 2
+	if err := bisect(items[:half], do); err != nil {
+		return err
+	}
+	return bisect(items[half:], do)
+}
+
+func (x *executor) persons(items []*item, act state.PersonAct, do func([]*item) error) error {
+	return bisect(acting(items, act), do)
+}
+
+func (x *executor) enable(items []*item) error { return x.Accounts.Enable(x.work, personIDs(items)) }
+func (x *executor) expire(items []*item) error { return x.Accounts.Expire(x.work, personIDs(items)) }
+func (x *executor) delete(items []*item) error { return x.Accounts.Delete(x.work, personIDs(items)) }
+
+// memberships gathers the items by group, in the order of ids, and does one call a group.
+func (x *executor) memberships(items []*item, which func(*item) []uuid.UUID, do func(group uuid.UUID, items []*item) error) error {
+	byGroup := map[uuid.UUID][]*item{}
+	var groups []uuid.UUID
+	for _, it := range items {
+		if it.failed != nil {
+			continue
+		}
+		for _, g := range which(it) {
+			if byGroup[g] == nil {
+				groups = append(groups, g)
+			}
+			byGroup[g] = append(byGroup[g], it)
+		}
+	}
+	slices.SortFunc(groups, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	for _, g := range groups {
+		if err := bisect(byGroup[g], func(some []*item) error { return do(g, some) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *executor) join(group uuid.UUID, items []*item) error {
+	return x.Accounts.AddMembers(x.work, group, personIDs(items))
+}
+
+// leave takes members out; a group that is gone has none.
+func (x *executor) leave(group uuid.UUID, items []*item) error {
+	err := x.Accounts.RemoveMembers(x.work, group, personIDs(items))
+	if providers.KindOf(err) == providers.NotFound {
+		return nil
+	}
+	return err
+}
+
+// takeBack undoes in Self-auth what was done for users whose rows could not be written.
+func (x *executor) takeBack(items []*item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	lost := make([]*item, len(items))
+	for i, it := range items {
+		lost[i] = &item{intent: it.intent}
+	}
+	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
+		return err
+	}
+	if made := acting(lost, state.PersonCreate); len(made) > 0 {
+		return x.Accounts.Expire(x.work, personIDs(made))
+	}
+	return nil
+}

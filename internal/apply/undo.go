@@ -1,0 +1,88 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"anthill/state"
+)
+
+// aftermath is what a rollback leaves: pauses, runs marked as undone, waves that are no longer done.
+func (x *executor) aftermath(context.Context) error {
+	u := x.p.Undo
+	if u == nil {
+		return nil
+	}
+	if len(u.Lift) > 0 {
+		if err := x.record.Lift(x.work, u.Lift); err != nil {
+			return err
+		}
+	}
+	if len(u.Pauses) > 0 {
+		pauses := slices.Clone(u.Pauses)
+		for i := range pauses {
+			pauses[i].Run, pauses[i].At = x.record.ID(), x.Now().UTC()
+			pauses[i].Reason = "rolled back by run " + x.record.ID()
+		}
+		if err := x.record.Pause(x.work, pauses); err != nil {
+			return err
+		}
+		if err := x.unlatch(pauses); err != nil {
+			return err
+		}
+	}
+	if len(u.Whole) > 0 {
+		if err := x.record.Undone(x.work, u.Whole, true); err != nil {
+			return err
+		}
+	}
+	if len(u.Again) > 0 {
+		return x.record.Undone(x.work, u.Again, false)
+	}
+	return nil
+}
+
+// unlatch takes "done" and "moved" from waves of which a user was taken back (L15).
+func (x *executor) unlatch(pauses []state.Pause) error {
+	var waves []state.Wave
+	for _, p := range pauses {
+		w, ok := x.waves[p.Wave]
+		if !ok || w.MovedAt.IsZero() && w.DoneAt.IsZero() {
+			continue
+		}
+		w.MovedAt, w.DoneAt = time.Time{}, time.Time{}
+		x.waves[p.Wave] = w
+		waves = append(waves, w)
+	}
+	if len(waves) == 0 {
+		return nil
+	}
+	return x.record.Waves(x.work, waves)
+}
+
+// closeOpen ends an open run before it is rolled back: what is in flight is settled as made, nothing new is tried.
+func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
+	run, err := x.Store.Resume(ctx, open.ID)
+	if err != nil {
+		return err
+	}
+	intents, err := run.Open(x.work)
+	if err != nil {
+		return err
+	}
+	if len(intents) > 0 {
+		outcomes := make([]state.Outcome, len(intents))
+		for i, in := range intents {
+			after := in.After
+			after.Standing, after.Groups = state.Failed, nil
+			outcomes[i] = state.Outcome{Intent: in.ID, User: in.User, Tenant: in.Tenant, Wave: in.Wave, Verdict: state.Refused,
+				Reason: "the run was rolled back while this user was in flight", Recorded: &after}
+		}
+		if err := run.Settle(x.work, nil, outcomes, run.Position()); err != nil {
+			return err
+		}
+	}
+	_, err = run.Close(x.work, "remainder")
+	return err
+}

@@ -1,0 +1,388 @@
+package planner
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/planner/rollout"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// decision turns the spooled entries into user changes and figures.
+type decision struct {
+	*world
+	sink      Sink
+	waves     []config.Wave
+	before    [][]bool // waves[i] comes before waves[j]
+	policies  map[string]config.Policy
+	segment   []int // of each wave in the sink; -1: none opened
+	follow    int   // segment of follow-ups
+	tallies   []rollout.Tally
+	views     []waveFigures
+	followed  effects
+	dupName   map[uint64]bool
+	dupMail   map[uint64]bool
+	first     map[uint64]bool // shared addresses met already (shared_email = "first_tenant")
+	unordered map[[2]int]int64
+	skipped   map[SkipReason]int64
+	pauses    map[pauseKey]bool
+	counts    struct{ moved, nowhere, groupless, unverified, lifted int64 }
+	shared    int64
+	moved     map[string]int64 // users moved, by policy
+}
+
+type pauseKey struct {
+	wave   string
+	tenant uuid.UUID
+}
+
+// waveFigures are the figures of one wave for its view.
+type waveFigures struct {
+	matched, moved, skipped, waiting, late int64
+	due                                    effects
+}
+
+// effects counts effects by tenant.
+type effects map[int]*TenantEffect
+
+func (e effects) of(w *world, t int) *TenantEffect {
+	f, ok := e[t]
+	if !ok {
+		f = &TenantEffect{}
+		if t >= 0 {
+			f.Tenant, f.Slug = w.tenants[t].ID, w.tenants[t].Slug
+		}
+		e[t] = f
+	}
+	return f
+}
+
+// user decides one entry.
+func (d *decision) user(e *entry) error {
+	if e.Rec && e.Standing == state.Moved {
+		d.counts.moved++
+		d.moved[d.world.policies.list[e.Policy]]++
+		d.tallyMoved(e)
+		return d.followUp(e)
+	}
+	if !e.Row || e.Deleted || e.Tenant < 0 || d.tenants[e.Tenant].Deleted {
+		return nil
+	}
+	return d.candidate(e)
+}
+
+// matching returns the waves that select an entry, in the order of after.
+func (d *decision) matching(e *entry) (waves []int) {
+	role := d.roles.list[e.Role]
+	for i := range d.waves {
+		if d.waves[i].Enabled && d.tenants[e.Tenant].match[i].has(e.User, role) {
+			waves = append(waves, i)
+		}
+	}
+	return waves
+}
+
+// tallyMoved counts a moved user for the waves that would select it (L17) and for the one it was moved under.
+func (d *decision) tallyMoved(e *entry) {
+	if e.Row && !e.Deleted && e.Tenant >= 0 && !d.tenants[e.Tenant].Deleted {
+		for _, i := range d.matching(e) {
+			d.tallies[i].Match++
+		}
+	}
+	name := d.world.waves.list[e.Wave]
+	if i := slices.IndexFunc(d.waves, func(w config.Wave) bool { return w.Name == name }); i >= 0 {
+		d.tallies[i].Moved++
+		d.views[i].moved++
+		d.views[i].matched++
+	}
+}
+
+func (d *decision) candidate(e *entry) error {
+	waves := d.matching(e)
+	if len(waves) == 0 {
+		d.counts.nowhere++
+		return nil
+	}
+	own := waves[0]
+	reason := d.skipReason(e)
+	for _, i := range waves {
+		d.tallies[i].Match++
+		if reason != 0 {
+			d.tallies[i].MatchSkip++
+		}
+	}
+	if reason == 0 {
+		for _, i := range waves[1:] {
+			if !d.before[own][i] {
+				d.unordered[[2]int{own, i}]++
+			}
+		}
+	}
+	v := &d.views[own]
+	v.matched++
+	if reason != 0 {
+		v.skipped++
+		return d.skip(e, reason)
+	}
+	if d.pauses[pauseKey{d.waves[own].Name, uuid.Nil}] || d.pauses[pauseKey{d.waves[own].Name, d.tenants[e.Tenant].ID}] {
+		v.waiting++
+		d.tallies[own].Waiting++
+		return d.skip(e, SkipPaused)
+	}
+	d.tallies[own].Due++
+	return d.move(e, own)
+}
+
+func (d *decision) skip(e *entry, reason SkipReason) error {
+	d.skipped[reason]++
+	return d.sink.Skip(e.User, reason)
+}
+
+// skipReason judges in the order of the reasons.
+func (d *decision) skipReason(e *entry) SkipReason {
+	t := &d.tenants[e.Tenant]
+	switch {
+	case e.Status != 0:
+		return e.Status
+	case t.Status == "suspended":
+		return SkipTenantSuspended
+	case t.Status != "active":
+		return SkipTenantCancelled
+	case t.blocked:
+		return SkipTenantBlocked
+	case t.taken:
+		return SkipGroupTaken
+	case d.isOpen(e.User):
+		return SkipOpenRun
+	case e.Link != uuid.Nil && !e.Own:
+		return SkipLinkUnknown
+	case e.Link != uuid.Nil:
+		return SkipInvalid // found: nothing is made of the address
+	case e.Problem != 0:
+		return e.Problem
+	case d.dupMail[e.Mail] && !d.firstOf(e):
+		return SkipShared
+	case d.dir.mailTaken(e.Mail, e.Person):
+		return SkipEmailTaken
+	}
+	return SkipInvalid
+}
+
+// firstOf says whether a user may have a shared address: the first in order, where the configuration wants that.
+func (d *decision) firstOf(e *entry) bool {
+	d.shared++
+	if d.in.Config.Identity.SharedEmail != "first_tenant" || d.first[e.Mail] {
+		return false
+	}
+	d.first[e.Mail] = true
+	return true
+}
+
+func (d *decision) isOpen(user uuid.UUID) bool {
+	_, open := slices.BinarySearchFunc(d.openUsers, user, compareID)
+	return open
+}
+
+// wanted are the groups that a user of the role belongs in, sorted.
+func (d *decision) wanted(e *entry) (ids []uuid.UUID) {
+	role := d.roles.list[e.Role]
+	for _, g := range d.tenants[e.Tenant].groups {
+		if g.members.Has(role) {
+			ids = append(ids, g.id)
+		}
+	}
+	slices.SortFunc(ids, compareID)
+	return ids
+}
+
+// move adds the change that moves a user under a wave.
+func (d *decision) move(e *entry, wave int) error {
+	w := d.waves[wave]
+	policy := d.policies[w.Policy]
+	t := &d.tenants[e.Tenant]
+	s := Shape{Tenant: t.ID, Relies: providers.ReliesAll, Act: state.PersonNone, Wave: w.Name, Policy: w.Policy, Standing: state.Moved,
+		Generation: e.Generation, Ours: e.OwnOurs || !e.Own, Found: e.Link != uuid.Nil, LinkOurs: e.Link == uuid.Nil || e.OwnOurs}
+	for _, g := range d.wanted(e) {
+		switch {
+		case !e.Own || !d.dir.isMember(e.Person, g):
+			s.Join = append(s.Join, g)
+		case slices.Contains(e.Groups, g) || e.OwnOurs:
+			s.Keep = append(s.Keep, g)
+		}
+	}
+	f := d.views[wave].due.of(d.world, e.Tenant)
+	switch {
+	case e.Link != uuid.Nil:
+		f.Found++
+		if e.OwnOurs && e.Expired {
+			s.Act = state.PersonEnable
+		}
+	default:
+		s.Act, s.Link, s.Exists, s.Slug = state.PersonCreate, true, e.Own, t.Slug
+		f.Link++
+		if e.Own {
+			f.Enable++
+		} else {
+			f.Create++
+			s.Suffix = d.dupName[e.Name] || d.dir.nameTaken(e.Name)
+		}
+	}
+	d.setMethod(&s, e, f)
+	s.Complete = policy.CompleteOnLink && !e.Completed
+	f.Users++
+	f.Join += int64(len(s.Join))
+	if isAdmin(d.roles.list[e.Role]) {
+		f.Admins++
+	}
+	if len(s.Join)+len(s.Keep) == 0 {
+		d.counts.groupless++
+	}
+	return d.sink.Add(d.open(wave), s, UserChange{User: e.User, Before: e.Digest})
+}
+
+// setMethod lifts the method to the policy's; without a password dual is written as self_auth (L6); none is
+// lowered (L5).
+func (d *decision) setMethod(s *Shape, e *entry, f *TenantEffect) {
+	want := state.MethodDual
+	if !e.Password {
+		want = state.MethodSelfAuth
+	}
+	if e.Method >= want {
+		return
+	}
+	s.Method = want
+	if want == state.MethodDual {
+		f.Dual++
+	} else {
+		f.SelfAuth++
+	}
+}
+
+func (d *decision) open(wave int) int {
+	if d.segment[wave] < 0 {
+		d.segment[wave] = d.sink.Segment(SegmentMove, d.waves[wave].Name)
+	}
+	return d.segment[wave]
+}
+
+// followUp adds what a moved user's row asks for since: groups by role and tenant, and the end of a person whose
+// row is gone (L24, L25, L28, L30).
+func (d *decision) followUp(e *entry) error {
+	if d.isOpen(e.User) {
+		return nil
+	}
+	if !e.Row {
+		return d.gone(e)
+	}
+	if e.Link != e.RecPerson {
+		d.outside.link++
+		return nil
+	}
+	if !e.Own {
+		d.outside.person++
+		return nil
+	}
+	if e.Deleted || e.Status != 0 || e.Tenant < 0 {
+		return nil
+	}
+	t := &d.tenants[e.Tenant]
+	if !t.Live() || t.blocked || t.taken {
+		return nil
+	}
+	wave := d.world.waves.list[e.Wave]
+	paused := d.pauses[pauseKey{wave, uuid.Nil}] || d.pauses[pauseKey{wave, t.ID}]
+	s := Shape{Tenant: t.ID, Relies: providers.ReliesMember, Act: state.PersonNone, Wave: wave, Policy: d.world.policies.list[e.Policy],
+		Standing: state.Moved, Generation: e.Generation, Ours: e.Ours, LinkOurs: e.LinkOurs, Found: true}
+	want := d.wanted(e)
+	for _, g := range want {
+		if !paused && !d.dir.isMember(e.Person, g) {
+			s.Join = append(s.Join, g)
+		}
+	}
+	for _, g := range e.Groups {
+		if slices.Contains(want, g) || !d.mayLeave(e, g) {
+			s.Keep = append(s.Keep, g)
+		} else {
+			s.Leave = append(s.Leave, g)
+		}
+	}
+	if len(s.Join)+len(s.Leave) == 0 {
+		return nil
+	}
+	s.Keep = slices.DeleteFunc(s.Keep, func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
+	f := d.followed.of(d.world, e.Tenant)
+	f.Users++
+	f.Join += int64(len(s.Join))
+	f.Leave += int64(len(s.Leave))
+	return d.addFollow(s, UserChange{User: e.User, Before: e.Digest})
+}
+
+// mayLeave says whether a membership that we added and that is not wanted goes: not where the group is merely
+// dormant (L31), that is known to the tenant but not declared at present.
+func (d *decision) mayLeave(e *entry, group uuid.UUID) bool {
+	of := d.mapped[group]
+	if !slices.Contains(of, e.Tenant) {
+		return true // another tenant's (L25), or mapped to nobody any more
+	}
+	return slices.ContainsFunc(d.tenants[e.Tenant].groups, func(g wantedGroup) bool { return g.id == group })
+}
+
+func (d *decision) gone(e *entry) error {
+	s := Shape{Tenant: e.RecTenant, RowGone: true, Relies: providers.ReliesMember, Act: state.PersonNone, Wave: d.world.waves.list[e.Wave],
+		Policy: d.world.policies.list[e.Policy], Standing: state.Gone, Generation: e.Generation, Ours: e.Ours, LinkOurs: e.LinkOurs,
+		Leave: slices.Clone(e.Groups), Found: true}
+	f := d.followed.of(d.world, d.tenantIndex(e.RecTenant))
+	if e.Ours {
+		s.Act = state.PersonExpire
+		f.Expire++
+	}
+	f.Users++
+	f.Leave += int64(len(s.Leave))
+	return d.addFollow(s, UserChange{User: e.User})
+}
+
+func (d *decision) addFollow(s Shape, c UserChange) error {
+	if d.follow < 0 {
+		d.follow = d.sink.Segment(SegmentFollow, "")
+	}
+	return d.sink.Add(d.follow, s, c)
+}
+
+// tenantEffects sorts effects by slug and fills in what does not change from user to user.
+func (d *decision) tenantEffects(e effects) []TenantEffect {
+	list := make([]TenantEffect, 0, len(e))
+	for t, f := range e {
+		if t >= 0 {
+			f.Live = d.tenants[t].live
+		}
+		list = append(list, *f)
+	}
+	slices.SortFunc(list, func(a, b TenantEffect) int {
+		if a.Slug != b.Slug {
+			if a.Slug < b.Slug {
+				return -1
+			}
+			return 1
+		}
+		return bytes.Compare(a.Tenant[:], b.Tenant[:])
+	})
+	return list
+}
+
+// overlap says which waves in no order select the same user (L2).
+func (d *decision) overlap() []string {
+	var s []string
+	for pair, n := range d.unordered {
+		a, b := d.waves[pair[0]].Name, d.waves[pair[1]].Name
+		s = append(s, fmt.Sprintf("wave %q and wave %q both select %d users and neither comes after the other.", a, b, n))
+	}
+	slices.Sort(s)
+	return s
+}
+
+func isAdmin(role string) bool { return role == "admin" || role == "super_admin" || role == "owner" }

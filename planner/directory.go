@@ -1,0 +1,153 @@
+package planner
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+)
+
+// directory is the compact index of what Self-auth holds, sorted and probed: 32 bytes a person, 16 an address, 20
+// a membership in a group that matters here.
+type directory struct {
+	seed    maphash.Seed
+	persons []dirPerson // sorted by id
+	mails   []dirMail   // sorted by hash
+	names   []uint64    // of all entries, sorted
+	groups  map[uuid.UUID]dirGroup
+	byName  map[string]uuid.UUID // groups
+	other   map[string]bool      // names that are neither persons' nor groups'
+	members []dirMember          // sorted by person
+	links   int64                // memberships
+}
+
+type dirPerson struct {
+	id      uuid.UUID
+	name    uint64
+	expired bool
+}
+
+type dirMail struct {
+	hash   uint64
+	person uuid.UUID
+}
+
+type dirGroup struct {
+	name, description string
+	index             uint32
+}
+
+type dirMember struct {
+	person uuid.UUID
+	group  uint32
+}
+
+func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+// hash is of names and addresses, lower-cased. The seed is random: nobody can choose an address that collides.
+func (d *directory) hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
+
+func readDirectory(ctx context.Context, src providers.Directory) (*directory, []uuid.UUID, error) {
+	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}, other: map[string]bool{}}
+	groups, err := src.Groups(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]uuid.UUID, 0, len(groups))
+	for _, g := range groups {
+		d.groups[g.ID] = dirGroup{name: g.Name, description: g.Description, index: uint32(len(ids))}
+		d.byName[strings.ToLower(g.Name)] = g.ID
+		d.names = append(d.names, d.hash(g.Name))
+		if !g.Builtin {
+			for _, m := range g.Members {
+				d.members = append(d.members, dirMember{person: m, group: uint32(len(ids))})
+			}
+			d.links += int64(len(g.Members))
+		}
+		ids = append(ids, g.ID)
+	}
+	others, err := src.OtherNames(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range others {
+		d.names = append(d.names, d.hash(n))
+		d.other[strings.ToLower(n)] = true
+	}
+	for p, err := range src.Persons(ctx) {
+		if err != nil {
+			return nil, nil, err
+		}
+		h := d.hash(p.Name)
+		d.persons = append(d.persons, dirPerson{id: p.ID, name: h, expired: p.Expired})
+		d.names = append(d.names, h)
+		for _, m := range p.Mails {
+			d.mails = append(d.mails, dirMail{hash: d.hash(m), person: p.ID})
+		}
+	}
+	slices.SortFunc(d.persons, func(a, b dirPerson) int { return compareID(a.id, b.id) })
+	slices.SortFunc(d.mails, func(a, b dirMail) int { return cmp.Or(cmp.Compare(a.hash, b.hash), compareID(a.person, b.person)) })
+	slices.SortFunc(d.members, func(a, b dirMember) int { return cmp.Or(compareID(a.person, b.person), cmp.Compare(a.group, b.group)) })
+	slices.Sort(d.names)
+	return d, ids, nil
+}
+
+func (d *directory) person(id uuid.UUID) (dirPerson, bool) {
+	if id == uuid.Nil {
+		return dirPerson{}, false
+	}
+	i, ok := slices.BinarySearchFunc(d.persons, id, func(p dirPerson, id uuid.UUID) int { return compareID(p.id, id) })
+	if !ok {
+		return dirPerson{}, false
+	}
+	return d.persons[i], true
+}
+
+func (d *directory) nameTaken(h uint64) bool {
+	_, ok := slices.BinarySearch(d.names, h)
+	return ok
+}
+
+// mailTaken says whether a person other than own holds an address of that hash.
+func (d *directory) mailTaken(h uint64, own uuid.UUID) bool {
+	i, _ := slices.BinarySearchFunc(d.mails, h, func(m dirMail, h uint64) int { return cmp.Compare(m.hash, h) })
+	for ; i < len(d.mails) && d.mails[i].hash == h; i++ {
+		if d.mails[i].person != own {
+			return true
+		}
+	}
+	return false
+}
+
+// memberOf returns the memberships of a person, as indexes of groups.
+func (d *directory) memberOf(person uuid.UUID) []dirMember {
+	if len(d.members) == 0 || person == uuid.Nil {
+		return nil
+	}
+	i, _ := slices.BinarySearchFunc(d.members, person, func(m dirMember, id uuid.UUID) int { return compareID(m.person, id) })
+	j := i
+	for j < len(d.members) && d.members[j].person == person {
+		j++
+	}
+	return d.members[i:j]
+}
+
+// isMember says whether a person is a direct member of a group.
+func (d *directory) isMember(person, group uuid.UUID) bool {
+	g, ok := d.groups[group]
+	if !ok {
+		return false
+	}
+	for _, m := range d.memberOf(person) {
+		if m.group == g.index {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,36 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// guards are the hazards that figures raise: here the brake on how many users one plan may change.
+func (d *decision) guards(changed int64) []Hazard {
+	g := d.in.Config.Guard
+	if d.live < g.MinPopulation || changed == 0 || d.live == 0 {
+		return nil
+	}
+	percent := 100 * float64(changed) / float64(d.live)
+	if percent <= g.MaxUsersChangedPercent {
+		return nil
+	}
+	return []Hazard{{Code: OverLimit, Count: changed, Text: fmt.Sprintf(
+		"max_users_changed_percent: %d of %d live users = %.1f %%, limit %g %%. Narrow the wave, or allow it for this plan:  -allow %s=%d",
+		changed, d.live, percent, g.MaxUsersChangedPercent, OverLimit, changed)}}
+}
+
+// judgeHazards marks those that are allowed by code and exact count, and returns what was allowed, sorted.
+func judgeHazards(allowed []Allowance, hazards []Hazard) ([]Allowance, []Hazard) {
+	allowed = slices.Clone(allowed)
+	slices.SortFunc(allowed, func(a, b Allowance) int { return strings.Compare(string(a.Code), string(b.Code)) })
+	for i := range hazards {
+		for _, a := range allowed {
+			if a.Code == hazards[i].Code && a.Count == hazards[i].Count {
+				hazards[i].Allowed = true
+			}
+		}
+	}
+	return allowed, hazards
+}

@@ -1,0 +1,254 @@
+package planner
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// tenant is a tenant as the planner counts and judges it.
+type tenant struct {
+	providers.Tenant
+	groups  []wantedGroup // desired, with the ids that they have or will have
+	taken   bool          // a wanted group name is held by an entry that is not ours
+	blocked bool          // its isolation does not hold
+	live    int64
+	match   []tenantMatch // by selector, in the order of waves
+}
+
+type wantedGroup struct {
+	id      uuid.UUID
+	members config.Members
+}
+
+// world is what one planning knows besides the streams.
+type world struct {
+	in          Input
+	lineage     uuid.UUID
+	dir         *directory
+	groupIDs    []uuid.UUID // by the directory's index
+	tenants     []tenant    // sorted by id
+	roles       interner
+	waves       interner // names of recorded waves
+	policies    interner
+	namer       Namer
+	excludeMail map[string]bool
+	excludeID   map[uuid.UUID]bool
+	openUsers   []uuid.UUID         // sorted
+	mapped      map[uuid.UUID][]int // group -> tenants that it is mapped to
+	foreign     map[[2]int]int64    // isolation: tenant of the row, tenant of the group -> persons
+	owned       map[uuid.UUID]bool  // groups recorded as ours
+	names       []uint64            // hashes of names to be made
+	mails       []uint64            // hashes of live users' addresses
+	live        int64
+	outside     outsideCounts
+}
+
+// outsideCounts are changes that somebody else made to moved users.
+type outsideCounts struct {
+	link   int64 // the row's link is not the one recorded
+	person int64 // the person is gone
+}
+
+// interner numbers strings.
+type interner struct {
+	index map[string]int
+	list  []string
+}
+
+func (i *interner) of(s string) int {
+	n, ok := i.index[s]
+	if !ok {
+		if i.index == nil {
+			i.index = map[string]int{}
+		}
+		n = len(i.list)
+		i.index[s] = n
+		i.list = append(i.list, s)
+	}
+	return n
+}
+
+func (w *world) tenantIndex(id uuid.UUID) int {
+	i, ok := slices.BinarySearchFunc(w.tenants, id, func(t tenant, id uuid.UUID) int { return compareID(t.ID, id) })
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// join merges rows and recorded users, both in the order of tenant id, user id, into the spool.
+func (w *world) join(ctx context.Context, s *spool) error {
+	next, stop := iter.Pull2(w.in.Recorded(ctx))
+	defer stop()
+	rec, err, more := next()
+	flush := func(until func(state.User) bool) error {
+		for ; more && err == nil && until(rec); rec, err, more = next() {
+			e := w.entryGone(rec)
+			if err := s.write(&e); err != nil {
+				return err
+			}
+		}
+		return err
+	}
+	var n int64
+	for u, uerr := range w.in.Database.Users(ctx) {
+		if uerr != nil {
+			return uerr
+		}
+		if err := flush(func(r state.User) bool { return before(r, u) }); err != nil {
+			return err
+		}
+		var r *state.User
+		if more && rec.User == u.ID {
+			held := rec
+			r = &held
+			if rec, err, more = next(); more && err != nil {
+				return err
+			}
+		}
+		e := w.entryRow(u, r)
+		if err := s.write(&e); err != nil {
+			return err
+		}
+		if n++; n%10000 == 0 && w.in.Progress != nil {
+			w.in.Progress("read users", n, w.in.Inspection.Rows)
+		}
+	}
+	return flush(func(state.User) bool { return true })
+}
+
+func before(r state.User, u providers.User) bool {
+	if c := compareID(r.TenantNow, u.Tenant); c != 0 {
+		return c < 0
+	}
+	return compareID(r.User, u.ID) < 0
+}
+
+func (w *world) entryGone(r state.User) entry {
+	e := entry{User: r.User, Tenant: w.tenantIndex(r.TenantNow), Rec: true}
+	w.setRecord(&e, r)
+	e.Person, e.Generation = r.Person, r.Generation
+	_, e.Own = w.dir.person(r.Person)
+	return e
+}
+
+func (w *world) setRecord(e *entry, r state.User) {
+	e.Rec = true
+	e.Standing, e.RecPerson, e.RecTenant = r.Standing, r.Person, r.Tenant
+	e.Ours, e.LinkOurs, e.Groups = r.Ours, r.LinkOurs, r.Groups
+	e.Wave, e.Policy = w.waves.of(r.Wave), w.policies.of(r.Policy)
+}
+
+func (w *world) entryRow(u providers.User, r *state.User) entry {
+	e := entry{User: u.ID, Row: true, Tenant: w.tenantIndex(u.Tenant), Role: w.roles.of(u.Role), Deleted: u.Deleted,
+		Password: u.HasPassword, Completed: u.Completed, Link: u.Link, Method: u.Method}
+	relies := providers.ReliesAll
+	if r != nil {
+		w.setRecord(&e, *r)
+		if r.Standing == state.Moved {
+			relies = providers.ReliesMember
+		}
+	}
+	e.Digest = providers.DigestUser(u, relies)
+	w.setPerson(&e, r)
+	if u.Deleted || e.Tenant < 0 || w.tenants[e.Tenant].Deleted {
+		return e
+	}
+	t := &w.tenants[e.Tenant]
+	t.live++
+	w.live++
+	e.Status = w.status(u)
+	e.Mail = w.dir.hash(u.Email)
+	w.mails = append(w.mails, e.Mail)
+	if e.Own {
+		w.checkIsolation(&e)
+		return e
+	}
+	if e.Problem = mailProblem(u.Email); e.Problem == 0 && !u.Verified && w.in.Config.Identity.Unverified == "skip" {
+		e.Problem = SkipUnverified
+	}
+	name, _, ok := w.namer.Person(u, t.Slug, false)
+	if !ok {
+		e.Problem = SkipName
+		return e
+	}
+	e.Name = w.dir.hash(name)
+	w.names = append(w.names, e.Name)
+	return e
+}
+
+// setPerson finds the user's own person: the linked one, else the one that is ours by its id (recorded, or
+// recovered where the state is lost), else the id of the one to be made.
+func (w *world) setPerson(e *entry, r *state.User) {
+	gen := 1
+	if r != nil && r.Generation > 0 {
+		gen = r.Generation
+		if _, there := w.dir.person(r.Person); !there && r.Standing != state.Moved {
+			gen++ // deleted, or the id is burnt
+		}
+	}
+	ours := state.PersonID(w.lineage, e.User, gen)
+	e.Person, e.Generation = ours, gen
+	if e.Link != uuid.Nil {
+		e.Person = e.Link
+		e.OwnOurs = e.Link == ours || r != nil && r.Ours && r.Person == e.Link
+		if !e.OwnOurs {
+			e.Generation = 0
+		}
+	}
+	p, there := w.dir.person(e.Person)
+	e.Own, e.Expired = there, p.expired
+	if there && e.Link == uuid.Nil {
+		e.OwnOurs = true
+	}
+}
+
+func (w *world) status(u providers.User) SkipReason {
+	switch {
+	case w.excludeID[u.ID] || w.excludeMail[strings.ToLower(u.Email)]:
+		return SkipExcluded
+	case u.Status == "suspended":
+		return SkipSuspended
+	case u.Status != "active":
+		return SkipInactive
+	}
+	return SkipInvalid
+}
+
+// checkIsolation counts a person who is a member of a group that is mapped to another tenant only (L40). What we
+// added ourselves before the user changed tenant is no violation: it follows.
+func (w *world) checkIsolation(e *entry) {
+	if e.Link == uuid.Nil {
+		return
+	}
+	for _, m := range w.dir.memberOf(e.Person) {
+		group := w.groupIDs[m.group]
+		of := w.mapped[group]
+		if len(of) == 0 || slices.Contains(of, e.Tenant) || slices.Contains(e.Groups, group) {
+			continue
+		}
+		for _, t := range of {
+			w.foreign[[2]int{e.Tenant, t}]++
+		}
+	}
+}
+
+// duplicates returns those hashes that occur more than once in list, which it sorts.
+func duplicates(list []uint64) map[uint64]bool {
+	slices.Sort(list)
+	d := map[uint64]bool{}
+	for i := 1; i < len(list); i++ {
+		if list[i] == list[i-1] {
+			d[list[i]] = true
+		}
+	}
+	return d
+}

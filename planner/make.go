@@ -1,0 +1,373 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/config"
+	"anthill/planner/rollout"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// Input is all that a plan is made from.
+type Input struct {
+	Config         *config.Config
+	State          *state.State
+	Recorded       func(context.Context) iter.Seq2[state.User, error] // state.Store.Users
+	OpenUsers      func(context.Context) iter.Seq2[uuid.UUID, error]  // all users of the plan of the open run; nil when none is open
+	Database       providers.Database
+	Directory      providers.Directory
+	Inspection     providers.Inspection
+	Target         state.Target
+	AsOf           time.Time // at which dates and soaks are judged
+	Future         bool      // AsOf lies after the clock
+	Allowed        []Allowance
+	Version        string                                // of Anthill
+	SelfAuthServer string                                // version, for the reader
+	Temp           string                                // directory for the spool; "" = the system's
+	Progress       func(stage string, done, total int64) // may be nil; called about every 10,000 users
+}
+
+// Make makes the plan of one configuration. User changes go to sink, the rest is returned. Diagnostics with an
+// error mean that there is no plan; err is a failure to read.
+func Make(ctx context.Context, in Input, sink Sink) (*Plan, hcl.Diagnostics, error) {
+	w, mappings, err := newWorld(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	steps, diags := schemaSteps(in)
+	if diags.HasErrors() {
+		return nil, diags, nil
+	}
+	violations := w.mappedGroups(mappings)
+
+	s, err := newSpool(in.Temp)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.close()
+	if err := w.readOpenUsers(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := w.join(ctx, s); err != nil {
+		return nil, nil, err
+	}
+	violations = append(violations, w.foreignMembers()...)
+	objects, moreDiags := w.planObjects(mappings)
+	diags = append(diags, moreDiags...)
+	if diags.HasErrors() {
+		return nil, diags, nil
+	}
+	for _, g := range in.Config.Groups {
+		w.dir.names = append(w.dir.names, w.dir.hash(g.Name))
+	}
+	slices.Sort(w.dir.names)
+
+	d := newDecision(w, sink)
+	if err := s.read(d.user); err != nil {
+		return nil, nil, err
+	}
+	diags = append(diags, d.problems()...)
+	if diags.HasErrors() {
+		return nil, diags, nil
+	}
+	p, err := d.plan(steps, objects, violations)
+	return p, diags, err
+}
+
+// newWorld reads all but the streams of users.
+func newWorld(ctx context.Context, in Input) (*world, []providers.Mapping, error) {
+	w := &world{in: in, lineage: Lineage(in.State, in.Target), foreign: map[[2]int]int64{}, owned: map[uuid.UUID]bool{},
+		excludeMail: map[string]bool{}, excludeID: map[uuid.UUID]bool{}}
+	var err error
+	if w.dir, w.groupIDs, err = readDirectory(ctx, in.Directory); err != nil {
+		return nil, nil, err
+	}
+	rows, err := in.Database.Tenants(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.tenants = make([]tenant, len(rows))
+	for i, r := range rows {
+		w.tenants[i].Tenant = r
+	}
+	slices.SortFunc(w.tenants, func(a, b tenant) int { return compareID(a.ID, b.ID) })
+	mappings, err := in.Database.Mappings(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c := in.Config; c != nil {
+		w.namer = Namer{Name: c.Identity.Name, Display: c.Identity.Display}
+		for _, m := range c.Exclude.Emails {
+			w.excludeMail[strings.ToLower(m)] = true
+		}
+		for _, id := range c.Exclude.UserIDs {
+			w.excludeID[id] = true
+		}
+		prepareSelectors(w.tenants, c.Waves)
+	}
+	return w, mappings, nil
+}
+
+// Lineage is the state's lineage, or the first one of the target.
+func Lineage(s *state.State, t state.Target) uuid.UUID {
+	if s.Exists {
+		return s.Lineage
+	}
+	return t.FirstLineage()
+}
+
+func (w *world) readOpenUsers(ctx context.Context) error {
+	if w.in.OpenUsers == nil {
+		return nil
+	}
+	for id, err := range w.in.OpenUsers(ctx) {
+		if err != nil {
+			return err
+		}
+		w.openUsers = append(w.openUsers, id)
+	}
+	slices.SortFunc(w.openUsers, compareID)
+	return nil
+}
+
+// foreignMembers blocks the tenants between which isolation does not hold, and says so.
+func (w *world) foreignMembers() (violations []string) {
+	for pair, n := range w.foreign {
+		a, b := &w.tenants[pair[0]], &w.tenants[pair[1]]
+		a.blocked, b.blocked = true, true
+		violations = append(violations, fmt.Sprintf("%d users of tenant %s are members of groups of tenant %s", n, a.Slug, b.Slug))
+	}
+	slices.Sort(violations)
+	return violations
+}
+
+// schemaSteps says which steps of the schema the plan holds.
+func schemaSteps(in Input) ([]providers.SchemaStep, hcl.Diagnostics) {
+	i := in.Inspection
+	switch {
+	case i.Level == providers.LevelDual:
+		return nil, nil
+	case i.Level == providers.LevelBetween && in.OpenUsers == nil:
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Half-made schema", Detail: fmt.Sprintf(
+			"The database is neither at the baseline nor at the dual schema.\nThere already:\n  %s\nMissing:\n  %s\nFinishing a schema that somebody else began is not in this version: make the missing parts by hand, or take away those that are there. Nothing has been changed.",
+			strings.Join(i.Present, "\n  "), strings.Join(i.Absent, "\n  "))}}
+	case in.Config.Schema != nil:
+		return i.Steps, nil
+	case len(in.Config.Waves) > 0:
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Schema not ready for waves",
+			Detail: "The database is at the baseline schema, and waves need the columns of the dual one. Add to the configuration:\n\n    schema {\n      level = \"dual\"\n    }"}}
+	}
+	return nil, nil
+}
+
+func newDecision(w *world, sink Sink) *decision {
+	c := w.in.Config
+	d := &decision{world: w, sink: sink, waves: c.Waves, before: reachability(c.Waves), policies: map[string]config.Policy{},
+		segment: make([]int, len(c.Waves)), follow: -1, tallies: make([]rollout.Tally, len(c.Waves)), views: make([]waveFigures, len(c.Waves)),
+		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, pauses: map[pauseKey]bool{}, moved: map[string]int64{}}
+	for i := range d.segment {
+		d.segment[i] = -1
+		d.views[i].due = effects{}
+	}
+	for _, p := range c.Policies {
+		d.policies[p.Name] = p
+	}
+	for _, p := range w.in.State.Pauses {
+		d.pauses[pauseKey{p.Wave, p.Tenant}] = true
+	}
+	d.dupName, d.dupMail = duplicates(w.names), duplicates(w.mails)
+	return d
+}
+
+// problems are what makes a plan impossible once all users are seen.
+func (d *decision) problems() (diags hcl.Diagnostics) {
+	for _, s := range d.overlap() {
+		diags = diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Waves in no order",
+			Detail: s + " Which of them moves a user must not depend on file order: give one `start { after = [...] }`, or narrow it."})
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.moved)) {
+		if _, declared := d.policies[name]; !declared {
+			diags = diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Policy in use removed",
+				Detail: fmt.Sprintf("%d users have moved under auth_policy %q, which no configuration declares any more. Declare it again; forgetting a policy in use is not in this version.", d.moved[name], name)})
+		}
+	}
+	if d.in.Config.Identity.SharedEmail == "error" && d.shared > 0 {
+		diags = diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Shared e-mail addresses",
+			Detail: fmt.Sprintf("%d users to be moved share their address with another live user, and identity has shared_email = \"error\". Self-auth takes an address once. Change the addresses, or choose \"skip\" or \"first_tenant\".", d.shared)})
+	}
+	return diags
+}
+
+// plan puts the decisions together.
+func (d *decision) plan(steps []providers.SchemaStep, objects objectPlan, violations []string) (*Plan, error) {
+	in := d.in
+	p := &Plan{Kind: state.RunApply, Target: in.Target, Lineage: d.lineage, Schema: steps, Objects: objects.changes,
+		Identity: Identity{Name: in.Config.Identity.Name.Source(), Display: in.Config.Identity.Display.Source()}}
+	verdicts := d.judge()
+	if err := d.addWaves(p, verdicts); err != nil {
+		return nil, err
+	}
+	a := &p.Analysis
+	a.Version, a.AsOf, a.Future = in.Version, in.AsOf.UTC(), in.Future
+	a.PostgresServer, a.SelfAuthServer = in.Inspection.Version, in.SelfAuthServer
+	if r := in.State.OpenRun(); r != nil {
+		a.OpenRun = r.ID
+	}
+	a.Live, a.AlreadyMoved, a.Unchanged = d.live, d.counts.moved, objects.unchanged
+	a.Groups, a.Memberships, a.Violations = len(d.dir.groups), d.dir.links, violations
+	a.Dormant, a.Outside, a.Where = objects.dormant, d.outsideNotes(), objects.where
+	a.Texts = map[state.Address][]string{}
+	for _, o := range p.Objects {
+		a.Texts[o.Address] = o.Text
+	}
+	a.Follow = d.tenantEffects(d.followed)
+	for _, f := range a.Follow {
+		a.Changed += f.Users
+		a.Lose += f.Expire
+	}
+	for r := SkipExcluded; r < skipEnd; r++ {
+		if n := d.skipped[r]; n > 0 {
+			a.NotMoved = append(a.NotMoved, Skipped{Reason: r, Count: n})
+		}
+	}
+	a.Notes = d.notes()
+	cost(p)
+	p.Allowed, p.Hazards = judgeHazards(in.Allowed, d.guards(a.Changed))
+	return p, nil
+}
+
+func (d *decision) judge() []rollout.Verdict {
+	in := rollout.Input{Waves: d.waves, Recorded: map[string]state.Wave{}, Digests: map[string]state.Digest{}, Tallies: d.tallies,
+		Confirmations: d.in.State.Confirmations, Pauses: d.in.State.Pauses, AsOf: d.in.AsOf,
+		Slug: func(id uuid.UUID) string {
+			if i := d.tenantIndex(id); i >= 0 {
+				return d.tenants[i].Slug
+			}
+			return id.String()
+		}}
+	for _, w := range d.in.State.Waves {
+		in.Recorded[w.Name] = w
+	}
+	for _, w := range d.waves {
+		in.Digests[w.Name] = selectionDigest(w)
+	}
+	return rollout.Judge(in)
+}
+
+// addWaves adds the waves' effects and views, and drops the changes of those that do not move.
+func (d *decision) addWaves(p *Plan, verdicts []rollout.Verdict) error {
+	for i, w := range d.waves {
+		v, t, f := verdicts[i], d.tallies[i], &d.views[i]
+		view := WaveView{Name: w.Name, Policy: w.Policy, State: waveStates[v.State], Since: v.Since, Until: v.Until, Reasons: v.Reasons,
+			Matched: f.matched, Moved: f.moved, Due: t.Due, Waiting: f.waiting, Skipped: f.skipped, Moves: v.Moves && t.Due > 0,
+			Tenants: d.tenantEffects(f.due)}
+		if v.State == rollout.Done {
+			view.Late = t.Due
+		}
+		p.Analysis.Waves = append(p.Analysis.Waves, view)
+		if !v.Moves {
+			if d.segment[i] >= 0 {
+				if err := d.sink.Drop(d.segment[i]); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		p.Waves = append(p.Waves, WaveEffect{Name: w.Name, Digest: selectionDigest(w), After: enabledAfter(d.waves, w), MaxFailures: w.MaxFailures,
+			Starts: v.State == rollout.Starting, RestartSoak: v.RestartSoak && t.Due > 0, Moved: v.MovedAfter, Done: v.DoneAfter})
+		for _, e := range view.Tenants {
+			p.Analysis.Changed += e.Users
+			p.Analysis.Gain += e.Create + e.Enable
+		}
+	}
+	return nil
+}
+
+var waveStates = map[rollout.State]WaveState{
+	rollout.Disabled: Disabled, rollout.Held: Held, rollout.Starting: Starting, rollout.Running: Running,
+	rollout.Soaking: Soaking, rollout.Done: DoneWave, rollout.Paused: Paused,
+}
+
+// enabledAfter are the waves that must be through before w starts; a disabled one stands for its own.
+func enabledAfter(waves []config.Wave, w config.Wave) (names []string) {
+	for _, a := range w.After {
+		i := slices.IndexFunc(waves, func(x config.Wave) bool { return x.Name == a })
+		switch {
+		case i < 0:
+		case waves[i].Enabled:
+			names = append(names, a)
+		default:
+			names = append(names, enabledAfter(waves, waves[i])...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (d *decision) outsideNotes() (s []string) {
+	if n := d.outside.link; n > 0 {
+		s = append(s, fmt.Sprintf("%d moved users carry another link than the one recorded, or none: left as they are", n))
+	}
+	if n := d.outside.person; n > 0 {
+		s = append(s, fmt.Sprintf("%d moved users' persons are gone from Self-auth: left as they are", n))
+	}
+	return s
+}
+
+func (d *decision) notes() (s []string) {
+	if n := d.counts.nowhere; n > 0 {
+		s = append(s, fmt.Sprintf("%d live users are selected by no wave", n))
+	}
+	if n := d.counts.groupless; n > 0 {
+		s = append(s, fmt.Sprintf("%d users join no group: the application would not know their tenant when they come in through Self-auth", n))
+	}
+	for _, p := range d.in.Config.Policies {
+		if p.CompleteOnLink {
+			s = append(s, fmt.Sprintf("auth_policy.%s counts users as completed when they are linked, not when they have logged in through Self-auth", p.Name))
+		}
+	}
+	return s
+}
+
+// cost estimates calls to Self-auth and transactions on Postgres, for the reader.
+func cost(p *Plan) {
+	const batch = 250
+	a := &p.Analysis
+	for _, o := range p.Objects {
+		a.Calls++
+		a.Transactions += 2
+		_ = o
+	}
+	add := func(list []TenantEffect) {
+		for _, t := range list {
+			n := (t.Users + batch - 1) / batch
+			a.Transactions += 2 * n
+			if t.Create > 0 {
+				a.Calls += n
+			}
+			if t.Join > 0 {
+				a.Calls += n
+			}
+			if t.Admins > 0 {
+				a.Calls++
+			}
+		}
+	}
+	for _, w := range a.Waves {
+		if w.Moves {
+			add(w.Tenants)
+		}
+	}
+	add(a.Follow)
+	a.Transactions += int64(len(p.Schema))
+}

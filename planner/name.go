@@ -1,0 +1,145 @@
+package planner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+
+	"anthill/config"
+	"anthill/providers"
+)
+
+const (
+	maxName   = 64
+	suffixLen = 8 // hexadecimal digits behind a hyphen
+)
+
+// Namer makes the name and the display name of a person from a row. The same row gives the same names on every
+// machine, when planning and when applying.
+type Namer struct {
+	Name, Display config.Template
+}
+
+// Vars are what the templates of identity see of a row.
+func Vars(u providers.User, tenantSlug string) config.UserVars {
+	local, _, _ := strings.Cut(u.Email, "@")
+	return config.UserVars{TenantSlug: tenantSlug, Email: u.Email, EmailLocal: local, FullName: u.FullName, Role: u.Role, UserID: u.ID.String()}
+}
+
+// Person returns the names of a row's person; with suffix the name carries one that is a pure function of the
+// user's id. ok is false where a template fails.
+func (n Namer) Person(u providers.User, tenantSlug string, suffix bool) (name, display string, ok bool) {
+	vars := Vars(u, tenantSlug)
+	raw, err := n.Name.Render(vars)
+	if err != nil {
+		return "", "", false
+	}
+	display, ok = n.display(vars)
+	return CleanName(raw, u.ID, suffix), display, ok
+}
+
+func (n Namer) display(vars config.UserVars) (string, bool) {
+	text := vars.FullName
+	if !n.Display.IsZero() {
+		var err error
+		if text, err = n.Display.Render(vars); err != nil {
+			return "", false
+		}
+	}
+	if text = cleanText(text); text == "" {
+		text = cleanText(vars.EmailLocal)
+	}
+	return text, text != ""
+}
+
+// cleanText turns control characters (and what hides or turns text) into blanks, as Self-auth takes none.
+func cleanText(s string) string {
+	s = strings.ToValidUTF8(s, " ")
+	clean := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(clean)
+}
+
+// CleanName makes a name that Self-auth takes (selfauth-api 5.7) from any text: lower case ASCII, first a letter, at
+// most 64 characters, no UUID, no reserved word. What does not fit as it is carries the suffix.
+func CleanName(raw string, user uuid.UUID, suffix bool) string {
+	base := asciiName(raw)
+	if base == "" || base[0] < 'a' || base[0] > 'z' {
+		base = "u-" + base
+		base = strings.TrimSuffix(base, "-")
+	}
+	if _, err := uuid.Parse(base); err == nil || base == "root" || base == "u" || len(base) > maxName {
+		suffix = true
+	}
+	if !suffix {
+		return base
+	}
+	sum := sha256.Sum256(user[:])
+	if keep := maxName - suffixLen - 1; len(base) > keep {
+		base = strings.TrimRight(base[:keep], "-_.")
+	}
+	return base + "-" + hex.EncodeToString(sum[:suffixLen/2])
+}
+
+// asciiName folds a text to the letters, digits and signs of a name; everything else becomes a hyphen, hyphens in
+// a row one.
+func asciiName(raw string) string {
+	if plain(raw) {
+		return raw
+	}
+	var b strings.Builder
+	hyphen := false
+	for _, r := range norm.NFKD.String(strings.ToLower(raw)) {
+		out := ""
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '.':
+			out = string(r)
+		case unicode.Is(unicode.Mn, r):
+			continue
+		default:
+			out = foreign[r]
+		}
+		if out == "" {
+			hyphen = true
+			continue
+		}
+		if hyphen && b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		hyphen = false
+		b.WriteString(out)
+	}
+	return strings.Trim(b.String(), "-_.")
+}
+
+// plain says whether a text is a name already: nothing to fold, no hyphens in a row or at the ends.
+func plain(s string) bool {
+	last := byte('-')
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case c == '-', c == '_', c == '.':
+			if i == 0 || (c == '-' && last == '-') {
+				return false
+			}
+		default:
+			return false
+		}
+		last = c
+	}
+	return s != "" && last != '-' && last != '_' && last != '.'
+}
+
+// foreign are letters that no decomposition turns into ASCII.
+var foreign = map[rune]string{
+	'đ': "d", 'ð': "d", 'ø': "o", 'ł': "l", 'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ı': "i", 'ħ': "h", 'ŋ': "n",
+}

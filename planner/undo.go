@@ -1,0 +1,543 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// UndoInput is what a rollback is made from, besides the world that a plan is made from as well.
+type UndoInput struct {
+	Input                                                                                 // Config stays nil: a rollback needs no configuration
+	Records       func(ctx context.Context, runs []string) iter.Seq2[state.Record, error] // state.Store.Records
+	Run           string                                                                  // -run; "" = the latest that is to be undone, or with Waves or Tenants all of them
+	Waves         []string                                                                // -wave
+	Tenants       []uuid.UUID                                                             // -tenant
+	DeletePersons bool                                                                    // -delete-persons
+}
+
+// Undo makes the plan of a rollback from the journal: for each user the before-image of the oldest of its records,
+// as far as the row is still as our newest one left it. Nothing left to undo is an empty Plan whose Undo has no
+// runs. Diagnostics with an error mean that there is no plan.
+func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics, error) {
+	u := &undo{UndoInput: in, sink: sink, segments: map[string]int{}, figures: map[string]effects{}, needed: map[uuid.UUID]bool{}, paused: map[state.Pause]bool{}}
+	p := &Plan{Kind: state.RunRollback, Target: in.Target, Lineage: Lineage(in.State, in.Target), Undo: &Undoing{DeletePersons: in.DeletePersons,
+		Waves: in.Waves, Tenants: in.Tenants}}
+	diags := u.chooseRuns(p.Undo)
+	if diags.HasErrors() || len(u.from) == 0 {
+		return p, diags, nil
+	}
+	w, mappings, err := newWorld(ctx, in.Input)
+	if err != nil {
+		return nil, nil, err
+	}
+	u.world = w
+	w.mappedGroups(mappings)
+	u.remade = u.remadeGroups()
+	if err := u.users(ctx); err != nil {
+		return nil, nil, err
+	}
+	if u.whole() {
+		u.objects(p)
+	}
+	u.finish(p)
+	return p, diags, nil
+}
+
+// undo is a rollback in the making.
+type undo struct {
+	UndoInput
+	*world
+	sink      Sink
+	from      []string        // runs whose records are folded, oldest first
+	seeds     map[string]bool // runs that a user must have a record of to be taken back
+	seedKind  state.RunKind
+	segments  map[string]int
+	figures   map[string]effects
+	waveOrder []string
+	needed    map[uuid.UUID]bool // groups that moved users need afterwards
+	paused    map[state.Pause]bool
+	conflicts []ConflictView
+	lost      int64 // conflicts in all
+	live      int64
+	remade    map[uuid.UUID]uuid.UUID // groups taken back -> their next generation, when a rollback is undone
+}
+
+func (u *undo) whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
+
+// chooseRuns finds the runs to undo and the later ones whose records must be folded with them.
+func (u *undo) chooseRuns(un *Undoing) hcl.Diagnostics {
+	runs := u.Input.State.Runs
+	u.seeds = map[string]bool{}
+	switch {
+	case u.Run != "":
+		i := slices.IndexFunc(runs, func(r state.RunInfo) bool { return r.ID == u.Run })
+		if i < 0 {
+			return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such run", Detail: fmt.Sprintf("There is no run %q. The runs are listed by:\n\n    anthill status", u.Run)}}
+		}
+		if runs[i].Undone && u.whole() {
+			return nil
+		}
+		u.seeds[u.Run] = true
+	case !u.whole():
+		for _, r := range runs {
+			if r.Kind == state.RunApply && r.Changed && !r.Undone {
+				u.seeds[r.ID] = true
+			}
+		}
+	default:
+		for i := len(runs) - 1; i >= 0; i-- {
+			if r := runs[i]; r.Kind == state.RunApply && (r.Changed || r.Open) && !r.Undone {
+				u.seeds[r.ID] = true
+				break
+			}
+		}
+	}
+	if len(u.seeds) == 0 {
+		return nil
+	}
+	for _, r := range runs {
+		if u.seeds[r.ID] {
+			un.Runs = append(un.Runs, r.ID)
+			u.seedKind = r.Kind
+		}
+		if len(un.Runs) > 0 {
+			u.from = append(u.from, r.ID)
+		}
+		if u.seeds[r.ID] && u.whole() {
+			un.Whole = append(un.Whole, r.ID)
+			if r.Kind == state.RunRollback {
+				un.Lift = append(un.Lift, r.ID)
+				un.Again = append(un.Again, u.standAgain(r)...)
+			}
+		}
+	}
+	return nil
+}
+
+// standAgain are the runs that a rollback had undone as a whole.
+func (u *undo) standAgain(r state.RunInfo) (again []string) {
+	for _, id := range r.Undoes {
+		if i := slices.IndexFunc(u.Input.State.Runs, func(x state.RunInfo) bool { return x.ID == id }); i >= 0 && u.Input.State.Runs[i].Undone {
+			again = append(again, id)
+		}
+	}
+	return again
+}
+
+// remadeGroups maps groups that a rollback took back to the ids that they get when that rollback is undone.
+func (u *undo) remadeGroups() map[uuid.UUID]uuid.UUID {
+	m := map[uuid.UUID]uuid.UUID{}
+	for _, o := range u.Input.State.Objects {
+		if o.Deleted && u.seeds[o.Run] && u.whole() {
+			m[o.Group] = state.GroupID(u.lineage, o.Address, o.Generation+1)
+		}
+	}
+	return m
+}
+
+// users merges records, recorded users and rows, all in the order of tenant id, user id.
+func (u *undo) users(ctx context.Context) error {
+	nextRow, stopRows := iter.Pull2(u.Database.Users(ctx))
+	defer stopRows()
+	nextUser, stopUsers := iter.Pull2(u.Recorded(ctx))
+	defer stopUsers()
+	row, rowErr, rows := nextRow()
+	user, userErr, users := nextUser()
+	advanceRow := func() {
+		if rows && rowErr == nil && !row.Deleted {
+			if t := u.tenantIndex(row.Tenant); t >= 0 && !u.tenants[t].Deleted {
+				u.live++
+				u.tenants[t].live++
+			}
+		}
+		row, rowErr, rows = nextRow()
+	}
+	one := func(group []state.Record) error {
+		id := group[0].User
+		// Rows and recorded users that come before this user pass by.
+		for users && userErr == nil && user.User != id && !u.after(user.TenantNow, user.User, group[0]) {
+			u.need(user)
+			user, userErr, users = nextUser()
+		}
+		var rec *state.User
+		if users && userErr == nil && user.User == id {
+			held := user
+			rec = &held
+			user, userErr, users = nextUser()
+		}
+		if userErr != nil {
+			return userErr
+		}
+		tenant := group[0].Tenant
+		if rec != nil {
+			tenant = rec.TenantNow
+		}
+		for rows && rowErr == nil && row.ID != id && less(row.Tenant, row.ID, tenant, id) {
+			advanceRow()
+		}
+		var live *providers.User
+		if rows && rowErr == nil && row.ID == id {
+			held := row
+			live = &held
+		}
+		if rowErr != nil {
+			return rowErr
+		}
+		return u.user(group, rec, live)
+	}
+	if err := u.grouped(ctx, one); err != nil {
+		return err
+	}
+	for ; users && userErr == nil; user, userErr, users = nextUser() {
+		u.need(user)
+	}
+	for rows && rowErr == nil {
+		advanceRow()
+	}
+	if userErr != nil {
+		return userErr
+	}
+	return rowErr
+}
+
+func less(t1, u1, t2, u2 uuid.UUID) bool {
+	if c := compareID(t1, t2); c != 0 {
+		return c < 0
+	}
+	return compareID(u1, u2) < 0
+}
+
+// after says whether a recorded user comes after the user of a record.
+func (u *undo) after(tenant, user uuid.UUID, r state.Record) bool {
+	return less(r.Tenant, r.User, tenant, user)
+}
+
+// grouped calls f with all records of one user, oldest first.
+func (u *undo) grouped(ctx context.Context, f func([]state.Record) error) error {
+	var group []state.Record
+	for r, err := range u.Records(ctx, u.from) {
+		if err != nil {
+			return err
+		}
+		if len(group) > 0 && group[0].User != r.User {
+			if err := f(group); err != nil {
+				return err
+			}
+			group = group[:0]
+		}
+		group = append(group, r)
+	}
+	if len(group) > 0 {
+		return f(group)
+	}
+	return nil
+}
+
+// need notes the groups of a user who stays moved.
+func (u *undo) need(r state.User) {
+	if r.Standing == state.Moved {
+		for _, g := range r.Groups {
+			u.needed[g] = true
+		}
+	}
+}
+
+// user decides one user from its records.
+func (u *undo) user(records []state.Record, rec *state.User, row *providers.User) error {
+	made := slices.DeleteFunc(slices.Clone(records), func(r state.Record) bool { return r.Settled && r.Verdict != state.Done })
+	first := slices.IndexFunc(made, func(r state.Record) bool { return u.seeds[r.Run] })
+	stay := func() error {
+		if rec != nil {
+			u.need(*rec)
+		}
+		return nil
+	}
+	if first < 0 {
+		return stay()
+	}
+	made = made[first:]
+	oldest, newest := made[0], made[len(made)-1]
+	tenant := oldest.Tenant
+	if rec != nil {
+		tenant = rec.TenantNow
+	}
+	if row != nil {
+		tenant = row.Tenant
+	}
+	if len(u.Waves) > 0 && !slices.Contains(u.Waves, oldest.Wave) || len(u.Tenants) > 0 && !slices.Contains(u.Tenants, tenant) {
+		return stay()
+	}
+	if already(oldest, newest) {
+		return stay()
+	}
+	if why := conflict(newest, oldest, row); why != "" {
+		u.lost++
+		if len(u.conflicts) < 1000 {
+			u.conflicts = append(u.conflicts, ConflictView{User: oldest.User, Reason: why})
+		}
+		return stay()
+	}
+	return u.takeBack(made, tenant, row)
+}
+
+// already says whether the user is back where it was before the oldest record.
+func already(oldest, newest state.Record) bool {
+	if !newest.Effect.Restore && newest.Effect.Undo == 0 {
+		return false
+	}
+	wasMoved := oldest.Prior != nil && oldest.Prior.Standing == state.Moved
+	return (newest.After.Standing == state.Moved) == wasMoved && newest.Run != oldest.Run
+}
+
+// conflict says why a user stays as it is: another link than ours, or no password left to go back to.
+func conflict(newest, oldest state.Record, row *providers.User) string {
+	if row == nil {
+		return ""
+	}
+	switch {
+	case row.Link != expectedLink(newest) && row.Link != oldest.Before.Link:
+		return "linked to another person since"
+	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword:
+		return "has no password to go back to"
+	}
+	return ""
+}
+
+// expectedLink is the link that a row has after a record.
+func expectedLink(r state.Record) uuid.UUID {
+	if r.After.Standing == state.Moved {
+		return r.After.Person
+	}
+	if r.Effect.Restore && r.Prior != nil && !r.Prior.LinkOurs {
+		return r.Prior.Person
+	}
+	return uuid.Nil
+}
+
+// takeBack adds the change that undoes the records of a user.
+func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.User) error {
+	oldest := made[0]
+	joined, left := net(made)
+	s := Shape{Tenant: tenant, Relies: providers.ReliesLink, RowGone: row == nil, Wave: oldest.Wave, Policy: oldest.After.Policy,
+		Join: u.remake(left), Leave: joined, Generation: oldest.After.Generation, Ours: oldest.After.Ours, LinkOurs: oldest.After.LinkOurs,
+		Act: u.act(made, row != nil), Restore: row != nil, Standing: state.RolledBack}
+	if row == nil {
+		s.Join = nil // undoing never gives back to a person whose row is gone
+	}
+	if p := oldest.Prior; p != nil && p.Standing == state.Moved && row != nil {
+		s.Standing, s.Generation, s.Ours, s.LinkOurs, s.Policy = state.Moved, p.Generation, p.Ours, p.LinkOurs, p.Policy
+		s.Keep = slices.DeleteFunc(u.remake(p.Groups), func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
+		for _, g := range p.Groups {
+			u.needed[g] = true
+		}
+	}
+	c := UserChange{User: oldest.User, Record: oldest.ID}
+	if row != nil {
+		c.Before = providers.DigestUser(*row, providers.ReliesLink)
+	}
+	u.figure(s, tenant, row)
+	n, ok := u.segments[s.Wave]
+	if !ok {
+		n = u.sink.Segment(SegmentRestore, s.Wave)
+		u.segments[s.Wave] = n
+		u.waveOrder = append(u.waveOrder, s.Wave)
+	}
+	if u.seedKind == state.RunApply {
+		if len(u.Tenants) > 0 {
+			u.paused[state.Pause{Wave: s.Wave, Tenant: tenant}] = true
+		} else {
+			u.paused[state.Pause{Wave: s.Wave}] = true
+		}
+	}
+	return u.sink.Add(n, s, c)
+}
+
+// net are the memberships that the records added and took away on balance, sorted.
+func net(made []state.Record) (joined, left []uuid.UUID) {
+	balance := map[uuid.UUID]int{}
+	for _, r := range made {
+		for _, g := range r.Effect.Join {
+			balance[g]++
+		}
+		for _, g := range r.Effect.Leave {
+			balance[g]--
+		}
+	}
+	for g, n := range balance {
+		switch {
+		case n > 0:
+			joined = append(joined, g)
+		case n < 0:
+			left = append(left, g)
+		}
+	}
+	slices.SortFunc(joined, compareID)
+	slices.SortFunc(left, compareID)
+	return joined, left
+}
+
+func (u *undo) remake(groups []uuid.UUID) []uuid.UUID {
+	if len(groups) == 0 {
+		return nil
+	}
+	out := make([]uuid.UUID, len(groups))
+	for i, g := range groups {
+		out[i] = g
+		if next, ok := u.remade[g]; ok {
+			out[i] = next
+		}
+	}
+	slices.SortFunc(out, compareID)
+	return out
+}
+
+// act is what undoing does to the person.
+func (u *undo) act(made []state.Record, row bool) state.PersonAct {
+	for _, r := range made {
+		switch r.Effect.Act {
+		case state.PersonCreate:
+			if !r.After.Ours {
+				return state.PersonNone
+			}
+			if u.DeletePersons {
+				return state.PersonDelete
+			}
+			return state.PersonExpire
+		case state.PersonEnable:
+			return state.PersonExpire
+		case state.PersonExpire:
+			if !row {
+				return state.PersonNone
+			}
+			return state.PersonEnable
+		case state.PersonDelete:
+			return state.PersonNone
+		}
+	}
+	return state.PersonNone
+}
+
+func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
+	e := u.figures[s.Wave]
+	if e == nil {
+		e = effects{}
+		u.figures[s.Wave] = e
+	}
+	f := e.of(u.world, u.tenantIndex(tenant))
+	f.Users++
+	f.Join += int64(len(s.Join))
+	f.Leave += int64(len(s.Leave))
+	switch s.Act {
+	case state.PersonExpire:
+		f.Expire++
+	case state.PersonEnable:
+		f.Enable++
+	case state.PersonDelete:
+		f.Delete++
+	}
+	if row != nil {
+		f.Restore++
+		if isAdmin(row.Role) {
+			f.Admins++
+		}
+		if row.Completed && s.Standing == state.RolledBack {
+			f.Used++
+		}
+	}
+}
+
+// objects takes back the groups and mapping rows that the runs made and that no moved user needs, and makes those
+// again that an undone rollback had taken back.
+func (u *undo) objects(p *Plan) {
+	for _, o := range u.Input.State.Objects {
+		switch {
+		case !u.seeds[o.Run]:
+		case o.Deleted:
+			before, after := o, o
+			after.Generation++
+			after.Group = state.GroupID(u.lineage, o.Address, after.Generation)
+			after.Deleted, after.Paused, after.Mapped = false, false, true
+			p.Objects = append(p.Objects, ObjectChange{Address: o.Address, Action: Create, Before: &before, After: &after, CreateGroup: true, Map: true,
+				Text: []string{"group " + o.Name + ", made again"}})
+		case u.seedKind == state.RunApply && !u.needed[o.Group]:
+			before, after := o, o
+			after.Deleted, after.Paused, after.Mapped = true, true, false
+			p.Objects = append(p.Objects, ObjectChange{Address: o.Address, Action: Delete, Before: &before, After: &after, DeleteGroup: true,
+				Text: []string{"group " + o.Name + " and its mapping row"}})
+		}
+	}
+	slices.SortStableFunc(p.Objects, func(a, b ObjectChange) int {
+		if a.After.TenantSlug != b.After.TenantSlug {
+			if a.After.TenantSlug < b.After.TenantSlug {
+				return -1
+			}
+			return 1
+		}
+		return int(a.After.Role) - int(b.After.Role)
+	})
+}
+
+// finish fills in what the reader sees, and the pauses.
+func (u *undo) finish(p *Plan) {
+	for pause := range u.paused {
+		p.Undo.Pauses = append(p.Undo.Pauses, pause)
+	}
+	slices.SortFunc(p.Undo.Pauses, func(a, b state.Pause) int {
+		if a.Wave != b.Wave {
+			if a.Wave < b.Wave {
+				return -1
+			}
+			return 1
+		}
+		return compareID(a.Tenant, b.Tenant)
+	})
+	a := &p.Analysis
+	in := u.Input
+	a.Version, a.AsOf, a.PostgresServer, a.SelfAuthServer = in.Version, in.AsOf.UTC(), in.Inspection.Version, in.SelfAuthServer
+	a.Live, a.Conflicts = u.live, u.conflicts
+	a.Texts = map[state.Address][]string{}
+	for _, o := range p.Objects {
+		a.Texts[o.Address] = o.Text
+	}
+	d := decision{world: u.world}
+	for _, w := range u.waveOrder {
+		view := WaveView{Name: w, State: Paused, Moves: true, Tenants: d.tenantEffects(u.figures[w])}
+		for _, t := range view.Tenants {
+			view.Due += t.Users
+			a.Changed += t.Users
+			a.Lose += t.Expire + t.Delete
+		}
+		a.Waves = append(a.Waves, view)
+	}
+	if u.lost > 0 {
+		a.Notes = append(a.Notes, fmt.Sprintf("%d users are in conflict and stay as they are", u.lost))
+	}
+	if len(u.Input.State.Objects) > 0 && u.whole() {
+		a.Notes = append(a.Notes, "the schema stays at dual")
+	}
+	p.Allowed, p.Hazards = judgeHazards(in.Allowed, u.hazards(a))
+	cost(p)
+}
+
+// hazards of a rollback: persons deleted are gone after the recycle bin's seven days.
+func (u *undo) hazards(a *Analysis) []Hazard {
+	var n int64
+	for _, w := range a.Waves {
+		for _, t := range w.Tenants {
+			n += t.Delete
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []Hazard{{Code: DeletesData, Count: n, Text: fmt.Sprintf(
+		"%d persons are deleted from Self-auth with the credentials that they have enrolled; after seven days nobody can bring them back. Allow it for this plan:  -allow %s=%d", n, DeletesData, n)}}
+}

@@ -1,0 +1,69 @@
+package providers
+
+import (
+	"context"
+	"iter"
+
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// Database is what the planner reads of Postgres: one snapshot, read only.
+type Database interface {
+	Tenants(ctx context.Context) ([]Tenant, error) // sorted by id, all of them, deleted ones too
+	// Users streams all rows of users, soft-deleted ones too, in the order of tenant id, user id (bytes). The
+	// yielded value is the consumer's.
+	Users(ctx context.Context) iter.Seq2[User, error]
+	Mappings(ctx context.Context) ([]Mapping, error) // sorted by tenant, group
+}
+
+// Directory is what the planner reads of Self-auth.
+type Directory interface {
+	Persons(ctx context.Context) iter.Seq2[Person, error] // all, in no order; decoded while they arrive
+	Groups(ctx context.Context) ([]Group, error)          // all, built-in ones too, sorted by id
+	// OtherNames are the names in use that are neither persons' nor groups': service accounts, clients.
+	OtherNames(ctx context.Context) ([]string, error)
+}
+
+// Rows is what apply does to Postgres.
+type Rows interface {
+	// Fetch reads rows of users again, in no order; rows that are gone are missing.
+	Fetch(ctx context.Context, users []uuid.UUID) ([]UserRow, error)
+	// WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle
+	// with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back.
+	WriteUsers(ctx context.Context, writes []UserWrite, settle func(state.Tx, []UserResult) error) error
+	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes them.
+	Map(ctx context.Context, m []Mapping) error
+	Unmap(ctx context.Context, tenant, group uuid.UUID) error
+	// Upgrade carries out one schema step. It is idempotent: a step in effect already is left alone, what a kill
+	// left half (an invalid index) is recognised and made again. progress may be nil.
+	Upgrade(ctx context.Context, step SchemaStep, progress func(done, total int64)) error
+}
+
+// UserRow is a row read again for apply, with the image that its journal record keeps.
+type UserRow struct {
+	User
+	Image state.Image
+}
+
+// Accounts is what apply does to persons, groups and memberships. Every call is one write transaction of the
+// server at most; the caller chooses the size of batches.
+type Accounts interface {
+	// Lookup returns those of the persons that exist, in no order.
+	Lookup(ctx context.Context, ids []uuid.UUID) ([]Person, error)
+	// Create makes all persons in one transaction, or none: then the error says why, *Error of kind Conflict,
+	// Refused, Burnt...; when it cannot say which person, Culprit is -1 and the caller bisects.
+	Create(ctx context.Context, persons []NewPerson) error
+	Expire(ctx context.Context, ids []uuid.UUID) error // at once; expired or absent ones are fine
+	Enable(ctx context.Context, ids []uuid.UUID) error // purges the expiry
+	Delete(ctx context.Context, ids []uuid.UUID) error
+	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
+	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error // never called with none
+	// Members returns which of the persons are direct members of the group.
+	Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error)
+	Group(ctx context.Context, id uuid.UUID) (*Group, error) // nil: no such group
+	CreateGroup(ctx context.Context, g NewGroup) error
+	Describe(ctx context.Context, group uuid.UUID, description string) error // "" purges it
+	DeleteGroup(ctx context.Context, id uuid.UUID) error
+}

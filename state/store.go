@@ -1,0 +1,134 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Store is recorded state as the planner, apply and the commands see it. Reading needs no more than the right
+// to read; an absent state reads as empty. Only one process writes at a time: it holds the Lock.
+type Store interface {
+	// Read returns the small part of the state.
+	Read(ctx context.Context) (*State, error)
+
+	// Users streams what is recorded of every user in the order of (TenantNow, User), uuid bytes. Each user once.
+	Users(ctx context.Context) iter.Seq2[User, error]
+
+	// Lock takes the lock on the target, waiting at most timeout. *LockedError when somebody else holds it.
+	Lock(ctx context.Context, who string, timeout time.Duration) (Lock, error)
+
+	// Bind creates the state where there is none and writes target and lineage; it does nothing to a state that
+	// is bound already. *TargetError when that is bound to another target. Under the lock.
+	Bind(ctx context.Context, target Target, lineage uuid.UUID) error
+
+	// Begin opens a run and stores its plan. Under the lock. ErrOpenRun when one is open.
+	Begin(ctx context.Context, info RunInfo, plan io.Reader) (Run, error)
+
+	// Resume opens the open run again. Under the lock.
+	Resume(ctx context.Context, id string) (Run, error)
+
+	// Plan returns the stored plan file of a run.
+	Plan(ctx context.Context, run string) (io.ReadCloser, error)
+
+	// Records streams the settled journal records of runs in the order of (tenant now, user, record id): what
+	// a rollback folds. Records of unsettled intents come too, Settled false.
+	Records(ctx context.Context, runs []string) iter.Seq2[Record, error]
+
+	// RecordsByID reads journal records back, in no order.
+	RecordsByID(ctx context.Context, ids []int64) ([]Record, error)
+
+	// Remainder returns records of a run's users that did not reach their after-state (changed, failed, paused,
+	// in conflict), at most limit, by record id.
+	Remainder(ctx context.Context, run string, limit int) ([]Record, error)
+
+	// Confirm, Pauses and waves; each is one transaction that raises the serial. Under the lock.
+	Confirm(ctx context.Context, c Confirmation) error
+	Resumed(ctx context.Context, wave string, tenant uuid.UUID) (int, error) // lifts pauses; the number lifted
+}
+
+// Lock is a held lock. Release is safe to call twice.
+type Lock interface {
+	Release(ctx context.Context) error
+}
+
+// Tx is the transaction on the target database in which a provider changes rows, as far as a state backend that
+// lives in the same database needs it to commit outcomes with them.
+type Tx interface {
+	Exec(ctx context.Context, sql string, args ...any) (rows int64, err error)
+}
+
+// Run is an open run.
+type Run interface {
+	ID() string
+	// Position is how far the run has come: where a resumed one goes on.
+	Position() Position
+	// Open returns the intents of the batch that was not settled, in their order; empty if there is none.
+	Open(ctx context.Context) ([]Intent, error)
+	// Intend makes the intents of a batch durable and fills in their IDs. pos is where the batch starts. The
+	// batch before must be settled.
+	Intend(ctx context.Context, pos Position, intents []Intent) error
+	// Settle records the outcomes of the batch and moves the run's position to next, inside tx when it is not
+	// nil (then they are durable when tx commits), else in a transaction of its own.
+	Settle(ctx context.Context, tx Tx, outcomes []Outcome, next Position) error
+	// IntendObject and SettleObject do the same for one object. SettleObject records o (nil: the address is forgotten).
+	IntendObject(ctx context.Context, a Address, action string, before, after *Object) error
+	SettleObject(ctx context.Context, a Address, o *Object, verdict Verdict, reason string) error
+	// Waves records waves as they stand now.
+	Waves(ctx context.Context, waves []Wave) error
+	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).
+	Pause(ctx context.Context, pauses []Pause) error
+	Lift(ctx context.Context, runs []string) error
+	// Undone marks runs as wholly undone (or, when a rollback is undone, as standing again).
+	Undone(ctx context.Context, runs []string, undone bool) error
+	// Close ends the run with its outcome and counts and chains its digest. Stop leaves it open.
+	Close(ctx context.Context, outcome string) (RunInfo, error)
+	// Counts is what has been settled so far.
+	Counts() Counts
+}
+
+// ErrOpenRun says that a run is open already.
+var ErrOpenRun = errors.New("a run is still open")
+
+// ErrNewer says that the state was written by a newer version.
+var ErrNewer = errors.New("the state was written by a newer version of Anthill")
+
+// LockedError says who holds the lock.
+type LockedError struct {
+	Who   string // user@host, process, as the holder wrote it; "" unknown
+	Since time.Time
+}
+
+func (e *LockedError) Error() string {
+	if e.Who == "" {
+		return "the target is locked by somebody else"
+	}
+	return "the target is locked by " + e.Who + " since " + e.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// TargetError says that something is bound to another target.
+type TargetError struct {
+	What    string // "state", "plan"
+	Differs string // from Target.Differs
+}
+
+func (e *TargetError) Error() string {
+	return "this " + e.What + " belongs to another target: " + e.Differs
+}
+
+// DeniedError says that the role may not read (or make) the state.
+type DeniedError struct {
+	Role  string
+	Grant string // the statement to run
+	Err   error
+}
+
+func (e *DeniedError) Error() string {
+	return "the database role may not use the recorded state; run as its owner:\n\n    " + e.Grant
+}
+
+func (e *DeniedError) Unwrap() error { return e.Err }
