@@ -1,290 +1,170 @@
 package scratchpg
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
-// Options say how to start a server; the zero value is a temporary one.
+const (
+	superuser   = "anthill"
+	socketPort  = "5432" // names the socket file, nothing listens on it
+	binVariable = "ANTHILL_PG_BIN"
+	binDownload = "download" // value of binVariable: pass over the binaries of the machine
+)
+
+// Options are the choices of Start. The zero value is a good default.
 type Options struct {
-	Dir        string              // keep data and socket there; "" = a new temporary directory that Stop removes
-	Env        func(string) string // nil = os.Getenv; ANTHILL_PG_BIN names the directory of the programs, "download" forces a download
-	Log        func(string)        // one plain line per noteworthy event; may be nil
-	Self       string              // program to run again for the download child; "" = os.Executable()
-	Repository string              // base URL of the download; "" = the one that embedded-postgres uses
-	Cache      string              // where downloads are kept; "" = the cache folder of the user, /var/cache/anthill for root
+	// Dir keeps the data directory and the socket directory below it; a second Start there finds the same databases. Where its path is too
+	// long for a socket (103 bytes), the socket lies in a temporary directory of its own. "" means a new temporary directory that Stop removes.
+	Dir string
+	// Env looks up ANTHILL_PG_BIN, PATH, TMPDIR, HOME and, for a download, the proxy and certificate variables. nil means os.Getenv.
+	// ANTHILL_PG_BIN is the one directory to take postgres and initdb from, or the word "download": use no binaries of this machine.
+	Env func(string) string
+	// Log gets one plain line for each noteworthy event: which binaries and user, the beginning of a download. nil means nobody listens.
+	// It is called by Start only, never after Start has returned.
+	Log func(string)
+	// Self is the program that answers `__pg` by calling Child. "" means the running one.
+	Self string
+	// Repository is the base URL of the Maven repository to download from. "" means Maven Central.
+	Repository string
+	// Cache keeps downloaded binaries, in a subdirectory for each user. "" means /var/cache/anthill as root, else anthill in the user's
+	// cache directory.
+	Cache string
 }
 
-// Server is a running throw-away Postgres. Safe for concurrent use.
+// Server is a running Postgres. Its methods may be called concurrently.
 type Server struct {
-	dir      string
-	temp     bool
-	base     *url.URL // of the database postgres
-	describe string
-	stop     func() error
-	once     sync.Once
-	stopErr  error
+	base        url.URL // without a database
+	description string
+	bin         string
+	stop        func() error
 }
 
-const startTimeout = 60 * time.Second
-
-// Start starts a server and returns when it answers a query.
+// Start finds or downloads Postgres, starts a server and returns once it answers queries. ctx bounds the start only, not the server's life.
+//
+// On error nothing runs and no temporary directory is left. Each error says what to do.
 func Start(ctx context.Context, o Options) (*Server, error) {
+	if err := supported(); err != nil {
+		return nil, err
+	}
+	// Without this, a program that does not know `__pg` would start itself without end.
+	if os.Getenv(childVariable) != "" {
+		return nil, errors.New("start a throw-away Postgres: this program was run again to download Postgres and started one more; its main (in tests: TestMain) must answer " + childCommand + " with scratchpg.Child")
+	}
 	if o.Env == nil {
 		o.Env = os.Getenv
 	}
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	id, err := pick()
+	who, err := chooseAccount()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start a throw-away Postgres: %w", err)
 	}
-	dir, temp, err := makeDir(o.Dir, id)
+	s, err := start(ctx, o, who)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start a throw-away Postgres: %w", err)
 	}
-	s := &Server{dir: dir, temp: temp}
-	bin, err := find(o.Env)
-	if errors.Is(err, errNoBinaries) {
-		err = s.startDownloaded(ctx, o, id)
-	} else if err == nil {
-		err = s.startLocal(ctx, bin, id)
-	}
-	if err != nil {
-		s.Stop()
-		return nil, fmt.Errorf("start a throw-away PostgreSQL: %w", err)
-	}
-	o.Log(s.describe)
 	return s, nil
 }
 
-// makeDir makes a directory that the children's user can reach: below /tmp for root, since every parent must be
-// traversable, and short, since a socket's path has 107 bytes.
-func makeDir(dir string, id *identity) (string, bool, error) {
-	temp := dir == ""
-	var err error
-	if temp {
-		base := ""
-		if id != nil {
-			base = "/tmp"
-		}
-		dir, err = os.MkdirTemp(base, "anthill-pg-")
-	} else {
-		if dir, err = filepath.Abs(dir); err == nil {
-			err = os.MkdirAll(dir, 0o700)
-		}
+func start(ctx context.Context, o Options, who account) (_ *Server, err error) {
+	f := finder{env: o.Env, globs: usualPlaces(), look: who.look}
+	found, missing := f.find(ctx)
+	if missing != nil && !errors.Is(missing, errNoBinaries) {
+		return nil, missing
 	}
-	if err == nil {
-		err = id.own(dir)
-	}
-	if err != nil {
-		return "", false, fmt.Errorf("directory for a throw-away PostgreSQL: %w", err)
-	}
-	return dir, temp, nil
-}
 
-func (s *Server) startLocal(ctx context.Context, bin string, id *identity) error {
-	data := filepath.Join(s.dir, "data")
-	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err != nil {
-		if err := s.initdb(ctx, bin, data, id); err != nil {
-			return err
-		}
-	}
-	cmd := s.command(bin, id, "postgres", "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-F",
-		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60", "-c", "logging_collector=off")
-	var log tail
-	cmd.Stdout, cmd.Stderr = &log, &log
-	ended, err := startLocked(cmd)
+	h, err := openHome(o.Dir, o.Env, who)
 	if err != nil {
-		return reach(err, bin)
+		return nil, err
 	}
-	s.stop = func() error {
-		_ = cmd.Process.Signal(os.Interrupt)
-		select {
-		case <-ended:
-		case <-time.After(10 * time.Second):
-			_ = cmd.Process.Kill()
-			<-ended
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
 		}
-		return nil
-	}
-	s.base = &url.URL{Scheme: "postgres", User: url.User("anthill"), Path: "/postgres", RawQuery: url.Values{"host": {s.dir}}.Encode()}
-	v, err := s.await(ctx, ended, &log)
-	if err != nil {
-		return err
-	}
-	s.describe = fmt.Sprintf("PostgreSQL %s from %s, as %s", v, bin, id)
-	return nil
-}
-
-func (s *Server) initdb(ctx context.Context, bin, data string, id *identity) error {
-	cmd := s.command(bin, id, "initdb", "-D", data, "-U", "anthill", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-	var out tail
-	cmd.Stdout, cmd.Stderr = &out, &out
-	ended, err := startLocked(cmd)
-	if err != nil {
-		return reach(err, bin)
-	}
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		_ = cmd.Process.Kill()
-		<-ended
-		return ctx.Err()
-	}
-	if !cmd.ProcessState.Success() {
-		return fmt.Errorf("initdb: %s: %s", cmd.ProcessState, out.last())
-	}
-	return nil
-}
-
-// command is a child with a short environment: whatever PG* variables the caller has must not reach it.
-func (s *Server) command(bin string, id *identity, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(bin, name), args...)
-	cmd.Dir = s.dir
-	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "HOME=" + s.dir, "PATH=" + bin + ":/usr/bin:/bin"}
-	id.apply(cmd)
-	return cmd
-}
-
-// startLocked starts a command from a thread that stays until the command has ended: the death of that thread is what
-// ends the child (endWithParent). The channel is closed when the child has been waited for.
-func startLocked(cmd *exec.Cmd) (<-chan struct{}, error) {
-	started, ended := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(ended)
 	}()
-	return ended, <-started
-}
 
-// reach explains a start that fails although the program is there: a parent directory that the other user may not
-// enter.
-func reach(err error, bin string) error {
-	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w (can the user that it runs as enter %s and the directory for its data?)", err, bin)
-	}
-	return err
-}
-
-// await retries a query until it is answered, and returns the server's version.
-func (s *Server) await(ctx context.Context, ended <-chan struct{}, log *tail) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		v, err := s.version(ctx)
-		if err == nil {
-			return v, nil
+	s := &Server{}
+	var serving stopper
+	if missing == nil {
+		p, err := runPostgres(ctx, h, found, who, childEnv(o.Env, h.run))
+		if err != nil {
+			return nil, err
 		}
-		select {
-		case <-ended:
-			return "", fmt.Errorf("it ended at once: %s", log.last())
-		case <-ctx.Done():
-			return "", fmt.Errorf("it does not answer: %w: %s", err, log.last())
-		case <-tick.C:
+		serving, s.base, s.bin = p, p.base, found.bin
+		s.description = fmt.Sprintf("PostgreSQL %s from %s, as user %s", found.version, found.bin, who.name)
+	} else {
+		if o.Env(binVariable) != binDownload {
+			o.Log("no Postgres found on this machine, using a downloaded one")
 		}
+		c, err := runChild(ctx, h, o, who)
+		if err != nil {
+			return nil, fmt.Errorf("%w (%w); %s", err, missing, installHint)
+		}
+		serving, s.base, s.bin = c, c.base, c.bin
+		s.description = fmt.Sprintf("PostgreSQL %s from %s (downloaded), as user %s", c.version, c.bin, who.name)
 	}
+	s.stop = sync.OnceValue(func() error { return errors.Join(serving.stop(), h.close()) })
+	o.Log(s.description)
+	return s, nil
 }
 
-func (s *Server) version(ctx context.Context) (v string, err error) {
-	c, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err != nil {
-		return "", err
-	}
-	defer c.Close(ctx)
-	err = c.QueryRow(ctx, "show server_version").Scan(&v)
-	v, _, _ = strings.Cut(v, " ")
-	return v, err
-}
+// stopper is a running Postgres or the process that runs one.
+type stopper interface{ stop() error }
 
-// URL is the address of a database, for pgx and psql alike.
-func (s *Server) URL(database string) string {
-	u := *s.base
-	u.Path = "/" + database
-	return u.String()
-}
+// URL returns the address of a database for pgx and for psql, by socket, as the server's superuser. It holds no secret.
+func (s *Server) URL(database string) string { return withDatabase(s.base, database) }
 
-// Describe says which server this is and as whom it runs, for people.
-func (s *Server) Describe() string { return s.describe }
+// Describe returns version, origin and user in one line without a full stop: "PostgreSQL 15.18 from /usr/lib/postgresql/15/bin, as user postgres".
+func (s *Server) Describe() string { return s.description }
 
-// CreateDatabase creates a database, as a copy of template unless that is "".
-func (s *Server) CreateDatabase(ctx context.Context, name, template string) error {
-	sql := "create database " + pgx.Identifier{name}.Sanitize()
-	if template != "" {
-		sql += " template " + pgx.Identifier{template}.Sanitize()
-	}
-	return s.exec(ctx, sql)
-}
-
-// DropDatabase drops a database and ends its sessions.
-func (s *Server) DropDatabase(ctx context.Context, name string) error {
-	return s.exec(ctx, "drop database if exists "+pgx.Identifier{name}.Sanitize()+" with (force)")
-}
-
-func (s *Server) exec(ctx context.Context, sql string) error {
-	c, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err != nil {
-		return err
-	}
-	defer c.Close(ctx)
-	_, err = c.Exec(ctx, sql)
-	return err
-}
-
-// Stop ends the server, fast, and removes its directory if that is temporary. It may be called again.
+// Stop ends all connections and the server, then removes what was temporary. Later calls return what the first returned. It reports a
+// server that had ended by itself, too.
 func (s *Server) Stop() error {
-	s.once.Do(func() {
-		if s.stop != nil {
-			s.stopErr = s.stop()
-		}
-		if s.temp {
-			s.stopErr = errors.Join(s.stopErr, os.RemoveAll(s.dir))
-		}
-	})
-	return s.stopErr
-}
-
-// tail keeps the last few kilobytes of what a child prints.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if n := len(t.buf) - 8192; n > 0 {
-		t.buf = t.buf[n:]
+	if err := s.stop(); err != nil {
+		return fmt.Errorf("stop the throw-away Postgres: %w", err)
 	}
-	return len(p), nil
+	return nil
 }
 
-// last are the last three lines.
-func (t *tail) last() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(t.buf), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-3):], []byte(" / ")))
+// socketURL is the address of a server whose socket lies in dir. The port is spelled out because PGPORT would change it.
+func socketURL(dir string) url.URL {
+	q := url.Values{"host": {dir}, "port": {socketPort}, "sslmode": {"disable"}}
+	return url.URL{Scheme: "postgres", User: url.User(superuser), RawQuery: q.Encode()}
+}
+
+func withDatabase(base url.URL, database string) string {
+	// Spelled by hand: with an empty host url.URL would leave out the slashes that libpq wants.
+	return base.Scheme + "://" + base.User.String() + "@/" + url.PathEscape(database) + "?" + base.RawQuery
+}
+
+// childEnv is all that a program of Postgres gets to know: PGDATA, PGPORT or a foreign locale would change what it does.
+func childEnv(env func(string) string, home string) []string {
+	path := env("PATH")
+	if path == "" {
+		path = "/usr/local/bin:/usr/bin:/bin"
+	}
+	return []string{"LC_ALL=C", "TZ=UTC", "HOME=" + home, "PATH=" + path}
+}
+
+// tail returns the last lines of what a program said, for an error: at most about 1,500 bytes.
+func tail(said []byte) string {
+	const most = 1500
+	text := strings.TrimSpace(string(said))
+	if len(text) > most {
+		text = text[len(text)-most:]
+		if _, rest, cut := strings.Cut(text, "\n"); cut {
+			text = rest
+		}
+	}
+	if text == "" {
+		return "(it said nothing)"
+	}
+	return text
 }

@@ -1,4 +1,9 @@
-// Package pgtest gives tests a database each: one throw-away server a package, databases cloned from a template.
+// Package pgtest gives the tests of any package a Postgres: one server for the package, one database for each test, as a copy of a template
+// that takes tens of milliseconds. Nothing needs to be installed or running, see package scratchpg.
+//
+//	func TestMain(m *testing.M) { pgtest.Main(m, prepare) }
+//
+//	func TestX(t *testing.T) { conn, err := pgx.Connect(t.Context(), pgtest.Database(t)) ... }
 package pgtest
 
 import (
@@ -7,56 +12,83 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"anthill/internal/scratchpg"
 )
 
+const template = "tpl"
+
+// A test function takes nothing but its T, so what TestMain made has to be kept here. server is set once, before any test runs.
 var (
 	server *scratchpg.Server
-	number atomic.Int64
+	number atomic.Int64 // of the database that was made last
 )
 
-// Main is called from TestMain: it starts the server, makes the template with prepare (which may be nil), runs the
-// tests, stops the server and exits.
+// Main is the body of a TestMain. It starts the server, has prepare fill the template at url (nil leaves it empty), runs the tests, stops the
+// server, and exits the process with the status of the tests, or 1 with a line on standard error. prepare must leave no connection open.
 func Main(m *testing.M, prepare func(ctx context.Context, url string) error) {
-	os.Exit(run(m, prepare))
+	// Without Postgres on this machine the server is started by this program, run again.
+	if len(os.Args) > 1 && os.Args[1] == "__pg" {
+		if err := scratchpg.Child(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			os.Exit(1) // it has told its parent
+		}
+		os.Exit(0)
+	}
+	status, err := run(m, prepare)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pgtest:", err)
+		status = max(status, 1)
+	}
+	os.Exit(status)
 }
 
-func run(m *testing.M, prepare func(ctx context.Context, url string) error) int {
-	ctx := context.Background()
-	var err error
-	if server, err = scratchpg.Start(ctx, scratchpg.Options{}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+func run(m *testing.M, prepare func(ctx context.Context, url string) error) (status int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	s, err := scratchpg.Start(ctx, scratchpg.Options{Log: func(line string) { fmt.Fprintln(os.Stderr, "pgtest:", line) }})
+	if err != nil {
+		return 1, err
 	}
-	defer server.Stop()
-	if err := server.CreateDatabase(ctx, "tpl", ""); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	defer func() {
+		if stopErr := s.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	if err := s.CreateDatabase(ctx, template, ""); err != nil {
+		return 1, err
 	}
 	if prepare != nil {
-		if err := prepare(ctx, server.URL("tpl")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+		if err := prepare(ctx, s.URL(template)); err != nil {
+			return 1, fmt.Errorf("prepare the template: %w", err)
 		}
 	}
-	return m.Run()
+	server = s
+	return m.Run(), nil
 }
 
-// Server is the package's server.
-func Server() *scratchpg.Server { return server }
+// Server returns the package's server. It panics where TestMain did not call Main.
+func Server() *scratchpg.Server {
+	if server == nil {
+		panic("pgtest: no server; the package's TestMain must call pgtest.Main")
+	}
+	return server
+}
 
-// Database clones the template and returns the copy's URL; it is dropped with the test.
+// Database makes a copy of the template for one test and returns its URL. It goes, with whoever is still connected, when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("t%d", number.Add(1))
-	if err := server.CreateDatabase(context.Background(), name, "tpl"); err != nil {
+	if err := Server().CreateDatabase(t.Context(), name, template); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := server.DropDatabase(context.Background(), name); err != nil {
+		// t.Context() has ended here.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := Server().DropDatabase(ctx, name); err != nil {
 			t.Error(err)
 		}
 	})
-	return server.URL(name)
+	return Server().URL(name)
 }

@@ -1,0 +1,17 @@
+//go:build !unix
+
+package scratchpg
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+)
+
+func supported() error {
+	return errors.New("a throw-away Postgres needs a Unix system; run Anthill under WSL, or set DATABASE_URL to a Postgres of your own")
+}
+
+func (a account) maySearch(fs.FileInfo) bool { return true }
+
+func processAttributes(account, bool) *syscall.SysProcAttr { return nil }

@@ -1,0 +1,36 @@
+//go:build unix
+
+package scratchpg
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+func supported() error { return nil }
+
+// maySearch reads the permission bits alone; access lists are not looked at.
+func (a account) maySearch(info fs.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return true
+	}
+	mode := info.Mode().Perm()
+	switch {
+	case owner.Uid == a.uid:
+		return mode&0o100 != 0
+	case owner.Gid == a.gid:
+		return mode&0o010 != 0
+	default:
+		return mode&0o001 != 0
+	}
+}
+
+// attributes put a child into a process group of its own, so that Ctrl-C in a terminal reaches us alone, and make it the account's.
+func attributes(a account) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if a.switched {
+		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: []uint32{}}
+	}
+	return attr
+}
