@@ -176,10 +176,7 @@ func (u *undo) users(ctx context.Context) error {
 		if userErr != nil {
 			return userErr
 		}
-		tenant := group[0].Tenant
-		if rec != nil {
-			tenant = rec.TenantNow
-		}
+		tenant := group[0].TenantNow
 		for rows && rowErr == nil && row.ID != id && less(row.Tenant, row.ID, tenant, id) {
 			advanceRow()
 		}
@@ -217,7 +214,7 @@ func less(t1, u1, t2, u2 uuid.UUID) bool {
 
 // after says whether a recorded user comes after the user of a record.
 func (u *undo) after(tenant, user uuid.UUID, r state.Record) bool {
-	return less(r.Tenant, r.User, tenant, user)
+	return less(r.TenantNow, r.User, tenant, user)
 }
 
 // grouped calls f with all records of one user, oldest first.

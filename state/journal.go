@@ -122,11 +122,12 @@ type Outcome struct {
 // Record is a journal record read back: what was intended, and how it ended.
 type Record struct {
 	Intent
-	Run     string
-	Batch   int64
-	Settled bool
-	Verdict Verdict
-	Reason  string
+	Run       string
+	Batch     int64
+	TenantNow uuid.UUID // of the live row when streamed by Store.Records; the recorded one where the row is gone
+	Settled   bool
+	Verdict   Verdict
+	Reason    string
 }
 
 // Position is how far a run has come in its plan.

@@ -12,6 +12,9 @@ import (
 // accounts does the Self-auth side of a batch: persons, then memberships. Whoever is refused carries the error in
 // item.failed; an error that is returned stops the run. Everything here may be done twice.
 func (x *executor) accounts(items []*item, resumed bool) error {
+	for _, it := range items {
+		x.missGroups(it)
+	}
 	items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.failed != nil })
 	if err := x.create(acting(items, state.PersonCreate), resumed); err != nil {
 		return err
@@ -29,6 +32,15 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 		return err
 	}
 	return x.persons(items, state.PersonDelete, x.delete)
+}
+
+// missGroups fails a user one of whose groups could not be made, before anything is done for it.
+func (x *executor) missGroups(it *item) {
+	for _, g := range it.intent.Effect.Join {
+		if why, absent := x.absent[g]; absent && it.failed == nil {
+			it.failed = &providers.Error{Kind: providers.Refused, Side: "Self-auth", Doing: "join a group", Reason: "a group of the tenant could not be made: " + why}
+		}
+	}
 }
 
 func acting(items []*item, act state.PersonAct) (some []*item) {
@@ -77,7 +89,13 @@ func (x *executor) create(items []*item, resumed bool) error {
 		for i, it := range some {
 			persons[i] = news[it]
 		}
-		return x.Accounts.Create(x.work, persons)
+		if err := x.Accounts.Create(x.work, persons); err != nil {
+			return err
+		}
+		for _, it := range some {
+			it.begun = true
+		}
+		return nil
 	})
 }
 
@@ -103,7 +121,10 @@ func (x *executor) findMade(items, known []*item) ([]*item, error) {
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return there[it.intent.Effect.Person] }), nil
+	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
+		it.begun = there[it.intent.Effect.Person]
+		return it.begun
+	}), nil
 }
 
 // bisect does something to items together, and splits those that are refused until the culprits stand alone.
@@ -161,7 +182,13 @@ func (x *executor) memberships(items []*item, which func(*item) []uuid.UUID, do 
 }
 
 func (x *executor) join(group uuid.UUID, items []*item) error {
-	return x.Accounts.AddMembers(x.work, group, personIDs(items))
+	if err := x.Accounts.AddMembers(x.work, group, personIDs(items)); err != nil {
+		return err
+	}
+	for _, it := range items {
+		it.begun = true
+	}
+	return nil
 }
 
 // leave takes members out; a group that is gone has none.

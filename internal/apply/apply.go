@@ -181,6 +181,7 @@ type executor struct {
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
 	open   map[uuid.UUID]state.Intent // intents of the batch that a killed run left
+	absent map[uuid.UUID]string       // groups of this plan that could not be made, with the reason
 }
 
 // waveFigure counts the users of a wave in this run.
@@ -194,6 +195,7 @@ func (x *executor) prepare() error {
 	if x.namer.Display, err = config.ParseTemplate(x.p.Identity.Display); err != nil {
 		return fmt.Errorf("read the plan's display name template: %w", err)
 	}
+	x.absent = map[uuid.UUID]string{}
 	x.waves = map[string]state.Wave{}
 	for _, w := range x.st.Waves {
 		x.waves[w.Name] = w
@@ -347,25 +349,31 @@ func (x *executor) schema(ctx context.Context) error {
 // segments carries out the users: follow-ups and restorations first, then the waves in their order, each only when
 // those that it comes after got moved.
 func (x *executor) segments(ctx context.Context) error {
+	place := 0
 	for i, s := range x.p.Segments {
 		if s.Kind == planner.SegmentMove {
 			continue
 		}
-		if err := x.segment(ctx, i); err != nil {
+		if err := x.segment(ctx, i, place); err != nil {
 			return err
 		}
+		place++
 	}
 	stuck := map[string]bool{}
 	for _, w := range x.p.Waves {
 		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] }); a >= 0 {
 			stuck[w.Name] = true
+			if x.segmentOf(w.Name) >= 0 {
+				place++
+			}
 			x.held = append(x.held, fmt.Sprintf("wave %s was not started: wave %s did not get moved", w.Name, w.After[a]))
 			continue
 		}
 		if i := x.segmentOf(w.Name); i >= 0 {
-			if err := x.segment(ctx, i); err != nil {
+			if err := x.segment(ctx, i, place); err != nil {
 				return err
 			}
+			place++
 		}
 		moved, err := x.latch(w)
 		if err != nil {

@@ -20,20 +20,22 @@ type item struct {
 	row     *providers.UserRow // nil: there is none
 	record  *state.Record      // SegmentRestore: the journal record whose before-image is restored
 	intent  state.Intent
-	failed  error         // Self-auth refused this user
+	failed  error         // one side refused this user
+	begun   bool          // something may have been done for it in Self-auth
 	left    string        // reason why it is left alone; then nothing is intended
 	verdict state.Verdict // with left
 }
 
-// segment carries out the users of one segment from where the run has come.
-func (x *executor) segment(ctx context.Context, n int) error {
+// segment carries out the users of segment n from where the run has come. place counts segments in the order in which
+// they are carried out, which is what the run's position tells.
+func (x *executor) segment(ctx context.Context, n, place int) error {
 	s := x.p.Segments[n]
 	pos := x.record.Position()
-	if pos.Segment > n {
+	if pos.Segment > place {
 		return nil
 	}
 	from := int64(0)
-	if pos.Segment == n {
+	if pos.Segment == place {
 		from = pos.Offset
 	}
 	stage := s.Wave
@@ -46,11 +48,11 @@ func (x *executor) segment(ctx context.Context, n int) error {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		next := state.Position{Segment: n, Offset: done + int64(len(batch))}
+		next := state.Position{Segment: place, Offset: done + int64(len(batch))}
 		if next.Offset == s.Users {
-			next = state.Position{Segment: n + 1}
+			next = state.Position{Segment: place + 1}
 		}
-		if err := x.batch(n, state.Position{Segment: n, Offset: done}, batch, next); err != nil {
+		if err := x.batch(n, state.Position{Segment: place, Offset: done}, batch, next); err != nil {
 			return err
 		}
 		done += int64(len(batch))
@@ -63,7 +65,7 @@ func (x *executor) segment(ctx context.Context, n int) error {
 			return err
 		}
 		batch = append(batch, c)
-		if len(batch) >= x.BatchSize && !x.coversOpen(batch) {
+		if x.full(batch) {
 			if err := carry(); err != nil {
 				return err
 			}
@@ -75,10 +77,11 @@ func (x *executor) segment(ctx context.Context, n int) error {
 	return carry()
 }
 
-// coversOpen says whether a batch must grow because intents of the run before lie further on.
-func (x *executor) coversOpen(batch []planner.UserChange) bool {
+// full says whether a batch is one. The first batch of a resumed run is exactly the one that was left open: it ends
+// with the last of its intents.
+func (x *executor) full(batch []planner.UserChange) bool {
 	if len(x.open) == 0 {
-		return false
+		return len(batch) >= x.BatchSize
 	}
 	n := 0
 	for _, c := range batch {
@@ -86,7 +89,7 @@ func (x *executor) coversOpen(batch []planner.UserChange) bool {
 			n++
 		}
 	}
-	return n < len(x.open)
+	return n == len(x.open)
 }
 
 // batch carries out some users: rows read again, intents, Self-auth, then one transaction of rows and outcomes.
@@ -172,7 +175,7 @@ func (x *executor) judge(it *item) {
 	case it.row == nil:
 		leave(state.Changed, "deleted after the plan")
 	case providers.DigestUser(it.row.User, s.Relies) != it.change.Before:
-		if s.Standing == state.Moved && !s.Restore && it.row.Link == x.personOf(it) && (s.Method == 0 || it.row.Method == s.Method) {
+		if s.Link && it.row.Link == x.personOf(it) && (s.Method == 0 || it.row.Method == s.Method) {
 			leave(state.Already, "")
 			return
 		}
@@ -281,66 +284,101 @@ func union(a, b []uuid.UUID) []uuid.UUID {
 	return slices.Compact(u)
 }
 
+// settlement is a batch on its way into Postgres.
+type settlement struct {
+	next     state.Position
+	outcomes []state.Outcome // known already
+	writes   []providers.UserWrite
+	written  []*item // by index of writes
+	lost     []*item // what was done for them in Self-auth is taken back
+}
+
 // settle writes rows and outcomes in one transaction. A user whose row changed meanwhile loses in the same run what
 // was done for it in Self-auth: no orphan stays in a tenant's group.
 func (x *executor) settle(items []*item, next state.Position) error {
-	var writes []providers.UserWrite
-	var written []*item
-	var lost []*item
-	outcomes := make([]state.Outcome, 0, len(items))
+	b := settlement{next: next}
 	for _, it := range items {
 		switch {
 		case it.verdict != 0:
-			outcomes = append(outcomes, x.outcome(it, it.verdict, it.left))
-		case errors.Is(it.failed, errLost):
-			lost = append(lost, it)
+			b.outcomes = append(b.outcomes, x.outcome(it, it.verdict, it.left))
+		case errors.Is(it.failed, errLost), it.failed != nil && it.begun:
+			b.lost = append(b.lost, it)
 		case it.failed != nil:
-			outcomes = append(outcomes, x.refusal(it))
+			b.outcomes = append(b.outcomes, x.refusal(it))
 		case it.row == nil || !it.shape.Link && it.shape.Method == 0 && !it.shape.Restore && !it.shape.Complete:
-			o := x.outcome(it, state.Done, "")
-			o.Recorded = &it.intent.After
-			outcomes = append(outcomes, o)
+			b.outcomes = append(b.outcomes, x.done(it))
 		default:
-			writes = append(writes, x.write(it))
-			written = append(written, it)
+			b.writes = append(b.writes, x.write(it))
+			b.written = append(b.written, it)
 		}
 	}
-	finish := func(tx state.Tx, results []providers.UserResult) error {
-		all := slices.Clone(outcomes)
-		gone := slices.Clone(lost)
-		for i, r := range results {
-			it := written[i]
-			switch {
-			case r.Written:
-				o := x.outcome(it, state.Done, "")
-				o.Recorded = &it.intent.After
-				all = append(all, o)
-			case r.Refused != "":
-				it.failed = &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}
-				gone = append(gone, it)
-			default:
-				it.failed = errLost
-				gone = append(gone, it)
+	all, err := x.commit(&b)
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		x.count(o.Wave, o.Verdict)
+	}
+	return nil
+}
+
+// commitTries bounds how often a transaction that lost against the application's own ones is tried again.
+const commitTries = 5
+
+// commit writes a settlement and returns all its outcomes. What is transient is tried again: nothing of it is there then.
+func (x *executor) commit(b *settlement) (all []state.Outcome, err error) {
+	if len(b.writes) == 0 {
+		all, err = x.account(b, nil)
+		if err == nil {
+			err = x.record.Settle(x.work, nil, all, b.next)
+		}
+		return all, err
+	}
+	for range commitTries {
+		err = x.Rows.WriteUsers(x.work, b.writes, func(tx state.Tx, results []providers.UserResult) error {
+			var accountErr error
+			if all, accountErr = x.account(b, results); accountErr != nil {
+				return accountErr
 			}
+			return x.record.Settle(x.work, tx, all, b.next)
+		})
+		if providers.KindOf(err) != providers.Transient {
+			break
 		}
-		if err := x.takeBack(gone); err != nil {
-			return err
-		}
-		for _, it := range gone {
-			all = append(all, x.takenBack(it))
-		}
-		if err := x.record.Settle(x.work, tx, all, next); err != nil {
-			return err
-		}
-		for _, o := range all {
-			x.count(o.Wave, o.Verdict)
-		}
-		return nil
 	}
-	if len(writes) == 0 {
-		return finish(nil, nil)
+	return all, err
+}
+
+// account adds what became of the writes to the outcomes, and takes back what was done for those who are lost.
+func (x *executor) account(b *settlement, results []providers.UserResult) ([]state.Outcome, error) {
+	all := slices.Clone(b.outcomes)
+	lost := slices.Clone(b.lost)
+	for i, r := range results {
+		it := b.written[i]
+		switch {
+		case r.Written:
+			all = append(all, x.done(it))
+			continue
+		case r.Refused != "":
+			it.failed = &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}
+		default:
+			it.failed = errLost
+		}
+		lost = append(lost, it)
 	}
-	return x.Rows.WriteUsers(x.work, writes, finish)
+	if err := x.takeBack(lost); err != nil {
+		return nil, err
+	}
+	for _, it := range lost {
+		all = append(all, x.takenBack(it))
+	}
+	return all, nil
+}
+
+func (x *executor) done(it *item) state.Outcome {
+	o := x.outcome(it, state.Done, "")
+	o.Recorded = &it.intent.After
+	return o
 }
 
 func (x *executor) outcome(it *item, v state.Verdict, why string) state.Outcome {
@@ -364,7 +402,7 @@ func (x *executor) takenBack(it *item) state.Outcome {
 		v, why = state.Refused, reason(it.failed)
 	}
 	o := x.outcome(it, v, why)
-	if it.shape.Act == state.PersonCreate {
+	if it.intent.Effect.Act == state.PersonCreate {
 		after := it.intent.After
 		after.Standing, after.Groups = state.Failed, nil
 		o.Recorded = &after

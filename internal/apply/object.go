@@ -54,6 +54,7 @@ func (x *executor) object(c planner.ObjectChange, rec state.Object, has bool, do
 		return nil // settled before the run was stopped
 	}
 	if has != (c.Before != nil) || has && rec != *c.Before {
+		x.miss(c, "it changed after the plan")
 		return x.record.SettleObject(x.work, c.Address, keep(rec, has), state.Changed, "what is recorded of it changed after the plan")
 	}
 	if err := x.record.IntendObject(x.work, c.Address, string(c.Action), c.Before, &after); err != nil {
@@ -67,11 +68,20 @@ func (x *executor) object(c planner.ObjectChange, rec state.Object, has bool, do
 		// The next plan uses the next generation.
 		burnt := after
 		burnt.Deleted, burnt.Mapped = true, false
+		x.miss(c, reason(err))
 		return x.record.SettleObject(x.work, c.Address, &burnt, state.Refused, reason(err))
 	case refused(err):
+		x.miss(c, reason(err))
 		return x.record.SettleObject(x.work, c.Address, keep(rec, has), state.Refused, reason(err))
 	}
 	return err
+}
+
+// miss notes that a group which users of this plan are to join is not there.
+func (x *executor) miss(c planner.ObjectChange, why string) {
+	if c.Action != planner.Delete && c.CreateGroup {
+		x.absent[c.After.Group] = why
+	}
 }
 
 func keep(rec state.Object, has bool) *state.Object {

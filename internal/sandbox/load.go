@@ -211,7 +211,7 @@ func (l *loader) dualData(ctx context.Context) error {
 	var errs []error
 	for _, s := range l.sample.sessions {
 		method := map[string]string{"jwt": "jwt", "idp": l.names.value, "dual": "dual"}[s.method]
-		_, err := l.c.Exec(ctx, l.names.fill(`update sessions set auth_method = $2, {idp}_session_id = case when $2 <> 'jwt' then uuid_generate_v7() end
+		_, err := l.c.Exec(ctx, l.names.fill(`update sessions set auth_method = $2::text, {idp}_session_id = case when $2::text <> 'jwt' then uuid_generate_v7() end
 			where user_id = $1`), s.user, method)
 		errs = append(errs, err)
 	}

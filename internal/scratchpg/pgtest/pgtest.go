@@ -27,20 +27,23 @@ var (
 
 // Main is the body of a TestMain. It starts the server, has prepare fill the template at url (nil leaves it empty), runs the tests, stops the
 // server, and exits the process with the status of the tests, or 1 with a line on standard error. prepare must leave no connection open.
-func Main(m *testing.M, prepare func(ctx context.Context, url string) error) {
+func Main(m *testing.M, prepare func(ctx context.Context, url string) error) { os.Exit(Run(m, prepare)) }
+
+// Run is Main for a TestMain that has more to do: it returns the status instead of exiting.
+func Run(m *testing.M, prepare func(ctx context.Context, url string) error) int {
 	// Without Postgres on this machine the server is started by this program, run again.
 	if len(os.Args) > 1 && os.Args[1] == "__pg" {
 		if err := scratchpg.Child(os.Args[2:], os.Stdin, os.Stdout); err != nil {
-			os.Exit(1) // it has told its parent
+			return 1 // it has told its parent
 		}
-		os.Exit(0)
+		return 0
 	}
 	status, err := run(m, prepare)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		status = max(status, 1)
 	}
-	os.Exit(status)
+	return status
 }
 
 func run(m *testing.M, prepare func(ctx context.Context, url string) error) (status int, err error) {

@@ -1,0 +1,30 @@
+# Everything a newcomer needs: `make demo` shows the main job, `make test` proves it.
+
+GO      ?= go
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+TOOLS   := $(CURDIR)/.tools
+
+.PHONY: build demo test check bench lint
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/anthill ./cmd/anthill
+
+demo: build
+	./bin/anthill demo
+
+test:
+	$(GO) test -timeout 20m ./...
+
+check: lint
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these files:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(TOOLS)/golangci-lint run ./...
+
+lint: $(TOOLS)/golangci-lint
+
+$(TOOLS)/golangci-lint: Makefile
+	GOBIN=$(TOOLS) $(GO) install $(LINT)
+	@touch $@
+
+bench: build
+	$(GO) run ./internal/bench ./bin/anthill

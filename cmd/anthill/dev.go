@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"anthill/internal/sandbox"
+)
+
+func (p *program) devCommand() *cli.Command {
+	return &cli.Command{
+		Name: "dev", Usage: "a throw-away Postgres and Self-auth server with sample data", ArgsUsage: "[-- COMMAND [ARG...]]",
+		Description: "Starts both, runs the command with their addresses in its environment, and ends with it and its exit\n" +
+			"status. Without a command it prints the variables and runs until ^C.\n\n" +
+			"   anthill dev -- anthill plan\n" +
+			"   anthill dev -tenants 50 -users 20000 -- sh\n\n" +
+			"The variables: DATABASE_URL, SELF_AUTH_URL, SELF_AUTH_CA_FILE, SELF_AUTH_ADMIN_TOKEN (read-write),\n" +
+			"SELF_AUTH_READ_TOKEN (put it in SELF_AUTH_ADMIN_TOKEN's place to try plan without the right to write),\n" +
+			"SELF_AUTH_IDM_ADMIN_PASSWORD and SELF_AUTH_ADMIN_PASSWORD (the two built-in accounts).",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "tenants", Usage: "generate `N` tenants instead of the sample"},
+			&cli.IntFlag{Name: "users", Usage: "generate `N` users instead of the sample"},
+			&cli.Int64Flag{Name: "seed", Usage: "of the generated data (`N`)"},
+			&cli.StringFlag{Name: "naming", Value: "self_auth", Usage: "names of tables, columns and values: `self_auth` or kanidm"},
+			&cli.StringFlag{Name: "level", Value: "baseline", Usage: "schema: `baseline` or dual, as shipped"},
+			&cli.StringFlag{Name: "dir", Usage: "keep the database in `DIR` and find it there again", TakesFile: true},
+			&cli.BoolFlag{Name: "no-selfauth", Usage: "start no Self-auth server and leave the SELF_AUTH_ variables alone"},
+			&cli.BoolFlag{Name: "fresh", Usage: "the bare schema without tenants, and a directory with built-in entries only"},
+			chdirFlag(),
+		},
+		Action: p.dev,
+	}
+}
+
+func (p *program) dev(c *cli.Context) error {
+	args := c.Args().Slice()
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		return &usageError{fmt.Sprintf("the command to run does not begin with a dash: %q\n\n    anthill dev -- COMMAND", args[0])}
+	}
+	o, err := p.sandboxOptions(c)
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.Start(c.Context, o)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		err = p.wait(c.Context, box)
+	} else {
+		err = p.command(c.Context, dir(c), args, box.Env())
+	}
+	if closeErr := box.Close(); closeErr != nil {
+		return errors.Join(err, closeErr)
+	}
+	return err
+}
+
+func (p *program) sandboxOptions(c *cli.Context) (sandbox.Options, error) {
+	o := sandbox.Options{Tenants: c.Int("tenants"), Users: c.Int("users"), Seed: c.Int64("seed"), Naming: c.String("naming"), Level: c.String("level"),
+		Dir: c.String("dir"), NoSelfAuth: c.Bool("no-selfauth"), Fresh: c.Bool("fresh"), Log: func(line string) { p.say("anthill dev: %s", line) }}
+	if o.Dir != "" {
+		o.Dir = file(c, o.Dir)
+	}
+	switch {
+	case o.Tenants < 0 || o.Users < 0:
+		return o, &usageError{"-tenants and -users are counts: 0 or more"}
+	case o.Users > 0 && o.Tenants == 0:
+		return o, &usageError{"-users wants -tenants as well: who would they belong to?"}
+	case o.Fresh && (o.Users > 0 || o.Tenants > 0):
+		return o, &usageError{"-fresh has no tenants and users; leave it out, or -tenants and -users"}
+	}
+	return o, nil
+}
+
+// wait prints the environment for a shell and waits for ^C.
+func (p *program) wait(ctx context.Context, box *sandbox.Sandbox) error {
+	for _, v := range box.Env() {
+		name, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(p.stdout, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	p.say("anthill dev: ready; ^C ends it")
+	<-ctx.Done()
+	return nil
+}
+
+// command runs a program with more environment and returns its exit status as an error.
+func (p *program) command(ctx context.Context, dir string, args, env []string) error {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, p.stdin, p.stdout, p.stderr
+	cmd.Env = slices.Concat(p.environ(), env)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run the command: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		// A terminal sends ^C to the command itself; what is sent to us alone is passed on.
+		select {
+		case <-ctx.Done():
+			_ = cmd.Process.Signal(os.Interrupt)
+		case <-ended:
+		}
+	}()
+	err := cmd.Wait()
+	close(ended)
+	return commandStatus(err)
+}
+
+func commandStatus(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return quietly(128 + int(ws.Signal()))
+	}
+	return quietly(exit.ExitCode())
+}

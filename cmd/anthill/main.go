@@ -1,0 +1,69 @@
+// Command anthill moves the users of a multi-tenant application from its own passwords to the identity provider
+// Self-auth, wave by wave: configuration files say what should be, plan shows what would change, apply does exactly
+// that, rollback takes it back.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"os/user"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"anthill/internal/scratchpg"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	if len(os.Args) > 1 && os.Args[1] == "__pg" {
+		if err := scratchpg.Child(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			return exitError
+		}
+		return exitDone
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	p := &program{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv, environ: os.Environ, now: time.Now, who: whoAmI(), self: os.Args[0],
+		asks:     term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+		terminal: term.IsTerminal(int(os.Stderr.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+	}
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		p.width = w
+	}
+	return p.run(ctx, os.Args)
+}
+
+// interruptible returns a context that the first ^C (or SIGTERM) ends: what is in hand is finished. The second one
+// ends the process at once, as a kill would.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; ok {
+			cancel()
+		}
+		if _, ok := <-signals; ok {
+			os.Exit(exitStopped)
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals); cancel() }
+}
+
+// whoAmI is user@host, as runs and locks record it.
+func whoAmI() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}

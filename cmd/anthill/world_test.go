@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"anthill/internal/sandbox"
+	"anthill/internal/scratchpg/pgtest"
+	"anthill/internal/selfauthd"
+	"anthill/providers"
+	"anthill/providers/postgres"
+	"anthill/providers/selfauth"
+	"anthill/state/pg"
+)
+
+// tests runs the tests with a Postgres of their own, and lets the test binary be `anthill` in processes of its own.
+type tests struct{ m *testing.M }
+
+func (x tests) Run() int { return pgtest.Run(x.m, nil) }
+
+func TestMain(m *testing.M) {
+	testscript.Main(tests{m}, map[string]func(){"anthill": main})
+}
+
+// world is an application database and a Self-auth server with a folder for a configuration.
+type world struct {
+	t      *testing.T
+	naming string
+	dir    string
+	env    map[string]string
+	now    func() time.Time
+	api    *selfauth.Provider
+	mapped map[string]map[string]string // of the mapping rows, read once
+}
+
+// server says how tests reach a Self-auth server.
+type server struct{ url, caFile, token, readToken string }
+
+// emulator starts a fresh emulator for one test.
+func emulator(t *testing.T) server {
+	t.Helper()
+	s, err := selfauthd.Start(selfauthd.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, s.CA(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rw, ro := s.Operator()
+	return server{s.URL(), ca, rw, ro}
+}
+
+// servers are the Self-auth servers that the main job is proved on: the emulator, and a real one where the environment
+// names it.
+func servers(t *testing.T) map[string]func(*testing.T) server {
+	all := map[string]func(*testing.T) server{"emulator": emulator}
+	if url := os.Getenv("ANTHILL_TEST_SELFAUTH_URL"); url != "" {
+		all["real"] = func(*testing.T) server {
+			return server{url, os.Getenv("ANTHILL_TEST_SELFAUTH_CA_FILE"), os.Getenv("ANTHILL_TEST_SELFAUTH_TOKEN"), os.Getenv("SELF_AUTH_READ_TOKEN")}
+		}
+	}
+	return all
+}
+
+// newWorld makes a world of its own for a test.
+func newWorld(t *testing.T, o sandbox.Options, s server) *world {
+	t.Helper()
+	url := pgtest.Database(t)
+	if err := sandbox.Load(t.Context(), url, o); err != nil {
+		t.Fatal(err)
+	}
+	return attach(t, o.Naming, url, s)
+}
+
+// attach makes a world of a database and a server that are there.
+func attach(t *testing.T, naming, url string, s server) *world {
+	t.Helper()
+	if naming == "" {
+		naming = "self_auth"
+	}
+	w := &world{t: t, naming: naming, dir: t.TempDir(), now: time.Now, env: map[string]string{"DATABASE_URL": url, "SELF_AUTH_URL": s.url,
+		"SELF_AUTH_CA_FILE": s.caFile, "SELF_AUTH_ADMIN_TOKEN": s.token, "SELF_AUTH_READ_TOKEN": s.readToken, "LANG": "C.UTF-8"}}
+	var err error
+	if w.api, err = selfauth.Open(selfauth.Options{URL: s.url, CAFile: s.caFile, Token: s.token, Application: "anthill-test"}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// everyone is a configuration that moves everybody at once.
+const everyone = `
+schema { level = "dual" }
+data "tenants" "active" { status = ["active"] }
+group "admins" {
+  for_each = data.tenants.active
+  tenant   = each.key
+  name     = "tenant_${slug(each.key, 50)}_admins"
+  role     = "admin"
+  members { roles = ["admin", "super_admin"] }
+}
+group "users" {
+  for_each    = data.tenants.active
+  tenant      = each.key
+  name        = "tenant_${slug(each.key, 50)}_users"
+  description = "${each.key} Users"
+  role        = "member"
+  members { all = true }
+}
+auth_policy "dual" { method = "dual" }
+exclude { emails = ["system@anthill.local"] }
+guard { max_users_changed_percent = 100 }
+`
+
+const waveEveryone = `
+wave "everyone" {
+  auth_policy = auth_policy.dual
+  users { all = true }
+}
+`
+
+// config writes the configuration of the world; the naming is added.
+func (w *world) config(text string) {
+	w.t.Helper()
+	text = fmt.Sprintf("provider \"postgres\" { naming = %q }\n", w.naming) + text
+	if err := os.WriteFile(filepath.Join(w.dir, "main.anthill.hcl"), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run runs anthill in the world's folder and demands an exit status.
+func (w *world) run(want int, args ...string) (stdout, stderr string) {
+	w.t.Helper()
+	status, stdout, stderr := w.try(args...)
+	if status != want {
+		w.t.Fatalf("anthill %s: exit status %d, want %d\n%s%s", strings.Join(args, " "), status, want, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+func (w *world) try(args ...string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(k string) string { return w.env[k] },
+		environ: os.Environ, now: w.now, who: "tester@host", self: "anthill"}
+	status = p.run(w.t.Context(), append([]string{"anthill", "-chdir", w.dir}, args...))
+	return status, out.String(), errs.String()
+}
+
+// environment is the world's for a process.
+func (w *world) environment() []string {
+	env := os.Environ()
+	for k, v := range w.env {
+		env = append(env, k+"="+v)
+	}
+	return env
+}
+
+func (w *world) connect() *pgx.Conn {
+	w.t.Helper()
+	c, err := pgx.Connect(w.t.Context(), w.env["DATABASE_URL"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}
+
+// exec changes the application's rows; {idp} and {value} are spelled by the naming.
+func (w *world) exec(sql string, args ...any) int64 {
+	w.t.Helper()
+	c := w.connect()
+	tag, err := c.Exec(w.t.Context(), w.spell(sql), args...)
+	if err != nil {
+		w.t.Fatalf("%s: %v", sql, err)
+	}
+	return tag.RowsAffected()
+}
+
+func (w *world) spell(sql string) string {
+	value := map[string]string{"self_auth": "self-auth", "kanidm": "kanidm"}[w.naming]
+	return strings.NewReplacer("{idp}", w.naming, "{value}", value).Replace(sql)
+}
+
+func (w *world) number(sql string, args ...any) (n int) {
+	w.t.Helper()
+	if err := w.connect().QueryRow(w.t.Context(), w.spell(sql), args...).Scan(&n); err != nil {
+		w.t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+func (w *world) fingerprint() sandbox.Fingerprint {
+	w.t.Helper()
+	f, err := sandbox.TakeFingerprint(w.t.Context(), w.env["DATABASE_URL"], w.naming)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return f
+}
+
+// directory is what Self-auth holds, read through the client.
+type directory struct {
+	persons map[uuid.UUID]providers.Person
+	groups  map[string]providers.Group
+}
+
+func (w *world) directory() directory {
+	w.t.Helper()
+	d := directory{map[uuid.UUID]providers.Person{}, map[string]providers.Group{}}
+	for p, err := range w.api.Directory().Persons(w.t.Context()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		d.persons[p.ID] = p
+	}
+	groups, err := w.api.Directory().Groups(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, g := range groups {
+		d.groups[g.Name] = g
+	}
+	return d
+}
+
+func newPerson(id uuid.UUID, name, mail string) []providers.NewPerson {
+	return []providers.NewPerson{{ID: id, Name: name, Display: name, Mail: mail}}
+}
+
+// lock takes the lock of the target as somebody else would, and returns what releases it.
+func (w *world) lock(who string) func() {
+	w.t.Helper()
+	db, err := postgres.Open(w.t.Context(), postgres.Options{URL: w.env["DATABASE_URL"], Naming: w.naming, Application: "anthill apply"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	table, id, tenant := db.UsersTable()
+	lock, err := pg.Open(db.Pool(), "anthill_state", pg.Names{Table: table, ID: id, Tenant: tenant}).Lock(w.t.Context(), who, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return func() {
+		_ = lock.Release(context.Background())
+		db.Close()
+	}
+}

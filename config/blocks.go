@@ -1,0 +1,237 @@
+package config
+
+import "sync"
+
+// Block describes one kind of block of the language.
+type Block struct {
+	Type      string // the keyword: "group"
+	Kind      string // the first label where it chooses among kinds: "postgres" of provider; "" where it does not
+	Label     string // what the free label stands for, "NAME"; "" where there is none
+	Once      bool   // at most one: of all files at the top, of the surrounding block otherwise
+	Required  bool   // at least one in the surrounding block
+	Free      bool   // takes arguments of any name (locals)
+	Later     bool   // known, but not in this version; nothing else is described then
+	Text      string // one line for people
+	Arguments []Argument
+	Blocks    []Block // nested ones
+}
+
+// Argument describes one argument of a block.
+type Argument struct {
+	Name     string
+	Type     ArgumentType
+	OneOf    []string // the values allowed; nil: any of the type
+	LaterOf  []string // values that the language has but this version does not
+	Refers   string   // of a Reference or References: the type of block
+	Default  string   // as written in a file; "" where there is none, or where Text says what happens
+	Required bool
+	NotNull  bool // null is an error, elsewhere it means "not given"
+	Secret   bool // never shown
+	Later    bool // known, but not in this version
+	Text     string
+}
+
+// ArgumentType says which values an argument takes.
+type ArgumentType uint8
+
+// The types of arguments.
+const (
+	_          ArgumentType = iota
+	String                  // text
+	Number                  // number
+	Count                   // whole number, 0 or more
+	Percent                 // number from 0 to 100
+	Bool                    // true or false
+	Strings                 // list or set of texts; their order means nothing
+	Duration                // 90s, 15m, 8h, 7d
+	Time                    // RFC 3339
+	Reference               // a block, by its address: wave.internal
+	References              // a list of such
+	UserText                // a template over user
+	Instances               // map, or set of texts: one instance of the block for each
+	TypeExpr                // a type constraint: set(string)
+	Any                     // anything
+)
+
+func (t ArgumentType) String() string {
+	names := [...]string{"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "reference",
+		"list of references", "template over user", "map or set of strings", "type", "any"}
+	if int(t) < len(names) {
+		return names[t]
+	}
+	return ""
+}
+
+// Blocks describes the whole language, in the order in which documentation would present it. The slice is the
+// caller's.
+func Blocks() []Block { return language() }
+
+var blocks = sync.OnceValue(language)
+
+func language() []Block {
+	later := func(kind, text string, names ...string) []Block {
+		var list []Block
+		for _, n := range names {
+			list = append(list, Block{Type: n, Kind: kind, Later: true, Text: text})
+		}
+		return list
+	}
+	list := []Block{anthillBlock(), variableBlock(), {Type: "locals", Free: true, Text: "Names for values, as local.NAME."}, postgresBlock(), selfauthBlock(),
+		{Type: "schema", Once: true, Text: "The schema that the application's database shall have.", Arguments: []Argument{
+			{Name: "level", Type: String, OneOf: []string{"dual"}, Required: true, Text: "Which schema. dual has the columns of both ways to log in."}}},
+		tenantsBlock(), groupBlock(), policyBlock(), identityBlock(),
+		{Type: "exclude", Once: true, Text: "Users that are never moved: service accounts.", Arguments: []Argument{
+			{Name: "emails", Type: Strings, Text: "By address; upper and lower case are the same."},
+			{Name: "user_ids", Type: Strings, Text: "By users.user_id."}}},
+		waveBlock(), gateBlock(), guardBlock()}
+	list = append(list, later("", "A tenant's row.", "tenant")...)
+	list = append(list, later("group", "A group that exists in Self-auth.", "data")...)
+	list = append(list, later("users", "Counts of users.", "data")...)
+	list = append(list, later("", "A client of Self-auth's login.", "oauth2_client")...)
+	list = append(list, later("", "A policy of Self-auth for accounts.", "account_policy")...)
+	list = append(list, later("", "Takes the password columns away.", "cleanup")...)
+	list = append(list, later("", "Allows a hazard.", "allow")...)
+	return append(list, later("", "Tells what became of an address.", "moved", "removed", "import")...)
+}
+
+func laterArguments(names ...string) []Argument {
+	var list []Argument
+	for _, n := range names {
+		list = append(list, Argument{Name: n, Later: true})
+	}
+	return list
+}
+
+func laterBlocks(names ...string) []Block {
+	var list []Block
+	for _, n := range names {
+		list = append(list, Block{Type: n, Later: true})
+	}
+	return list
+}
+
+func anthillBlock() Block {
+	return Block{Type: "anthill", Once: true, Text: "What concerns the whole configuration.",
+		Arguments: []Argument{
+			{Name: "required_version", Type: String, Text: "Versions of Anthill that may read this configuration: \">= 0.1\"."},
+			{Name: "environment", Type: String, Default: `"default"`, Text: "The state belongs to one environment."},
+		},
+		Blocks: []Block{
+			{Type: "state", Kind: "postgres", Once: true, Text: "Keeps the state in the application's database.", Arguments: []Argument{
+				{Name: "schema", Type: String, Default: `"anthill_state"`, Text: "The schema, made where it is not there."}}},
+			{Type: "state", Kind: "file", Later: true, Text: "Keeps the state in a folder."},
+			{Type: "encryption", Later: true, Text: "Encrypts the state."},
+		}}
+}
+
+func variableBlock() Block {
+	return Block{Type: "variable", Label: "NAME", Text: "A value that is given from outside, as var.NAME.",
+		Arguments: append([]Argument{
+			{Name: "type", Type: TypeExpr, Default: "any", Text: "What the value must be."},
+			{Name: "default", Type: Any, Text: "The value when none is given; without it one must be."},
+			{Name: "description", Type: String, Text: "For people."},
+		}, laterArguments("sensitive", "nullable", "ephemeral")...),
+		Blocks: laterBlocks("validation")}
+}
+
+func postgresBlock() Block {
+	return Block{Type: "provider", Kind: "postgres", Once: true, Text: "The application's database. Its values may refer to variables and locals only.",
+		Arguments: []Argument{
+			{Name: "url", Type: String, Secret: true, Text: "Defaults to the environment's DATABASE_URL."},
+			{Name: "naming", Type: String, OneOf: []string{"self_auth", "kanidm"}, Default: `"self_auth"`, Text: "Names of tables, columns and values."},
+		}, Blocks: laterBlocks("names")}
+}
+
+func selfauthBlock() Block {
+	return Block{Type: "provider", Kind: "selfauth", Once: true, Text: "The Self-auth server. Its values may refer to variables and locals only.",
+		Arguments: append([]Argument{
+			{Name: "url", Type: String, Secret: true, Text: "Defaults to the environment's SELF_AUTH_URL."},
+			{Name: "ca_file", Type: String, Text: "Certificates to trust, relative to the configuration; defaults to the environment's SELF_AUTH_CA_FILE."},
+		}, laterArguments("token_file", "max_write_time")...)}
+}
+
+func tenantsBlock() Block {
+	return Block{Type: "data", Kind: "tenants", Label: "NAME", Text: "Live tenants, as data.tenants.NAME: a map by slug of id, slug, name, plan, status. All that is given must hold.",
+		Arguments: append([]Argument{
+			{Name: "status", Type: Strings, NotNull: true, OneOf: []string{"active", "suspended", "cancelled"}, Text: "By status; any when not given."},
+			{Name: "plans", Type: Strings, NotNull: true, Text: "By plan; any when not given."},
+			{Name: "slugs", Type: Strings, NotNull: true, Text: "By slug; any when not given."},
+		}, laterArguments("where", "params", "for_each")...)}
+}
+
+func groupBlock() Block {
+	members := append([]Argument{
+		{Name: "all", Type: Bool, NotNull: true, Default: "false", Text: "All moved users of the tenant."},
+		{Name: "roles", Type: Strings, NotNull: true, Text: "Those with one of these users.role."},
+	}, laterArguments("manage")...)
+	return Block{Type: "group", Label: "NAME", Text: "A group in Self-auth and the row that maps it to a tenant and a role.",
+		Arguments: append([]Argument{
+			{Name: "for_each", Type: Instances, Text: "One group for each element: each.key and each.value."},
+			{Name: "tenant", Type: String, Required: true, Text: "Slug of the tenant."},
+			{Name: "name", Type: String, Required: true, Text: "Name in Self-auth; slug() makes one from any text."},
+			{Name: "role", Type: String, Required: true, OneOf: []string{"admin", "member", "viewer"}, Text: "What its members are for the application."},
+			{Name: "description", Type: String, Default: `""`, Text: "Description in Self-auth."},
+		}, laterArguments("adopt")...),
+		Blocks: append([]Block{{Type: "members", Once: true, Text: "Which moved users of the tenant belong in it; nobody without it.", Arguments: members}},
+			laterBlocks("lifecycle")...)}
+}
+
+func policyBlock() Block {
+	return Block{Type: "auth_policy", Label: "NAME", Text: "What a wave does to a user's way of logging in.",
+		Arguments: append([]Argument{
+			{Name: "method", Type: String, Required: true, OneOf: []string{"dual"}, LaterOf: []string{"self_auth"}, Text: "Which ways to log in. dual is password and Self-auth."},
+			{Name: "complete_on", Type: String, OneOf: []string{"first_login", "link"}, Default: `"first_login"`, Text: "When a user counts as completed."},
+		}, laterArguments("from", "password_until", "for_each")...),
+		Blocks: laterBlocks("lifecycle")}
+}
+
+func identityBlock() Block {
+	return Block{Type: "identity", Once: true, Text: "How a user becomes a person.",
+		Arguments: append([]Argument{
+			{Name: "name", Type: UserText, Default: `"` + defaultName + `"`, Text: "The person's name, cleaned to what Self-auth takes."},
+			{Name: "display_name", Type: UserText, Text: "Defaults to the full name, else the address's local part."},
+			{Name: "shared_email", Type: String, OneOf: []string{"skip", "error", "first_tenant"}, Default: `"skip"`, Text: "What to do with live users that share an address."},
+			{Name: "unverified", Type: String, OneOf: []string{"allow", "skip"}, Default: `"allow"`, Text: "What to do with unverified addresses."},
+		}, laterArguments("adopt", "follow")...)}
+}
+
+func waveBlock() Block {
+	users := Block{Type: "users", Required: true, Text: "Users of the wave: all that one block says must hold, one block of several suffices.",
+		Arguments: append([]Argument{
+			{Name: "all", Type: Bool, NotNull: true, Default: "false", Text: "Everybody else."},
+			{Name: "tenants", Type: Strings, NotNull: true, Text: "Slugs; an empty set selects nobody."},
+			{Name: "roles", Type: Strings, NotNull: true, Text: "Values of users.role; an empty set selects nobody."},
+			{Name: "percent", Type: Percent, NotNull: true, Text: "A share, by the user's id: the same users in every wave."},
+		}, laterArguments("where", "params")...)}
+	gates := Argument{Name: "gates", Type: References, Refers: "gate", Text: "All must be open."}
+	return Block{Type: "wave", Label: "NAME", Text: "Users that are moved together.",
+		Arguments: append([]Argument{
+			{Name: "auth_policy", Type: Reference, Refers: "auth_policy", Required: true, Text: "What happens to them."},
+			{Name: "enabled", Type: Bool, Default: "true", Text: "A disabled wave claims nobody and stands for its own predecessors."},
+			{Name: "max_failures", Type: Count, Default: "0", Text: "So many users may fail before the wave counts as not moved."},
+			{Name: "allow_empty", Type: Bool, Default: "false", Text: "Whether a wave that matches nobody opens the next one."},
+		}, laterArguments("steps", "late", "for_each")...),
+		Blocks: append([]Block{users,
+			{Type: "start", Once: true, Text: "When the wave may start: all must hold.", Arguments: []Argument{
+				{Name: "after", Type: References, Refers: "wave", Text: "Waves that must be done."},
+				{Name: "at", Type: Time, Text: "Not before."}, gates}},
+			{Type: "finish", Once: true, Text: "When the wave, its users moved, is done: all must hold.", Arguments: []Argument{
+				{Name: "soak", Type: Duration, Text: "So long after the last run that moved somebody."}, gates}},
+		}, laterBlocks("invitation", "reminder", "announcement", "window", "lifecycle")...)}
+}
+
+func gateBlock() Block {
+	return Block{Type: "gate", Label: "NAME", Text: "A check that waves wait for.",
+		Arguments: append([]Argument{
+			{Name: "manual", Type: Bool, Required: true, Text: "Opened by hand, with `anthill wave confirm`: true."},
+		}, laterArguments("sql", "condition", "no_data", "params", "for_each")...),
+		Blocks: laterBlocks("http", "file", "lifecycle")}
+}
+
+func guardBlock() Block {
+	return Block{Type: "guard", Once: true, Text: "Brakes.",
+		Arguments: append([]Argument{
+			{Name: "max_users_changed_percent", Type: Percent, Default: "30", Text: "Of the live users, in one plan."},
+			{Name: "min_population", Type: Count, Default: "20", Text: "With fewer live users percentages do not bite."},
+		}, laterArguments("max_removed_percent", "keep_admins")...)}
+}

@@ -1,0 +1,280 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+	"github.com/zclconf/go-cty/cty"
+)
+
+const (
+	hclSuffix  = ".anthill.hcl"
+	jsonSuffix = ".anthill.json"
+	maxFile    = 1 << 20 // bytes; a file of that size is none that a person wrote
+	maxNesting = 200     // brackets in brackets: the parser recurses
+)
+
+// Vars are the values of variables from the command line.
+type Vars struct {
+	Values  map[string]string // -var name=value; stronger than Files
+	Files   []string          // -var-file paths, HCL or JSON (by the name's end) of name = value; later ones are stronger
+	Version string            // of Anthill, for required_version; "": not checked
+}
+
+// Module is a loaded configuration: parsed and checked against the language, not yet evaluated. It is immutable.
+type Module struct {
+	files map[string]*hcl.File
+	nodes []*node // top-level blocks, by file and line
+	vars  map[string]cty.Value
+	index map[string]*node // "wave.pilot", "data.tenants.active", "var.x"
+	local map[string]*hcl.Attribute
+	level string // version of Anthill
+}
+
+// Load reads all *.anthill.hcl and *.anthill.json of a directory, but not of those below it. The Module is never nil:
+// with errors it serves for Files alone. Diagnostics name files by their base name.
+func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
+	m := &Module{files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{}, vars: map[string]cty.Value{}, level: vars.Version}
+	names, diags := configFiles(dir)
+	var bodies []hcl.Body
+	for _, name := range names {
+		f, moreDiags := m.parse(filepath.Join(dir, name), name, strings.HasSuffix(name, jsonSuffix))
+		diags = append(diags, moreDiags...)
+		if f != nil && !moreDiags.HasErrors() {
+			bodies = append(bodies, f.Body)
+		}
+	}
+	if diags.HasErrors() {
+		return m, tidy(diags)
+	}
+	for _, b := range bodies {
+		n, moreDiags := readBody(&node{spec: &Block{Blocks: blocks()}}, b)
+		diags = append(diags, moreDiags...)
+		m.nodes = append(m.nodes, n.blocks...)
+	}
+	diags = append(diags, m.declare()...)
+	if !diags.HasErrors() {
+		diags = append(diags, m.checkVersion()...)
+		diags = append(diags, m.setVariables(vars)...)
+	}
+	return m, tidy(diags)
+}
+
+// Files are the sources by the names that diagnostics use, to show snippets from. Passwords in URLs and connection
+// strings are covered with asterisks.
+func (m *Module) Files() map[string]*hcl.File {
+	files := make(map[string]*hcl.File, len(m.files))
+	for name, f := range m.files {
+		c := *f
+		c.Bytes = coverPasswords(f.Bytes)
+		files[name] = &c
+	}
+	return files
+}
+
+var passwords = regexp.MustCompile(`(://[^/\s:@"]*:)([^@\s"]+)@|(?i)(password\s*=\s*)([^\s"'&]+)`)
+
+// coverPasswords keeps the length of the text: diagnostics point into it.
+func coverPasswords(src []byte) []byte {
+	covered := bytes.Clone(src)
+	for _, at := range passwords.FindAllSubmatchIndex(src, -1) {
+		for _, g := range []int{4, 8} {
+			for i := at[g]; i >= 0 && i < at[g+1]; i++ {
+				covered[i] = '*'
+			}
+		}
+	}
+	return covered
+}
+
+// configFiles lists the files of the configuration in a directory, sorted.
+func configFiles(dir string) (names []string, diags hcl.Diagnostics) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, diags.Append(problem(hcl.Range{}, "Configuration not readable", "The directory %q cannot be read: %s. Name the one with your *%s files with -chdir.", dir, cause(err), hclSuffix))
+	}
+	for _, e := range entries {
+		// A leading dot is an editor's lock or backup.
+		if n := e.Name(); !strings.HasPrefix(n, ".") && (strings.HasSuffix(n, hclSuffix) || strings.HasSuffix(n, jsonSuffix)) {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		diags = diags.Append(problem(hcl.Range{}, "No configuration", "There is no *%s or *%s file in %q. Name the directory that holds your configuration:\n\n    anthill -chdir=DIRECTORY plan\n\nor begin with a copy of examples/quickstart.", hclSuffix, jsonSuffix, dir))
+	}
+	return names, diags
+}
+
+// cause is an error's last word, without the path that the sentence names already.
+func cause(err error) string {
+	if p, ok := err.(*os.PathError); ok { //nolint:errorlint // only the outermost is of interest
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// parse reads one file and keeps it under name. A nil file could not be read at all.
+func (m *Module) parse(path, name string, isJSON bool) (*hcl.File, hcl.Diagnostics) {
+	whole := hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
+	src, err := readSource(path)
+	if err != nil {
+		return nil, hcl.Diagnostics{problem(whole, "File not readable", "%s cannot be read: %s.", name, cause(err))}
+	}
+	m.files[name] = &hcl.File{Bytes: src}
+	if d := checkSource(src, whole); d != nil {
+		return nil, hcl.Diagnostics{d}
+	}
+	var f *hcl.File
+	var diags hcl.Diagnostics
+	if isJSON {
+		f, diags = json.Parse(src, name)
+	} else {
+		f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	}
+	if f != nil {
+		f.Bytes = src
+		m.files[name] = f
+	}
+	return f, diags
+}
+
+// readSource reads a regular file up to just over maxFile: the size that a file system tells may be a lie, and what is
+// no regular file may never end.
+func readSource(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is no regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return src, err
+}
+
+// checkSource finds what no parser should be given.
+func checkSource(src []byte, whole hcl.Range) *hcl.Diagnostic {
+	if len(src) > maxFile {
+		return problem(whole, "File too large", "%s is larger than %d KiB, which no configuration needs. Is it another kind of file?", whole.Filename, maxFile>>10)
+	}
+	if bytes.HasPrefix(src, []byte("\ufeff")) {
+		return problem(whole, "Byte order mark", "%s begins with a byte order mark. Save it as UTF-8 without one.", whole.Filename)
+	}
+	if !utf8.Valid(src) {
+		return problem(badLine(src, whole), "Not UTF-8", "%s is not valid UTF-8. Save it in that encoding.", whole.Filename)
+	}
+	depth := 0
+	run := 0
+	for _, c := range src {
+		switch c {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth = max(0, depth-1)
+		}
+		if c == '!' || c == '-' {
+			run++
+		} else if c != ' ' {
+			run = 0
+		}
+		if depth > maxNesting || run > 20*maxNesting {
+			return problem(whole, "Nested too deeply", "%s has more than %d brackets open at once. Name parts of it in locals.", whole.Filename, maxNesting)
+		}
+	}
+	return nil
+}
+
+// badLine is where the first byte stands that is no UTF-8.
+func badLine(src []byte, whole hcl.Range) hcl.Range {
+	pos := hcl.InitialPos
+	for rest := src; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		if pos.Column++; r == '\n' {
+			pos.Line, pos.Column = pos.Line+1, 1
+		}
+		pos.Byte += n
+		rest = rest[n:]
+	}
+	return hcl.Range{Filename: whole.Filename, Start: pos, End: pos}
+}
+
+// declare names the blocks and finds those that claim one name.
+func (m *Module) declare() (diags hcl.Diagnostics) {
+	slices.SortStableFunc(m.nodes, func(a, b *node) int { return compareRange(a.at, b.at) })
+	for _, n := range m.nodes {
+		if n.spec.Free {
+			diags = append(diags, m.declareLocals(n)...)
+			continue
+		}
+		if n.spec.Label != "" && n.label == "" {
+			continue // reported already
+		}
+		first, taken := m.index[n.address()]
+		switch {
+		case !taken:
+			m.index[n.address()] = n
+		case n.spec.Once:
+			diags = diags.Append(problem(n.at, "Duplicate block", "There is one %s block in a configuration, over all its files. Another stands in %s: make them one.", n.spec.title(), place(first.at)))
+		default:
+			diags = diags.Append(problem(n.at, "Duplicate name", "%s is declared in %s already. Rename one of them, or remove it.", n.address(), place(first.at)))
+		}
+	}
+	return diags
+}
+
+func (m *Module) declareLocals(n *node) (diags hcl.Diagnostics) {
+	for _, a := range n.sortedArgs() {
+		if first, taken := m.local[a.Name]; taken {
+			diags = diags.Append(problem(a.NameRange, "Duplicate name", "local.%s is declared in %s already. Rename one of them, or remove it.", a.Name, place(first.NameRange)))
+			continue
+		}
+		m.local[a.Name] = a
+	}
+	return diags
+}
+
+// all returns the blocks of a type, sorted by address.
+func (m *Module) all(blockType string) (list []*node) {
+	for _, n := range m.nodes {
+		if n.spec.Type == blockType {
+			list = append(list, n)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *node) int { return strings.Compare(a.address(), b.address()) })
+	return list
+}
+
+// single returns the only block of a type and kind, an empty one where there is none.
+func (m *Module) single(blockType, kind string) *node {
+	for _, n := range m.nodes {
+		if n.spec.Type == blockType && n.spec.Kind == kind {
+			return n
+		}
+	}
+	for i := range blocks() {
+		if b := &blocks()[i]; b.Type == blockType && b.Kind == kind {
+			return &node{spec: b}
+		}
+	}
+	panic("config: no block " + blockType)
+}

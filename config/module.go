@@ -1,0 +1,91 @@
+package config
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Validate checks all that can be checked without data: references, types, names of fixed groups, the order of waves.
+func (m *Module) Validate() hcl.Diagnostics {
+	e := newEvaluator(m, nil)
+	e.config()
+	return tidy(e.diags)
+}
+
+// Evaluate works the configuration out with what the live world says. The Config is nil where there are errors; it is
+// the same for the same files in any order, but for Pos.
+func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
+	// What for_each makes no instance of is seen by Validate only.
+	if diags := m.Validate(); diags.HasErrors() {
+		return nil, diags
+	}
+	e := newEvaluator(m, &d)
+	c := e.config()
+	diags := tidy(e.diags)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return c, diags
+}
+
+func (e *evaluator) config() *Config {
+	e.everyValue()
+	c := &Config{Settings: e.settings(), Groups: e.groups(), Policies: e.policies(), Identity: e.identity(), Exclude: e.exclude(),
+		Gates: e.gates(), Waves: e.waves()}
+	for _, n := range e.m.all("group") {
+		c.Blocks = append(c.Blocks, n.address())
+	}
+	if n := e.m.single("schema", ""); n.written() {
+		c.Schema = &Schema{Level: e.reader(n, scope{}).text("level"), Pos: posOf(n.at)}
+	}
+	guard := e.reader(e.m.single("guard", ""), scope{})
+	c.Guard.MaxUsersChangedPercent, _ = guard.percent("max_users_changed_percent")
+	c.Guard.MinPopulation = guard.count("min_population")
+	return c
+}
+
+// everyValue works out the values that nothing may refer to: a mistake in one is a mistake.
+func (e *evaluator) everyValue() {
+	for _, prefix := range []string{"local.", "data."} {
+		for _, key := range e.m.names(prefix) {
+			at, _ := e.m.place(key)
+			e.lookup(key, hcl.Traversal{hcl.TraverseRoot{Name: key, SrcRange: at}}, scope{})
+		}
+	}
+}
+
+func (e *evaluator) identity() Identity {
+	r := e.reader(e.m.single("identity", ""), scope{user: true})
+	id := Identity{Name: r.template("name"), Display: r.template("display_name"), SharedEmail: r.text("shared_email"), Unverified: r.text("unverified")}
+	id.Text = id.Name.Source() + "\n" + id.Display.Source()
+	return id
+}
+
+func (e *evaluator) exclude() (x Exclude) {
+	r := e.reader(e.m.single("exclude", ""), scope{})
+	emails, _ := r.strings("emails")
+	for _, m := range emails {
+		if !strings.Contains(m, "@") {
+			r.wrong("emails", "%q is no e-mail address", m)
+		}
+		x.Emails = append(x.Emails, strings.ToLower(m))
+	}
+	slices.Sort(x.Emails)
+	x.Emails = slices.Compact(x.Emails)
+	ids, _ := r.strings("user_ids")
+	for _, s := range ids {
+		id, err := uuid.Parse(s)
+		if err != nil {
+			r.wrong("user_ids", "%q is no user's id, which has the form of a UUID", s)
+			continue
+		}
+		x.UserIDs = append(x.UserIDs, id)
+	}
+	slices.SortFunc(x.UserIDs, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	x.UserIDs = slices.Compact(x.UserIDs)
+	return x
+}

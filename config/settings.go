@@ -1,0 +1,58 @@
+package config
+
+import (
+	"regexp"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Settings returns where the two sides are. It needs only variables and locals.
+func (m *Module) Settings() (Settings, hcl.Diagnostics) {
+	e := newEvaluator(m, nil)
+	s := e.settings()
+	return s, tidy(e.diags)
+}
+
+var schemaForm = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+func (e *evaluator) settings() (s Settings) {
+	static := scope{static: true}
+	top := e.m.single("anthill", "")
+	s.Environment = e.reader(top, static).nonEmpty("environment")
+	store := e.reader(top.child("state"), static)
+	if s.StateSchema = store.text("schema"); !schemaForm.MatchString(s.StateSchema) || len(s.StateSchema) > 2 && s.StateSchema[:3] == "pg_" {
+		store.wrong("schema", "a schema's name is needed (lower case letters, digits and \"_\", at most 63, not beginning with \"pg_\"), not %q", s.StateSchema)
+	}
+	postgres := e.reader(e.m.single("provider", "postgres"), static)
+	s.PostgresURL, s.Naming = postgres.nonEmpty("url"), postgres.text("naming")
+	selfauth := e.reader(e.m.single("provider", "selfauth"), static)
+	s.SelfAuthURL, s.CAFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file")
+	return s
+}
+
+// checkVersion compares required_version, a literal, with the version of the program. Pre-releases count as the release
+// that they lead to.
+func (m *Module) checkVersion() (diags hcl.Diagnostics) {
+	a := m.single("anthill", "").args["required_version"]
+	if a == nil {
+		return nil
+	}
+	v, moreDiags := a.Expr.Value(nil)
+	text, err := textOf(cleanValue(v, moreDiags))
+	if err != nil {
+		return diags.Append(problem(a.Expr.Range(), "Invalid value", "The argument \"required_version\" is a literal text like \">= 0.1\"."))
+	}
+	want, err := version.NewConstraint(text)
+	if err != nil {
+		return diags.Append(problem(a.Expr.Range(), "Invalid value", "The argument \"required_version\" is a list of conditions like \">= 0.1, < 2.0\", not %q.", text))
+	}
+	if m.level == "" {
+		return nil
+	}
+	have, err := version.NewVersion(m.level)
+	if err != nil || want.Check(have.Core()) {
+		return nil // a program built without a version reads everything
+	}
+	return diags.Append(problem(a.Expr.Range(), "Other version needed", "This configuration is for Anthill %s, and this is %s. Use a version that fits, or change required_version.", text, m.level))
+}

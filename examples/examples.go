@@ -1,0 +1,10 @@
+// Package examples holds runnable configurations. Each folder is one, with its README; all are run as tests, and the
+// program carries quickstart for `anthill demo`.
+package examples
+
+import "embed"
+
+// Quickstart is the configuration that `anthill demo` runs, in the folder quickstart.
+//
+//go:embed quickstart/*.anthill.hcl
+var Quickstart embed.FS

@@ -1,0 +1,204 @@
+// Command bench measures plan against what it has to read: the same users in the same order, read by psql (or by COPY
+// through pgx where there is no psql, and it says so), in turns within one run, so that a slow machine is slow for
+// both. It prints medians and ratios, and judges nothing.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"anthill/internal/sandbox"
+	"anthill/internal/scratchpg"
+)
+
+const runs = 5
+
+const configuration = `
+schema { level = "dual" }
+data "tenants" "active" { status = ["active"] }
+group "admins" {
+  for_each = data.tenants.active
+  tenant   = each.key
+  name     = "tenant_${slug(each.key, 50)}_admins"
+  role     = "admin"
+  members { roles = ["admin", "super_admin"] }
+}
+group "users" {
+  for_each = data.tenants.active
+  tenant   = each.key
+  name     = "tenant_${slug(each.key, 50)}_users"
+  role     = "member"
+  members { all = true }
+}
+auth_policy "dual" { method = "dual" }
+wave "everyone" {
+  auth_policy = auth_policy.dual
+  users { all = true }
+}
+guard { max_users_changed_percent = 100 }
+`
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "__pg" {
+		if scratchpg.Child(os.Args[2:], os.Stdin, os.Stdout) != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := bench(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("wants the anthill program: go run ./internal/bench ./bin/anthill")
+	}
+	program, err := filepath.Abs(args[0])
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "plan, all to create\tS: rows read\tplan\tratio\tpeak RSS\tbytes a user\t")
+	for _, size := range []struct{ tenants, users int }{{50, 10_000}, {500, 100_000}} {
+		f, err := measure(ctx, program, size.tenants, size.users)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%d users\t%.3f s\t%.3f s\t%.2f\t%.1f MiB\t%.1f\t\n", size.users, f.read.Seconds(), f.plan.Seconds(),
+			f.ratio, float64(f.rss)/(1<<20), f.bytes)
+		if f.note != "" {
+			fmt.Fprintln(os.Stderr, f.note)
+		}
+	}
+	return table.Flush()
+}
+
+// figures are medians.
+type figures struct {
+	read, plan time.Duration
+	ratio      float64 // of each pair, not of the medians
+	rss        int64   // bytes
+	bytes      float64 // of the plan file, a user
+	note       string
+}
+
+func measure(ctx context.Context, program string, tenants, users int) (f figures, err error) {
+	box, err := sandbox.Start(ctx, sandbox.Options{Tenants: tenants, Users: users, Log: func(string) {}})
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, box.Close()) }()
+	dir, err := os.MkdirTemp("", "anthill-bench-")
+	if err != nil {
+		return f, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "main.anthill.hcl"), []byte(configuration), 0o600); err != nil {
+		return f, err
+	}
+	read, note := reader(box)
+	f.note = note
+	var reads, plans []time.Duration
+	var ratios []float64
+	var sizes []int64
+	for i := range runs + 1 {
+		r, err := read(ctx)
+		if err != nil {
+			return f, err
+		}
+		p, rss, err := plan(ctx, program, dir, box.Env())
+		if err != nil {
+			return f, err
+		}
+		if i == 0 {
+			continue // caches are cold for whoever comes first
+		}
+		reads, plans, ratios, sizes = append(reads, r), append(plans, p), append(ratios, float64(p)/float64(r)), append(sizes, rss)
+	}
+	info, err := os.Stat(filepath.Join(dir, "bench.plan"))
+	if err != nil {
+		return f, err
+	}
+	f.read, f.plan, f.ratio, f.rss = median(reads), median(plans), median(ratios), median(sizes)
+	f.bytes = float64(info.Size()) / float64(users)
+	return f, nil
+}
+
+func median[T int64 | float64 | time.Duration](list []T) T {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// query reads what a plan needs of a row.
+const query = `select user_id, tenant_id, email, full_name, role, status, deleted_at is not null, email_verified, password_hash is not null,
+	self_auth_user_id, self_auth_synced_at is not null from users order by tenant_id, user_id`
+
+// reader returns what reads the users once, and a note where it is not psql.
+func reader(box *sandbox.Sandbox) (func(context.Context) (time.Duration, error), string) {
+	url := variable(box, "DATABASE_URL")
+	if psql, err := exec.LookPath("psql"); err == nil {
+		return func(ctx context.Context) (time.Duration, error) {
+			cmd := exec.CommandContext(ctx, psql, "-X", "-q", "-c", `\copy (`+strings.ReplaceAll(query, "\n", " ")+`) to /dev/null`, url)
+			return timed(cmd)
+		}, ""
+	}
+	return func(ctx context.Context) (time.Duration, error) {
+		began := time.Now()
+		c, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close(ctx)
+		_, err = c.PgConn().CopyTo(ctx, io.Discard, "copy ("+query+") to stdout")
+		return time.Since(began), err
+	}, "there is no psql here: S was read by COPY through pgx"
+}
+
+func plan(ctx context.Context, program, dir string, env []string) (time.Duration, int64, error) {
+	cmd := exec.CommandContext(ctx, program, "plan", "-out", "bench.plan")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	took, err := timed(cmd)
+	if err != nil {
+		return 0, 0, err
+	}
+	return took, peak(cmd.ProcessState), nil
+}
+
+func timed(cmd *exec.Cmd) (time.Duration, error) {
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	began := time.Now()
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("%s: %w: %s", cmd, err, said.Bytes())
+	}
+	return time.Since(began), nil
+}
+
+func variable(box *sandbox.Sandbox, name string) string {
+	for _, v := range box.Env() {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"anthill/providers"
+)
+
+const (
+	maxConns       = 6
+	connectTimeout = 10 * time.Second
+)
+
+// Options say where the database is and how it is spelled.
+type Options struct {
+	URL         string // as pgx takes it, URL or keywords. Secret.
+	Naming      string // "self_auth" or "kanidm"
+	Application string // application_name
+}
+
+// Provider is the application's database. Safe for concurrent use.
+type Provider struct {
+	pool  *pgxpool.Pool
+	names *names
+	host  string      // for people
+	dual  atomic.Bool // the columns of the dual schema are there; set by Inspect and Upgrade
+}
+
+// Open connects and asks one question. *providers.Error when nobody answers or the role is refused.
+func Open(ctx context.Context, o Options) (*Provider, error) {
+	n, err := preset(o.Naming)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The parser's own text may repeat what it could not take apart, a password among it.
+		return nil, &providers.Error{Kind: providers.Missing, Side: side, Doing: "read the database's URL", Reason: "it is not a connection string",
+			Cure: "DATABASE_URL looks like postgres://role:password@host:5432/database?sslmode=verify-full; special characters in a password are percent-encoded."}
+	}
+	config.MaxConns = maxConns
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.RuntimeParams["application_name"] = o.Application
+	p := &Provider{names: n, host: hostOf(config.ConnConfig.Host, config.ConnConfig.Port)}
+	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fail("connect to "+p.host, err)
+	}
+	if err := p.pool.Ping(ctx); err != nil {
+		p.pool.Close()
+		return nil, unreachable(p.host, err)
+	}
+	return p, nil
+}
+
+func unreachable(host string, err error) error {
+	e := fail("connect to "+host, err)
+	if pe, ok := e.(*providers.Error); ok && pe.Kind == providers.Unreachable && pe.Cure == "" {
+		pe.Cure = "Check DATABASE_URL, and that the server runs and lets this machine in."
+	}
+	return e
+}
+
+func hostOf(host string, port uint16) string {
+	if strings.HasPrefix(host, "/") {
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// Close ends all connections.
+func (p *Provider) Close() { p.pool.Close() }
+
+// Pool is what the recorded state beside the users works with.
+func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
+
+// UsersTable names the table of users with its schema, and its columns of ids.
+func (p *Provider) UsersTable() (table []string, id, tenant string) {
+	return []string{tablesSchema, p.names.tables["users"]}, p.names.columns["user_id"], p.names.columns["tenant_id"]
+}
+
+func (p *Provider) sql(format string, args ...any) string {
+	return p.names.sql(fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,228 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// column is a column as the catalogue has it.
+type column struct {
+	notNull  bool
+	fallback string // default expression; "" none
+	checks   []string
+}
+
+// catalogue is what matters of the tables: table -> column.
+type catalogue map[string]map[string]column
+
+// Inspect looks at the catalogue: where this is, and how far the schema is. Views, functions, comments and indexes
+// never count, and neither do the names of migrations. *providers.Error of kind Missing when a table or column of the
+// baseline is not there.
+func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
+	i := providers.Inspection{Host: p.host}
+	err := p.pool.QueryRow(ctx, `select current_database(), current_setting('server_version'), current_user`).Scan(&i.Database, &i.Version, &i.Role)
+	if err != nil {
+		return i, fail("look at the server", err)
+	}
+	if err := p.pool.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&i.System); err != nil {
+		e := fail("read the server's identity", err)
+		if pe, ok := e.(*providers.Error); ok && pe.Kind == providers.Denied {
+			pe.Cure = "Plans are bound to it. As a superuser:\n\n    GRANT EXECUTE ON FUNCTION pg_control_system() TO " + pgx.Identifier{i.Role}.Sanitize()
+		}
+		return i, e
+	}
+	c, err := p.catalogue(ctx)
+	if err != nil {
+		return i, err
+	}
+	if err := p.missing(c); err != nil {
+		return i, err
+	}
+	p.judge(c, &i)
+	err = p.pool.QueryRow(ctx, "select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass", p.names.sql("{users}")).Scan(&i.Rows)
+	return i, fail("look at the size of the tables", err)
+}
+
+func (p *Provider) catalogue(ctx context.Context) (catalogue, error) {
+	c := catalogue{}
+	rows, err := p.pool.Query(ctx, `
+		select t.relname, a.attname, a.attnotnull, coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
+			coalesce((select array_agg(pg_get_constraintdef(k.oid) order by k.oid) from pg_constraint k
+				where k.conrelid = t.oid and k.contype = 'c' and k.convalidated and k.conkey = array[a.attnum]), '{}')
+		from pg_class t join pg_namespace n on n.oid = t.relnamespace join pg_attribute a on a.attrelid = t.oid
+			left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum
+		where n.nspname = $1 and t.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped`, tablesSchema)
+	if err != nil {
+		return nil, fail("read the catalogue", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, name string
+		var col column
+		if err := rows.Scan(&table, &name, &col.notNull, &col.fallback, &col.checks); err != nil {
+			return nil, fail("read the catalogue", err)
+		}
+		if c[table] == nil {
+			c[table] = map[string]column{}
+		}
+		c[table][name] = col
+	}
+	return c, fail("read the catalogue", rows.Err())
+}
+
+// baseline are the columns that must be there, by logical names.
+func baseline() map[string][]string {
+	return map[string][]string{
+		"tenants":  {"tenant_id", "slug", "name", "plan", "status", "deleted_at"},
+		"users":    {"user_id", "tenant_id", "email", "password_hash", "full_name", "role", "status", "email_verified", "deleted_at", "link_id", "linked_at"},
+		"sessions": {"user_id", "access_token_hash", "refresh_token_hash", "created_at", "revoked"},
+		"mapping":  {"tenant_id", "group_id", "group_name", "role"},
+	}
+}
+
+// absent lists tables and columns of the baseline that are not there.
+func (n *names) absent(c catalogue) (tables, columns []string) {
+	for logical, cols := range baseline() {
+		table := n.tables[logical]
+		if c[table] == nil {
+			tables = append(tables, table)
+			continue
+		}
+		for _, col := range cols {
+			if _, ok := c[table][n.columns[col]]; !ok {
+				columns = append(columns, table+"."+n.columns[col])
+			}
+		}
+	}
+	slices.Sort(tables)
+	slices.Sort(columns)
+	return tables, columns
+}
+
+func (p *Provider) missing(c catalogue) error {
+	tables, columns := p.names.absent(c)
+	if len(tables)+len(columns) == 0 {
+		return nil
+	}
+	var lacks []string
+	if len(tables) > 0 {
+		lacks = append(lacks, "there is no table "+strings.Join(tables, ", "))
+	}
+	if len(columns) > 0 {
+		lacks = append(lacks, "there is no column "+strings.Join(columns, ", "))
+	}
+	e := &providers.Error{Kind: providers.Missing, Side: side, Doing: "look for the application's tables", Reason: fmt.Sprintf("%s (schema %s, naming %q)",
+		strings.Join(lacks, "; "), tablesSchema, p.names.preset), Cure: "Is DATABASE_URL the application's database?"}
+	for _, other := range presets() {
+		n, err := preset(other)
+		if err != nil || other == p.names.preset {
+			continue
+		}
+		if t, col := n.absent(c); len(t)+len(col) == 0 {
+			e.Cure = fmt.Sprintf("The tables fit another naming:\n\n    provider \"postgres\" {\n      naming = %q\n    }", other)
+		}
+	}
+	return e
+}
+
+// part is one thing that makes a schema dual.
+type part struct {
+	text string
+	has  func(catalogue) bool
+}
+
+func (n *names) column(c catalogue, table, col string) (column, bool) {
+	found, ok := c[n.tables[table]][n.columns[col]]
+	return found, ok
+}
+
+func (n *names) parts() []part {
+	nullable := func(table, col string) part {
+		return part{fmt.Sprintf("%s.%s is nullable", n.tables[table], n.columns[col]), func(c catalogue) bool {
+			f, ok := n.column(c, table, col)
+			return ok && !f.notNull
+		}}
+	}
+	there := func(table, col string) part {
+		return part{fmt.Sprintf("column %s.%s", n.tables[table], n.columns[col]), func(c catalogue) bool {
+			_, ok := n.column(c, table, col)
+			return ok
+		}}
+	}
+	filled := func(table, value string) part {
+		return part{fmt.Sprintf("column %s.%s, not null, default %s", n.tables[table], n.columns["method"], literal(value)), func(c catalogue) bool {
+			f, ok := n.column(c, table, "method")
+			return ok && f.notNull && slices.Equal(literals(f.fallback), []string{value})
+		}}
+	}
+	checked := func(table, first string) part {
+		want := []string{first, n.methods[state.MethodDual], n.methods[state.MethodSelfAuth]}
+		slices.Sort(want)
+		return part{fmt.Sprintf("check of the three values of %s.%s", n.tables[table], n.columns["method"]), func(c catalogue) bool {
+			f, _ := n.column(c, table, "method")
+			return slices.ContainsFunc(f.checks, func(def string) bool { return slices.Equal(literals(def), want) })
+		}}
+	}
+	return []part{
+		nullable("users", "password_hash"), filled("users", n.methods[state.MethodPassword]), checked("users", n.methods[state.MethodPassword]),
+		there("users", "invited_at"), there("users", "completed_at"),
+		nullable("sessions", "access_token_hash"), nullable("sessions", "refresh_token_hash"), there("sessions", "session_link"),
+		filled("sessions", n.session), checked("sessions", n.session),
+	}
+}
+
+var quoted = regexp.MustCompile(`'((?:[^']|'')*)'`)
+
+// literals are the string constants of an expression, sorted, each once.
+func literals(expression string) (values []string) {
+	for _, m := range quoted.FindAllStringSubmatch(expression, -1) {
+		values = append(values, strings.ReplaceAll(m[1], "''", "'"))
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+func (p *Provider) judge(c catalogue, i *providers.Inspection) {
+	for _, part := range p.names.parts() {
+		if part.has(c) {
+			i.Present = append(i.Present, part.text)
+		} else {
+			i.Absent = append(i.Absent, part.text)
+		}
+	}
+	p.dual.Store(p.names.hasColumns(c))
+	switch {
+	case len(i.Absent) == 0:
+		i.Level = providers.LevelDual
+	case len(i.Present) == 0:
+		i.Level = providers.LevelBaseline
+	default:
+		i.Level = providers.LevelBetween
+	}
+	if i.Level != providers.LevelDual {
+		for _, s := range p.names.steps() {
+			i.Steps = append(i.Steps, providers.SchemaStep{Name: s.name, Text: s.text})
+		}
+	}
+	if i.Level != providers.LevelBetween {
+		i.Present, i.Absent = nil, nil
+	}
+}
+
+// hasColumns says whether the columns that are read of a dual row are all there.
+func (n *names) hasColumns(c catalogue) bool {
+	for _, col := range []string{"method", "invited_at", "completed_at"} {
+		if _, ok := n.column(c, "users", col); !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,29 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+)
+
+// Map makes mapping rows be as given, in one statement.
+func (p *Provider) Map(ctx context.Context, list []providers.Mapping) error {
+	tenants, groups := make([]uuid.UUID, len(list)), make([]uuid.UUID, len(list))
+	names, roles := make([]string, len(list)), make([]string, len(list))
+	for i, m := range list {
+		tenants[i], groups[i], names[i], roles[i] = m.Tenant, m.Group, m.GroupName, m.Role.String()
+	}
+	_, err := p.pool.Exec(ctx, p.names.sql(`insert into {mapping} as m ({tenant_id}, {group_id}, {group_name}, {role})
+		select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+		on conflict ({tenant_id}, {group_id}) do update set {group_name} = excluded.{group_name}, {role} = excluded.{role}
+		where (m.{group_name}, m.{role}) is distinct from (excluded.{group_name}, excluded.{role})`), ids(tenants), ids(groups), names, roles)
+	return fail("write mapping rows", err)
+}
+
+// Unmap deletes a mapping row; one that is not there is fine.
+func (p *Provider) Unmap(ctx context.Context, tenant, group uuid.UUID) error {
+	_, err := p.pool.Exec(ctx, p.names.sql("delete from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant, group)
+	return fail("delete a mapping row", err)
+}

@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// Snapshot is one REPEATABLE READ READ ONLY transaction: all it reads is of one moment. Not safe for concurrent use:
+// while Users streams nothing else can be read.
+type Snapshot struct {
+	p    *Provider
+	conn *pgxpool.Conn
+	tx   pgx.Tx
+	id   string
+}
+
+// Snapshot begins one. Close ends it.
+func (p *Provider) Snapshot(ctx context.Context) (_ *Snapshot, err error) {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, unreachable(p.host, err)
+	}
+	s := &Snapshot{p: p, conn: conn}
+	defer func() {
+		if err != nil {
+			s.Close()
+			err = fail("begin to read", err)
+		}
+	}()
+	if s.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
+		return nil, err
+	}
+	// Sorting users is the one big work that a plan asks of the server.
+	if _, err = s.tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
+		return nil, err
+	}
+	var standby bool
+	if err = s.tx.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&standby); err != nil || standby {
+		return s, err
+	}
+	err = s.tx.QueryRow(ctx, "select pg_export_snapshot()").Scan(&s.id)
+	return s, err
+}
+
+// ID lets other connections read the same moment (SET TRANSACTION SNAPSHOT); "" where the server exports none.
+func (s *Snapshot) ID() string { return s.id }
+
+// Close ends the transaction and gives the connection back.
+func (s *Snapshot) Close() {
+	if s.tx != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = s.tx.Rollback(ctx) // nothing was written
+		s.tx = nil
+	}
+	if s.conn != nil {
+		s.conn.Release()
+		s.conn = nil
+	}
+}
+
+// Tenants returns all tenants, sorted by id.
+func (s *Snapshot) Tenants(ctx context.Context) ([]providers.Tenant, error) {
+	const doing = "read tenants"
+	rows, err := s.tx.Query(ctx, s.p.names.sql(`select {tenant_id}, {slug}, {name}, {plan}, {status}, {deleted_at} is not null from {tenants} order by {tenant_id}`))
+	if err != nil {
+		return nil, fail(doing, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t providers.Tenant, err error) {
+		err = row.Scan(&t.ID, &t.Slug, &t.Name, &t.Plan, &t.Status, &t.Deleted)
+		return t, err
+	})
+	return list, fail(doing, err)
+}
+
+// Mappings returns all mapping rows, sorted by tenant and group.
+func (s *Snapshot) Mappings(ctx context.Context) ([]providers.Mapping, error) {
+	const doing = "read mapping rows"
+	rows, err := s.tx.Query(ctx, s.p.names.sql(`select {tenant_id}, {group_id}, {group_name}, {role} from {mapping} order by {tenant_id}, {group_id}`))
+	if err != nil {
+		return nil, fail(doing, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m providers.Mapping, err error) {
+		var role string
+		err = row.Scan(&m.Tenant, &m.Group, &m.GroupName, &role)
+		m.Role = state.ParseRole(role)
+		return m, err
+	})
+	return list, fail(doing, err)
+}
+
+// Users streams all rows of users in the order of tenant id, user id.
+func (s *Snapshot) Users(ctx context.Context) iter.Seq2[providers.User, error] {
+	return func(yield func(providers.User, error) bool) {
+		const doing = "read users"
+		rows, err := queryUsers(ctx, s.tx, s.p.names.sql("select "+s.p.userColumns()+" from {users} order by {tenant_id}, {user_id}"))
+		if err != nil {
+			yield(providers.User{}, fail(doing, err))
+			return
+		}
+		defer rows.Close()
+		r := s.p.userReader()
+		for rows.Next() {
+			u, err := r.user(rows.RawValues())
+			if !yield(u, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(providers.User{}, fail(doing, err))
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// userColumns are what is read of a row, in the order of scanUser. Before the schema step has made the columns, they
+// count with what it will fill in.
+func (p *Provider) userColumns() string {
+	if p.dual.Load() {
+		return `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {deleted_at} is not null, {email_verified}, {password_hash} is not null,
+			{link_id}, {method}, {completed_at} is not null`
+	}
+	return `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {deleted_at} is not null, {email_verified}, {password_hash} is not null,
+		{link_id}, ` + futureMethod + `, {link_id} is not null and {linked_at} is not null`
+}
+
+// futureMethod is what the back-fill makes of a row (domain: linked and password is dual, linked alone the identity
+// provider's).
+const futureMethod = `case when {link_id} is null then {value.password} when {password_hash} is null then {value.self_auth} else {value.dual} end`
+
+// imageColumns follow userColumns where a row is read to be written.
+func (p *Provider) imageColumns() string {
+	if p.dual.Load() {
+		return `, {linked_at}, {completed_at}, {invited_at}`
+	}
+	return `, {linked_at}, case when {link_id} is not null then {linked_at} end, null::timestamptz`
+}
+
+// userReader turns raw binary rows into users. Words that repeat are kept once.
+type userReader struct {
+	names *names
+	words map[string]string
+}
+
+func (p *Provider) userReader() *userReader {
+	return &userReader{names: p.names, words: map[string]string{}}
+}
+
+func (r *userReader) word(b []byte) string {
+	if w, ok := r.words[string(b)]; ok {
+		return w
+	}
+	w := string(b)
+	if len(r.words) < 1000 {
+		r.words[w] = w
+	}
+	return w
+}
+
+var errRow = errors.New("a row of users has an unexpected form; this is a bug in Anthill")
+
+func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
+	if len(raw) < 12 || len(raw[0]) != 16 || len(raw[1]) != 16 {
+		return u, errRow
+	}
+	copy(u.ID[:], raw[0])
+	copy(u.Tenant[:], raw[1])
+	u.Email, u.FullName = string(raw[2]), string(raw[3])
+	u.Role, u.Status = r.word(raw[4]), r.word(raw[5])
+	u.Deleted, u.Verified, u.HasPassword = isTrue(raw[6]), isTrue(raw[7]), isTrue(raw[8])
+	if len(raw[9]) == 16 {
+		copy(u.Link[:], raw[9])
+	}
+	u.Method, u.Completed = r.names.method(raw[10]), isTrue(raw[11])
+	return u, nil
+}
+
+func (r *userReader) image(u providers.User, raw [][]byte) state.Image {
+	return state.Image{Link: u.Link, Method: u.Method, Synced: moment(raw[12]), Completed: moment(raw[13]), Invited: moment(raw[14])}
+}
+
+func isTrue(b []byte) bool { return len(b) == 1 && b[0] == 1 }
+
+// moment reads a binary timestamptz: microseconds since 2000-01-01 UTC. Zero for NULL.
+func moment(b []byte) time.Time {
+	if len(b) != 8 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + 946684800_000_000).UTC()
+}
+
+// queryUsers runs a query whose columns are userColumns with or without imageColumns, in binary form.
+func queryUsers(ctx context.Context, q querier, sql string, args ...any) (pgx.Rows, error) {
+	return q.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Fetch reads rows of users again, in no order; rows that are gone are missing.
+func (p *Provider) Fetch(ctx context.Context, users []uuid.UUID) ([]providers.UserRow, error) {
+	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} where {user_id} = any($1)")
+	return p.readRows(ctx, p.pool, sql, ids(users))
+}
+
+func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...any) ([]providers.UserRow, error) {
+	const doing = "read users again"
+	rows, err := queryUsers(ctx, q, sql, args...)
+	if err != nil {
+		return nil, fail(doing, err)
+	}
+	defer rows.Close()
+	r := p.userReader()
+	var list []providers.UserRow
+	for rows.Next() {
+		raw := rows.RawValues()
+		u, err := r.user(raw)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, providers.UserRow{User: u, Image: r.image(u, raw)})
+	}
+	return list, fail(doing, rows.Err())
+}
+
+// ids are uuids as the driver takes arrays of them.
+func ids(list []uuid.UUID) [][16]byte {
+	out := make([][16]byte, len(list))
+	for i, id := range list {
+		out[i] = id
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package selfauth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+)
+
+// firstFree is the first id that is not the system's (selfauth-api 5.3).
+var firstFree = uuid.MustParse("00000000-0000-0000-0001-000000000000")
+
+const groupAttributes = "name,description,member,class"
+
+// Groups lists all groups that the account may see, sorted by id, each with its direct members sorted by id.
+func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
+	k := call{method: http.MethodGet, path: listing("group", groupAttributes), doing: "list groups", right: groupAdmins, lists: true}
+	var groups []providers.Group
+	err := d.conn.read(ctx, k, func(in *body) error {
+		groups = nil
+		return decodeList(in, func(dec *json.Decoder) error {
+			g, err := decodeGroup(in, dec, nil)
+			if err == nil {
+				groups = append(groups, g.Group)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(groups, func(a, b providers.Group) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return groups, nil
+}
+
+// scimGroup is an entry read as a group.
+type scimGroup struct {
+	providers.Group
+	is bool // it has the class
+}
+
+// decodeGroup decodes one entry member by member, so that a group of a million is not held as text. want, if not
+// nil, chooses the members that are kept.
+func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGroup, error) {
+	var (
+		g       scimGroup
+		classes []string
+	)
+	err := decodeObject(dec, func(key string) error {
+		in.grant(maxEntry)
+		switch key {
+		case "id":
+			return decodeID(dec, &g.ID)
+		case "name":
+			return dec.Decode(&g.Name)
+		case "description":
+			return dec.Decode(&g.Description)
+		case "class":
+			return dec.Decode(&classes)
+		case "member":
+			return decodeArray(dec, func() error {
+				in.grant(maxEntry)
+				var ref struct {
+					UUID string `json:"uuid"`
+				}
+				if err := dec.Decode(&ref); err != nil {
+					return err
+				}
+				id, err := uuid.Parse(ref.UUID)
+				if err != nil {
+					return errors.New("a member has no valid id")
+				}
+				if want == nil || want(id) {
+					g.Members = append(g.Members, id)
+				}
+				return nil
+			})
+		}
+		return skip(dec)
+	})
+	if err != nil {
+		return g, err
+	}
+	if g.ID == uuid.Nil {
+		return g, errors.New("an entry has no id")
+	}
+	slices.SortFunc(g.Members, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	g.is = slices.Contains(classes, "group")
+	g.Builtin = bytes.Compare(g.ID[:], firstFree[:]) < 0 || slices.Contains(classes, "dyngroup")
+	return g, nil
+}
+
+func decodeID(dec *json.Decoder, id *uuid.UUID) error {
+	var text string
+	if err := dec.Decode(&text); err != nil {
+		return err
+	}
+	parsed, err := uuid.Parse(text)
+	if err != nil {
+		return errors.New("an entry has no valid id")
+	}
+	*id = parsed
+	return nil
+}
+
+func (a accounts) readGroup(ctx context.Context, doing string, id uuid.UUID, want func(uuid.UUID) bool) (g scimGroup, err error) {
+	k := call{method: http.MethodGet, path: "/scim/v1/Entry/" + id.String() + "?attributes=" + groupAttributes, doing: doing, right: groupAdmins, lists: true}
+	err = a.conn.read(ctx, k, func(in *body) error {
+		var err error
+		g, err = decodeGroup(in, json.NewDecoder(in), want)
+		return err
+	})
+	return g, err
+}
+
+// Group returns nil if there is no group of this id, or the account may not see it.
+func (a accounts) Group(ctx context.Context, id uuid.UUID) (*providers.Group, error) {
+	g, err := a.readGroup(ctx, "read a group", id, nil)
+	switch {
+	case providers.KindOf(err) == providers.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !g.is:
+		return nil, nil
+	}
+	return &g.Group, nil
+}
+
+// Members returns which of the persons are direct members of the group, sorted by id. Errors: NotFound if there is
+// no such group.
+func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error) {
+	wanted := make(map[uuid.UUID]bool, len(of))
+	for _, id := range of {
+		wanted[id] = true
+	}
+	g, err := a.readGroup(ctx, "read the members of a group", group, func(id uuid.UUID) bool { return wanted[id] })
+	if err != nil {
+		return nil, err
+	}
+	return g.Members, nil
+}
+
+// CreateGroup makes a group with this id. Errors: Conflict if a live entry has the id or the name (Group tells
+// which), Burnt if a deleted one has the id.
+func (a accounts) CreateGroup(ctx context.Context, g providers.NewGroup) error {
+	attrs := map[string][]string{"uuid": {g.ID.String()}, "name": {g.Name}}
+	if g.Description != "" {
+		attrs["description"] = []string{g.Description}
+	}
+	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(entry{attrs}), doing: "create a group", right: groupAdmins})
+	return a.whoseID(ctx, err, g.ID)
+}
+
+// Describe sets a group's description; "" purges it.
+func (a accounts) Describe(ctx context.Context, group uuid.UUID, description string) error {
+	k := call{method: http.MethodPut, path: attribute(group, "description"), body: encode([]string{description}), doing: "describe a group", right: groupAdmins}
+	if description == "" {
+		k.method, k.body = http.MethodDelete, nil
+	}
+	return a.conn.write(ctx, k)
+}
+
+// DeleteGroup moves a group to the recycle bin; its members stay. Errors: NotFound if there is none.
+func (a accounts) DeleteGroup(ctx context.Context, id uuid.UUID) error {
+	return a.deleteGroup(ctx, id, "delete a group")
+}
+
+func (a accounts) deleteGroup(ctx context.Context, id uuid.UUID, doing string) error {
+	return a.conn.write(ctx, call{method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: doing, right: groupAdmins})
+}
+
+// AddMembers adds members, of whom some may be in it already. Errors: NotFound if the group, or one of the members,
+// does not exist; then none was added, unless there are more than fit one request.
+func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
+	return a.members(ctx, http.MethodPost, "add "+count(len(members), "member")+" to a group", group, members)
+}
+
+// RemoveMembers takes members out, of whom some may not be in it. It panics on an empty list: the server takes that
+// for everybody.
+func (a accounts) RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
+	if len(members) == 0 {
+		panic("selfauth: remove no members: Self-auth would remove all")
+	}
+	return a.members(ctx, http.MethodDelete, "remove "+count(len(members), "member")+" from a group", group, members)
+}
+
+// members does the call in parts that fit a request; no part is empty.
+func (a accounts) members(ctx context.Context, method, doing string, group uuid.UUID, members []uuid.UUID) error {
+	for some := range slices.Chunk(members, listIDs) {
+		k := call{method: method, path: attribute(group, "member"), body: encode(texts(some)), doing: doing, right: groupAdmins}
+		if err := a.conn.write(ctx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func attribute(group uuid.UUID, name string) string {
+	return "/v1/group/" + group.String() + "/_attr/" + name
+}

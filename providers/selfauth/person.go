@@ -1,0 +1,224 @@
+package selfauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+)
+
+// errStopped ends a listing whose reader wants no more.
+var errStopped = errors.New("no more is wanted")
+
+// Persons streams all persons that the account may see. The first error ends it. A connection that breaks before
+// the first person is made again; later it is an error, since some are out already.
+func (d directory) Persons(ctx context.Context) iter.Seq2[providers.Person, error] {
+	k := call{method: http.MethodGet, path: listing("person", "name,displayname,mail,account_expire"), doing: "list persons", right: peopleAdmins, lists: true}
+	return func(yield func(providers.Person, error) bool) {
+		now := d.now()
+		stopped := false
+		err := d.conn.read(ctx, k, func(in *body) error {
+			return decodeList(in, func(dec *json.Decoder) error {
+				var e scimPerson
+				if err := dec.Decode(&e); err != nil {
+					return err
+				}
+				p, err := e.person(now)
+				if err != nil {
+					return err
+				}
+				in.handed = true
+				if !yield(p, nil) {
+					stopped = true
+					return errStopped
+				}
+				return nil
+			})
+		})
+		if err != nil && !stopped {
+			yield(providers.Person{}, err)
+		}
+	}
+}
+
+// scimPerson is a person as the listing writes it (selfauth-api 12.4).
+type scimPerson struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Display string `json:"displayname"`
+	Expire  string `json:"account_expire"`
+	Mail    []struct {
+		Primary bool   `json:"primary"`
+		Value   string `json:"value"`
+	} `json:"mail"`
+}
+
+func (e *scimPerson) person(now time.Time) (providers.Person, error) {
+	id, err := uuid.Parse(e.ID)
+	if err != nil {
+		return providers.Person{}, errors.New("an entry has no valid id")
+	}
+	expired, err := isExpired(e.Expire, now)
+	if err != nil {
+		return providers.Person{}, err
+	}
+	p := providers.Person{ID: id, Name: e.Name, Display: e.Display, Expired: expired}
+	if len(e.Mail) > 0 {
+		p.Mails = make([]string, 0, len(e.Mail))
+	}
+	for _, m := range e.Mail {
+		if m.Primary {
+			p.Mails = slices.Insert(p.Mails, 0, m.Value)
+		} else {
+			p.Mails = append(p.Mails, m.Value)
+		}
+	}
+	return p, nil
+}
+
+// OtherNames are the names of service accounts and OAuth2 clients that the account may see, and those of the
+// server's own accounts, which few may see. Sorted, each once.
+func (d directory) OtherNames(ctx context.Context) ([]string, error) {
+	names := []string{"admin", "anonymous", "idm_admin"}
+	for _, k := range []call{
+		{method: http.MethodGet, path: "/v1/service_account", doing: "list service accounts", right: "idm_service_account_admins", lists: true},
+		{method: http.MethodGet, path: "/v1/oauth2", doing: "list OAuth2 clients", right: "idm_oauth2_admins", lists: true},
+	} {
+		var some []string
+		err := d.conn.read(ctx, k, func(in *body) error {
+			some = nil
+			dec := json.NewDecoder(in)
+			return decodeArray(dec, func() error {
+				in.grant(maxEntry)
+				var e entry
+				err := dec.Decode(&e)
+				if name := e.first("name"); name != "" {
+					some = append(some, name)
+				}
+				return err
+			})
+		})
+		if err != nil && providers.KindOf(err) != providers.Denied {
+			return nil, err
+		}
+		names = append(names, some...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Lookup returns those of the ids that are persons, in no order. A filter holds 32 terms, two of which say that
+// persons are meant.
+func (a accounts) Lookup(ctx context.Context, ids []uuid.UUID) ([]providers.Person, error) {
+	found := make([]providers.Person, 0, len(ids))
+	for some := range slices.Chunk(ids, filterIDs) {
+		entries, err := a.search(ctx, fmt.Sprintf("look up %s", count(len(ids), "person")), peopleAdmins, personsIn(some))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			p, err := e.person(a.now())
+			if err != nil {
+				return nil, &providers.Error{Kind: providers.Internal, Side: side, Doing: "look up persons", Reason: "the answer cannot be used: " + err.Error()}
+			}
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+func (a accounts) search(ctx context.Context, doing, right string, f filter) ([]entry, error) {
+	k := call{method: http.MethodPost, path: "/v1/raw/search", body: encode(map[string]any{"filter": f}), doing: doing, right: right}
+	var answer struct {
+		Entries []entry `json:"entries"`
+	}
+	err := a.conn.read(ctx, k, func(in *body) error {
+		answer.Entries = nil
+		return decodeWhole(in, &answer)
+	})
+	return answer.Entries, err
+}
+
+// Create makes all persons in one transaction, or none. The server does not say which of them it refuses: the
+// caller bisects. A batch that is too large for one request is Refused, so that bisecting makes it smaller. Of one
+// person alone the error says whether its id is that of a live entry (Conflict) or of a deleted one (Burnt).
+func (a accounts) Create(ctx context.Context, persons []providers.NewPerson) error {
+	if len(persons) == 0 {
+		return nil
+	}
+	entries := make([]entry, len(persons))
+	for i, p := range persons {
+		entries[i].Attrs = map[string][]string{
+			"class":       {"object", "account", "person"},
+			"uuid":        {p.ID.String()},
+			"name":        {p.Name},
+			"displayname": {p.Display},
+		}
+		if p.Mail != "" {
+			entries[i].Attrs["mail"] = []string{p.Mail}
+		}
+	}
+	err := a.conn.write(ctx, call{
+		method: http.MethodPost, path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}),
+		doing: "create " + count(len(persons), "person"), right: peopleAdmins,
+	})
+	if len(persons) == 1 {
+		return a.whoseID(ctx, err, persons[0].ID)
+	}
+	return err
+}
+
+// whoseID makes the error of a refused id precise: if nothing live has the id, a deleted entry does.
+func (a accounts) whoseID(ctx context.Context, err error, id uuid.UUID) error {
+	if !errors.Is(err, errTaken) {
+		return err
+	}
+	entries, lookErr := a.search(ctx, "look up whose an id is", "", filter{"eq": []string{"uuid", id.String()}})
+	if lookErr != nil {
+		return lookErr
+	}
+	if len(entries) > 0 {
+		return err
+	}
+	var e *providers.Error
+	errors.As(err, &e)
+	burnt := *e
+	burnt.Kind = providers.Burnt
+	burnt.Reason = "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"
+	return &burnt
+}
+
+// expiredSince is a moment long past: who expires then is expired at once, whatever the clocks say.
+const expiredSince = "1970-01-01T00:00:00+00:00"
+
+// Expire makes accounts expired at once; logins and sessions end.
+func (a accounts) Expire(ctx context.Context, ids []uuid.UUID) error {
+	return a.modify(ctx, "expire "+count(len(ids), "person"), ids,
+		map[string]any{"purged": "account_expire"}, map[string]any{"present": []string{"account_expire", expiredSince}})
+}
+
+// Enable takes the expiry away.
+func (a accounts) Enable(ctx context.Context, ids []uuid.UUID) error {
+	return a.modify(ctx, "enable "+count(len(ids), "person"), ids, map[string]any{"purged": "account_expire"})
+}
+
+func (a accounts) modify(ctx context.Context, doing string, ids []uuid.UUID, mods ...map[string]any) error {
+	return a.eachMarked(ctx, doing, ids, func(f filter) call {
+		return call{path: "/v1/raw/modify", body: encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}})}
+	})
+}
+
+// Delete moves persons to the recycle bin.
+func (a accounts) Delete(ctx context.Context, ids []uuid.UUID) error {
+	return a.eachMarked(ctx, "delete "+count(len(ids), "person"), ids, func(f filter) call {
+		return call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": f})}
+	})
+}

@@ -1,0 +1,125 @@
+package selfauth
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"anthill/providers"
+)
+
+const side = "Self-auth"
+
+// Options says where the server is and who calls.
+type Options struct {
+	URL         string // https://host[:port]; http only for loopback; no path, no user
+	CAFile      string // PEM; when given, only these authorities are trusted; "": those of the system
+	Token       string // API token of a service account; white space around it is dropped
+	Application string // User-Agent, such as "anthill/0.1.0"; "" means "anthill"
+
+	// Now tells the time by which an account counts as expired. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Provider is a client of one server with one token. It is safe for concurrent use; writes wait for each other.
+type Provider struct {
+	conn *conn
+	now  func() time.Time
+}
+
+// Open checks the URL, the certificate file and the form of the token; it does not talk to the server. Its errors
+// are *providers.Error of kind Missing (URL, certificate file) or Unauthenticated (token), and show neither the
+// token nor a user name or password that the URL may hold.
+func Open(o Options) (*Provider, error) {
+	origin, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	token, err := parseToken(o.Token)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := readRoots(o.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if o.Application == "" {
+		o.Application = "anthill"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Provider{conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now}, nil
+}
+
+// Close closes the connections that are idle.
+func (p *Provider) Close() { p.conn.client.CloseIdleConnections() }
+
+// Origin is scheme://host[:port] of the server, in lower case and without the scheme's own port.
+func (p *Provider) Origin() string { return p.conn.origin }
+
+// Directory is what the planner reads.
+func (p *Provider) Directory() providers.Directory { return directory{p.conn, p.now} }
+
+// Accounts is what apply does.
+func (p *Provider) Accounts() providers.Accounts { return accounts{p.conn, p.now} }
+
+type directory struct {
+	conn *conn
+	now  func() time.Time
+}
+
+type accounts struct {
+	conn *conn
+	now  func() time.Time
+}
+
+var (
+	_ providers.Directory = directory{}
+	_ providers.Accounts  = accounts{}
+)
+
+// parseURL returns the origin of a server's URL.
+func parseURL(text string) (string, error) {
+	bad := func(reason string) (string, error) {
+		return "", &providers.Error{Kind: providers.Missing, Side: side, Doing: "read the server's URL", Reason: reason,
+			Cure: "Set SELF_AUTH_URL to the server's address, such as https://idm.example.com."}
+	}
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return bad("no URL is given")
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil: // its text would show the whole URL
+		return bad("it is not a URL")
+	case u.User != nil:
+		return bad("it holds a user name or password, which Self-auth does not take")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return bad("it does not begin with https://")
+	case u.Hostname() == "" || u.Opaque != "":
+		return bad("it names no host")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return bad("something follows the host: the address of the server alone is wanted")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return bad("plain http would show the token to the network; it is allowed for loopback only")
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return u.Scheme + "://" + host, nil
+	}
+	return u.Scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
