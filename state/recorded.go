@@ -114,7 +114,6 @@ type RunInfo struct {
 	Started    time.Time
 	Ended      time.Time // zero while open
 	Open       bool      // a batch is unsettled or users are untried because the run was stopped from outside
-	Resumable  bool      // reserved word of the backend: an open run whose process is gone
 	Outcome    string    // "done", "remainder", ""
 	Counts     Counts
 	Undoes     []string // rollback: the runs it undid

@@ -1,0 +1,7 @@
+// Package pg keeps recorded state in the application's own database, in a schema of its own, so that the outcome of a
+// user commits with its row.
+//
+// Every name is qualified: the search path of a connection is not ours. A schema that is not there, or holds none of
+// our tables, reads as an empty state, so that a role that may only read can plan; the first writing call makes it,
+// under the lock. The journal holds ids, before-images and reasons, and nothing personal.
+package pg

@@ -1,0 +1,130 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// lock is a session advisory lock on a connection of its own: it goes with the process that holds it.
+type lock struct {
+	store *Store
+	mu    sync.Mutex
+	conn  *pgx.Conn // nil once released
+	key   int64
+}
+
+const (
+	lockPoll  = 100 * time.Millisecond
+	nameStart = "anthill lock "
+	nameTime  = "20060102T150405Z"
+	maxName   = 63 // bytes of application_name
+)
+
+// Lock takes the lock on the target. Who holds it is told by the name of its connection, which every role may see.
+func (s *Store) Lock(ctx context.Context, who string, timeout time.Duration) (state.Lock, error) {
+	pooled, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, s.fail("take the lock", err)
+	}
+	l := &lock{store: s, conn: pooled.Hijack(), key: s.key("lock")}
+	if err := l.take(ctx, timeout); err != nil {
+		return nil, errors.Join(err, l.conn.Close(context.WithoutCancel(ctx)))
+	}
+	name := nameStart + time.Now().UTC().Format(nameTime) + " " + who
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
+	if _, err := l.conn.Exec(ctx, "select set_config('application_name', $1, false)", name); err != nil {
+		return nil, errors.Join(s.fail("take the lock", err), l.conn.Close(context.WithoutCancel(ctx)))
+	}
+	s.lock.Store(l)
+	return l, nil
+}
+
+func (l *lock) take(ctx context.Context, timeout time.Duration) error {
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	again := time.NewTicker(lockPoll)
+	defer again.Stop()
+	for {
+		var got bool
+		if err := l.conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", l.key).Scan(&got); err != nil {
+			return l.store.fail("take the lock", err)
+		}
+		if got {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return l.holder(ctx)
+		case <-again.C:
+		}
+	}
+}
+
+// holder says who has the lock.
+func (l *lock) holder(ctx context.Context) error {
+	var name string
+	err := l.conn.QueryRow(ctx, `select coalesce(a.application_name, '') from pg_locks k join pg_stat_activity a using (pid)
+		where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and k.database = (select oid from pg_database where datname = current_database())
+		and k.classid::bigint = ($1::bigint >> 32) & 4294967295 and k.objid::bigint = $1::bigint & 4294967295`, l.key).Scan(&name)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return l.store.fail("look who holds the lock", err)
+	}
+	locked := &state.LockedError{}
+	if rest, ok := strings.CutPrefix(name, nameStart); ok {
+		at, who, _ := strings.Cut(rest, " ")
+		locked.Who = who
+		if t, err := time.Parse(nameTime, at); err == nil {
+			locked.Since = t
+		}
+	}
+	return locked
+}
+
+// Release gives the lock back. It is safe to call twice.
+func (l *lock) Release(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil {
+		return nil
+	}
+	conn := l.conn
+	l.conn = nil
+	l.store.lock.CompareAndSwap(l, nil)
+	// The lock goes with the session; a connection that is lost already has lost it.
+	_ = conn.Close(ctx)
+	return nil
+}
+
+// held says whether this process still has the lock: nobody may write without it.
+func (s *Store) held(ctx context.Context) error {
+	l := s.lock.Load()
+	if l == nil {
+		return errors.New("write the recorded state: no lock is held. This is a bug in Anthill")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil {
+		return errors.New("write the recorded state: the lock was released. This is a bug in Anthill")
+	}
+	if _, err := l.conn.Exec(ctx, "select 1"); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &providers.Error{Kind: providers.Unreachable, Side: "Postgres", Doing: "keep the lock on the target",
+			Reason: "its connection was lost, and with it the lock", Cure: "Nothing more was written. Go on with:\n\n    anthill apply", Err: fmt.Errorf("lock: %w", err)}
+	}
+	return nil
+}

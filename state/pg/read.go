@@ -1,0 +1,228 @@
+package pg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"anthill/state"
+)
+
+func codeOf(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// Read returns the small part of the state.
+func (s *Store) Read(ctx context.Context) (*state.State, error) {
+	st := &state.State{}
+	err := s.reading(ctx, func(tx pgx.Tx) error {
+		exists, err := s.exists(ctx, tx)
+		if err != nil || !exists {
+			return err
+		}
+		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{s.readMeta, s.readObjects, s.readWaves, s.readConfirmations, s.readPauses, s.readRuns} {
+			if err := read(ctx, tx, st); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// exists says whether there is a state that this version and this role can read.
+func (s *Store) exists(ctx context.Context, tx pgx.Tx) (bool, error) {
+	p, err := s.look(ctx, tx)
+	if err != nil || !p.schema || !p.tables {
+		return false, err
+	}
+	if !p.mayRead {
+		return false, s.denied(p)
+	}
+	applied, err := s.applied(ctx, tx)
+	if err != nil {
+		if codeOf(err) == "42501" {
+			return false, s.denied(p)
+		}
+		return false, err
+	}
+	list, err := allMigrations()
+	if err != nil {
+		return false, err
+	}
+	if err := known(applied, list); err != nil {
+		return false, err
+	}
+	var bound bool
+	err = tx.QueryRow(ctx, s.sql("select exists (select from {schema}.meta)")).Scan(&bound)
+	return bound, err
+}
+
+func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	st.Exists = true
+	t := &st.Target
+	return tx.QueryRow(ctx, s.sql("select lineage, serial, environment, system, database, domain, origin from {schema}.meta")).
+		Scan(&st.Lineage, &st.Serial, &t.Environment, &t.System, &t.Database, &t.Domain, &t.Origin)
+}
+
+// collect runs a query and scans each row into a value of its own; nil where there is none.
+func collect[T any](ctx context.Context, tx pgx.Tx, sql string, scan func(*T) []any, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(scan(&v)...); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+func (s *Store) readObjects(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+	st.Objects, err = collect(ctx, tx, s.sql(`select address, group_id, generation, name, description, tenant, tenant_slug, role, mapped, deleted, paused, run
+		from {schema}.objects order by address collate "C"`), func(o *state.Object) []any {
+		return []any{&o.Address, &o.Group, &o.Generation, &o.Name, &o.Description, &o.Tenant, &o.TenantSlug, &o.Role, &o.Mapped, &o.Deleted, &o.Paused, &o.Run}
+	})
+	return err
+}
+
+// nullable is a time that may be NULL.
+type nullable struct{ to *time.Time }
+
+func (n nullable) ScanTimestamptz(v pgtype.Timestamptz) error {
+	*n.to = time.Time{}
+	if v.Valid {
+		*n.to = v.Time.UTC()
+	}
+	return nil
+}
+
+// digest scans bytea into a fixed array.
+type digest struct{ to []byte }
+
+func (d digest) ScanBytes(v []byte) error {
+	if len(v) != len(d.to) {
+		return fmt.Errorf("a digest has %d bytes instead of %d", len(v), len(d.to))
+	}
+	copy(d.to, v)
+	return nil
+}
+
+func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+	st.Waves, err = collect(ctx, tx, s.sql(`select name, started, soaking, moved_at, done_at, digest, users from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
+		return []any{&w.Name, nullable{&w.Started}, nullable{&w.Soaking}, nullable{&w.MovedAt}, nullable{&w.DoneAt}, digest{w.Digest[:]}, &w.Users}
+	})
+	return err
+}
+
+func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, confirmed_by, note, at from {schema}.confirmations order by id"), func(c *state.Confirmation) []any {
+		return []any{&c.Wave, &c.Gate, &c.By, &c.Note, nullable{&c.At}}
+	})
+	return err
+}
+
+func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+	st.Pauses, err = collect(ctx, tx, s.sql(`select wave, tenant, run, at, reason from {schema}.pauses order by wave collate "C", tenant, at, run`), func(p *state.Pause) []any {
+		return []any{&p.Wave, &p.Tenant, &p.Run, nullable{&p.At}, &p.Reason}
+	})
+	return err
+}
+
+// runRow is a run with what is not for the outside.
+type runRow struct {
+	state.RunInfo
+	counts   []byte
+	position state.Position
+}
+
+const runColumns = "id, kind, plan, who, approved_by, started, ended, open, outcome, counts, undoes, undone, previous, digest, segment, position"
+
+func (r *runRow) scan() []any {
+	return []any{&r.ID, &r.Kind, digest{r.Plan[:]}, &r.Who, &r.ApprovedBy, nullable{&r.Started}, nullable{&r.Ended}, &r.Open, &r.Outcome, &r.counts,
+		&r.Undoes, &r.Undone, digest{r.Previous[:]}, digest{r.Digest[:]}, &r.position.Segment, &r.position.Offset}
+}
+
+func (r *runRow) info() (state.RunInfo, error) {
+	err := json.Unmarshal(r.counts, &r.Counts)
+	r.Changed = r.Counts.Done > 0 || r.Counts.Objects > 0
+	if len(r.Undoes) == 0 {
+		r.Undoes = nil
+	}
+	return r.RunInfo, err
+}
+
+func (s *Store) readRuns(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	rows, err := collect(ctx, tx, s.sql("select "+runColumns+" from {schema}.runs order by n"), (*runRow).scan)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		info, err := rows[i].info()
+		if err != nil {
+			return err
+		}
+		st.Runs = append(st.Runs, info)
+	}
+	return nil
+}
+
+// Plan returns the stored plan file of a run. It is read piece by piece.
+func (s *Store) Plan(ctx context.Context, run string) (io.ReadCloser, error) {
+	var there bool
+	if err := s.pool.QueryRow(ctx, s.sql("select exists (select from {schema}.plans where run = $1)"), run).Scan(&there); err != nil {
+		return nil, s.fail("read the stored plan", err)
+	}
+	if !there {
+		return nil, fmt.Errorf("read the stored plan: there is no run %q", run)
+	}
+	return &pieces{s: s, ctx: ctx, run: run}, nil
+}
+
+// pieces reads a stored plan.
+type pieces struct {
+	s    *Store
+	ctx  context.Context
+	run  string
+	n    int
+	rest []byte
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		err := p.s.pool.QueryRow(p.ctx, p.s.sql("select data from {schema}.plans where run = $1 and n = $2"), p.run, p.n).Scan(&p.rest)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return 0, io.EOF
+		}
+		if err != nil {
+			return 0, p.s.fail("read the stored plan", err)
+		}
+		p.n++
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+func (p *pieces) Close() error { return nil }
+
+var _ state.Store = (*Store)(nil)

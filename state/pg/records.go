@@ -1,0 +1,83 @@
+package pg
+
+import (
+	"context"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"anthill/state"
+)
+
+const recordColumns = "r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body, r.settled, r.verdict, r.reason"
+
+func scanRecord(row pgx.CollectableRow) (state.Record, error) {
+	var r state.Record
+	var body []byte
+	var verdict int16
+	err := row.Scan(&r.ID, &r.Run, &r.Batch, &r.User, &r.Tenant, &r.Segment, &r.Wave, &body, &r.Settled, &verdict, &r.Reason, &r.TenantNow)
+	if err != nil {
+		return r, err
+	}
+	r.Verdict = state.Verdict(verdict)
+	if body != nil {
+		err = decodeBody(body, &r.Intent)
+	}
+	return r, err
+}
+
+// Records streams the journal records of runs in the order of (tenant now, user, record id). Those of users for whom
+// nothing was ever intended are left out.
+func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		stopped := false
+		err := s.reading(ctx, func(tx pgx.Tx) error {
+			if exists, err := s.exists(ctx, tx); err != nil || !exists {
+				return err
+			}
+			rows, err := tx.Query(ctx, s.sql("select "+recordColumns+`, coalesce(a.{tenant}, u.tenant, r.tenant) from {schema}.records r
+				left join {users} a on a.{user} = r.user_id left join {schema}.users u on u.user_id = r.user_id
+				where r.run = any($1) and r.body is not null order by coalesce(a.{tenant}, u.tenant, r.tenant), r.user_id, r.id`), runs)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				r, err := scanRecord(rows)
+				if err != nil {
+					return err
+				}
+				if !yield(r, nil) {
+					stopped = true
+					return nil
+				}
+			}
+			return rows.Err()
+		})
+		if err != nil && !stopped {
+			yield(state.Record{}, err)
+		}
+	}
+}
+
+// RecordsByID reads journal records back, in no order.
+func (s *Store) RecordsByID(ctx context.Context, ids []int64) ([]state.Record, error) {
+	return s.records(ctx, "where r.id = any($1)", ids)
+}
+
+// Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id.
+func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.Record, error) {
+	return s.records(ctx, "where r.run = $1 and r.verdict > 2 order by r.id limit $2", run, limit)
+}
+
+func (s *Store) records(ctx context.Context, where string, args ...any) (list []state.Record, err error) {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where), args...)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, scanRecord)
+		return err
+	})
+	return list, err
+}

@@ -1,0 +1,134 @@
+package pg
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// Names says where the application's users are: recorded users come in the order of their tenants.
+type Names struct {
+	Table      []string // schema and table
+	ID, Tenant string   // columns
+}
+
+// Store is recorded state in Postgres. It implements state.Store. Safe for concurrent reading; one Lock at a time.
+type Store struct {
+	pool     *pgxpool.Pool
+	schema   string
+	fill     *strings.Replacer // {schema}, {users}, {user}, {tenant}
+	snapshot string            // exported snapshot that reads see; "": each read its own
+	lock     *atomic.Pointer[lock]
+}
+
+// Open returns the state in a schema of the pool's database. It does no I/O.
+func Open(pool *pgxpool.Pool, schema string, users Names) *Store {
+	return &Store{pool: pool, schema: schema, lock: &atomic.Pointer[lock]{}, fill: strings.NewReplacer(
+		"{schema}", pgx.Identifier{schema}.Sanitize(), "{users}", pgx.Identifier(users.Table).Sanitize(),
+		"{user}", pgx.Identifier{users.ID}.Sanitize(), "{tenant}", pgx.Identifier{users.Tenant}.Sanitize())}
+}
+
+// At returns the same state as an exported snapshot sees it; for reading only. "" is the state as it is.
+func (s *Store) At(snapshot string) *Store {
+	c := *s
+	c.snapshot = snapshot
+	return &c
+}
+
+func (s *Store) sql(text string) string { return s.fill.Replace(text) }
+
+// key is what the advisory locks of this state hang on.
+func (s *Store) key(purpose string) int64 {
+	sum := sha256.Sum256([]byte("anthill " + purpose + " " + s.schema))
+	return int64(binary.BigEndian.Uint64(sum[:8]))
+}
+
+// reading runs f in one read-only transaction, of the snapshot where there is one.
+func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
+	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if s.snapshot != "" {
+			if _, err := tx.Exec(ctx, "set transaction snapshot '"+strings.ReplaceAll(s.snapshot, "'", "''")+"'"); err != nil {
+				return err
+			}
+		}
+		return f(tx)
+	})
+	return s.fail("read the recorded state", err)
+}
+
+// writing runs f in one transaction that raises the serial, if the lock is still held.
+func (s *Store) writing(ctx context.Context, f func(pgx.Tx) error) error {
+	if err := s.held(ctx); err != nil {
+		return err
+	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// The journal must survive what its effects survive, whatever the server's default.
+		if _, err := tx.Exec(ctx, "set local synchronous_commit = on"); err != nil {
+			return err
+		}
+		if err := f(tx); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, s.sql("update {schema}.meta set serial = serial + 1"))
+		return err
+	})
+	return s.fail("write the recorded state", err)
+}
+
+// fail turns the driver's errors into kinds; ours pass.
+func (s *Store) fail(doing string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	var pg *pgconn.PgError
+	kind := providers.Unreachable
+	switch {
+	case providers.KindOf(err) != providers.KindInvalid, isOurs(err):
+		return err
+	case errors.As(err, &pg):
+		if kind = kindOf(pg.Code); kind == providers.Internal {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		return &providers.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: pg.Message}
+	case errors.Is(err, pgx.ErrNoRows), !isConnection(err):
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return &providers.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the connection was lost", Err: err}
+}
+
+func kindOf(code string) providers.Kind {
+	switch {
+	case code == "42501":
+		return providers.Denied
+	case code == "40001", code == "40P01", code == "55P03":
+		return providers.Transient
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"):
+		return providers.Unreachable
+	}
+	return providers.Internal
+}
+
+func isOurs(err error) bool {
+	var locked *state.LockedError
+	var target *state.TargetError
+	var denied *state.DeniedError
+	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) || errors.As(err, &target) || errors.As(err, &denied)
+}
+
+// isConnection says whether an error that is no server's answer comes from the connection.
+func isConnection(err error) bool {
+	var net interface{ Timeout() bool }
+	var connect *pgconn.ConnectError
+	return errors.As(err, &net) || errors.As(err, &connect) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
+}

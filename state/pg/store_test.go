@@ -1,0 +1,201 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"anthill/internal/sandbox"
+	"anthill/internal/scratchpg/pgtest"
+	"anthill/providers"
+	"anthill/state"
+	"anthill/state/statetest"
+)
+
+func TestMain(m *testing.M) {
+	pgtest.Main(m, func(ctx context.Context, url string) error { return sandbox.Load(ctx, url, sandbox.Options{}) })
+}
+
+var names = Names{Table: []string{"public", "users"}, ID: "user_id", Tenant: "tenant_id"}
+
+func pool(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	p, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func exec(t *testing.T, p *pgxpool.Pool, sql string, args ...any) {
+	t.Helper()
+	if _, err := p.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	statetest.Run(t, func(t *testing.T) statetest.Fixture {
+		url := pgtest.Database(t)
+		p := pool(t, url)
+		rows, err := p.Query(t.Context(), "select user_id, tenant_id from users where tenant_id <> '00000000-0000-0000-0000-000000000000' order by tenant_id, user_id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		users, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (u statetest.User, err error) {
+			err = row.Scan(&u.ID, &u.Tenant)
+			return u, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return statetest.Fixture{
+			Open:  func() state.Store { return Open(pool(t, url), "anthill_state", names) },
+			Users: append(users[:4:4], users[len(users)-4:]...),
+			Move: func(u, tenant uuid.UUID) {
+				exec(t, p, "delete from user_profiles where user_id = $1", u)
+				exec(t, p, "update users set tenant_id = $2 where user_id = $1", u, tenant)
+			},
+			Delete: func(u uuid.UUID) { exec(t, p, "delete from users where user_id = $1", u) },
+			InTx: func(commit bool, f func(state.Tx) error) error {
+				tx, err := p.Begin(t.Context())
+				if err != nil {
+					return err
+				}
+				if err := f(execer{tx}); err != nil || !commit {
+					return errors.Join(err, tx.Rollback(t.Context()))
+				}
+				return tx.Commit(t.Context())
+			},
+		}
+	})
+}
+
+func locked(t *testing.T, s *Store) {
+	t.Helper()
+	l, err := s.Lock(t.Context(), "ana@laptop", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Release(context.Background()) })
+}
+
+var target = state.Target{Environment: "default", System: "1", Database: "d", Domain: "x", Origin: "https://x"}
+
+func TestSnapshotReads(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	tx, err := p.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	var id string
+	if err := tx.QueryRow(t.Context(), "select pg_export_snapshot()").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	now, err := s.Read(t.Context())
+	if err != nil || !now.Exists {
+		t.Fatal(now, err)
+	}
+	then, err := s.At(id).Read(t.Context())
+	if err != nil || then.Exists {
+		t.Errorf("the snapshot sees what came later: %+v, %v", then, err)
+	}
+}
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	p := pool(t, url)
+	role := "reader_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	exec(t, p, "create role "+role+" login")
+	t.Cleanup(func() {
+		_, _ = p.Exec(context.Background(), "drop owned by "+role)
+		if _, err := p.Exec(context.Background(), "drop role "+role); err != nil {
+			t.Error(err)
+		}
+	})
+	theirs := Open(pool(t, strings.Replace(url, "anthill@", role+"@", 1)), "anthill_state", names)
+	if st, err := theirs.Read(t.Context()); err != nil || st.Exists {
+		t.Errorf("no state yet: %+v, %v", st, err)
+	}
+	locked(t, theirs)
+	var denied *state.DeniedError
+	if err := theirs.Bind(t.Context(), target, uuid.New()); !errors.As(err, &denied) || !strings.Contains(denied.Grant, "GRANT CREATE ON DATABASE") {
+		t.Errorf("make a state: %v", err)
+	}
+	l := theirs.lock.Load()
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ours := Open(p, "anthill_state", names)
+	locked(t, ours)
+	if err := ours.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := theirs.Read(t.Context()); !errors.As(err, &denied) || !strings.Contains(denied.Grant, "GRANT USAGE ON SCHEMA") {
+		t.Fatalf("read it: %v", err)
+	}
+	exec(t, p, strings.ReplaceAll(denied.Grant, "\n", " "))
+	exec(t, p, "grant select on users to "+role)
+	if st, err := theirs.Read(t.Context()); err != nil || !st.Exists {
+		t.Errorf("after the GRANT: %+v, %v", st, err)
+	}
+	for _, err := range theirs.Users(t.Context()) {
+		t.Error(err)
+	}
+}
+
+func TestMigrationsOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	p := pool(t, url)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			s := Open(pool(t, url), "anthill_state", names)
+			if err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error { return s.migrate(t.Context(), tx) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s := Open(p, "anthill_state", names)
+	if st, err := s.Read(t.Context()); err != nil || st.Exists {
+		t.Errorf("made and not bound: %+v, %v", st, err)
+	}
+	exec(t, p, "insert into anthill_state.migrations (version, sha256) values (99, 'x')")
+	if _, err := s.Read(t.Context()); !errors.Is(err, state.ErrNewer) {
+		t.Errorf("newer: %v", err)
+	}
+}
+
+func TestLostLock(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, p, "select pg_terminate_backend($1)", s.lock.Load().conn.PgConn().PID())
+	err := s.Confirm(t.Context(), state.Confirmation{Wave: "w", Gate: "g", At: time.Now()})
+	if providers.KindOf(err) != providers.Unreachable || !strings.Contains(err.Error(), "lock") {
+		t.Errorf("written without the lock: %v", err)
+	}
+}

@@ -1,0 +1,89 @@
+package pg
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"anthill/state"
+)
+
+// Waves records waves as they stand now.
+func (r *run) Waves(ctx context.Context, waves []state.Wave) error {
+	return r.s.writing(ctx, func(tx pgx.Tx) error {
+		for _, w := range waves {
+			if _, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.waves (name, started, soaking, moved_at, done_at, digest, users) values ($1, $2, $3, $4, $5, $6, $7)
+				on conflict (name) do update set started = excluded.started, soaking = excluded.soaking, moved_at = excluded.moved_at, done_at = excluded.done_at,
+					digest = excluded.digest, users = excluded.users`),
+				w.Name, orNull(w.Started), orNull(w.Soaking), orNull(w.MovedAt), orNull(w.DoneAt), w.Digest[:], w.Users); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// Pause records pauses.
+func (r *run) Pause(ctx context.Context, pauses []state.Pause) error {
+	return r.s.writing(ctx, func(tx pgx.Tx) error {
+		for _, p := range pauses {
+			if _, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.pauses (wave, tenant, run, at, reason) values ($1, $2, $3, $4, $5) on conflict do nothing`),
+				p.Wave, p.Tenant, p.Run, p.At, p.Reason); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Lift removes the pauses that the named runs left.
+func (r *run) Lift(ctx context.Context, runs []string) error {
+	return r.s.writing(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, r.s.sql("delete from {schema}.pauses where run = any($1)"), runs)
+		return err
+	})
+}
+
+// Undone marks runs as wholly undone, or as standing again.
+func (r *run) Undone(ctx context.Context, runs []string, undone bool) error {
+	return r.s.writing(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, r.s.sql("update {schema}.runs set undone = $2 where id = any($1)"), runs, undone)
+		return err
+	})
+}
+
+// Confirm records the confirmation of a manual gate.
+func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
+	return s.writing(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, s.sql("insert into {schema}.confirmations (wave, gate, confirmed_by, note, at) values ($1, $2, $3, $4, $5)"), c.Wave, c.Gate, c.By, c.Note, c.At)
+		return err
+	})
+}
+
+// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns how many. Groups
+// that a rollback took back may be made again once a wave of it goes on.
+func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID) (lifted int, err error) {
+	err = s.writing(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.sql("delete from {schema}.pauses where wave = $1 and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or tenant = $2) returning run"), wave, tenant)
+		if err != nil {
+			return err
+		}
+		runs, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		lifted = len(runs)
+		_, err = tx.Exec(ctx, s.sql("update {schema}.objects set paused = false where deleted and run = any($1)"), runs)
+		return err
+	})
+	return lifted, err
+}

@@ -1,0 +1,458 @@
+// Package statetest is the written meaning of state.Store: the suite that every backend passes.
+package statetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// Fixture is a backend beside an application's users.
+type Fixture struct {
+	Open func() state.Store // the same state, as another process opens it
+	// Users are live users in the order of tenant id, user id; at least six, of at least two tenants.
+	Users  []User
+	Move   func(user, tenant uuid.UUID) // changes the tenant of a row
+	Delete func(user uuid.UUID)         // deletes a row
+	// InTx runs f in a transaction of the target database, and commits or rolls back.
+	InTx func(commit bool, f func(state.Tx) error) error
+}
+
+// User is a row of users.
+type User struct{ ID, Tenant uuid.UUID }
+
+var target = state.Target{Environment: "default", System: "7", Database: "app", Domain: "idm.example.test", Origin: "https://localhost:1"}
+
+// Run runs the suite.
+func Run(t *testing.T, open func(t *testing.T) Fixture) {
+	for name, test := range map[string]func(*testing.T, Fixture){
+		"an absent state is empty":         absent,
+		"bind":                             bind,
+		"lock":                             lock,
+		"plan files come back":             planFile,
+		"a batch is settled":               batch,
+		"a crash leaves the batch open":    crash,
+		"a rolled back settlement is lost": rolledBack,
+		"users in the order of now":        order,
+		"records in the order of now":      records,
+		"objects":                          objects,
+		"waves, pauses, confirmations":     waves,
+		"runs are chained":                 chained,
+		"one run is open":                  oneOpen,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+// bound opens a store, takes its lock and binds it.
+func bound(t *testing.T, f Fixture) state.Store {
+	t.Helper()
+	s := f.Open()
+	l, err := s.Lock(t.Context(), "ana@laptop", time.Second)
+	must(t, err)
+	t.Cleanup(func() { must(t, l.Release(context.Background())) })
+	must(t, s.Bind(t.Context(), target, target.FirstLineage()))
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, s state.Store) *state.State {
+	t.Helper()
+	st, err := s.Read(t.Context())
+	must(t, err)
+	return st
+}
+
+func same[T any](t *testing.T, what string, want, got T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func begin(t *testing.T, s state.Store) state.Run {
+	t.Helper()
+	r, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Plan: state.Hash{1}, Who: "ana@laptop", Started: time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)}, bytes.NewReader([]byte("plan")))
+	must(t, err)
+	return r
+}
+
+func absent(t *testing.T, f Fixture) {
+	s := f.Open()
+	same(t, "state", &state.State{}, read(t, s))
+	for range s.Users(t.Context()) {
+		t.Error("a user")
+	}
+	for range s.Records(t.Context(), []string{"x"}) {
+		t.Error("a record")
+	}
+}
+
+func bind(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	st := read(t, s)
+	if !st.Exists || st.Lineage != target.FirstLineage() || st.Target != target {
+		t.Errorf("state %+v", st)
+	}
+	must(t, s.Bind(t.Context(), target, uuid.New()))
+	if again := read(t, f.Open()); again.Lineage != st.Lineage {
+		t.Error("binding again changed the lineage")
+	}
+	other := target
+	other.Database = "staging"
+	var wrong *state.TargetError
+	if err := s.Bind(t.Context(), other, uuid.New()); !errors.As(err, &wrong) {
+		t.Errorf("another target: %v", err)
+	}
+}
+
+func lock(t *testing.T, f Fixture) {
+	s := f.Open()
+	held, err := s.Lock(t.Context(), "ana@laptop", time.Second)
+	must(t, err)
+	_, err = f.Open().Lock(t.Context(), "ben@laptop", 50*time.Millisecond)
+	var locked *state.LockedError
+	if !errors.As(err, &locked) || locked.Who != "ana@laptop" || locked.Since.IsZero() {
+		t.Errorf("error %v", err)
+	}
+	if err := f.Open().Bind(t.Context(), target, uuid.New()); err == nil {
+		t.Error("written without the lock")
+	}
+	// Released, it is free at once.
+	g := f.Open()
+	free := make(chan error, 1)
+	go func() {
+		l, err := g.Lock(context.Background(), "ben@laptop", 10*time.Second)
+		if err == nil {
+			err = l.Release(context.Background())
+		}
+		free <- err
+	}()
+	must(t, held.Release(t.Context()))
+	must(t, held.Release(t.Context()))
+	must(t, <-free)
+	if err := s.Bind(t.Context(), target, uuid.New()); err == nil {
+		t.Error("written after the lock was released")
+	}
+}
+
+func planFile(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	plan := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
+	plan = append(plan, "end"...)
+	r, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Started: time.Now()}, bytes.NewReader(plan))
+	must(t, err)
+	in, err := s.Plan(t.Context(), r.ID())
+	must(t, err)
+	defer in.Close()
+	got, err := io.ReadAll(in)
+	must(t, err)
+	if !bytes.Equal(plan, got) {
+		t.Errorf("%d bytes came back of %d", len(got), len(plan))
+	}
+	if _, err := s.Plan(t.Context(), "no such run"); err == nil {
+		t.Error("a plan of no run")
+	}
+}
+
+func intents(run state.Run, users []User) []state.Intent {
+	list := make([]state.Intent, len(users))
+	for i, u := range users {
+		person := uuid.NewSHA1(u.ID, nil)
+		list[i] = state.Intent{User: u.ID, Tenant: u.Tenant, Segment: 1, Wave: "pilot",
+			Effect: state.UserEffect{Person: person, Act: state.PersonCreate, Suffix: true, Join: []uuid.UUID{{1}, {2}}, Link: true, Method: state.MethodDual},
+			Before: state.Image{Method: state.MethodPassword, Synced: time.UnixMicro(1234567).UTC()},
+			After: state.User{User: u.ID, Tenant: u.Tenant, Standing: state.Moved, Wave: "pilot", Policy: "dual", Person: person, Generation: 1, Ours: true, LinkOurs: true,
+				Groups: []uuid.UUID{{1}, {2}}, Method: state.MethodDual, Run: run.ID()}}
+	}
+	return list
+}
+
+func outcomes(list []state.Intent) []state.Outcome {
+	out := make([]state.Outcome, len(list))
+	for i := range list {
+		out[i] = state.Outcome{Intent: list[i].ID, User: list[i].User, Tenant: list[i].Tenant, Wave: list[i].Wave, Verdict: state.Done, Recorded: &list[i].After}
+	}
+	return out
+}
+
+// recorded collects the stream of users.
+func recorded(t *testing.T, s state.Store) (list []state.User) {
+	t.Helper()
+	for u, err := range s.Users(t.Context()) {
+		must(t, err)
+		list = append(list, u)
+	}
+	return list
+}
+
+func batch(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	same(t, "position", state.Position{}, r.Position())
+	list := intents(r, f.Users[:3])
+	must(t, r.Intend(t.Context(), state.Position{}, list))
+	if list[0].ID == 0 || list[1].ID <= list[0].ID || list[0].Prior != nil {
+		t.Fatalf("ids %d %d", list[0].ID, list[1].ID)
+	}
+	open, err := r.Open(t.Context())
+	must(t, err)
+	same(t, "open intents", list, open)
+	out := outcomes(list)
+	out[2].Verdict, out[2].Recorded, out[2].Reason = state.Refused, nil, "no"
+	out = append(out, state.Outcome{User: f.Users[3].ID, Tenant: f.Users[3].Tenant, Wave: "pilot", Verdict: state.Changed, Reason: "its row changed"},
+		state.Outcome{User: f.Users[4].ID, Tenant: f.Users[4].Tenant, Wave: "pilot", Verdict: state.Already})
+	next := state.Position{Segment: 1, Offset: 5}
+	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, next) }))
+	same(t, "counts", state.Counts{Done: 2, Already: 1, Changed: 1, Failed: 1}, r.Counts())
+	same(t, "position", next, r.Position())
+	users := recorded(t, s)
+	if len(users) != 2 || users[0].User != f.Users[0].ID || users[0].Person != list[0].After.Person || users[0].TenantNow != f.Users[0].Tenant || users[0].RowGone {
+		t.Errorf("recorded %+v", users)
+	}
+	left, err := s.Remainder(t.Context(), r.ID(), 10)
+	must(t, err)
+	if len(left) != 2 || left[0].Reason != "no" || left[0].Verdict != state.Refused || left[1].User != f.Users[3].ID || left[1].Verdict != state.Changed {
+		t.Errorf("remainder %+v", left)
+	}
+	// The next batch of the same users knows what was recorded before.
+	again := intents(r, f.Users[:1])
+	must(t, r.Intend(t.Context(), next, again))
+	if again[0].Prior == nil || again[0].Prior.Standing != state.Moved || again[0].Prior.Person != list[0].After.Person {
+		t.Errorf("prior %+v", again[0].Prior)
+	}
+	must(t, r.Settle(t.Context(), nil, outcomes(again), state.Position{Segment: 2}))
+	back, err := s.RecordsByID(t.Context(), []int64{again[0].ID})
+	must(t, err)
+	if len(back) != 1 || back[0].Prior == nil || !back[0].Settled || back[0].Run != r.ID() || back[0].Batch != 2 {
+		t.Errorf("record %+v", back)
+	}
+	same(t, "intent", again[0], back[0].Intent)
+}
+
+func crash(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	list := intents(r, f.Users[:2])
+	must(t, r.Intend(t.Context(), state.Position{}, list))
+	st := read(t, f.Open())
+	if st.OpenRun() == nil || st.OpenRun().ID != r.ID() {
+		t.Fatalf("runs %+v", st.Runs)
+	}
+	again, err := s.Resume(t.Context(), r.ID())
+	must(t, err)
+	open, err := again.Open(t.Context())
+	must(t, err)
+	same(t, "open intents", list, open)
+	must(t, again.Settle(t.Context(), nil, outcomes(open), state.Position{Segment: 1}))
+	third, err := s.Resume(t.Context(), r.ID())
+	must(t, err)
+	same(t, "position", state.Position{Segment: 1}, third.Position())
+	same(t, "counts", state.Counts{Done: 2}, third.Counts())
+	if open, err := third.Open(t.Context()); err != nil || len(open) != 0 {
+		t.Errorf("open %v, %v", open, err)
+	}
+	if _, err := s.Resume(t.Context(), "2000-01-01-1"); err == nil {
+		t.Error("resumed a run that is not there")
+	}
+}
+
+func rolledBack(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	list := intents(r, f.Users[:2])
+	must(t, r.Intend(t.Context(), state.Position{}, list))
+	next := state.Position{Offset: 2}
+	for range 2 {
+		must(t, f.InTx(false, func(tx state.Tx) error { return r.Settle(t.Context(), tx, outcomes(list), next) }))
+		if n := len(recorded(t, s)); n != 0 {
+			t.Fatalf("%d users recorded", n)
+		}
+	}
+	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, outcomes(list), next) }))
+	same(t, "counts", state.Counts{Done: 2}, r.Counts())
+	info, err := r.Close(t.Context(), "done")
+	must(t, err)
+	same(t, "counts", state.Counts{Done: 2}, info.Counts)
+}
+
+// moved records the first n users as moved.
+func moved(t *testing.T, s state.Store, f Fixture, n int) state.Run {
+	t.Helper()
+	r := begin(t, s)
+	list := intents(r, f.Users[:n])
+	must(t, r.Intend(t.Context(), state.Position{}, list))
+	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 1}))
+	return r
+}
+
+func order(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	moved(t, s, f, len(f.Users))
+	first, last := f.Users[0], f.Users[len(f.Users)-1]
+	f.Move(first.ID, last.Tenant)
+	f.Delete(f.Users[1].ID)
+	got := recorded(t, s)
+	sorted := slices.IsSortedFunc(got, func(a, b state.User) int {
+		if n := bytes.Compare(a.TenantNow[:], b.TenantNow[:]); n != 0 {
+			return n
+		}
+		return bytes.Compare(a.User[:], b.User[:])
+	})
+	if len(got) != len(f.Users) || !sorted {
+		t.Fatalf("%d users, sorted %v", len(got), sorted)
+	}
+	for _, u := range got {
+		switch u.User {
+		case first.ID:
+			if u.Tenant != first.Tenant || u.TenantNow != last.Tenant || u.RowGone {
+				t.Errorf("moved to another tenant: %+v", u)
+			}
+		case f.Users[1].ID:
+			if !u.RowGone || u.TenantNow != f.Users[1].Tenant {
+				t.Errorf("row gone: %+v", u)
+			}
+		default:
+			if u.RowGone || u.TenantNow != u.Tenant {
+				t.Errorf("unchanged: %+v", u)
+			}
+		}
+	}
+}
+
+func records(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := moved(t, s, f, len(f.Users))
+	list := intents(r, f.Users[:2])
+	must(t, r.Intend(t.Context(), state.Position{Segment: 1}, list)) // unsettled ones come too
+	f.Move(f.Users[0].ID, f.Users[len(f.Users)-1].Tenant)
+	var got []state.Record
+	for rec, err := range s.Records(t.Context(), []string{r.ID()}) {
+		must(t, err)
+		got = append(got, rec)
+	}
+	if len(got) != len(f.Users)+2 {
+		t.Fatalf("%d records", len(got))
+	}
+	open := 0
+	for i, rec := range got {
+		if !rec.Settled {
+			open++
+		}
+		if i == 0 {
+			continue
+		}
+		a, b := got[i-1], rec
+		n := bytes.Compare(a.TenantNow[:], b.TenantNow[:])
+		if n == 0 {
+			n = bytes.Compare(a.User[:], b.User[:])
+		}
+		if n > 0 || n == 0 && a.ID >= b.ID {
+			t.Errorf("record %d is out of order", i)
+		}
+	}
+	if open != 2 {
+		t.Errorf("%d unsettled", open)
+	}
+}
+
+func objects(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	o := state.Object{Address: `group.admins["acme"]`, Group: uuid.New(), Generation: 1, Name: "tenant_acme_admins", Description: "d", Tenant: uuid.New(), TenantSlug: "acme",
+		Role: state.RoleAdmin, Mapped: true, Run: r.ID()}
+	must(t, r.IntendObject(t.Context(), o.Address, "create", nil, &o))
+	must(t, r.SettleObject(t.Context(), o.Address, &o, state.Done, ""))
+	must(t, r.IntendObject(t.Context(), "schema.x", "update", nil, nil))
+	must(t, r.SettleObject(t.Context(), "schema.x", nil, state.Done, ""))
+	same(t, "objects", []state.Object{o}, read(t, s).Objects)
+	same(t, "counts", state.Counts{Objects: 2}, r.Counts())
+	must(t, r.SettleObject(t.Context(), o.Address, nil, state.Refused, "no"))
+	same(t, "forgotten", []state.Object(nil), read(t, s).Objects)
+}
+
+func waves(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	w := state.Wave{Name: "pilot", Started: at, MovedAt: at, Digest: state.Digest{3}, Users: 5}
+	must(t, r.Waves(t.Context(), []state.Wave{w}))
+	tenant := uuid.New()
+	pauses := []state.Pause{{Wave: "pilot", Run: r.ID(), At: at, Reason: "why"}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at, Reason: "why"}}
+	must(t, r.Pause(t.Context(), pauses))
+	gone := state.Object{Address: "group.a", Group: uuid.New(), Generation: 1, Name: "a", Tenant: tenant, Role: state.RoleAdmin, Deleted: true, Paused: true, Run: r.ID()}
+	must(t, r.SettleObject(t.Context(), gone.Address, &gone, state.Done, ""))
+	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana", Note: "n", At: at}
+	must(t, s.Confirm(t.Context(), c))
+	st := read(t, s)
+	same(t, "waves", []state.Wave{w}, st.Waves)
+	same(t, "pauses", pauses, st.Pauses)
+	same(t, "confirmations", []state.Confirmation{c}, st.Confirmations)
+	n, err := s.Resumed(t.Context(), "pilot", tenant)
+	must(t, err)
+	same(t, "lifted", 1, n)
+	after := read(t, s)
+	same(t, "pauses", pauses[:1], after.Pauses)
+	if after.Objects[0].Paused || after.Serial <= st.Serial {
+		t.Errorf("object %+v, serial %d after %d", after.Objects[0], after.Serial, st.Serial)
+	}
+	n, err = s.Resumed(t.Context(), "other", uuid.Nil)
+	must(t, err)
+	same(t, "lifted of another wave", 0, n)
+	must(t, r.Lift(t.Context(), []string{r.ID()}))
+	same(t, "pauses", []state.Pause(nil), read(t, s).Pauses)
+}
+
+func chained(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	var last state.Hash
+	for i := range 3 {
+		r := moved(t, s, f, 1)
+		info, err := r.Close(t.Context(), "done")
+		must(t, err)
+		if info.Previous != last || info.Digest == last || info.Open || !info.Changed || info.Ended.IsZero() || info.Outcome != "done" {
+			t.Errorf("run %d: %+v", i, info)
+		}
+		last = info.Digest
+	}
+	st := read(t, s)
+	var ids []string
+	for _, r := range st.Runs {
+		ids = append(ids, r.ID)
+	}
+	same(t, "ids", []string{"2026-12-07-1", "2026-12-07-2", "2026-12-07-3"}, ids)
+	r := begin(t, s)
+	must(t, r.Undone(t.Context(), ids[:2], true))
+	must(t, r.Undone(t.Context(), ids[:1], false))
+	st = read(t, s)
+	if st.Runs[0].Undone || !st.Runs[1].Undone || st.Runs[2].Undone {
+		t.Errorf("undone %v %v %v", st.Runs[0].Undone, st.Runs[1].Undone, st.Runs[2].Undone)
+	}
+}
+
+func oneOpen(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	begin(t, s)
+	_, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Started: time.Now()}, bytes.NewReader(nil))
+	if !errors.Is(err, state.ErrOpenRun) {
+		t.Errorf("error %v", err)
+	}
+}
