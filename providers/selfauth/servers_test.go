@@ -27,10 +27,10 @@ type server struct {
 	idmAdmin string // password of idm_admin, "" if not known
 }
 
-// servers are those of the environment.
+// servers are the emulator, and a real one where the environment names it.
 func servers(t *testing.T) []server {
 	t.Helper()
-	var all []server
+	all := []server{emulator(t)}
 	if url := os.Getenv("ANTHILL_TEST_SELFAUTH_URL"); url != "" {
 		all = append(all, server{
 			name: "real", url: url, caFile: os.Getenv("ANTHILL_TEST_SELFAUTH_CA_FILE"), rw: os.Getenv("ANTHILL_TEST_SELFAUTH_TOKEN"),

@@ -1,0 +1,132 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"anthill/internal/apply"
+)
+
+const (
+	lineEvery  = 10 * time.Second       // off a terminal
+	frameEvery = 100 * time.Millisecond // on one
+	barCells   = 24
+)
+
+// Progress shows how far long work is: one line that is rewritten on a terminal, a line every ten seconds and at the
+// end of each stage elsewhere. Safe for concurrent use.
+type Progress struct {
+	mu       sync.Mutex
+	w        io.Writer
+	terminal bool
+	unicode  bool
+	now      func() time.Time
+	stage    string
+	began    time.Time
+	first    int64 // done when the stage began to be seen
+	shown    time.Time
+	line     bool // a line is on the terminal that is not ended yet
+	ended    bool
+}
+
+// NewProgress returns one that writes to w.
+func NewProgress(w io.Writer, terminal bool, now func() time.Time, o Options) *Progress {
+	return &Progress{w: w, terminal: terminal, unicode: o.Unicode, now: now}
+}
+
+// Event shows what a run tells.
+func (p *Progress) Event(e apply.Event) {
+	switch e.Kind {
+	case apply.Progress:
+		p.Stage(e.Stage, e.Done, e.Total)
+	case apply.Note:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.end()
+		fmt.Fprintln(p.w, Escape(e.Text))
+	}
+}
+
+// Stage shows how far one stage is; total 0 means that nobody knows.
+func (p *Progress) Stage(name string, done, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if name != p.stage {
+		p.end()
+		p.stage, p.began, p.shown, p.first, p.ended = name, now, now, done, false
+		if done < total {
+			p.first = 0
+		}
+		if p.terminal {
+			p.shown = time.Time{}
+		}
+	}
+	every := lineEvery
+	if p.terminal {
+		every = frameEvery
+	}
+	last := total > 0 && done >= total
+	if p.ended || !last && now.Sub(p.shown) < every {
+		return
+	}
+	p.shown = now
+	p.ended = last
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%s", p.text(done, total, now))
+		p.line = true
+		if last {
+			p.end()
+		}
+		return
+	}
+	fmt.Fprintln(p.w, p.text(done, total, now))
+}
+
+func (p *Progress) text(done, total int64, now time.Time) string {
+	rate := ""
+	if took := now.Sub(p.began).Seconds(); took >= 0.5 && done > p.first {
+		perSecond := float64(done-p.first) / took
+		rate = fmt.Sprintf("  %s/s", count(int64(perSecond)))
+		if total > done && p.terminal {
+			left := time.Duration(float64(total-done) / perSecond * float64(time.Second))
+			rate += fmt.Sprintf("  %d:%02d left", int(left.Minutes()), int(left.Seconds())%60)
+		}
+	}
+	name := Escape(p.stage)
+	switch {
+	case total <= 0:
+		return fmt.Sprintf("  %s  %s%s", name, count(done), rate)
+	case !p.terminal:
+		return fmt.Sprintf("%s %s/%s%s", name, count(done), count(total), rate)
+	}
+	return fmt.Sprintf("  %-12s %s  %s of %s%s", name, p.bar(done, total), count(done), count(total), rate)
+}
+
+func (p *Progress) bar(done, total int64) string {
+	full := int(int64(barCells) * min(done, total) / total)
+	on, off := "#", "-"
+	if p.unicode {
+		on, off = "█", "░"
+	}
+	return strings.Repeat(on, full) + strings.Repeat(off, barCells-full)
+}
+
+// end ends the line on a terminal.
+func (p *Progress) end() {
+	if p.line {
+		fmt.Fprintln(p.w)
+		p.line = false
+	}
+}
+
+// Close ends the line that stands, if any. It is safe to call twice.
+func (p *Progress) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
+	p.stage = ""
+}

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"anthill/planner"
+)
+
+const listedConflicts = 10
+
+// undoSummary is the first screen of a rollback.
+func (p *planPage) undoSummary() {
+	u := p.plan.Undo
+	what := "undoes " + users(p.a.Changed) + " of run " + strings.Join(u.Runs, ", ")
+	if len(u.Runs) > 3 {
+		what = fmt.Sprintf("undoes %s of %d runs, %s to %s", users(p.a.Changed), len(u.Runs), u.Runs[0], u.Runs[len(u.Runs)-1])
+	}
+	if len(u.Waves) > 0 {
+		what += ", wave " + strings.Join(escapeAll(u.Waves), ", ")
+	}
+	if len(u.Tenants) > 0 {
+		what += ", " + of(int64(len(u.Tenants)), "tenant", "tenants")
+	}
+	p.gap()
+	p.para(2, "This plan "+what+".")
+	var all planner.TenantEffect
+	for _, w := range p.a.Waves {
+		for _, t := range w.Tenants {
+			all.Expire += t.Expire
+			all.Delete += t.Delete
+			all.Enable += t.Enable
+			all.Leave += t.Leave
+			all.Join += t.Join
+			all.Restore += t.Restore
+			all.Used += t.Used
+		}
+	}
+	p.gap()
+	if all.Expire > 0 {
+		p.para(2, of(all.Expire, "person expires", "persons expire")+" at once; credentials are kept (deleted only with -delete-persons).")
+	}
+	if all.Delete > 0 {
+		p.para(2, of(all.Delete, "person is", "persons are")+" deleted with the credentials enrolled.")
+	}
+	if all.Enable > 0 {
+		p.para(2, of(all.Enable, "person is", "persons are")+" enabled again.")
+	}
+	p.para(2, fmt.Sprintf("%s removed, %s added.", of(all.Leave, "membership is", "memberships are"), count(all.Join)))
+	p.para(2, fmt.Sprintf("%s to what they held before, link and method included.", of(all.Restore, "row goes back", "rows go back")))
+	if all.Used > 0 {
+		p.para(2, fmt.Sprintf("%s logged in through Self-auth since: that way closes, their password stays.", of(all.Used, "of them has", "of them have")))
+	}
+	if len(p.plan.Objects) > 0 {
+		p.objectCounts()
+	}
+	p.conflicts()
+	p.gap()
+	p.line("  Nobody loses the last way to log in.")
+	p.line("  This rollback can itself be rolled back.")
+	p.allowed()
+	p.pauses()
+}
+
+func (p *planPage) conflicts() {
+	if len(p.a.Conflicts) == 0 {
+		return
+	}
+	p.line("  %s and stay as they are:", of(int64(len(p.a.Conflicts)), "user is in conflict", "users are in conflict"))
+	for i, c := range p.a.Conflicts {
+		if i == listedConflicts {
+			p.line("     and %s more", count(int64(len(p.a.Conflicts)-i)))
+			return
+		}
+		p.line("     %s  %s", c.User, Escape(c.Reason))
+	}
+}
+
+func (p *planPage) pauses() {
+	seen := map[string]bool{}
+	for _, pause := range p.plan.Undo.Pauses {
+		if seen[pause.Wave] {
+			continue
+		}
+		seen[pause.Wave] = true
+		p.line("  Wave %s stays paused until:  anthill wave resume %s", Escape(pause.Wave), Escape(pause.Wave))
+	}
+}

@@ -1,0 +1,49 @@
+package selfauthd
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+func (q *request) newToken() (any, *fault) {
+	var in tokenRequest
+	if err := q.decode(&in, nil); err != nil {
+		return nil, err
+	}
+	e := q.pick(serviceAccount)
+	switch {
+	case e == nil:
+		return nil, noMatching
+	case q.caller.readOnly || !q.manages(e):
+		return nil, accessDenied
+	}
+	return q.s.issue(e, in), nil
+}
+
+func (q *request) listTokens() (any, *fault) {
+	e := q.pick(serviceAccount)
+	if e == nil {
+		return nil, noMatching
+	}
+	list := make([]apiToken, 0, len(e.account.tokens))
+	for _, t := range e.account.tokens {
+		list = append(list, t)
+	}
+	slices.SortFunc(list, func(a, b apiToken) int { return strings.Compare(a.TokenID.String(), b.TokenID.String()) })
+	return list, nil
+}
+
+func (q *request) dropToken() (any, *fault) {
+	e := q.pick(serviceAccount)
+	id, err := uuid.Parse(q.vars[1])
+	if e == nil || err != nil {
+		return nil, noMatching
+	}
+	if q.caller.readOnly {
+		return nil, accessDenied
+	}
+	delete(e.account.tokens, id)
+	return nil, nil
+}

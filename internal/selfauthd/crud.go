@@ -1,0 +1,161 @@
+package selfauthd
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// pick finds the entry of a path by uuid, spn or name, if the caller can see it and it is of the kind.
+func (q *request) pick(k kind) *entry {
+	e := q.store.resolve(q.vars[0])
+	if e == nil || e.kind != k || !q.visible(e) {
+		return nil
+	}
+	return e
+}
+
+func (q *request) list(k kind) (any, *fault) {
+	return q.views(q.store.live(func(e *entry) bool { return e.kind == k && q.visible(e) })), nil
+}
+
+func (q *request) views(list []*entry) []any {
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = q.store.view(e, q.sees(e))
+	}
+	return out
+}
+
+func (q *request) find(k kind) (any, *fault) {
+	part := lower(q.vars[0])
+	return q.views(q.store.live(func(e *entry) bool { return e.kind == k && strings.Contains(e.name, part) && q.visible(e) })), nil
+}
+
+func (q *request) get(k kind) (any, *fault) {
+	if e := q.pick(k); e != nil {
+		return q.store.view(e, q.sees(e)), nil
+	}
+	return nil, nil
+}
+
+func (q *request) create(k kind) (any, *fault) {
+	attrs, err := q.attrsBody()
+	if err != nil {
+		return nil, err
+	}
+	delete(attrs, "class")
+	return nil, q.make([]newcomer{{k, attrs}})
+}
+
+func (q *request) patch(k kind) (any, *fault) {
+	attrs, err := q.attrsBody()
+	if err != nil {
+		return nil, err
+	}
+	if err := parseAll(attrs); err != nil {
+		return nil, err
+	}
+	e := q.pick(k)
+	if e == nil {
+		return nil, noMatching
+	}
+	var mods []mod
+	for _, a := range slices.Sorted(maps.Keys(attrs)) {
+		mods = append(mods, mod{attr: a, purge: true, add: attrs[a]})
+	}
+	return nil, q.modify([]*entry{e}, mods)
+}
+
+func (q *request) remove(k kind) (any, *fault) {
+	e := q.pick(k)
+	if e == nil {
+		return nil, noMatching
+	}
+	if !q.mayDelete(e) {
+		return nil, accessDenied
+	}
+	q.store.discard(e)
+	return nil, nil
+}
+
+func (q *request) attr(k kind) (any, *fault) {
+	a := lower(q.vars[1])
+	if !known(a) {
+		return nil, emptyRequest
+	}
+	e := q.pick(k)
+	if e == nil || !q.sees(e)(a) {
+		return nil, nil
+	}
+	if v := q.store.values(e, a); len(v) > 0 {
+		return v, nil
+	}
+	return nil, nil
+}
+
+// target is the entry and the attribute of a path that is changed.
+func (q *request) target(k kind) (*entry, string, *fault) {
+	a := lower(q.vars[1])
+	if !known(a) {
+		return nil, a, invalidName(a)
+	}
+	e := q.pick(k)
+	if e == nil {
+		return nil, a, noMatching
+	}
+	return e, a, nil
+}
+
+func (q *request) setAttr(k kind) (any, *fault) {
+	values, err := q.listBody()
+	if err != nil {
+		return nil, err
+	}
+	e, a, err := q.target(k)
+	if err != nil {
+		return nil, err
+	}
+	return nil, q.modify([]*entry{e}, []mod{{attr: a, purge: true, add: values}})
+}
+
+func (q *request) appendAttr(k kind) (any, *fault) {
+	values, err := q.listBody()
+	if err != nil {
+		return nil, err
+	}
+	if len(values) == 0 {
+		return nil, emptyRequest
+	}
+	e, a, err := q.target(k)
+	if err != nil {
+		return nil, err
+	}
+	return nil, q.modify([]*entry{e}, []mod{{attr: a, add: values}})
+}
+
+// deleteAttr removes the values of the body, or all of them without one; of persons and accounts always all.
+func (q *request) deleteAttr(k kind) (any, *fault) {
+	var values []string
+	if q.hasBody() {
+		var err *fault
+		if values, err = q.listBody(); err != nil {
+			return nil, err
+		}
+	}
+	e, a, err := q.target(k)
+	if err != nil {
+		return nil, err
+	}
+	if k != group || len(values) == 0 {
+		return nil, q.modify([]*entry{e}, []mod{{attr: a, purge: true}})
+	}
+	return nil, q.modify([]*entry{e}, []mod{{attr: a, remove: values}})
+}
+
+func (q *request) credentialStatus() (any, *fault) {
+	if q.pick(person) == nil {
+		return nil, noMatching
+	}
+	return map[string]any{"creds": []any{}}, nil
+}

@@ -1,0 +1,231 @@
+package selfauthd
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+type kind uint8
+
+const (
+	invalidKind kind = iota
+	person
+	group
+	serviceAccount
+	builtinAccount // admin, idm_admin, anonymous
+)
+
+// entry is anything in the directory. A person takes a few hundred bytes.
+type entry struct {
+	id            uuid.UUID
+	kind          kind
+	builtin       bool
+	dynamic       bool // members follow from a rule
+	wasMember     bool // it carries the class memberof, which stays
+	recycled      bool
+	seq           uint64 // order of creation
+	name          string
+	display       string
+	legal         string
+	description   string
+	mails         []string // the primary one first, the rest sorted
+	expire, valid time.Time
+	managedBy     uuid.UUID
+	parents       []*entry // groups that it is a direct member of
+	group         *groupPart
+	account       *accountPart
+}
+
+type groupPart struct{ members map[uuid.UUID]*entry }
+
+type accountPart struct {
+	password string
+	tokens   map[uuid.UUID]apiToken
+}
+
+// system is an id of the range that is reserved for built-in entries; n as its last digits are read, in hexadecimal.
+func system(n uint16) uuid.UUID {
+	var id uuid.UUID
+	id[14], id[15] = byte(n>>8), byte(n)
+	return id
+}
+
+// firstFree is the lowest id that callers may choose.
+var firstFree = uuid.MustParse("00000000-0000-0000-0001-000000000000")
+
+func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+func byID(a, b *entry) int { return compareIDs(a.id, b.id) }
+
+func (s *store) spn(e *entry) string { return e.name + "@" + s.domain }
+
+// directGroups are the groups that an entry is a direct member of, dynamic ones included, sorted by id.
+func (s *store) directGroups(e *entry) []*entry {
+	list := slices.Clone(e.parents)
+	if e.kind == person {
+		list = append(list, s.allPersons)
+	}
+	if e.kind != group {
+		list = append(list, s.allAccounts)
+	}
+	slices.SortFunc(list, byID)
+	return list
+}
+
+// memberOf is the transitive closure, sorted by id.
+func (s *store) memberOf(e *entry) []*entry {
+	seen := map[*entry]bool{}
+	var list []*entry
+	for next := s.directGroups(e); len(next) > 0; {
+		g := next[0]
+		next = next[1:]
+		if seen[g] {
+			continue
+		}
+		seen[g] = true
+		list = append(list, g)
+		next = append(next, g.parents...)
+	}
+	slices.SortFunc(list, byID)
+	return list
+}
+
+// below are all entries that have a group in their closure.
+func (s *store) below(g *entry) (list []*entry) {
+	seen := map[*entry]bool{}
+	for next := []*entry{g}; len(next) > 0; {
+		at := next[0]
+		next = next[1:]
+		for _, m := range at.group.members {
+			if seen[m] {
+				continue
+			}
+			seen[m] = true
+			list = append(list, m)
+			if m.kind == group {
+				next = append(next, m)
+			}
+		}
+	}
+	return list
+}
+
+// manager is who manages an entry; nil: nobody. The id of admin is the zero one, so that it cannot be one.
+func (s *store) manager(e *entry) *entry {
+	if e.managedBy == uuid.Nil {
+		return nil
+	}
+	return s.byID[e.managedBy]
+}
+
+func (e *entry) members() []*entry {
+	list := make([]*entry, 0, len(e.group.members))
+	for _, m := range e.group.members {
+		list = append(list, m)
+	}
+	slices.SortFunc(list, byID)
+	return list
+}
+
+func (s *store) classes(e *entry) (list []string) {
+	switch e.kind {
+	case person:
+		list = []string{"account", "memberof", "object", "person"}
+	case group:
+		list = []string{"group", "object"}
+		if e.builtin {
+			list = append(list, "builtin")
+		}
+		if e.dynamic {
+			list = append(list, "account_policy", "dyngroup", "system")
+		}
+		if e.wasMember {
+			list = append(list, "memberof")
+		}
+	default:
+		list = []string{"account", "memberof", "object", "service_account"}
+	}
+	if e.recycled {
+		list = append(list, "recycled")
+	}
+	slices.Sort(list)
+	return list
+}
+
+// values are those of one attribute as /v1 shows them; nil: none.
+func (s *store) values(e *entry, attr string) []string {
+	one := func(v string) []string {
+		if v == "" {
+			return nil
+		}
+		return []string{v}
+	}
+	spns := func(list []*entry) (out []string) {
+		for _, g := range list {
+			out = append(out, s.spn(g))
+		}
+		return out
+	}
+	switch attr {
+	case "class":
+		return s.classes(e)
+	case "uuid":
+		return []string{e.id.String()}
+	case "name":
+		return one(e.name)
+	case "spn":
+		return []string{s.spn(e)}
+	case "displayname":
+		return one(e.display)
+	case "legalname":
+		return one(e.legal)
+	case "description":
+		return one(e.description)
+	case "mail":
+		return slices.Clone(e.mails)
+	case "account_expire":
+		return date(e.expire)
+	case "account_valid_from":
+		return date(e.valid)
+	case "member":
+		if e.group != nil {
+			return spns(e.members())
+		}
+	case "memberof":
+		return spns(s.memberOf(e))
+	case "directmemberof":
+		return spns(s.directGroups(e))
+	case "entry_managed_by":
+		if m := s.manager(e); m != nil {
+			return []string{s.spn(m)}
+		}
+	}
+	return nil
+}
+
+func date(t time.Time) []string {
+	if t.IsZero() {
+		return nil
+	}
+	return []string{t.UTC().Format(time.RFC3339)}
+}
+
+// shown are the attributes that entries show, by name.
+var shown = []string{"account_expire", "account_valid_from", "class", "description", "directmemberof", "displayname", "entry_managed_by", "legalname",
+	"mail", "member", "memberof", "name", "spn", "uuid"}
+
+// view is an entry as /v1 shows it to who may see the attributes.
+func (s *store) view(e *entry, may func(string) bool) map[string]any {
+	attrs := map[string][]string{}
+	for _, a := range shown {
+		if may(a) {
+			if v := s.values(e, a); v != nil {
+				attrs[a] = v
+			}
+		}
+	}
+	return map[string]any{"attrs": attrs}
+}

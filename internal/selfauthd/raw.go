@@ -1,0 +1,151 @@
+package selfauthd
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// filterBody is the body of a search or delete, and of a modify besides its list.
+type filterBody struct {
+	Filter  *filter `json:"filter"`
+	Modlist *struct {
+		Mods []rawMod `json:"mods"`
+	} `json:"modlist"`
+}
+
+// rawMod is {"present":["a","v"]}, {"removed":["a","v"]} or {"purged":"a"}.
+type rawMod struct{ mod }
+
+func (m *rawMod) UnmarshalJSON(b []byte) error {
+	var in struct {
+		Present, Removed *[2]string
+		Purged           *string
+	}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return &shapeError{"mods: " + err.Error()}
+	}
+	switch {
+	case in.Present != nil:
+		m.attr, m.add = lower(in.Present[0]), []string{in.Present[1]}
+	case in.Removed != nil:
+		m.attr, m.remove = lower(in.Removed[0]), []string{in.Removed[1]}
+	case in.Purged != nil:
+		m.attr, m.purge = lower(*in.Purged), true
+	default:
+		return &shapeError{"mods: unknown variant"}
+	}
+	return nil
+}
+
+func (q *request) filterBody(modifies bool) (*filterBody, *fault) {
+	in := &filterBody{}
+	err := q.decode(in, func() string {
+		switch {
+		case in.Filter == nil:
+			return "filter"
+		case modifies && in.Modlist == nil:
+			return "modlist"
+		}
+		return ""
+	})
+	return in, err
+}
+
+func (q *request) rawSearch() (any, *fault) {
+	in, err := q.filterBody(false)
+	if err != nil {
+		return nil, err
+	}
+	list, err := q.search(in.Filter)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"entries": q.views(list)}, nil
+}
+
+func (q *request) rawCreate() (any, *fault) {
+	var in struct {
+		Entries []struct {
+			Attrs map[string][]string `json:"attrs"`
+		} `json:"entries"`
+	}
+	err := q.decode(&in, func() string {
+		if in.Entries == nil {
+			return "entries"
+		}
+		return ""
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Entries) == 0 {
+		return nil, emptyRequest
+	}
+	list := make([]newcomer, len(in.Entries))
+	for i, e := range in.Entries {
+		list[i] = newcomer{kindOf(e.Attrs["class"]), lowerKeys(e.Attrs)}
+	}
+	return nil, q.make(list)
+}
+
+// kindOf is the kind of entry of a complete list of classes.
+func kindOf(classes []string) kind {
+	has := func(c string) bool { return slices.Contains(classes, c) }
+	switch {
+	case has("object") && has("account") && has("person"):
+		return person
+	case has("object") && has("group"):
+		return group
+	case has("object") && has("account") && has("service_account"):
+		return serviceAccount
+	}
+	return invalidKind
+}
+
+// matching are the entries that a raw change is about; none is an error.
+func (q *request) matching(f *filter) ([]*entry, *fault) {
+	list, err := q.search(f)
+	if err == nil && len(list) == 0 {
+		err = noMatching
+	}
+	return list, err
+}
+
+func (q *request) rawModify() (any, *fault) {
+	in, err := q.filterBody(true)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Modlist.Mods) == 0 {
+		return nil, emptyRequest
+	}
+	list, err := q.matching(in.Filter)
+	if err != nil {
+		return nil, err
+	}
+	var mods []mod
+	for _, m := range in.Modlist.Mods {
+		mods = append(mods, m.mod)
+	}
+	return nil, q.modify(list, mods)
+}
+
+func (q *request) rawDelete() (any, *fault) {
+	in, err := q.filterBody(false)
+	if err != nil {
+		return nil, err
+	}
+	list, err := q.matching(in.Filter)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		if !q.mayDelete(e) {
+			return nil, accessDenied
+		}
+	}
+	for _, e := range list {
+		q.store.discard(e)
+	}
+	return nil, nil
+}

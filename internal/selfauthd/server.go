@@ -1,0 +1,352 @@
+package selfauthd
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	defaultDomain  = "idm.example.test"
+	defaultVersion = "1.10.5"
+	maxBody        = 2 << 20
+	writerWait     = 5 * time.Second
+)
+
+// Options are the choices of Start; the zero value is a good default.
+type Options struct {
+	Addr    string           // "" = a free port of 127.0.0.1
+	Domain  string           // "" = idm.example.test
+	Version string           // "" = 1.10.5
+	Now     func() time.Time // nil = time.Now
+	// Certificate, Key and CA are PEM, as NewCertificate makes them; empty: new ones.
+	Certificate, Key, CA []byte
+	// Intercept sees every request first; true: it has answered.
+	Intercept func(w http.ResponseWriter, r *http.Request) bool
+	// After is called when a request has had its effect and before it is answered; true drops the connection.
+	After func(r *http.Request) bool
+}
+
+// Server is a running emulator. Its methods may be called concurrently.
+type Server struct {
+	o        Options
+	store    *store
+	url      string
+	ca       []byte
+	http     *http.Server
+	routes   []route
+	writer   chan struct{} // one writer
+	keys     signer
+	sessions sessions
+	operator sync.Once
+	tokens   [2]string
+	served   chan error
+}
+
+// Start serves on loopback until Close.
+func Start(o Options) (*Server, error) {
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	if o.Domain == "" {
+		o.Domain = defaultDomain
+	}
+	if o.Version == "" {
+		o.Version = defaultVersion
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if len(o.Certificate) == 0 {
+		var err error
+		if o.Certificate, o.Key, o.CA, err = NewCertificate(); err != nil {
+			return nil, fmt.Errorf("make a certificate: %w", err)
+		}
+	}
+	cert, err := pair(o.Certificate, o.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	}
+	l, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, ca: o.CA, writer: make(chan struct{}, 1), served: make(chan error, 1), url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
+	s.keys, s.sessions = newSigner(), newSessions()
+	s.store = newStore(o.Domain, o.Now, password(), password())
+	s.routes = s.table()
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}
+	go func() { s.served <- s.http.ServeTLS(l, "", "") }()
+	return s, nil
+}
+
+func password() string {
+	var b [18]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// URL is the server's address.
+func (s *Server) URL() string { return s.url }
+
+// CA is the PEM of the authority that clients must trust.
+func (s *Server) CA() []byte { return s.ca }
+
+// Passwords are those of the two built-in accounts.
+func (s *Server) Passwords() (idmAdmin, admin string) {
+	return s.store.byID[system(0x18)].account.password, s.store.byID[system(0)].account.password
+}
+
+// Close ends all connections.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// Counts are the live persons and the groups that are not built in.
+func (s *Server) Counts() (persons, groups int) {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	for _, e := range s.store.byID {
+		switch {
+		case e.kind == person:
+			persons++
+		case e.kind == group && !e.builtin:
+			groups++
+		}
+	}
+	return persons, groups
+}
+
+// Person and Group are entries that were there before.
+type (
+	Person struct {
+		ID                  uuid.UUID
+		Name, Display, Mail string
+	}
+	Group struct {
+		ID   uuid.UUID
+		Name string
+	}
+)
+
+// Seed adds entries.
+func (s *Server) Seed(persons []Person, groups []Group) error {
+	var list []*entry
+	for _, p := range persons {
+		e := &entry{id: p.ID, kind: person, name: p.Name, display: p.Display}
+		if p.Mail != "" {
+			e.mails = []string{p.Mail}
+		}
+		list = append(list, e)
+	}
+	for _, g := range groups {
+		list = append(list, &entry{id: g.ID, kind: group, name: g.Name, group: &groupPart{members: map[uuid.UUID]*entry{}}})
+	}
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	for _, e := range list {
+		if err := s.store.checkNew(map[uuid.UUID]bool{}, e); err != nil {
+			return fmt.Errorf("seed %s: %v", e.name, err.body)
+		}
+		s.store.add(e)
+	}
+	return nil
+}
+
+// Operator returns the read-write and the read-only token of the service account operator_svc, which has every right that
+// Anthill needs. It is made on the first call.
+func (s *Server) Operator() (readWrite, readOnly string) {
+	s.operator.Do(func() {
+		s.store.mu.Lock()
+		defer s.store.mu.Unlock()
+		e := &entry{id: uuid.New(), kind: serviceAccount, name: "operator_svc", display: "Operator", managedBy: system(0x01), account: &accountPart{tokens: map[uuid.UUID]apiToken{}}}
+		s.store.add(e)
+		for _, g := range []uint16{0x13, 0x15, 0x47, 0x27, 0x42} {
+			s.store.join(s.store.byID[system(g)], e)
+		}
+		for i, write := range []bool{true, false} {
+			s.tokens[i] = s.issue(e, tokenRequest{Label: "operator", ReadWrite: write})
+		}
+	})
+	return s.tokens[0], s.tokens[1]
+}
+
+// route is one call of the API.
+type route struct {
+	method string
+	path   []string // "{}" stands for any part
+	do     func(*request) (any, *fault)
+	open   bool // no token needed
+	writes bool
+}
+
+func on(method, path string, do func(*request) (any, *fault)) route {
+	return route{method: method, path: strings.Split(path, "/")[1:], do: do}
+}
+
+func (r route) public() route { r.open = true; return r }
+
+func (r route) write() route { r.writes = true; return r }
+
+func (s *Server) table() []route {
+	list := []route{
+		on("GET", "/v1/auth/valid", func(*request) (any, *fault) { return nil, nil }),
+		on("POST", "/v1/auth", (*request).auth).public(),
+		on("GET", "/v1/logout", (*request).logout),
+		on("GET", "/v1/self", (*request).self),
+		on("GET", "/v1/self/_uat", (*request).uat),
+		on("GET", "/v1/domain", empty), on("GET", "/v1/system", empty), on("GET", "/v1/oauth2", empty),
+		on("GET", "/v1/recycle_bin", (*request).bin),
+		on("GET", "/v1/recycle_bin/{}", (*request).binEntry),
+		on("POST", "/v1/recycle_bin/{}/_revive", (*request).revive).write(),
+		on("POST", "/v1/raw/search", (*request).rawSearch),
+		on("POST", "/v1/raw/create", (*request).rawCreate).write(),
+		on("POST", "/v1/raw/modify", (*request).rawModify).write(),
+		on("POST", "/v1/raw/delete", (*request).rawDelete).write(),
+		on("GET", "/scim/v1/Entry", (*request).scimList),
+		on("GET", "/scim/v1/Entry/{}", (*request).scimEntry),
+		on("GET", "/scim/v1/Person/{}", (*request).scimEntry),
+		on("GET", "/v1/person/{}/_credential/_status", (*request).credentialStatus),
+		on("POST", "/v1/service_account/{}/_api_token", (*request).newToken).write(),
+		on("GET", "/v1/service_account/{}/_api_token", (*request).listTokens),
+		on("DELETE", "/v1/service_account/{}/_api_token/{}", (*request).dropToken).write(),
+	}
+	for base, k := range map[string]kind{"/v1/person": person, "/v1/group": group, "/v1/service_account": serviceAccount} {
+		list = append(list,
+			on("GET", base, func(q *request) (any, *fault) { return q.list(k) }),
+			on("POST", base, func(q *request) (any, *fault) { return q.create(k) }).write(),
+			on("GET", base+"/_search/{}", func(q *request) (any, *fault) { return q.find(k) }),
+			on("GET", base+"/{}", func(q *request) (any, *fault) { return q.get(k) }),
+			on("PATCH", base+"/{}", func(q *request) (any, *fault) { return q.patch(k) }).write(),
+			on("DELETE", base+"/{}", func(q *request) (any, *fault) { return q.remove(k) }).write(),
+			on("GET", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.attr(k) }),
+			on("PUT", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.setAttr(k) }).write(),
+			on("POST", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.appendAttr(k) }).write(),
+			on("DELETE", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.deleteAttr(k) }).write())
+	}
+	return list
+}
+
+func empty(*request) (any, *fault) { return []any{}, nil }
+
+// match finds the route of a request. known says whether the path exists with another method.
+func (s *Server) match(r *http.Request) (found *route, vars []string, known bool) {
+	parts := strings.Split(r.URL.EscapedPath(), "/")[1:]
+	for i := range s.routes {
+		route := &s.routes[i]
+		got, ok := route.vars(parts)
+		if !ok {
+			continue
+		}
+		if route.method == r.Method {
+			return route, got, true
+		}
+		known = true
+	}
+	return nil, nil, known
+}
+
+func (r *route) vars(parts []string) (vars []string, ok bool) {
+	if len(parts) != len(r.path) {
+		return nil, false
+	}
+	for i, p := range r.path {
+		if p != "{}" {
+			if p != parts[i] {
+				return nil, false
+			}
+			continue
+		}
+		v, err := url.PathUnescape(parts[i])
+		if err != nil || v == "" || strings.HasPrefix(v, "_search") {
+			return nil, false
+		}
+		vars = append(vars, v)
+	}
+	return vars, true
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.o.Intercept != nil && s.o.Intercept(w, r) {
+		return
+	}
+	h := w.Header()
+	opid := uuid.NewString()
+	h.Set("X-KANIDM-OPID", opid)
+	if r.URL.Path == "/status" && r.Method == http.MethodGet {
+		h.Set("Content-Type", "application/json")
+		fmt.Fprint(w, "true")
+		return
+	}
+	route, vars, known := s.match(r)
+	if route == nil && !known {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, "Route not found")
+		return
+	}
+	h.Set("X-KANIDM-VERSION", s.o.Version)
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		h.Set("Cache-Control", "no-store, no-cache, max-age=0")
+		h.Set("Pragma", "no-cache")
+	}
+	if route == nil {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	q := &request{s: s, store: s.store, w: w, r: r, vars: vars}
+	value, err := q.serve(route)
+	if s.o.After != nil && s.o.After(r) {
+		panic(http.ErrAbortHandler)
+	}
+	q.answer(value, err)
+}
+
+// serve reads the body, finds out who asks, and does it; a write waits for its turn first.
+func (q *request) serve(route *route) (any, *fault) {
+	if err := q.readBody(); err != nil {
+		return nil, err
+	}
+	if route.writes {
+		ctx, cancel := context.WithTimeout(q.r.Context(), writerWait)
+		defer cancel()
+		select {
+		case q.s.writer <- struct{}{}:
+			defer func() { <-q.s.writer }()
+		case <-ctx.Done():
+			return nil, internal("databaselockacquisitiontimeout")
+		}
+		q.store.mu.Lock()
+		defer q.store.mu.Unlock()
+		q.store.purge()
+	} else if !slices.Equal(route.path, []string{"scim", "v1", "Entry"}) {
+		q.store.mu.RLock()
+		defer q.store.mu.RUnlock()
+	}
+	if !route.open {
+		if err := q.authenticate(); err != nil {
+			return nil, err
+		}
+	}
+	return route.do(q)
+}

@@ -1,0 +1,238 @@
+package selfauthd
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	recycleFor   = 7 * 24 * time.Hour
+	tombstoneFor = 7 * 24 * time.Hour
+)
+
+// store is the directory. mu guards all of it.
+type store struct {
+	mu          sync.RWMutex
+	domain      string
+	now         func() time.Time
+	seq         uint64
+	byID        map[uuid.UUID]*entry // live
+	byName      map[string]*entry
+	byMail      map[string]*entry
+	bin         map[uuid.UUID]*binned
+	graves      map[uuid.UUID]time.Time // ids of the deleted, blocked until then
+	allPersons  *entry
+	allAccounts *entry
+}
+
+// binned is a deleted entry.
+type binned struct {
+	e       *entry
+	at      time.Time
+	parents []uuid.UUID
+}
+
+// builtins are the groups of a fresh server: last digits of the id, name, members, manager, high privilege.
+var builtins = []struct {
+	id        uint16
+	name      string
+	members   []uint16
+	managedBy uint16
+	high      bool
+}{
+	{0x19, "system_admins", []uint16{0x00}, 0x19, true},
+	{0x01, "idm_admins", []uint16{0x18}, 0x01, true},
+	{0x35, "idm_all_persons", nil, 0, false},
+	{0x36, "idm_all_accounts", nil, 0, false},
+	{0x20, "domain_admins", []uint16{0x19}, 0x19, true},
+	{0x10, "idm_schema_admins", []uint16{0x19}, 0x19, true},
+	{0x11, "idm_access_control_admins", []uint16{0x19}, 0x19, true},
+	{0x44, "idm_unix_admins", []uint16{0x01}, 0x01, true},
+	{0x53, "idm_unix_authentication_read", nil, 0x44, false},
+	{0x42, "idm_recycle_bin_admins", []uint16{0x19}, 0x19, true},
+	{0x41, "idm_service_desk", nil, 0x01, true},
+	{0x27, "idm_oauth2_admins", []uint16{0x01}, 0x01, true},
+	{0x43, "idm_radius_service_admins", []uint16{0x01}, 0x01, true},
+	{0x47, "idm_account_policy_admins", []uint16{0x01}, 0x01, true},
+	{0x13, "idm_people_admins", []uint16{0x01}, 0x01, true},
+	{0x02, "idm_people_pii_read", nil, 0x01, true},
+	{0x45, "idm_people_on_boarding", nil, 0x01, true},
+	{0x46, "idm_service_account_admins", []uint16{0x01}, 0x01, true},
+	{0x51, "idm_mail_service_admins", []uint16{0x01}, 0x01, true},
+	{0x15, "idm_group_admins", []uint16{0x01}, 0x01, true},
+	{0x07, "idm_radius_servers", nil, 0x01, true},
+	{0x52, "idm_mail_servers", nil, 0x51, false},
+	{0x48, "idm_people_self_name_write", []uint16{0x35}, 0x01, false},
+	{0x33, "idm_people_self_mail_write", nil, 0x01, false},
+	{0x49, "idm_client_certificate_admins", []uint16{0x01}, 0x01, true},
+	{0x50, "idm_application_admins", []uint16{0x01}, 0x01, true},
+	{0x54, "idm_message_admins", []uint16{0x01}, 0x01, true},
+	{0x55, "idm_message_senders", nil, 0x01, true},
+	{0x1000, "idm_high_privilege", nil, 0x11, true},
+	{0x38, "idm_ui_enable_experimental_features", nil, 0x01, false},
+	{0x39, "idm_account_mail_read", nil, 0x11, false},
+}
+
+var anonymous = uuid.MustParse("00000000-0000-0000-0000-ffffffffffff")
+
+func newStore(domain string, now func() time.Time, idmAdmin, admin string) *store {
+	s := &store{domain: domain, now: now, byID: map[uuid.UUID]*entry{}, byName: map[string]*entry{}, byMail: map[string]*entry{},
+		bin: map[uuid.UUID]*binned{}, graves: map[uuid.UUID]time.Time{}}
+	for _, a := range []struct {
+		id             uuid.UUID
+		name, password string
+	}{{system(0), "admin", admin}, {system(0x18), "idm_admin", idmAdmin}, {anonymous, "anonymous", ""}} {
+		s.add(&entry{id: a.id, kind: builtinAccount, builtin: true, name: a.name, display: a.name, account: &accountPart{password: a.password, tokens: map[uuid.UUID]apiToken{}}})
+	}
+	for _, b := range builtins {
+		e := &entry{id: system(b.id), kind: group, builtin: true, dynamic: b.id == 0x35 || b.id == 0x36, name: b.name, group: &groupPart{members: map[uuid.UUID]*entry{}}}
+		if b.managedBy != 0 {
+			e.managedBy = system(b.managedBy)
+		}
+		s.add(e)
+	}
+	s.allPersons, s.allAccounts = s.byID[system(0x35)], s.byID[system(0x36)]
+	high := s.byID[system(0x1000)]
+	for _, b := range builtins {
+		for _, m := range b.members {
+			s.join(s.byID[system(b.id)], s.byID[system(m)])
+		}
+		if b.high && b.id != 0x1000 {
+			s.join(high, s.byID[system(b.id)])
+		}
+	}
+	return s
+}
+
+// add makes an entry that has been checked.
+func (s *store) add(e *entry) {
+	s.seq++
+	e.seq = s.seq
+	s.byID[e.id] = e
+	s.index(e)
+}
+
+func (s *store) index(e *entry) {
+	s.byName[e.name] = e
+	for _, m := range e.mails {
+		s.byMail[m] = e
+	}
+}
+
+func (s *store) unindex(e *entry) {
+	delete(s.byName, e.name)
+	for _, m := range e.mails {
+		delete(s.byMail, m)
+	}
+}
+
+func (s *store) join(g, member *entry) {
+	if _, in := g.group.members[member.id]; in {
+		return
+	}
+	g.group.members[member.id] = member
+	member.parents = append(member.parents, g)
+	member.wasMember = true
+}
+
+func (s *store) leave(g, member *entry) {
+	delete(g.group.members, member.id)
+	member.parents = slices.DeleteFunc(member.parents, func(p *entry) bool { return p == g })
+}
+
+// discard puts a live entry into the recycle bin.
+func (s *store) discard(e *entry) {
+	b := &binned{e: e, at: s.now()}
+	for _, p := range slices.Clone(e.parents) {
+		b.parents = append(b.parents, p.id)
+		s.leave(p, e)
+	}
+	if e.group != nil {
+		for _, m := range e.group.members {
+			m.parents = slices.DeleteFunc(m.parents, func(p *entry) bool { return p == e })
+		}
+	}
+	s.unindex(e)
+	delete(s.byID, e.id)
+	e.recycled = true
+	s.bin[e.id] = b
+}
+
+// restore takes an entry out of the recycle bin, with its memberships as far as those groups are there.
+func (s *store) restore(b *binned) {
+	e := b.e
+	delete(s.bin, e.id)
+	e.recycled = false
+	s.byID[e.id] = e
+	s.index(e)
+	for _, id := range b.parents {
+		if g := s.byID[id]; g != nil {
+			s.join(g, e)
+		}
+	}
+	if e.group == nil {
+		return
+	}
+	for id, m := range e.group.members {
+		if s.byID[id] == nil {
+			delete(e.group.members, id)
+			continue
+		}
+		m.parents = append(m.parents, e)
+	}
+}
+
+// purge forgets what has been deleted for long enough.
+func (s *store) purge() {
+	now := s.now()
+	for id, b := range s.bin {
+		if now.Sub(b.at) > recycleFor {
+			delete(s.bin, id)
+			s.graves[id] = now.Add(tombstoneFor)
+		}
+	}
+	for id, until := range s.graves {
+		if now.After(until) {
+			delete(s.graves, id)
+		}
+	}
+}
+
+// used says whether an id is taken, also by a deleted entry.
+func (s *store) used(id uuid.UUID) bool {
+	_, binned := s.bin[id]
+	_, buried := s.graves[id]
+	return s.byID[id] != nil || binned || buried
+}
+
+// resolve finds an entry by uuid, spn or name.
+func (s *store) resolve(ref string) *entry {
+	if id, err := uuid.Parse(ref); err == nil && len(ref) == 36 {
+		return s.byID[id]
+	}
+	name := lower(ref)
+	if cut := len(name) - len(s.domain) - 1; cut > 0 && name[cut:] == "@"+s.domain {
+		name = name[:cut]
+	}
+	return s.byName[name]
+}
+
+// live returns entries of some kinds in the order of their creation.
+func (s *store) live(which func(*entry) bool) []*entry {
+	var list []*entry
+	for _, e := range s.byID {
+		if which(e) {
+			list = append(list, e)
+		}
+	}
+	inOrder(list)
+	return list
+}
+
+func inOrder(list []*entry) {
+	slices.SortFunc(list, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+}
