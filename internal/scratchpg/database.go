@@ -28,6 +28,25 @@ func (s *Server) DropDatabase(ctx context.Context, name string) error {
 	return nil
 }
 
+// HasDatabase says whether there is one of the name.
+func (s *Server) HasDatabase(ctx context.Context, name string) (there bool, err error) {
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&there)
+	return there, err
+}
+
+// RenameDatabase gives a database to which nobody is connected another name.
+func (s *Server) RenameDatabase(ctx context.Context, name, to string) error {
+	if err := s.exec(ctx, "ALTER DATABASE "+pgx.Identifier{name}.Sanitize()+" RENAME TO "+pgx.Identifier{to}.Sanitize()); err != nil {
+		return fmt.Errorf("rename database %q: %w", name, err)
+	}
+	return nil
+}
+
 // exec runs one statement in a database that nobody copies or drops.
 func (s *Server) exec(ctx context.Context, statement string) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))

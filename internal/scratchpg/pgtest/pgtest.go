@@ -27,7 +27,9 @@ var (
 
 // Main is the body of a TestMain. It starts the server, has prepare fill the template at url (nil leaves it empty), runs the tests, stops the
 // server, and exits the process with the status of the tests, or 1 with a line on standard error. prepare must leave no connection open.
-func Main(m *testing.M, prepare func(ctx context.Context, url string) error) { os.Exit(Run(m, prepare)) }
+func Main(m *testing.M, prepare func(ctx context.Context, url string) error) {
+	os.Exit(Run(m, prepare))
+}
 
 // Run is Main for a TestMain that has more to do: it returns the status instead of exiting.
 func Run(m *testing.M, prepare func(ctx context.Context, url string) error) int {
