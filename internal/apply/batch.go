@@ -39,7 +39,7 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 		from = pos.Offset
 	}
 	stage := s.Wave
-	if s.Kind != planner.SegmentMove {
+	if stage == "" {
 		stage = string(s.Kind)
 	}
 	var batch []planner.UserChange

@@ -67,12 +67,8 @@ func (p *page) resumes(plan *planner.Plan) {
 	}
 	p.line("Nobody is moved there again until:")
 	p.gap()
-	seen := map[string]bool{}
-	for _, pause := range plan.Undo.Pauses {
-		if !seen[pause.Wave] {
-			seen[pause.Wave] = true
-			p.line("    anthill wave resume %s", Escape(pause.Wave))
-		}
+	for _, c := range resumeCommands(plan) {
+		p.line("    %s", c.command)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"anthill/planner"
 )
 
@@ -77,12 +79,29 @@ func (p *planPage) conflicts() {
 }
 
 func (p *planPage) pauses() {
-	seen := map[string]bool{}
-	for _, pause := range p.plan.Undo.Pauses {
-		if seen[pause.Wave] {
+	for _, c := range resumeCommands(p.plan) {
+		p.line("  %s stays paused until:  %s", c.what, c.command)
+	}
+}
+
+// resumeCommand lifts one of the pauses that a rollback leaves.
+type resumeCommand struct{ what, command string }
+
+func resumeCommands(plan *planner.Plan) (list []resumeCommand) {
+	slugs := map[uuid.UUID]string{}
+	for _, w := range plan.Analysis.Waves {
+		for _, t := range w.Tenants {
+			slugs[t.Tenant] = t.Slug
+		}
+	}
+	for _, pause := range plan.Undo.Pauses {
+		wave := Escape(pause.Wave)
+		if pause.Tenant == uuid.Nil {
+			list = append(list, resumeCommand{"Wave " + wave, "anthill wave resume " + wave})
 			continue
 		}
-		seen[pause.Wave] = true
-		p.line("  Wave %s stays paused until:  anthill wave resume %s", Escape(pause.Wave), Escape(pause.Wave))
+		slug := Escape(slugs[pause.Tenant])
+		list = append(list, resumeCommand{slug + " in wave " + wave, "anthill wave resume -tenant " + slug + " " + wave})
 	}
+	return list
 }
