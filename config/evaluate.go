@@ -18,6 +18,7 @@ type evaluator struct {
 	data  *Data // nil: the live world is not known, what depends on it is unknown
 	done  map[string]result
 	stack []string
+	slugs map[string]string // of the data: as expressions spell them -> as the database does; filled when first asked
 	diags hcl.Diagnostics
 }
 

@@ -252,16 +252,18 @@ func (e *evaluator) tenantSlugs(r reader, name string, slugs []string) []string 
 	if e.data == nil || slugs == nil {
 		return slugs
 	}
-	all := map[string]string{}
-	for _, t := range e.data.Tenants {
-		all[cty.NormalizeString(t.Slug)] = t.Slug
+	if e.slugs == nil {
+		e.slugs = make(map[string]string, len(e.data.Tenants))
+		for _, t := range e.data.Tenants {
+			e.slugs[cty.NormalizeString(t.Slug)] = t.Slug
+		}
 	}
 	found := []string{}
 	for _, s := range slugs {
-		if slug, ok := all[s]; ok {
+		if slug, ok := e.slugs[s]; ok {
 			found = append(found, slug)
 		} else {
-			e.fail(r.at(name), "Unknown tenant", "There is no tenant with the slug %q in the database.%s", s, didYouMean(s, slices.Collect(maps.Keys(all))))
+			e.fail(r.at(name), "Unknown tenant", "There is no tenant with the slug %q in the database.%s", s, didYouMean(s, slices.Collect(maps.Keys(e.slugs))))
 		}
 	}
 	slices.Sort(found)

@@ -1,10 +1,6 @@
 package providers
 
-import (
-	"strconv"
-
-	"anthill/state"
-)
+import "anthill/state"
 
 // Relies says which logical columns a change relies on, and so which its digest covers.
 type Relies uint8
@@ -20,15 +16,35 @@ const (
 // DigestUser digests the columns of u that a change relies on: never updated_at, synced time, last login or
 // completion.
 func DigestUser(u User, r Relies) state.Digest {
-	b := strconv.FormatBool
+	var w state.DigestWriter
 	switch r {
 	case ReliesAll:
-		return state.DigestOf("user", u.ID.String(), u.Tenant.String(), u.Email, u.FullName, u.Role, u.Status,
-			b(u.Deleted), b(u.Verified), b(u.HasPassword), u.Link.String(), u.Method.String())
+		w.Text("user")
+		w.ID(u.ID)
+		w.ID(u.Tenant)
+		w.Text(u.Email)
+		w.Text(u.FullName)
+		w.Text(u.Role)
+		w.Text(u.Status)
+		w.Flags(u.Deleted, u.Verified, u.HasPassword)
+		w.ID(u.Link)
+		w.Text(u.Method.String())
 	case ReliesMember:
-		return state.DigestOf("member", u.ID.String(), u.Tenant.String(), u.Role, u.Status, b(u.Deleted), u.Link.String(), u.Method.String(), b(u.HasPassword))
+		w.Text("member")
+		w.ID(u.ID)
+		w.ID(u.Tenant)
+		w.Text(u.Role)
+		w.Text(u.Status)
+		w.Flags(u.Deleted, u.HasPassword)
+		w.ID(u.Link)
+		w.Text(u.Method.String())
 	case ReliesLink:
-		return state.DigestOf("link", u.ID.String(), u.Link.String(), b(u.HasPassword))
+		w.Text("link")
+		w.ID(u.ID)
+		w.ID(u.Link)
+		w.Flags(u.HasPassword)
+	default:
+		panic("providers: digest that relies on nothing")
 	}
-	panic("providers: digest that relies on nothing")
+	return w.Digest()
 }

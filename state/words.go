@@ -1,9 +1,12 @@
 package state
 
 import (
+	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -18,15 +21,54 @@ type Digest [16]byte
 // DigestOf returns the Digest of parts; each part is preceded by its length, so that no two lists of parts
 // have one spelling.
 func DigestOf(parts ...string) Digest {
-	h := sha256.New()
-	var n [4]byte
+	var w DigestWriter
 	for _, p := range parts {
-		n[0], n[1], n[2], n[3] = byte(len(p)>>24), byte(len(p)>>16), byte(len(p)>>8), byte(len(p))
-		h.Write(n[:])
-		h.Write([]byte(p))
+		w.Text(p)
 	}
-	var d Digest
-	copy(d[:], h.Sum(nil))
+	return w.Digest()
+}
+
+// DigestWriter gathers the parts of a Digest. The zero value is ready.
+type DigestWriter struct {
+	b     []byte
+	space [384]byte // most rows fit: nothing is allocated for them
+}
+
+// Text adds a part.
+func (w *DigestWriter) Text(s string) {
+	w.size(len(s))
+	w.b = append(w.b, s...)
+}
+
+// ID adds an id as a part of 16 bytes.
+func (w *DigestWriter) ID(id uuid.UUID) {
+	w.size(len(id))
+	w.b = append(w.b, id[:]...)
+}
+
+// Flags adds a part of one byte for at most eight conditions.
+func (w *DigestWriter) Flags(list ...bool) {
+	var b byte
+	for i, on := range list {
+		if on {
+			b |= 1 << i
+		}
+	}
+	w.size(1)
+	w.b = append(w.b, b)
+}
+
+func (w *DigestWriter) size(n int) {
+	if w.b == nil {
+		w.b = w.space[:0]
+	}
+	w.b = binary.BigEndian.AppendUint32(w.b, uint32(n))
+}
+
+// Digest is that of the parts so far.
+func (w *DigestWriter) Digest() (d Digest) {
+	sum := sha256.Sum256(w.b)
+	copy(d[:], sum[:])
 	return d
 }
 
@@ -131,10 +173,36 @@ func (t Target) FirstLineage() uuid.UUID {
 // PersonID is the id that the person of a user gets, chosen before the call (design section 6). Generation
 // starts at 1 and rises only when an id is burnt.
 func PersonID(lineage, user uuid.UUID, generation int) uuid.UUID {
-	return uuid.NewSHA1(lineage, fmt.Appendf(nil, "person\x00%s\x00%d", user, generation))
+	// uuid.NewSHA1 of lineage and person, user, generation, spelled out: it is done for every user of a plan.
+	b := make([]byte, 0, 96)
+	b = append(b, lineage[:]...)
+	b = append(b, "person\x00"...)
+	var text [36]byte
+	hex.Encode(text[:8], user[:4])
+	hex.Encode(text[9:13], user[4:6])
+	hex.Encode(text[14:18], user[6:8])
+	hex.Encode(text[19:23], user[8:10])
+	hex.Encode(text[24:], user[10:])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	b = append(b, text[:]...)
+	b = append(b, 0)
+	sum := sha1.Sum(strconv.AppendInt(b, int64(generation), 10))
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x50
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }
 
 // GroupID is the id that the group at an address gets.
 func GroupID(lineage uuid.UUID, a Address, generation int) uuid.UUID {
-	return uuid.NewSHA1(lineage, fmt.Appendf(nil, "group\x00%s\x00%d", a, generation))
+	return named(fmt.Appendf(lineage[:], "group\x00%s\x00%d", a, generation))
+}
+
+// named is the UUIDv5 (RFC 9562, section 5.5) of a name space and the name behind it.
+func named(b []byte) (id uuid.UUID) {
+	sum := sha1.Sum(b)
+	copy(id[:], sum[:])
+	id[6] = id[6]&0x0f | 0x50
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }

@@ -96,25 +96,71 @@ func (s *Snapshot) Mappings(ctx context.Context) ([]providers.Mapping, error) {
 	return list, fail(doing, err)
 }
 
-// Users streams all rows of users in the order of tenant id, user id.
+// Users streams all rows of users in the order of tenant id, user id. Rows are read ahead while the consumer works.
 func (s *Snapshot) Users(ctx context.Context) iter.Seq2[providers.User, error] {
 	return func(yield func(providers.User, error) bool) {
-		const doing = "read users"
-		rows, err := queryUsers(ctx, s.tx, s.p.names.sql("select "+s.p.userColumns()+" from {users} order by {tenant_id}, {user_id}"))
-		if err != nil {
-			yield(providers.User{}, fail(doing, err))
-			return
-		}
-		defer rows.Close()
-		r := s.p.userReader()
-		for rows.Next() {
-			u, err := r.user(rows.RawValues())
-			if !yield(u, err) || err != nil {
+		ctx, stop := context.WithCancel(ctx)
+		batches := make(chan userBatch, 2)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer close(batches)
+			s.readAhead(ctx, batches)
+		}()
+		// The transaction is the reader's until it has ended.
+		defer func() { stop(); <-done }()
+		for b := range batches {
+			for _, u := range b.users {
+				if !yield(u, nil) {
+					return
+				}
+			}
+			if b.err != nil {
+				yield(providers.User{}, b.err)
 				return
 			}
 		}
-		if err := rows.Err(); err != nil {
-			yield(providers.User{}, fail(doing, err))
+	}
+}
+
+// userBatch is some users in their order, and the error that came after them.
+type userBatch struct {
+	users []providers.User
+	err   error
+}
+
+const readBatch = 500
+
+func (s *Snapshot) readAhead(ctx context.Context, to chan<- userBatch) {
+	const doing = "read users"
+	send := func(b userBatch) bool {
+		select {
+		case to <- b:
+			return b.err == nil
+		case <-ctx.Done():
+			return false
 		}
 	}
+	rows, err := queryUsers(ctx, s.tx, s.p.names.sql("select "+s.p.userColumns()+" from {users} order by {tenant_id}, {user_id}"))
+	if err != nil {
+		send(userBatch{err: fail(doing, err)})
+		return
+	}
+	defer rows.Close()
+	r := s.p.userReader()
+	batch := make([]providers.User, 0, readBatch)
+	for rows.Next() {
+		u, err := r.user(rows.RawValues())
+		if err != nil {
+			send(userBatch{batch, err})
+			return
+		}
+		if batch = append(batch, u); len(batch) == readBatch {
+			if !send(userBatch{users: batch}) {
+				return
+			}
+			batch = make([]providers.User, 0, readBatch)
+		}
+	}
+	send(userBatch{batch, fail(doing, rows.Err())})
 }
