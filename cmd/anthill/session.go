@@ -10,6 +10,7 @@ import (
 
 	"anthill/config"
 	"anthill/internal/apply"
+	"anthill/internal/report"
 	"anthill/providers"
 	"anthill/providers/postgres"
 	"anthill/providers/selfauth"
@@ -45,7 +46,7 @@ func (p *program) load(c *cli.Context) (*config.Module, error) {
 	if diags.HasErrors() {
 		return nil, &diagError{diags, m.Files()}
 	}
-	return m, nil
+	return m, report.Diagnostics(p.stderr, diags, m.Files(), p.options(c))
 }
 
 // open loads the configuration and connects both sides. Nothing is changed anywhere.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/report"
@@ -52,11 +53,32 @@ func (p *program) statusView(ctx context.Context, c *cli.Context, s *session, as
 		return report.Status{}, err
 	}
 	view := report.Status{State: st, Level: s.inspection.Level, Server: s.identity.Version, AsOf: ask.asOf}
+	if view.Tenants, err = s.slugs(ctx); err != nil {
+		return view, err
+	}
 	view.Plan, err = p.currentPlan(ctx, c, s, ask)
 	if err != nil {
 		view.PlanError = err.Error()
 	}
 	return view, nil
+}
+
+// slugs are those of all tenants.
+func (s *session) slugs(ctx context.Context) (map[uuid.UUID]string, error) {
+	snapshot, err := s.postgres.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer snapshot.Close()
+	tenants, err := snapshot.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slugs := make(map[uuid.UUID]string, len(tenants))
+	for _, t := range tenants {
+		slugs[t.ID] = t.Slug
+	}
+	return slugs, nil
 }
 
 func (p *program) currentPlan(ctx context.Context, c *cli.Context, s *session, ask planning) (*planner.Plan, error) {
