@@ -40,12 +40,14 @@ type Config struct {
 	Schema   *Schema  // nil: no schema block
 	Groups   []Group  // sorted by Address
 	Blocks   []string // addresses of all declared group blocks ("group.admins"), also those with no instance; sorted
-	Policies []Policy // sorted by Name
-	Identity Identity
-	Exclude  Exclude
-	Gates    []Gate // sorted by Name
-	Waves    []Wave // in `after` order, ties by name
-	Guard    Guard
+	// DataBlocks are those of Blocks whose instances follow from live data; sorted.
+	DataBlocks []string
+	Policies   []Policy // sorted by Name
+	Identity   Identity
+	Exclude    Exclude
+	Gates      []Gate // sorted by Name
+	Waves      []Wave // in `after` order, ties by name
+	Guard      Guard
 }
 
 // Pos says where a block stands, for people. It is never part of a plan's ID.

@@ -196,8 +196,9 @@ func wholeConfig() *Config {
 			{Address: "group.staff", Block: "group.staff", Tenant: "anthill", Name: "staff", Description: "Not tenant_acme_admins", Role: state.RoleMember, Members: Members{All: true}},
 			{Address: `group.watchers["hooli"]`, Block: "group.watchers", Tenant: "hooli", Name: "watch-hooli", Role: state.RoleViewer},
 		},
-		Blocks:   []string{"group.admins", "group.none", "group.staff", "group.watchers"},
-		Policies: []Policy{{Name: "dual", Method: state.MethodDual}, {Name: "quick", Method: state.MethodDual, CompleteOnLink: true}},
+		Blocks:     []string{"group.admins", "group.none", "group.staff", "group.watchers"},
+		DataBlocks: []string{"group.admins"},
+		Policies:   []Policy{{Name: "dual", Method: state.MethodDual}, {Name: "quick", Method: state.MethodDual, CompleteOnLink: true}},
 		Identity: Identity{Name: mustTemplate("tenant-${lower(user.email_local)}"), Display: mustTemplate("${user.full_name}"), SharedEmail: "first_tenant", Unverified: "skip",
 			Text: "tenant-${lower(user.email_local)}\n${user.full_name}"},
 		Exclude: Exclude{Emails: []string{"robot@acme.example", "system@anthill.local"}, UserIDs: []uuid.UUID{uuid.MustParse("00000000-0000-0000-0000-000000000002")}},
@@ -302,7 +303,7 @@ func TestEvaluateJSON(t *testing.T) {
 		return Group{Address: state.Address(fmt.Sprintf("group.users[%q]", slug)), Block: "group.users", Tenant: slug, Name: "tenant_" + slug, Role: state.RoleMember, Members: Members{All: true}}
 	}
 	want := &Config{Settings: Settings{Environment: "json", StateSchema: "s", Naming: "kanidm", SelfAuthURL: "https://idm.example.com"},
-		Schema: &Schema{Level: "dual"}, Groups: []Group{group("acme"), group("anthill"), group("globex")}, Blocks: []string{"group.users"},
+		Schema: &Schema{Level: "dual"}, Groups: []Group{group("acme"), group("anthill"), group("globex")}, Blocks: []string{"group.users"}, DataBlocks: []string{"group.users"},
 		Policies: []Policy{{Name: "dual", Method: state.MethodDual}}, Gates: []Gate{{Name: "support"}},
 		Identity: Identity{Name: mustTemplate(`${"tenant"}.${user.email_local}`), SharedEmail: "skip", Unverified: "allow", Text: `${"tenant"}.${user.email_local}` + "\n"},
 		Waves: []Wave{

@@ -38,6 +38,9 @@ func (e *evaluator) config() *Config {
 		Gates: e.gates(), Waves: e.waves()}
 	for _, n := range e.m.all("group") {
 		c.Blocks = append(c.Blocks, n.address())
+		if fromData(e.m, n) {
+			c.DataBlocks = append(c.DataBlocks, n.address())
+		}
 	}
 	if n := e.m.single("schema", ""); n.written() {
 		c.Schema = &Schema{Level: e.reader(n, scope{}).text("level"), Pos: posOf(n.at)}

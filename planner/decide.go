@@ -16,24 +16,26 @@ import (
 // decision turns the spooled entries into user changes and figures.
 type decision struct {
 	*world
-	sink      Sink
-	waves     []config.Wave
-	before    [][]bool // waves[i] comes before waves[j]
-	policies  map[string]config.Policy
-	segment   []int // of each wave in the sink; -1: none opened
-	follow    int   // segment of follow-ups
-	tallies   []rollout.Tally
-	views     []waveFigures
-	followed  effects
-	dupName   map[uint64]bool
-	dupMail   map[uint64]bool
-	first     map[uint64]bool // shared addresses met already (shared_email = "first_tenant")
-	unordered map[[2]int]int64
-	skipped   map[SkipReason]int64
-	pauses    map[pauseKey]bool
-	counts    struct{ moved, nowhere, groupless, unverified, lifted int64 }
-	shared    int64
-	moved     map[string]int64 // users moved, by policy
+	sink       Sink
+	waves      []config.Wave
+	before     [][]bool // waves[i] comes before waves[j]
+	policies   map[string]config.Policy
+	segment    []int // of each wave in the sink; -1: none opened
+	follow     int   // segment of follow-ups
+	tallies    []rollout.Tally
+	views      []waveFigures
+	followed   effects
+	dupName    map[uint64]bool
+	dupMail    map[uint64]bool
+	first      map[uint64]bool // shared addresses met already (shared_email = "first_tenant")
+	unordered  map[[2]int]int64
+	skipped    map[SkipReason]int64
+	pauses     map[pauseKey]bool
+	counts     struct{ moved, nowhere, groupless, unverified, lifted int64 }
+	shared     int64
+	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
+	members    []int64          // moved users in each group, by the directory's index
+	moved      map[string]int64 // users moved, by policy
 }
 
 type pauseKey struct {
@@ -43,8 +45,8 @@ type pauseKey struct {
 
 // waveFigures are the figures of one wave for its view.
 type waveFigures struct {
-	matched, moved, skipped, waiting, late int64
-	due                                    effects
+	matched, moved, skipped, waiting int64
+	due                              effects
 }
 
 // effects counts effects by tenant.
@@ -89,12 +91,16 @@ func (d *decision) matching(e *entry) (waves []int) {
 
 // tallyMoved counts a moved user for the waves that would select it (L17) and for the one it was moved under.
 func (d *decision) tallyMoved(e *entry) {
+	name := d.world.waves.list[e.Wave]
 	if e.Row && !e.Deleted && e.Tenant >= 0 && !d.tenants[e.Tenant].Deleted {
-		for _, i := range d.matching(e) {
+		matching := d.matching(e)
+		for _, i := range matching {
 			d.tallies[i].Match++
 		}
+		if len(matching) == 0 || e.Status == SkipExcluded {
+			d.unselected[name]++
+		}
 	}
-	name := d.world.waves.list[e.Wave]
 	if i := slices.IndexFunc(d.waves, func(w config.Wave) bool { return w.Name == name }); i >= 0 {
 		d.tallies[i].Moved++
 		d.views[i].moved++
@@ -112,7 +118,7 @@ func (d *decision) candidate(e *entry) error {
 	reason := d.skipReason(e)
 	for _, i := range waves {
 		d.tallies[i].Match++
-		if reason != 0 {
+		if reason != 0 && reason != SkipOpenRun {
 			d.tallies[i].MatchSkip++
 		}
 	}
@@ -125,6 +131,11 @@ func (d *decision) candidate(e *entry) error {
 	}
 	v := &d.views[own]
 	v.matched++
+	if reason == SkipOpenRun {
+		v.waiting++
+		d.tallies[own].Waiting++
+		return d.skip(e, reason)
+	}
 	if reason != 0 {
 		v.skipped++
 		return d.skip(e, reason)
@@ -157,8 +168,12 @@ func (d *decision) skipReason(e *entry) SkipReason {
 		return SkipTenantBlocked
 	case t.taken:
 		return SkipGroupTaken
+	case t.renamed:
+		return SkipTenantRenamed
 	case d.isOpen(e.User):
 		return SkipOpenRun
+	case d.twice[e.Link]:
+		return SkipPersonTwice
 	case e.Link != uuid.Nil && !e.Own:
 		return SkipLinkUnknown
 	case e.Link != uuid.Nil:
@@ -229,6 +244,9 @@ func (d *decision) move(e *entry, wave int) error {
 			f.Enable++
 		} else {
 			f.Create++
+			if !e.Verified {
+				d.counts.unverified++
+			}
 			s.Suffix = d.dupName[e.Name] || d.dir.nameTaken(e.Name)
 		}
 	}
@@ -287,11 +305,12 @@ func (d *decision) followUp(e *entry) error {
 		d.outside.person++
 		return nil
 	}
+	d.lookOutside(e)
 	if e.Deleted || e.Status != 0 || e.Tenant < 0 {
 		return nil
 	}
 	t := &d.tenants[e.Tenant]
-	if !t.Live() || t.blocked || t.taken {
+	if !t.Live() || t.blocked || t.taken || t.renamed {
 		return nil
 	}
 	wave := d.world.waves.list[e.Wave]
@@ -305,6 +324,9 @@ func (d *decision) followUp(e *entry) error {
 		}
 	}
 	for _, g := range e.Groups {
+		if _, there := d.dir.groups[g]; !there && !slices.Contains(want, g) {
+			continue // deleted by somebody else: nothing to keep, nothing to leave
+		}
 		if slices.Contains(want, g) || !d.mayLeave(e, g) {
 			s.Keep = append(s.Keep, g)
 		} else {
@@ -322,6 +344,22 @@ func (d *decision) followUp(e *entry) error {
 	return d.addFollow(s, UserChange{User: e.User, Before: e.Digest})
 }
 
+// lookOutside counts what others changed of a moved user, and its memberships.
+func (d *decision) lookOutside(e *entry) {
+	for _, m := range d.dir.memberOf(e.Person) {
+		d.members[m.group]++
+	}
+	if e.Deleted || e.Status != 0 {
+		return
+	}
+	if e.Ours && e.Expired {
+		d.outside.expired++
+	}
+	if e.Method == state.MethodPassword {
+		d.outside.method++
+	}
+}
+
 // mayLeave says whether a membership that we added and that is not wanted goes: not where the group is merely
 // dormant (L31), that is known to the tenant but not declared at present.
 func (d *decision) mayLeave(e *entry, group uuid.UUID) bool {
@@ -336,6 +374,9 @@ func (d *decision) gone(e *entry) error {
 	s := Shape{Tenant: e.RecTenant, RowGone: true, Relies: providers.ReliesMember, Act: state.PersonNone, Wave: d.world.waves.list[e.Wave],
 		Policy: d.world.policies.list[e.Policy], Standing: state.Gone, Generation: e.Generation, Ours: e.Ours, LinkOurs: e.LinkOurs,
 		Leave: slices.Clone(e.Groups), Found: true}
+	if e.RecPerson != state.PersonID(d.lineage, e.User, e.Generation) {
+		s.Person = e.RecPerson
+	}
 	f := d.followed.of(d.world, d.tenantIndex(e.RecTenant))
 	if e.Ours {
 		s.Act = state.PersonExpire

@@ -22,8 +22,8 @@ type directory struct {
 	names   []uint64    // of all entries, sorted
 	groups  map[uuid.UUID]dirGroup
 	byName  map[string]uuid.UUID // groups
-	other   map[string]bool      // names that are neither persons' nor groups'
 	members []dirMember          // sorted by person
+	counts  []int64              // members of each group, by index
 	links   int64                // memberships
 }
 
@@ -54,7 +54,7 @@ func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func (d *directory) hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
 func readDirectory(ctx context.Context, src providers.Directory) (*directory, []uuid.UUID, error) {
-	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}, other: map[string]bool{}}
+	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}}
 	groups, err := src.Groups(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -70,6 +70,7 @@ func readDirectory(ctx context.Context, src providers.Directory) (*directory, []
 			}
 			d.links += int64(len(g.Members))
 		}
+		d.counts = append(d.counts, int64(len(g.Members)))
 		ids = append(ids, g.ID)
 	}
 	others, err := src.OtherNames(ctx)
@@ -78,7 +79,6 @@ func readDirectory(ctx context.Context, src providers.Directory) (*directory, []
 	}
 	for _, n := range others {
 		d.names = append(d.names, d.hash(n))
-		d.other[strings.ToLower(n)] = true
 	}
 	for p, err := range src.Persons(ctx) {
 		if err != nil {

@@ -9,16 +9,18 @@ import (
 // guards are the hazards that figures raise: here the brake on how many users one plan may change.
 func (d *decision) guards(changed int64) []Hazard {
 	g := d.in.Config.Guard
-	if d.live < g.MinPopulation || changed == 0 || d.live == 0 {
+	// Rows that are gone count too: an emptied table must not expire everybody unasked.
+	population := max(d.live, d.counts.moved)
+	if population < g.MinPopulation || changed == 0 {
 		return nil
 	}
-	percent := 100 * float64(changed) / float64(d.live)
+	percent := 100 * float64(changed) / float64(population)
 	if percent <= g.MaxUsersChangedPercent {
 		return nil
 	}
 	return []Hazard{{Code: OverLimit, Count: changed, Text: fmt.Sprintf(
-		"max_users_changed_percent: %d of %d live users = %.1f %%, limit %g %%. Narrow the wave, or allow it for this plan:  -allow %s=%d",
-		changed, d.live, percent, g.MaxUsersChangedPercent, OverLimit, changed)}}
+		"max_users_changed_percent: %d of %d users = %.1f %%, limit %g %%. Narrow the wave, or allow it for this plan",
+		changed, population, percent, g.MaxUsersChangedPercent)}}
 }
 
 // judgeHazards marks those that are allowed by code and exact count, and returns what was allowed, sorted.

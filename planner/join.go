@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type tenant struct {
 	groups  []wantedGroup // desired, with the ids that they have or will have
 	taken   bool          // a wanted group name is held by an entry that is not ours
 	blocked bool          // its isolation does not hold
+	renamed bool          // its slug is not the one under which its groups were made
 	live    int64
 	match   []tenantMatch // by selector, in the order of waves
 }
@@ -44,7 +46,8 @@ type world struct {
 	openUsers   []uuid.UUID         // sorted
 	mapped      map[uuid.UUID][]int // group -> tenants that it is mapped to
 	foreign     map[[2]int]int64    // isolation: tenant of the row, tenant of the group -> persons
-	owned       map[uuid.UUID]bool  // groups recorded as ours
+	links       []linkOf            // of all linked rows
+	twice       map[uuid.UUID]bool  // persons that more than one row is linked to
 	names       []uint64            // hashes of names to be made
 	mails       []uint64            // hashes of live users' addresses
 	live        int64
@@ -53,8 +56,16 @@ type world struct {
 
 // outsideCounts are changes that somebody else made to moved users.
 type outsideCounts struct {
-	link   int64 // the row's link is not the one recorded
-	person int64 // the person is gone
+	link    int64 // the row's link is not the one recorded
+	person  int64 // the person is gone
+	expired int64 // a person of ours was expired
+	method  int64 // the row's method was set back
+}
+
+// linkOf is a linked row: to whom, and of which tenant.
+type linkOf struct {
+	person uuid.UUID
+	tenant int32
 }
 
 // interner numbers strings.
@@ -149,7 +160,8 @@ func (w *world) setRecord(e *entry, r state.User) {
 
 func (w *world) entryRow(u providers.User, r *state.User) entry {
 	e := entry{User: u.ID, Row: true, Tenant: w.tenantIndex(u.Tenant), Role: w.roles.of(u.Role), Deleted: u.Deleted,
-		Password: u.HasPassword, Completed: u.Completed, Link: u.Link, Method: u.Method}
+		Password: u.HasPassword, Completed: u.Completed, Verified: u.Verified, Link: u.Link, Method: u.Method}
+	u.TenantLive = e.Tenant >= 0 && w.tenants[e.Tenant].Live()
 	relies := providers.ReliesAll
 	if r != nil {
 		w.setRecord(&e, *r)
@@ -168,21 +180,51 @@ func (w *world) entryRow(u providers.User, r *state.User) entry {
 	e.Status = w.status(u)
 	e.Mail = w.dir.hash(u.Email)
 	w.mails = append(w.mails, e.Mail)
+	if e.Link != uuid.Nil {
+		w.links = append(w.links, linkOf{e.Link, int32(e.Tenant)})
+	}
 	if e.Own {
 		w.checkIsolation(&e)
-		return e
-	}
-	if e.Problem = mailProblem(u.Email); e.Problem == 0 && !u.Verified && w.in.Config.Identity.Unverified == "skip" {
+	} else if e.Problem = mailProblem(u.Email); e.Problem == 0 && !u.Verified && w.in.Config.Identity.Unverified == "skip" {
 		e.Problem = SkipUnverified
 	}
-	name, _, ok := w.namer.Person(u, t.Slug, false)
+	w.setName(&e, u, t.Slug)
+	return e
+}
+
+// setName gathers the name that the row's person has or would have. Who has a person of ours already counts as well:
+// the others must find the collision that it was part of, or a run that was stopped would change their names.
+func (w *world) setName(e *entry, u providers.User, slug string) {
+	if e.Own && !e.OwnOurs {
+		return
+	}
+	name, _, ok := w.namer.Person(u, slug, false)
 	if !ok {
-		e.Problem = SkipName
-		return e
+		if e.Problem == 0 {
+			e.Problem = SkipName
+		}
+		return
 	}
 	e.Name = w.dir.hash(name)
 	w.names = append(w.names, e.Name)
-	return e
+}
+
+// sharedLinks finds persons that more than one row is linked to, and blocks the tenants concerned (L40).
+func (w *world) sharedLinks() (violations []string) {
+	slices.SortFunc(w.links, func(a, b linkOf) int { return compareID(a.person, b.person) })
+	w.twice = map[uuid.UUID]bool{}
+	for i := 1; i < len(w.links); i++ {
+		a, b := w.links[i-1], w.links[i]
+		if a.person != b.person {
+			continue
+		}
+		w.twice[a.person] = true
+		w.tenants[a.tenant].blocked, w.tenants[b.tenant].blocked = true, true
+		violations = append(violations, fmt.Sprintf("rows of tenants %s and %s are linked to one person", w.tenants[a.tenant].Slug, w.tenants[b.tenant].Slug))
+	}
+	w.links = nil
+	slices.Sort(violations)
+	return slices.Compact(violations)
 }
 
 // setPerson finds the user's own person: the linked one, else the one that is ours by its id (recorded, or
@@ -199,6 +241,10 @@ func (w *world) setPerson(e *entry, r *state.User) {
 	e.Person, e.Generation = ours, gen
 	if e.Link != uuid.Nil {
 		e.Person = e.Link
+		for ; r == nil && e.Link != ours && gen < maxGeneration; gen++ {
+			ours = state.PersonID(w.lineage, e.User, gen+1) // the state may be lost, and this one not the first
+		}
+		e.Generation = gen
 		e.OwnOurs = e.Link == ours || r != nil && r.Ours && r.Person == e.Link
 		if !e.OwnOurs {
 			e.Generation = 0

@@ -62,6 +62,7 @@ func Make(ctx context.Context, in Input, sink Sink) (*Plan, hcl.Diagnostics, err
 		return nil, nil, err
 	}
 	violations = append(violations, w.foreignMembers()...)
+	violations = append(violations, w.sharedLinks()...)
 	objects, moreDiags := w.planObjects(mappings)
 	diags = append(diags, moreDiags...)
 	if diags.HasErrors() {
@@ -86,7 +87,7 @@ func Make(ctx context.Context, in Input, sink Sink) (*Plan, hcl.Diagnostics, err
 
 // newWorld reads all but the streams of users.
 func newWorld(ctx context.Context, in Input) (*world, []providers.Mapping, error) {
-	w := &world{in: in, lineage: Lineage(in.State, in.Target), foreign: map[[2]int]int64{}, owned: map[uuid.UUID]bool{},
+	w := &world{in: in, lineage: Lineage(in.State, in.Target), foreign: map[[2]int]int64{},
 		excludeMail: map[string]bool{}, excludeID: map[uuid.UUID]bool{}}
 	var err error
 	if w.dir, w.groupIDs, err = readDirectory(ctx, in.Directory); err != nil {
@@ -174,7 +175,7 @@ func newDecision(w *world, sink Sink) *decision {
 	c := w.in.Config
 	d := &decision{world: w, sink: sink, waves: c.Waves, before: reachability(c.Waves), policies: map[string]config.Policy{},
 		segment: make([]int, len(c.Waves)), follow: -1, tallies: make([]rollout.Tally, len(c.Waves)), views: make([]waveFigures, len(c.Waves)),
-		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, pauses: map[pauseKey]bool{}, moved: map[string]int64{}}
+		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}}
 	for i := range d.segment {
 		d.segment[i] = -1
 		d.views[i].due = effects{}
@@ -225,7 +226,7 @@ func (d *decision) plan(steps []providers.SchemaStep, objects objectPlan, violat
 	}
 	a.Live, a.AlreadyMoved, a.Unchanged = d.live, d.counts.moved, objects.unchanged
 	a.Groups, a.Memberships, a.Violations = len(d.dir.groups), d.dir.links, violations
-	a.Dormant, a.Outside, a.Where = objects.dormant, d.outsideNotes(), objects.where
+	a.Dormant, a.Outside, a.Where = objects.dormant, append(objects.outside, d.outsideNotes()...), objects.where
 	a.Texts = map[state.Address][]string{}
 	for _, o := range p.Objects {
 		a.Texts[o.Address] = o.Text
@@ -243,6 +244,7 @@ func (d *decision) plan(steps []providers.SchemaStep, objects objectPlan, violat
 	a.Notes = d.notes()
 	cost(p)
 	p.Allowed, p.Hazards = judgeHazards(in.Allowed, d.guards(a.Changed))
+	a.Notes = append(a.Notes, unusedAllowances(p.Allowed, p.Hazards)...)
 	return p, nil
 }
 
@@ -283,7 +285,7 @@ func (d *decision) addWaves(p *Plan, verdicts []rollout.Verdict) error {
 			}
 			continue
 		}
-		p.Waves = append(p.Waves, WaveEffect{Name: w.Name, Digest: selectionDigest(w), After: enabledAfter(d.waves, w), MaxFailures: w.MaxFailures,
+		p.Waves = append(p.Waves, WaveEffect{Name: w.Name, Digest: selectionDigest(w), After: startsAfter(d.waves, w, v.State), MaxFailures: w.MaxFailures,
 			Starts: v.State == rollout.Starting, RestartSoak: v.RestartSoak && t.Due > 0, Moved: v.MovedAfter, Done: v.DoneAfter})
 		for _, e := range view.Tenants {
 			p.Analysis.Changed += e.Users
@@ -296,6 +298,14 @@ func (d *decision) addWaves(p *Plan, verdicts []rollout.Verdict) error {
 var waveStates = map[rollout.State]WaveState{
 	rollout.Disabled: Disabled, rollout.Held: Held, rollout.Starting: Starting, rollout.Running: Running,
 	rollout.Soaking: Soaking, rollout.Done: DoneWave, rollout.Paused: Paused,
+}
+
+// startsAfter are the waves that must be through before w starts; one that runs already waits for nobody.
+func startsAfter(waves []config.Wave, w config.Wave, s rollout.State) []string {
+	if s != rollout.Starting {
+		return nil
+	}
+	return enabledAfter(waves, w)
 }
 
 // enabledAfter are the waves that must be through before w starts; a disabled one stands for its own.
@@ -321,10 +331,48 @@ func (d *decision) outsideNotes() (s []string) {
 	if n := d.outside.person; n > 0 {
 		s = append(s, fmt.Sprintf("%d moved users' persons are gone from Self-auth: left as they are", n))
 	}
+	if n := d.outside.expired; n > 0 {
+		s = append(s, fmt.Sprintf("%d moved users' persons were expired in Self-auth: left as they are", n))
+	}
+	if n := d.outside.method; n > 0 {
+		s = append(s, fmt.Sprintf("%d moved users' rows were set back to logging in by password: left as they are", n))
+	}
+	return append(s, d.strangers()...)
+}
+
+// strangers counts members of our groups who are no moved users (L33): they are shown and left.
+func (d *decision) strangers() (s []string) {
+	for i := range d.tenants {
+		for _, g := range d.tenants[i].groups {
+			live, there := d.dir.groups[g.id]
+			if !there {
+				continue
+			}
+			if n := d.dir.counts[live.index] - d.members[live.index]; n > 0 {
+				s = append(s, fmt.Sprintf("group %s has %d members who are no moved users: left as they are", live.name, n))
+			}
+		}
+	}
+	return s
+}
+
+// unusedAllowances says which -allow met no hazard of its count.
+func unusedAllowances(allowed []Allowance, hazards []Hazard) (s []string) {
+	for _, a := range allowed {
+		if !slices.ContainsFunc(hazards, func(h Hazard) bool { return h.Code == a.Code && h.Count == a.Count }) {
+			s = append(s, fmt.Sprintf("-allow %s=%d was not needed: the plan has no such hazard of that count", a.Code, a.Count))
+		}
+	}
 	return s
 }
 
 func (d *decision) notes() (s []string) {
+	if n := d.counts.unverified; n > 0 {
+		s = append(s, fmt.Sprintf("%d of the users to be moved never confirmed their address, and Self-auth will vouch for it to every client (identity.unverified = \"skip\" leaves them)", n))
+	}
+	for _, w := range slices.Sorted(maps.Keys(d.unselected)) {
+		s = append(s, fmt.Sprintf("%d users moved under wave %s are selected by no wave any more: they stay moved. To take them back:  anthill rollback -wave %s", d.unselected[w], w, w))
+	}
 	if n := d.counts.nowhere; n > 0 {
 		s = append(s, fmt.Sprintf("%d live users are selected by no wave", n))
 	}

@@ -38,6 +38,7 @@ func (w *world) planObjects(mappings []providers.Mapping) (objectPlan, hcl.Diagn
 	}
 	groups := slices.Clone(w.in.Config.Groups)
 	bySlug := w.bySlug()
+	p.outside = w.markRenamed()
 	// Creation order is what tokens list groups in (L36): admin before member before viewer within a tenant.
 	slices.SortFunc(groups, func(a, b config.Group) int {
 		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Role, b.Role), strings.Compare(string(a.Address), string(b.Address)))
@@ -56,13 +57,16 @@ func (w *world) planObjects(mappings []providers.Mapping) (objectPlan, hcl.Diagn
 		case !t.Live():
 			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", g.Address, tenantAway(t)))
 			continue
-		case t.taken, t.blocked:
+		case t.taken, t.blocked, t.renamed:
 			continue
 		case has && rec.Deleted && rec.Paused:
 			p.dormant = append(p.dormant, fmt.Sprintf("%s: taken back by run %s, paused until a wave of it is resumed", g.Address, rec.Run))
 			continue
 		}
 		c := w.planGroup(g, rec, has, t, rows)
+		if live, there := w.dir.groups[c.After.Group]; there && live.name != g.Name {
+			p.outside = append(p.outside, fmt.Sprintf("%s: the group is called %s in Self-auth now, and the application finds it by %s: rename it back", g.Address, live.name, g.Name))
+		}
 		t.groups = append(t.groups, wantedGroup{id: c.After.Group, members: g.Members})
 		if c.Action == "" {
 			p.unchanged++
@@ -75,14 +79,53 @@ func (w *world) planObjects(mappings []providers.Mapping) (objectPlan, hcl.Diagn
 		if _, gone := recorded[rec.Address]; !gone || rec.Deleted {
 			continue
 		}
-		t := bySlug[rec.TenantSlug]
-		if !slices.Contains(w.in.Config.Blocks, blockOf(rec.Address)) || t != nil && t.Live() {
+		t := w.tenantOf(rec.Tenant)
+		switch {
+		case t != nil && t.renamed:
+			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is called %s now", rec.Address, t.Slug))
+		case !slices.Contains(w.in.Config.Blocks, blockOf(rec.Address)):
 			diags = diags.Append(removed(rec))
-			continue
+		case t != nil && t.Live() && !slices.Contains(w.in.Config.DataBlocks, blockOf(rec.Address)):
+			diags = diags.Append(removed(rec))
+		case t != nil && t.Live():
+			p.dormant = append(p.dormant, fmt.Sprintf("%s: the data of its for_each names it no more (L31); it is kept", rec.Address))
+		default:
+			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", rec.Address, tenantAway(t)))
 		}
-		p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", rec.Address, tenantAway(t)))
 	}
 	return p, diags
+}
+
+// maxGeneration is how far a group of ours is looked for where the state is lost.
+const maxGeneration = 16
+
+// generation is that of the group of ours which Self-auth has at an address; 1 where it has none.
+func (w *world) generation(a state.Address) int {
+	for gen := maxGeneration; gen > 1; gen-- {
+		if _, there := w.dir.groups[state.GroupID(w.lineage, a, gen)]; there {
+			return gen
+		}
+	}
+	return 1
+}
+
+func (w *world) tenantOf(id uuid.UUID) *tenant {
+	if i := w.tenantIndex(id); i >= 0 {
+		return &w.tenants[i]
+	}
+	return nil
+}
+
+// markRenamed finds tenants whose slug is not the one under which their groups were made. Following them is a later
+// version's: until then their groups and users stay as they are.
+func (w *world) markRenamed() (outside []string) {
+	for _, o := range w.in.State.Objects {
+		if t := w.tenantOf(o.Tenant); t != nil && !o.Deleted && t.Slug != o.TenantSlug && !t.renamed {
+			t.renamed = true
+			outside = append(outside, fmt.Sprintf("tenant %s was called %s when its groups were made: following a new slug is not in this version; its groups and users stay as they are. Set the slug back to go on with it", t.Slug, o.TenantSlug))
+		}
+	}
+	return outside
 }
 
 func (w *world) bySlug() map[string]*tenant {
@@ -103,20 +146,15 @@ func (w *world) markTaken(groups []config.Group, recorded map[state.Address]stat
 		}
 		holder, held := w.dir.byName[g.Name]
 		rec, has := recorded[g.Address]
-		ours := has && rec.Group == holder || holder == state.GroupID(w.lineage, g.Address, 1)
-		if held && !ours || !held && (w.dir.other[g.Name] || w.personNamed(g.Name)) {
+		ours := has && rec.Group == holder || held && holder == state.GroupID(w.lineage, g.Address, w.generation(g.Address))
+		if held && !ours || !held && w.dir.nameTaken(w.dir.hash(g.Name)) {
 			t.taken = true
 		}
 	}
 }
 
-func (w *world) personNamed(name string) bool {
-	h := w.dir.hash(name)
-	return slices.ContainsFunc(w.dir.persons, func(p dirPerson) bool { return p.name == h })
-}
-
 func (w *world) planGroup(g config.Group, rec state.Object, has bool, t *tenant, rows map[[2]uuid.UUID]providers.Mapping) ObjectChange {
-	gen := 1
+	gen := w.generation(g.Address)
 	if has {
 		gen = rec.Generation
 		if _, there := w.dir.groups[rec.Group]; rec.Deleted || !there {
@@ -216,7 +254,7 @@ func (w *world) mappedGroups(mappings []providers.Mapping) (violations []string)
 		if len(of) > 1 {
 			name := w.dir.groups[id].name
 			if name == "" {
-				name = id.String()
+				name = mappedName(mappings, id)
 			}
 			if len(byName[name]) < 2 {
 				violations = append(violations, w.blockSharers(name, of))
@@ -225,6 +263,12 @@ func (w *world) mappedGroups(mappings []providers.Mapping) (violations []string)
 	}
 	slices.Sort(violations)
 	return violations
+}
+
+// mappedName is what the mapping rows call a group that Self-auth does not have.
+func mappedName(mappings []providers.Mapping, id uuid.UUID) string {
+	i := slices.IndexFunc(mappings, func(m providers.Mapping) bool { return m.Group == id })
+	return mappings[i].GroupName
 }
 
 func (w *world) blockSharers(group string, of []int) string {

@@ -115,6 +115,7 @@ type Shape struct {
 	Relies     providers.Relies `json:"relies"`
 	RowGone    bool             `json:"row_gone,omitempty"`
 	Found      bool             `json:"found,omitempty"` // the row is linked already: that person is meant (L29)
+	Person     uuid.UUID        `json:"person,omitzero"` // RowGone: the person, where its id does not follow from user and generation
 	Act        state.PersonAct  `json:"act"`
 	Exists     bool             `json:"exists,omitempty"`     // PersonCreate: the person is there already and ours
 	Slug       string           `json:"slug,omitempty"`       // PersonCreate: of the tenant, for the person's name

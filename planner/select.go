@@ -24,7 +24,7 @@ func prepareSelectors(tenants []tenant, waves []config.Wave) {
 		for w := range waves {
 			for s := range waves[w].Users {
 				sel := &waves[w].Users[s]
-				if sel.Tenants == nil || slices.Contains(sel.Tenants, t.Slug) {
+				if _, listed := slices.BinarySearch(sel.Tenants, t.Slug); sel.Tenants == nil || listed {
 					t.match[w].selectors = append(t.match[w].selectors, sel)
 				}
 			}

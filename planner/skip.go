@@ -15,6 +15,7 @@ const (
 	SkipTenantCancelled
 	SkipTenantBlocked
 	SkipGroupTaken
+	SkipTenantRenamed
 	SkipOpenRun
 	SkipPaused
 	SkipLinkUnknown
@@ -37,6 +38,7 @@ var skipWords = [...]struct{ code, text string }{
 	SkipTenantCancelled: {"tenant_cancelled", "tenant cancelled"},
 	SkipTenantBlocked:   {"isolation", "tenant blocked: its isolation does not hold"},
 	SkipGroupTaken:      {"group_taken", "tenant blocked: a wanted group name is held by an entry that is not ours"},
+	SkipTenantRenamed:   {"tenant_renamed", "tenant blocked: its slug changed since its groups were made"},
 	SkipOpenRun:         {"open_run", "belongs to a run that is still open"},
 	SkipPaused:          {"paused", "waits for a paused wave"},
 	SkipLinkUnknown:     {"link_unknown", "linked to a person that Self-auth does not have"},

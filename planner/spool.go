@@ -26,6 +26,7 @@ type entry struct {
 	Deleted    bool
 	Password   bool
 	Completed  bool
+	Verified   bool
 	Link       uuid.UUID
 	Method     state.Method
 	Own        bool // Person exists in the directory
@@ -59,12 +60,13 @@ const (
 	bitExpired
 	bitOurs
 	bitLinkOurs
+	bitVerified
 	bitLink
 )
 
 func (e *entry) bits() uint64 {
 	var b uint64
-	for i, on := range []bool{e.Row, e.Rec, e.Deleted, e.Password, e.Completed, e.Own, e.OwnOurs, e.Expired, e.Ours, e.LinkOurs, e.Link != uuid.Nil} {
+	for i, on := range []bool{e.Row, e.Rec, e.Deleted, e.Password, e.Completed, e.Own, e.OwnOurs, e.Expired, e.Ours, e.LinkOurs, e.Verified, e.Link != uuid.Nil} {
 		if on {
 			b |= 1 << i
 		}
@@ -73,7 +75,7 @@ func (e *entry) bits() uint64 {
 }
 
 func (e *entry) setBits(b uint64) {
-	for i, on := range []*bool{&e.Row, &e.Rec, &e.Deleted, &e.Password, &e.Completed, &e.Own, &e.OwnOurs, &e.Expired, &e.Ours, &e.LinkOurs} {
+	for i, on := range []*bool{&e.Row, &e.Rec, &e.Deleted, &e.Password, &e.Completed, &e.Own, &e.OwnOurs, &e.Expired, &e.Ours, &e.LinkOurs, &e.Verified} {
 		*on = b&(1<<i) != 0
 	}
 }

@@ -48,6 +48,9 @@ func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics,
 		u.objects(p)
 	}
 	u.finish(p)
+	if len(u.segments) == 0 && len(p.Objects) == 0 && (!u.whole() || !u.changed()) {
+		p.Undo.Runs, p.Undo.Whole, p.Undo.Lift, p.Undo.Again = nil, nil, nil, nil // nothing is left to undo
+	}
 	return p, diags, nil
 }
 
@@ -68,6 +71,11 @@ type undo struct {
 	lost      int64 // conflicts in all
 	live      int64
 	remade    map[uuid.UUID]uuid.UUID // groups taken back -> their next generation, when a rollback is undone
+}
+
+// changed says whether the runs to undo have changed anything.
+func (u *undo) changed() bool {
+	return slices.ContainsFunc(u.Input.State.Runs, func(r state.RunInfo) bool { return u.seeds[r.ID] && (r.Changed || r.Open) })
 }
 
 func (u *undo) whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
@@ -261,6 +269,12 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 		return stay()
 	}
 	made = made[first:]
+	if u.seedKind == state.RunApply {
+		made = sinceTakenBack(made)
+		if len(made) == 0 || !slices.ContainsFunc(made, func(r state.Record) bool { return u.seeds[r.Run] }) {
+			return stay()
+		}
+	}
 	oldest, newest := made[0], made[len(made)-1]
 	tenant := oldest.Tenant
 	if rec != nil {
@@ -275,7 +289,11 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 	if already(oldest, newest) {
 		return stay()
 	}
-	if why := conflict(newest, oldest, row); why != "" {
+	why := conflict(newest, oldest, row)
+	if why == "" {
+		why = u.impossible(made)
+	}
+	if why != "" {
 		u.lost++
 		if len(u.conflicts) < 1000 {
 			u.conflicts = append(u.conflicts, ConflictView{User: oldest.User, Reason: why})
@@ -283,6 +301,43 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 		return stay()
 	}
 	return u.takeBack(made, tenant, row)
+}
+
+// sinceTakenBack drops records up to the last one that took the user back: it stands where it was before them.
+func sinceTakenBack(made []state.Record) []state.Record {
+	for i := len(made) - 1; i >= 0; i-- {
+		if made[i].Effect.Undo != 0 && made[i].After.Standing != state.Moved {
+			return made[i+1:]
+		}
+	}
+	return made
+}
+
+// impossible says why a user cannot be moved again by undoing a rollback.
+func (u *undo) impossible(made []state.Record) string {
+	for _, r := range made {
+		if r.Effect.Act == state.PersonDelete {
+			return "its person was deleted; once the wave goes on, the next plan makes a new one"
+		}
+	}
+	_, left := net(made)
+	for _, g := range u.remake(left) {
+		_, there := u.dir.groups[g]
+		if !there && !u.remakes(g) {
+			return "a group that it was in is gone; once the wave goes on, the next plan moves it"
+		}
+	}
+	return ""
+}
+
+// remakes says whether this rollback makes a group again.
+func (u *undo) remakes(group uuid.UUID) bool {
+	for _, next := range u.remade {
+		if next == group {
+			return true
+		}
+	}
+	return false
 }
 
 // already says whether the user is back where it was before the oldest record.
@@ -302,10 +357,16 @@ func conflict(newest, oldest state.Record, row *providers.User) string {
 	switch {
 	case row.Link != expectedLink(newest) && row.Link != oldest.Before.Link:
 		return "linked to another person since"
-	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword:
+	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword && !hadNone(oldest, row):
 		return "has no password to go back to"
 	}
 	return ""
+}
+
+// hadNone says whether a user had no password before either (L6) and has not come in through Self-auth since: it loses
+// no way in.
+func hadNone(oldest state.Record, row *providers.User) bool {
+	return oldest.Effect.Link && oldest.Effect.Method == state.MethodSelfAuth && !row.Completed
 }
 
 // expectedLink is the link that a row has after a record.
@@ -323,9 +384,12 @@ func expectedLink(r state.Record) uuid.UUID {
 func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.User) error {
 	oldest := made[0]
 	joined, left := net(made)
+	if recovered(oldest) {
+		joined = union(joined, oldest.After.Groups)
+	}
 	s := Shape{Tenant: tenant, Relies: providers.ReliesLink, RowGone: row == nil, Wave: oldest.Wave, Policy: oldest.After.Policy,
 		Join: u.remake(left), Leave: joined, Generation: oldest.After.Generation, Ours: oldest.After.Ours, LinkOurs: oldest.After.LinkOurs,
-		Act: u.act(made, row != nil), Restore: row != nil, Standing: state.RolledBack}
+		Act: u.act(made, row != nil), Restore: row != nil && writesRow(made), Standing: state.RolledBack}
 	if row == nil {
 		s.Join = nil // undoing never gives back to a person whose row is gone
 	}
@@ -355,6 +419,24 @@ func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.Us
 		}
 	}
 	return u.sink.Add(n, s, c)
+}
+
+// recovered says whether a record only wrote down what a lost state had done: the person and the link are ours.
+func recovered(r state.Record) bool {
+	return r.Prior == nil && r.After.Ours && r.After.LinkOurs && !r.Effect.Link && r.Effect.Act != state.PersonCreate
+}
+
+// writesRow says whether any of the records wrote the row; memberships alone do not.
+func writesRow(made []state.Record) bool {
+	return slices.ContainsFunc(made, func(r state.Record) bool {
+		return r.Effect.Link || r.Effect.Method != 0 || r.Effect.Done || r.Effect.Restore || recovered(r)
+	})
+}
+
+func union(a, b []uuid.UUID) []uuid.UUID {
+	u := append(slices.Clone(a), b...)
+	slices.SortFunc(u, compareID)
+	return slices.Compact(u)
 }
 
 // net are the memberships that the records added and took away on balance, sorted.
@@ -398,6 +480,12 @@ func (u *undo) remake(groups []uuid.UUID) []uuid.UUID {
 
 // act is what undoing does to the person.
 func (u *undo) act(made []state.Record, row bool) state.PersonAct {
+	if recovered(made[0]) {
+		if u.DeletePersons {
+			return state.PersonDelete
+		}
+		return state.PersonExpire
+	}
 	for _, r := range made {
 		switch r.Effect.Act {
 		case state.PersonCreate:
@@ -457,6 +545,7 @@ func (u *undo) objects(p *Plan) {
 	for _, o := range u.Input.State.Objects {
 		switch {
 		case !u.seeds[o.Run]:
+		case o.Deleted && u.seedKind == state.RunApply: // burnt, or taken back already
 		case o.Deleted:
 			before, after := o, o
 			after.Generation++
@@ -464,9 +553,10 @@ func (u *undo) objects(p *Plan) {
 			after.Deleted, after.Paused, after.Mapped = false, false, true
 			p.Objects = append(p.Objects, ObjectChange{Address: o.Address, Action: Create, Before: &before, After: &after, CreateGroup: true, Map: true,
 				Text: []string{"group " + o.Name + ", made again"}})
-		case u.seedKind == state.RunApply && !u.needed[o.Group]:
+		case !u.needed[o.Group]:
 			before, after := o, o
-			after.Deleted, after.Paused, after.Mapped = true, true, false
+			// Without a pause that can be lifted it would stay away for ever.
+			after.Deleted, after.Paused, after.Mapped = true, len(u.paused) > 0, false
 			p.Objects = append(p.Objects, ObjectChange{Address: o.Address, Action: Delete, Before: &before, After: &after, DeleteGroup: true,
 				Text: []string{"group " + o.Name + " and its mapping row"}})
 		}

@@ -26,7 +26,7 @@ func DigestUser(u User, r Relies) state.Digest {
 		w.Text(u.FullName)
 		w.Text(u.Role)
 		w.Text(u.Status)
-		w.Flags(u.Deleted, u.Verified, u.HasPassword)
+		w.Flags(u.Deleted, u.Verified, u.HasPassword, u.TenantLive)
 		w.ID(u.Link)
 		w.Text(u.Method.String())
 	case ReliesMember:
@@ -35,7 +35,7 @@ func DigestUser(u User, r Relies) state.Digest {
 		w.ID(u.Tenant)
 		w.Text(u.Role)
 		w.Text(u.Status)
-		w.Flags(u.Deleted, u.HasPassword)
+		w.Flags(u.Deleted, u.HasPassword, u.TenantLive)
 		w.ID(u.Link)
 		w.Text(u.Method.String())
 	case ReliesLink:

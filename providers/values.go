@@ -34,6 +34,7 @@ type User struct {
 	Link        uuid.UUID // zero: NULL
 	Method      state.Method
 	Completed   bool // migration_completed_at is set
+	TenantLive  bool // the tenant is active and not deleted; Database.Users leaves it to the planner, which knows the tenants
 }
 
 // Mapping is a row of the mapping table.

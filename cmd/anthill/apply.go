@@ -71,7 +71,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 		return err
 	}
 	defer s.close()
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(c.Context); err != nil {
 		return err
 	}
 	return p.locked(c.Context, c, s, func() error { return p.carryOut(c, s, plan) })
@@ -100,7 +100,7 @@ func (p *program) applyDirectory(c *cli.Context) error {
 		return err
 	}
 	defer s.close()
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(c.Context); err != nil {
 		return err
 	}
 	remainder := false
@@ -217,5 +217,5 @@ func explainOpen(err error) error {
 	if !errors.As(err, &open) {
 		return err
 	}
-	return fmt.Errorf("%w: nothing was changed. Finish it first, or take it back:\n\n    anthill apply\n    anthill rollback -run %s", err, open.Run)
+	return fmt.Errorf("%w: nothing was changed. Finish it first:\n\n    anthill apply", err)
 }

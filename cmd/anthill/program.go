@@ -131,7 +131,13 @@ func configFlags(more ...cli.Flag) []cli.Flag {
 func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "JSON on stdout instead of text"} }
 
 func lockFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "lock-timeout", Value: 3 * time.Second, Usage: "wait so long for somebody else's lock (`DURATION`)"}
+	return &cli.DurationFlag{Name: "lock-timeout", Value: 3 * time.Second, Usage: "wait so long for somebody else's lock (`DURATION`)",
+		Action: func(_ *cli.Context, d time.Duration) error {
+			if d < 0 {
+				return &usageError{"-lock-timeout is a time to wait: 0s or more"}
+			}
+			return nil
+		}}
 }
 
 // given looks a flag up where it was set: behind the command or before it.

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v2"
 
+	"anthill/internal/apply"
 	"anthill/internal/report"
 	"anthill/planner"
 	"anthill/planner/planfile"
@@ -52,7 +53,10 @@ func (p *program) rollback(c *cli.Context) error {
 	out := c.String("out")
 	if out != "" {
 		out = file(c, out)
-	} else if err := s.mayWrite(); err != nil {
+	} else if err := s.mayWrite(c.Context); err != nil {
+		return err
+	}
+	if finished, err := p.finishRollback(c, s, out); err != nil || finished {
 		return err
 	}
 	plan, err := p.makeUndo(c.Context, c, s, ask, out)
@@ -78,6 +82,23 @@ func (p *program) rollback(c *cli.Context) error {
 		return err
 	}
 	return planStatus(plan.Plan(), false)
+}
+
+// finishRollback finishes a rollback that was stopped: what is asked for is under way already. finished says that there
+// was one; walking further back is another command.
+func (p *program) finishRollback(c *cli.Context, s *session, out string) (finished bool, err error) {
+	st, err := s.store.Read(c.Context)
+	if err != nil {
+		return false, err
+	}
+	r := st.OpenRun()
+	if r == nil || r.Kind != state.RunRollback {
+		return false, nil
+	}
+	if out != "" {
+		return true, explainOpen(&apply.OpenRunError{Run: r.ID, Plan: r.Plan})
+	}
+	return true, p.finishOpen(c, s)
 }
 
 func (p *program) makeUndo(ctx context.Context, c *cli.Context, s *session, ask planning, out string) (*madePlan, error) {

@@ -140,7 +140,10 @@ func rights(who providers.Identity, lacks []string, to string) error {
 }
 
 // mayWrite refuses a token that could not carry out a plan, before the first effect.
-func (s *session) mayWrite() error {
+func (s *session) mayWrite(ctx context.Context) error {
+	if err := s.postgres.MayWrite(ctx, s.inspection.Level == providers.LevelBaseline); err != nil {
+		return err
+	}
 	if s.identity.Writes == providers.WriteNo {
 		return &providers.Error{Kind: providers.Denied, Side: "Self-auth", Doing: "look at the token of " + s.identity.Account,
 			Reason: "it is a read-only token", Cure: "It is enough to plan. To apply, put a read-write token into SELF_AUTH_ADMIN_TOKEN. Nothing was changed."}

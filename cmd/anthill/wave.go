@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
@@ -47,25 +48,30 @@ func (p *program) evaluated(c *cli.Context) (*session, *config.Config, []provide
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	snapshot, err := s.postgres.Snapshot(c.Context)
-	if err != nil {
-		s.close()
-		return nil, nil, nil, err
-	}
-	defer snapshot.Close()
-	cfg, diags, err := s.evaluate(c.Context, snapshot)
-	if err == nil && diags.HasErrors() {
-		err = &diagError{diags, s.module.Files()}
-	}
-	var tenants []providers.Tenant
-	if err == nil {
-		tenants, err = snapshot.Tenants(c.Context)
-	}
+	cfg, tenants, err := s.evaluateNow(c.Context)
 	if err != nil {
 		s.close()
 		return nil, nil, nil, err
 	}
 	return s, cfg, tenants, nil
+}
+
+// evaluateNow evaluates the configuration in a snapshot of its own.
+func (s *session) evaluateNow(ctx context.Context) (*config.Config, []providers.Tenant, error) {
+	snapshot, err := s.postgres.Snapshot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer snapshot.Close()
+	cfg, diags, err := s.evaluate(ctx, snapshot)
+	if err == nil && diags.HasErrors() {
+		err = &diagError{diags, s.module.Files()}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	tenants, err := snapshot.Tenants(ctx)
+	return cfg, tenants, err
 }
 
 func (p *program) waveConfirm(c *cli.Context) error {
@@ -84,7 +90,7 @@ func (p *program) waveConfirm(c *cli.Context) error {
 		return err
 	}
 	if !slices.Contains(w.StartGates, gate) && !slices.Contains(w.FinishGates, gate) {
-		return fmt.Errorf("wave %q has no gate %q; it has %v", name, gate, append(slices.Clone(w.StartGates), w.FinishGates...))
+		return fmt.Errorf("wave %q has no gate %q; it has %s", name, gate, listed(append(slices.Clone(w.StartGates), w.FinishGates...)))
 	}
 	err = p.writing(c, s, func(*state.State) error {
 		return s.store.Confirm(c.Context, state.Confirmation{Wave: name, Gate: gate, By: p.who, Note: c.String("note"), At: p.now().UTC()})
@@ -105,7 +111,15 @@ func declared(cfg *config.Config, name string) (config.Wave, error) {
 	for _, w := range cfg.Waves {
 		names = append(names, w.Name)
 	}
-	return config.Wave{}, fmt.Errorf("there is no wave %q in this configuration; there are %v", name, names)
+	return config.Wave{}, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+}
+
+// listed writes names for people.
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 // writing changes the recorded state under the lock, and makes and binds it where there is none yet.

@@ -153,7 +153,16 @@ func (x *executor) persons(items []*item, act state.PersonAct, do func([]*item) 
 	return bisect(acting(items, act), do)
 }
 
-func (x *executor) enable(items []*item) error { return x.Accounts.Enable(x.work, personIDs(items)) }
+func (x *executor) enable(items []*item) error {
+	if err := x.Accounts.Enable(x.work, personIDs(items)); err != nil {
+		return err
+	}
+	for _, it := range items {
+		it.begun = true
+	}
+	return nil
+}
+
 func (x *executor) expire(items []*item) error { return x.Accounts.Expire(x.work, personIDs(items)) }
 func (x *executor) delete(items []*item) error { return x.Accounts.Delete(x.work, personIDs(items)) }
 
@@ -212,7 +221,7 @@ func (x *executor) takeBack(items []*item) error {
 	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
 		return err
 	}
-	if made := acting(lost, state.PersonCreate); len(made) > 0 {
+	if made := append(acting(lost, state.PersonCreate), acting(lost, state.PersonEnable)...); len(made) > 0 {
 		return x.Accounts.Expire(x.work, personIDs(made))
 	}
 	return nil

@@ -63,6 +63,7 @@ type Result struct {
 	Left    []Left   // the first 100
 	Stopped bool     // the run is open: a server went away, the token was refused, or ctx ended; the error says why
 	Held    []string // waves that were not started, sentences
+	Objects []string // objects that were not done, with the reason
 }
 
 // BlockedError says that the plan has a hazard that is not allowed. Nothing was changed.
@@ -178,6 +179,7 @@ type executor struct {
 	record state.Run
 	namer  planner.Namer
 	held   []string
+	failed []string              // objects
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
 	open   map[uuid.UUID]state.Intent // intents of the batch that a killed run left
@@ -209,7 +211,8 @@ func (x *executor) prepare() error {
 
 func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	if open != nil && open.Plan != x.plan.ID() {
-		if x.p.Kind != state.RunRollback {
+		// A rollback takes back a run that was stopped, but one that was stopped itself is finished first.
+		if x.p.Kind != state.RunRollback || open.Kind == state.RunRollback {
 			return &OpenRunError{Run: open.ID, Plan: open.Plan}
 		}
 		if err := x.closeOpen(ctx, open); err != nil {
@@ -289,12 +292,12 @@ func (x *executor) run(ctx context.Context) (Result, error) {
 		return x.stopped(err)
 	}
 	left, err := x.left(info.ID)
-	return Result{Run: info, Left: left, Held: x.held}, err
+	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed}, err
 }
 
 func (x *executor) stopped(err error) (Result, error) {
 	info := state.RunInfo{ID: x.record.ID(), Kind: x.p.Kind, Plan: x.plan.ID(), Open: true, Counts: x.record.Counts()}
-	return Result{Run: info, Stopped: true, Held: x.held}, err
+	return Result{Run: info, Stopped: true, Held: x.held, Objects: x.failed}, err
 }
 
 func (x *executor) left(run string) ([]Left, error) {
@@ -379,7 +382,7 @@ func (x *executor) segments(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		stuck[w.Name] = !moved
+		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero()
 	}
 	return nil
 }

@@ -205,6 +205,8 @@ func (x *executor) personOf(it *item) uuid.UUID {
 	switch {
 	case it.record != nil:
 		return it.record.Effect.Person
+	case it.shape.Person != uuid.Nil:
+		return it.shape.Person
 	case it.shape.Found && it.row != nil:
 		return it.row.Link
 	}
@@ -258,6 +260,10 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 			Link: s.Link, Method: s.Method, Done: s.Complete, Restore: s.Restore, Undo: it.change.Record}}
 	if it.row != nil {
 		i.Before = it.row.Image
+		if s.Found && s.LinkOurs && s.Standing == state.Moved && s.Relies == providers.ReliesAll {
+			// Ours by its id, of a state that is lost: taken back, the row goes to what it was before all that.
+			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}
+		}
 	}
 	i.After = state.User{User: it.change.User, Tenant: s.Tenant, Standing: s.Standing, Wave: s.Wave, Policy: s.Policy,
 		Person: i.Effect.Person, Generation: s.Generation, Ours: s.Ours, LinkOurs: s.LinkOurs, Run: x.record.ID()}

@@ -50,7 +50,7 @@ func (x *executor) object(c planner.ObjectChange, rec state.Object, has bool, do
 	if after.Run == "" || c.Action == planner.Delete || c.CreateGroup {
 		after.Run = x.record.ID()
 	}
-	if has && rec == after {
+	if has && rec == after && (c.Before == nil || *c.Before != after) {
 		return nil // settled before the run was stopped
 	}
 	if has != (c.Before != nil) || has && rec != *c.Before {
@@ -79,6 +79,7 @@ func (x *executor) object(c planner.ObjectChange, rec state.Object, has bool, do
 
 // miss notes that a group which users of this plan are to join is not there.
 func (x *executor) miss(c planner.ObjectChange, why string) {
+	x.failed = append(x.failed, string(c.Address)+": "+why)
 	if c.Action != planner.Delete && c.CreateGroup {
 		x.absent[c.After.Group] = why
 	}

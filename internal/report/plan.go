@@ -57,17 +57,11 @@ func (p *planPage) blocked() {
 		if !h.Allowed {
 			p.gap()
 			p.hang("  "+p.bold("BLOCKED")+"  "+string(h.Code)+"  ", Escape(h.Text))
+			p.line("           To allow it for this plan alone, make the plan again with the same flags and:")
 			p.gap()
-			p.line("    anthill %s -allow %s=%d", p.verb(), h.Code, h.Count)
+			p.line("    -allow %s=%d", h.Code, h.Count)
 		}
 	}
-}
-
-func (p *planPage) verb() string {
-	if p.plan.Kind == state.RunRollback {
-		return "rollback"
-	}
-	return "plan"
 }
 
 func (p *planPage) summary() {
@@ -292,7 +286,7 @@ var effectRows = []effectRow{
 	{"link the row", func(t planner.TenantEffect) int64 { return t.Link }},
 	{"password -> dual", func(t planner.TenantEffect) int64 { return t.Dual }},
 	{"no password -> self_auth", func(t planner.TenantEffect) int64 { return t.SelfAuth }},
-	{"row goes back, link cleared", func(t planner.TenantEffect) int64 { return t.Restore }},
+	{"row goes back", func(t planner.TenantEffect) int64 { return t.Restore }},
 	{"have logged in through Self-auth", func(t planner.TenantEffect) int64 { return t.Used }},
 }
 

@@ -45,6 +45,9 @@ func (p *page) ended(plan *planner.Plan, r apply.Result, took time.Duration) {
 	for _, h := range r.Held {
 		p.hang("  held      ", Escape(h))
 	}
+	for _, o := range r.Objects {
+		p.hang("  failed    ", Escape(o))
+	}
 	p.left(r)
 	switch {
 	case r.Run.Outcome == "remainder":
@@ -122,6 +125,7 @@ type resultJSON struct {
 	Outcome       string       `json:"outcome"`
 	Counts        state.Counts `json:"counts"`
 	Held          []string     `json:"held,omitempty"`
+	Objects       []string     `json:"objects_not_done,omitempty"`
 	Left          []leftJSON   `json:"left,omitempty"`
 }
 
@@ -135,7 +139,7 @@ type leftJSON struct {
 // ResultJSON writes how a run ended as JSON.
 func ResultJSON(w io.Writer, plan *planner.Plan, r apply.Result, stopped error) error {
 	j := resultJSON{FormatVersion: FormatVersion, Run: r.Run.ID, Kind: string(plan.Kind), PlanID: r.Run.Plan.String(), Nothing: r.Nothing,
-		Stopped: r.Stopped, Outcome: r.Run.Outcome, Counts: r.Run.Counts, Held: r.Held}
+		Stopped: r.Stopped, Outcome: r.Run.Outcome, Counts: r.Run.Counts, Held: r.Held, Objects: r.Objects}
 	if stopped != nil {
 		j.Error = stopped.Error()
 	}

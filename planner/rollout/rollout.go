@@ -236,7 +236,7 @@ func (j *judge) paused(wave string) (reason string, whole bool) {
 			reason += ", "
 		}
 		slug := j.Slug(p.Tenant)
-		reason += slug + " paused: " + p.Reason + " (anthill wave resume " + wave + " -tenant " + slug + ")"
+		reason += slug + " paused: " + p.Reason + " (anthill wave resume -tenant " + slug + " " + wave + ")"
 	}
 	return reason, false
 }

@@ -199,6 +199,9 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 		}
 	}
 	p.dual.Store(p.names.hasColumns(c))
+	if len(i.Present) == 0 {
+		i.Present = p.names.traces(c)
+	}
 	switch {
 	case len(i.Absent) == 0:
 		i.Level = providers.LevelDual
@@ -215,6 +218,39 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 	if i.Level != providers.LevelBetween {
 		i.Present, i.Absent = nil, nil
 	}
+}
+
+// MayWrite refuses a role or a server that could not carry out a plan, before the first effect. alters says whether the
+// schema is to be changed as well, which only the owner of the tables may.
+func (p *Provider) MayWrite(ctx context.Context, alters bool) error {
+	const doing = "look at what the role may write"
+	var role, lacks string
+	var standby bool
+	err := p.pool.QueryRow(ctx, `select current_user, pg_is_in_recovery() or current_setting('transaction_read_only')::bool, concat_ws(', ',
+			case when not has_table_privilege($1::regclass, 'update') then 'UPDATE on ' || $1 end,
+			case when not has_table_privilege($2::regclass, 'insert, update, delete') or not has_table_privilege($2::regclass, 'update') or not has_table_privilege($2::regclass, 'delete')
+				then 'INSERT, UPDATE, DELETE on ' || $2 end,
+			case when $4 and exists (select from pg_class where oid in ($1::regclass, $3::regclass) and not pg_has_role(relowner, 'usage')) then 'being the owner of ' || $1 || ' and ' || $3 end)`,
+		p.names.sql("{users}"), p.names.sql("{mapping}"), p.names.sql("{sessions}"), alters).Scan(&role, &standby, &lacks)
+	switch {
+	case err != nil:
+		return fail(doing, err)
+	case standby:
+		return &providers.Error{Kind: providers.Denied, Side: side, Doing: doing, Reason: "this server or role only reads", Cure: "It is enough to plan. To apply, name the primary server in DATABASE_URL. Nothing was changed."}
+	case lacks != "":
+		return &providers.Error{Kind: providers.Denied, Side: side, Doing: doing, Reason: "role " + role + " lacks " + lacks, Cure: "It is enough to plan. To apply, grant that, or use another role in DATABASE_URL. Nothing was changed."}
+	}
+	return nil
+}
+
+// traces are columns of the dual schema that are there in another form than it has them.
+func (n *names) traces(c catalogue) (found []string) {
+	for _, t := range []struct{ table, column string }{{"users", "method"}, {"users", "invited_at"}, {"users", "completed_at"}, {"sessions", "method"}, {"sessions", "session_link"}} {
+		if _, there := n.column(c, t.table, t.column); there {
+			found = append(found, fmt.Sprintf("column %s.%s, in another form", n.tables[t.table], n.columns[t.column]))
+		}
+	}
+	return found
 }
 
 // hasColumns says whether the columns that are read of a dual row are all there.

@@ -216,7 +216,11 @@ func TestWriteUsersComparesAndSets(t *testing.T) {
 			free = append(free, u)
 		}
 	}
-	same, changed, gone, clash = free[0], free[1], free[2], free[3]
+	rows, err := p.Fetch(t.Context(), []uuid.UUID{free[0].ID, free[1].ID, free[2].ID, free[3].ID})
+	if err != nil || len(rows) != 4 {
+		t.Fatal(len(rows), err)
+	}
+	same, changed, gone, clash = rows[0].User, rows[1].User, rows[2].User, rows[3].User
 	write := func(u providers.User, link uuid.UUID) providers.UserWrite {
 		return providers.UserWrite{User: u.ID, Before: providers.DigestUser(u, providers.ReliesAll), Relies: providers.ReliesAll, Link: link, Method: state.MethodDual, Completed: true}
 	}

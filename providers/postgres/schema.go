@@ -108,10 +108,15 @@ func (p *Provider) addUserColumns(ctx context.Context, _ func(int64, int64)) err
 func check(table, constraint, first string) func(*Provider, context.Context, func(int64, int64)) error {
 	return func(p *Provider, ctx context.Context, _ func(int64, int64)) error {
 		var there, valid bool
-		err := p.pool.QueryRow(ctx, "select true, convalidated from pg_constraint where conrelid = $1::regclass and conname = $2",
-			p.names.sql("{"+table+"}"), constraint).Scan(&there, &valid)
+		var def string
+		err := p.pool.QueryRow(ctx, "select true, convalidated, pg_get_constraintdef(oid) from pg_constraint where conrelid = $1::regclass and conname = $2",
+			p.names.sql("{"+table+"}"), constraint).Scan(&there, &valid, &def)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return fail("look at a constraint", err)
+		}
+		if there && len(literals(def)) != 3 {
+			return &providers.Error{Kind: providers.Missing, Side: side, Doing: "add the check of the three values",
+				Reason: fmt.Sprintf("there is a constraint %s already, and it is another one", constraint), Cure: "Rename it, then go on with:\n\n    anthill apply"}
 		}
 		name := pgx.Identifier{constraint}.Sanitize()
 		if !there {

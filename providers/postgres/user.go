@@ -30,10 +30,11 @@ const futureMethod = `case when {link_id} is null then {value.password} when {pa
 
 // imageColumns follow userColumns where a row is read to be written.
 func (p *Provider) imageColumns() string {
+	const live = `, exists (select from {tenants} t where t.{tenant_id} = u.{tenant_id} and t.{status} = 'active' and t.{deleted_at} is null)`
 	if p.dual.Load() {
-		return `, {linked_at}, {completed_at}, {invited_at}`
+		return `, {linked_at}, {completed_at}, {invited_at}` + live
 	}
-	return `, {linked_at}, case when {link_id} is not null then {linked_at} end, null::timestamptz`
+	return `, {linked_at}, case when {link_id} is not null then {linked_at} end, null::timestamptz` + live
 }
 
 // userReader turns raw binary rows into users. Words that repeat are kept once.
@@ -100,7 +101,7 @@ type querier interface {
 
 // Fetch reads rows of users again, in no order; rows that are gone are missing.
 func (p *Provider) Fetch(ctx context.Context, users []uuid.UUID) ([]providers.UserRow, error) {
-	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} where {user_id} = any($1)")
+	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} u where {user_id} = any($1)")
 	return p.readRows(ctx, p.pool, sql, ids(users))
 }
 
@@ -119,6 +120,7 @@ func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...
 		if err != nil {
 			return nil, err
 		}
+		u.TenantLive = isTrue(raw[15])
 		list = append(list, providers.UserRow{User: u, Image: r.image(u, raw)})
 	}
 	return list, fail(doing, rows.Err())

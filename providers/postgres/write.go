@@ -53,7 +53,7 @@ func (p *Provider) lockRows(ctx context.Context, tx pgx.Tx, writes []providers.U
 	for i, w := range writes {
 		users[i] = w.User
 	}
-	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} where {user_id} = any($1) order by {user_id} for update")
+	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} u where {user_id} = any($1) order by {user_id} for update of u")
 	rows, err := p.readRows(ctx, tx, sql, ids(users))
 	if err != nil {
 		return nil, err
