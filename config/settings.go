@@ -50,9 +50,9 @@ func (m *Module) checkVersion() (diags hcl.Diagnostics) {
 	if m.level == "" {
 		return nil
 	}
-	have, err := version.NewVersion(m.level)
-	if err != nil || want.Check(have.Core()) {
-		return nil // a program built without a version reads everything
+	// A program built without a version reads everything.
+	if have, err := version.NewVersion(m.level); err == nil && !want.Check(have.Core()) {
+		return diags.Append(problem(a.Expr.Range(), "Other version needed", "This configuration is for Anthill %s, and this is %s. Use a version that fits, or change required_version.", text, m.level))
 	}
-	return diags.Append(problem(a.Expr.Range(), "Other version needed", "This configuration is for Anthill %s, and this is %s. Use a version that fits, or change required_version.", text, m.level))
+	return nil
 }

@@ -77,8 +77,8 @@ type templatePart struct {
 func plainParts(parts []templatePart, expr hclsyntax.Expression) ([]templatePart, bool) {
 	switch e := expr.(type) {
 	case *hclsyntax.TemplateExpr:
-		ok := true
 		for _, p := range e.Parts {
+			var ok bool
 			if parts, ok = plainParts(parts, p); !ok {
 				return nil, false
 			}
@@ -189,7 +189,7 @@ func checkUserRefs(expr hclsyntax.Expression) error {
 		}
 	}
 	var unknown error
-	hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
+	_ = hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
 		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && unknown == nil {
 			if _, known := Functions()[call.Name]; !known {
 				unknown = fmt.Errorf("there is no function %q", call.Name)

@@ -98,7 +98,7 @@ func asciiName(raw string) string {
 	var b strings.Builder
 	hyphen := false
 	for _, r := range norm.NFKD.String(strings.ToLower(raw)) {
-		out := ""
+		var out string
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '.':
 			out = string(r)

@@ -75,14 +75,14 @@ type undo struct {
 
 // changed says whether the runs to undo have changed anything.
 func (u *undo) changed() bool {
-	return slices.ContainsFunc(u.Input.State.Runs, func(r state.RunInfo) bool { return u.seeds[r.ID] && (r.Changed || r.Open) })
+	return slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool { return u.seeds[r.ID] && (r.Changed || r.Open) })
 }
 
 func (u *undo) whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
 
 // chooseRuns finds the runs to undo and the later ones whose records must be folded with them.
 func (u *undo) chooseRuns(un *Undoing) hcl.Diagnostics {
-	runs := u.Input.State.Runs
+	runs := u.State.Runs
 	u.seeds = map[string]bool{}
 	switch {
 	case u.Run != "":
@@ -133,7 +133,7 @@ func (u *undo) chooseRuns(un *Undoing) hcl.Diagnostics {
 // standAgain are the runs that a rollback had undone as a whole.
 func (u *undo) standAgain(r state.RunInfo) (again []string) {
 	for _, id := range r.Undoes {
-		if i := slices.IndexFunc(u.Input.State.Runs, func(x state.RunInfo) bool { return x.ID == id }); i >= 0 && u.Input.State.Runs[i].Undone {
+		if i := slices.IndexFunc(u.State.Runs, func(x state.RunInfo) bool { return x.ID == id }); i >= 0 && u.State.Runs[i].Undone {
 			again = append(again, id)
 		}
 	}
@@ -143,7 +143,7 @@ func (u *undo) standAgain(r state.RunInfo) (again []string) {
 // remadeGroups maps groups that a rollback took back to the ids that they get when that rollback is undone.
 func (u *undo) remadeGroups() map[uuid.UUID]uuid.UUID {
 	m := map[uuid.UUID]uuid.UUID{}
-	for _, o := range u.Input.State.Objects {
+	for _, o := range u.State.Objects {
 		if o.Deleted && u.seeds[o.Run] && u.whole() {
 			m[o.Group] = state.GroupID(u.lineage, o.Address, o.Generation+1)
 		}
@@ -303,10 +303,18 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 	return u.takeBack(made, tenant, row)
 }
 
-// sinceTakenBack drops records up to the last one that took the user back: it stands where it was before them.
+// sinceTakenBack drops records up to the last one that took the user back and was not undone itself: the user stands
+// where it was before them.
 func sinceTakenBack(made []state.Record) []state.Record {
+	again := 0 // rollbacks that were undone, seen from the end
 	for i := len(made) - 1; i >= 0; i-- {
-		if made[i].Effect.Undo != 0 && made[i].After.Standing != state.Moved {
+		switch {
+		case made[i].Effect.Undo == 0:
+		case made[i].After.Standing == state.Moved:
+			again++
+		case again > 0:
+			again--
+		default:
 			return made[i+1:]
 		}
 	}
@@ -539,12 +547,21 @@ func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
 	}
 }
 
+// madeBySeed says whether an object goes with the runs to undo: made by one, or made again for it by undoing a rollback.
+func (u *undo) madeBySeed(o state.Object) bool {
+	if u.seeds[o.Run] {
+		return true
+	}
+	return u.seedKind == state.RunApply && !o.Deleted && slices.Contains(u.from, o.Run) &&
+		slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool { return r.ID == o.Run && r.Kind == state.RunRollback })
+}
+
 // objects takes back the groups and mapping rows that the runs made and that no moved user needs, and makes those
 // again that an undone rollback had taken back.
 func (u *undo) objects(p *Plan) {
-	for _, o := range u.Input.State.Objects {
+	for _, o := range u.State.Objects {
 		switch {
-		case !u.seeds[o.Run]:
+		case !u.madeBySeed(o):
 		case o.Deleted && u.seedKind == state.RunApply: // burnt, or taken back already
 		case o.Deleted:
 			before, after := o, o
@@ -607,7 +624,7 @@ func (u *undo) finish(p *Plan) {
 	if u.lost > 0 {
 		a.Notes = append(a.Notes, fmt.Sprintf("%d users are in conflict and stay as they are", u.lost))
 	}
-	if len(u.Input.State.Objects) > 0 && u.whole() {
+	if len(u.State.Objects) > 0 && u.whole() {
 		a.Notes = append(a.Notes, "the schema stays at dual")
 	}
 	p.Allowed, p.Hazards = judgeHazards(in.Allowed, u.hazards(a))

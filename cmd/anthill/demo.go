@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -75,26 +74,26 @@ func (d *demo) run() error {
 		return err
 	}
 	d.tell("The configuration: examples/quickstart. What would it change? This is what a reviewer sees.")
-	if err := d.anthill(exitDone, "plan", "-out", "quickstart.plan"); err != nil {
+	if err := d.anthill("plan", "-out", "quickstart.plan"); err != nil {
 		return err
 	}
 	d.tell("Approved. Carry out exactly that plan.")
-	if err := d.anthill(exitDone, "apply", "quickstart.plan"); err != nil {
+	if err := d.anthill("apply", "quickstart.plan"); err != nil {
 		return err
 	}
 	d.tell("Plan again: nothing is due. One wave is held by its date; exit status 0 says that nothing changes.")
-	if err := d.anthill(exitDone, "plan", "-detailed-exitcode"); err != nil {
+	if err := d.anthill("plan", "-detailed-exitcode"); err != nil {
 		return err
 	}
 	d.tell("How far is everything?")
-	if err := d.anthill(exitDone, "status"); err != nil {
+	if err := d.anthill("status"); err != nil {
 		return err
 	}
 	d.tell("And the way back: a rollback is a plan as well, reviewed and then carried out.")
-	if err := d.anthill(exitDone, "rollback", "-out", "back.plan"); err != nil {
+	if err := d.anthill("rollback", "-out", "back.plan"); err != nil {
 		return err
 	}
-	if err := d.anthill(exitDone, "apply", "back.plan"); err != nil {
+	if err := d.anthill("apply", "back.plan"); err != nil {
 		return err
 	}
 	after, err := d.fingerprint()
@@ -130,7 +129,7 @@ func (d *demo) variable(name string) string {
 func (d *demo) tell(text string) { fmt.Fprintf(d.stdout, "\n# %s\n", text) }
 
 // anthill runs one command as a user would, in the demo's folder.
-func (d *demo) anthill(want int, args ...string) error {
+func (d *demo) anthill(args ...string) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
 	}
@@ -141,7 +140,7 @@ func (d *demo) anthill(want int, args ...string) error {
 		if v := d.variable(name); v != "" {
 			return v
 		}
-		return d.program.env(name)
+		return d.env(name)
 	}
 	line := []string{"anthill", "-chdir", d.folder}
 	if d.noColor {
@@ -150,8 +149,8 @@ func (d *demo) anthill(want int, args ...string) error {
 	if d.naming != "self_auth" {
 		args = append([]string{args[0], "-var", "naming=" + d.naming}, args[1:]...)
 	}
-	if status := q.run(d.ctx, append(line, args...)); status != want {
-		return fmt.Errorf("%s ended with exit status %d, not %d", filepath.Base(args[0]), status, want)
+	if status := q.run(d.ctx, append(line, args...)); status != exitDone {
+		return fmt.Errorf("anthill %s ended with exit status %d", args[0], status)
 	}
 	return nil
 }

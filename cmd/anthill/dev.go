@@ -54,7 +54,7 @@ func (p *program) dev(c *cli.Context) error {
 		return err
 	}
 	if len(args) == 0 {
-		err = p.wait(c.Context, box)
+		p.wait(c.Context, box)
 	} else {
 		err = p.command(c.Context, dir(c), args, box.Env())
 	}
@@ -82,14 +82,13 @@ func (p *program) sandboxOptions(c *cli.Context) (sandbox.Options, error) {
 }
 
 // wait prints the environment for a shell and waits for ^C.
-func (p *program) wait(ctx context.Context, box *sandbox.Sandbox) error {
+func (p *program) wait(ctx context.Context, box *sandbox.Sandbox) {
 	for _, v := range box.Env() {
 		name, value, _ := strings.Cut(v, "=")
 		fmt.Fprintf(p.stdout, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
 	p.say("anthill dev: ready; ^C ends it")
 	<-ctx.Done()
-	return nil
 }
 
 // command runs a program with more environment and returns its exit status as an error.

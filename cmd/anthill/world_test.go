@@ -37,6 +37,7 @@ type world struct {
 	t      *testing.T
 	naming string
 	dir    string
+	url    string // of the database, as its owner
 	env    map[string]string
 	now    func() time.Time
 	api    *selfauth.Provider
@@ -90,7 +91,7 @@ func attach(t *testing.T, naming, url string, s server) *world {
 	if naming == "" {
 		naming = "self_auth"
 	}
-	w := &world{t: t, naming: naming, dir: t.TempDir(), now: time.Now, env: map[string]string{"DATABASE_URL": url, "SELF_AUTH_URL": s.url,
+	w := &world{t: t, naming: naming, dir: t.TempDir(), url: url, now: time.Now, env: map[string]string{"DATABASE_URL": url, "SELF_AUTH_URL": s.url,
 		"SELF_AUTH_CA_FILE": s.caFile, "SELF_AUTH_ADMIN_TOKEN": s.token, "SELF_AUTH_READ_TOKEN": s.readToken, "LANG": "C.UTF-8"}}
 	var err error
 	if w.api, err = selfauth.Open(selfauth.Options{URL: s.url, CAFile: s.caFile, Token: s.token, Application: "anthill-test"}); err != nil {
@@ -166,13 +167,20 @@ func (w *world) environment() []string {
 	return env
 }
 
+// connect is a connection of the application; it ends with the test.
 func (w *world) connect() *pgx.Conn {
 	w.t.Helper()
-	c, err := pgx.Connect(w.t.Context(), w.env["DATABASE_URL"])
+	c := w.connectFor(w.t.Context())
+	w.t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}
+
+func (w *world) connectFor(ctx context.Context) *pgx.Conn {
+	w.t.Helper()
+	c, err := pgx.Connect(ctx, w.url)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { c.Close(context.Background()) })
 	return c
 }
 
@@ -202,7 +210,7 @@ func (w *world) number(sql string, args ...any) (n int) {
 
 func (w *world) fingerprint() sandbox.Fingerprint {
 	w.t.Helper()
-	f, err := sandbox.TakeFingerprint(w.t.Context(), w.env["DATABASE_URL"], w.naming)
+	f, err := sandbox.TakeFingerprint(w.t.Context(), w.url, w.naming)
 	if err != nil {
 		w.t.Fatal(err)
 	}

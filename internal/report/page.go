@@ -61,13 +61,8 @@ func (p *page) paint(c text.Color, s string) string {
 	return c.EscapeSeq() + s + text.Reset.EscapeSeq()
 }
 
-// para writes text indented and wrapped at blanks.
-func (p *page) para(indent int, s string) {
-	pad := strings.Repeat(" ", indent)
-	for _, l := range wrap(s, max(p.o.Width-indent, 30)) {
-		p.line("%s%s", pad, l)
-	}
-}
+// para writes text indented by two columns and wrapped at blanks.
+func (p *page) para(s string) { p.hang("  ", s) }
 
 // hang writes a line that begins with a head, its text wrapped behind it.
 func (p *page) hang(head, s string) {

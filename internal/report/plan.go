@@ -47,7 +47,7 @@ func (p *planPage) head() {
 	p.line("Plan     %s as of %s%senvironment %s", p.bold(p.id.Short()), stamp(p.a.AsOf), p.dot(), Escape(t.Environment))
 	if p.a.OpenRun != "" {
 		p.gap()
-		p.para(2, "Run "+p.a.OpenRun+" is still open: its users are left out of this plan. `anthill apply` finishes it first.")
+		p.para("Run " + p.a.OpenRun + " is still open: its users are left out of this plan. `anthill apply` finishes it first.")
 	}
 }
 
@@ -70,7 +70,7 @@ func (p *planPage) summary() {
 		p.line("  %s", p.bold("Nothing to do."))
 		p.line("  %s of %s are moved already.", count(p.a.AlreadyMoved), of(p.a.Live, "live user", "live users"))
 	} else {
-		p.para(2, fmt.Sprintf("%s of %s change (%s): %s", count(p.a.Changed), of(p.a.Live, "live user", "live users"), percent(p.a.Changed, p.a.Live), p.gains()))
+		p.para(fmt.Sprintf("%s of %s change (%s): %s", count(p.a.Changed), of(p.a.Live, "live user", "live users"), percent(p.a.Changed, p.a.Live), p.gains()))
 		p.objectCounts()
 	}
 	p.gap()

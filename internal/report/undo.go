@@ -25,7 +25,7 @@ func (p *planPage) undoSummary() {
 		what += ", " + of(int64(len(u.Tenants)), "tenant", "tenants")
 	}
 	p.gap()
-	p.para(2, "This plan "+what+".")
+	p.para("This plan " + what + ".")
 	var all planner.TenantEffect
 	for _, w := range p.a.Waves {
 		for _, t := range w.Tenants {
@@ -40,18 +40,18 @@ func (p *planPage) undoSummary() {
 	}
 	p.gap()
 	if all.Expire > 0 {
-		p.para(2, of(all.Expire, "person expires", "persons expire")+" at once; credentials are kept (deleted only with -delete-persons).")
+		p.para(of(all.Expire, "person expires", "persons expire") + " at once; credentials are kept (deleted only with -delete-persons).")
 	}
 	if all.Delete > 0 {
-		p.para(2, of(all.Delete, "person is", "persons are")+" deleted with the credentials enrolled.")
+		p.para(of(all.Delete, "person is", "persons are") + " deleted with the credentials enrolled.")
 	}
 	if all.Enable > 0 {
-		p.para(2, of(all.Enable, "person is", "persons are")+" enabled again.")
+		p.para(of(all.Enable, "person is", "persons are") + " enabled again.")
 	}
-	p.para(2, fmt.Sprintf("%s removed, %s added.", of(all.Leave, "membership is", "memberships are"), count(all.Join)))
-	p.para(2, fmt.Sprintf("%s to what they held before, link and method included.", of(all.Restore, "row goes back", "rows go back")))
+	p.para(fmt.Sprintf("%s removed, %s added.", of(all.Leave, "membership is", "memberships are"), count(all.Join)))
+	p.para(fmt.Sprintf("%s to what they held before, link and method included.", of(all.Restore, "row goes back", "rows go back")))
 	if all.Used > 0 {
-		p.para(2, fmt.Sprintf("%s logged in through Self-auth since: that way closes, their password stays.", of(all.Used, "of them has", "of them have")))
+		p.para(fmt.Sprintf("%s logged in through Self-auth since: that way closes, their password stays.", of(all.Used, "of them has", "of them have")))
 	}
 	if len(p.plan.Objects) > 0 {
 		p.objectCounts()

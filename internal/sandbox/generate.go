@@ -183,12 +183,4 @@ func (g *generated) role(tenant, k int) string {
 	return "user"
 }
 
-// sized says what was made, for people.
-func (g *generated) sized() (tenants, users int) {
-	for _, n := range g.sizes {
-		users += n
-	}
-	return len(g.tenants), users
-}
-
 func rowsOf(list []userRow) iter.Seq[userRow] { return slices.Values(list) }

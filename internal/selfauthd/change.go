@@ -9,9 +9,8 @@ import (
 )
 
 // newEntry makes an entry of parsed attributes; it is not in the store yet.
-func (s *store) newEntry(k kind, attrs map[string][]string) (*entry, []*entry, *fault) {
+func (s *store) newEntry(k kind, attrs map[string][]string) (*entry, *fault) {
 	e := &entry{kind: k}
-	var members []*entry
 	if k == group {
 		e.group = &groupPart{members: map[uuid.UUID]*entry{}}
 	}
@@ -21,7 +20,7 @@ func (s *store) newEntry(k kind, attrs map[string][]string) (*entry, []*entry, *
 	if v := attrs["uuid"]; len(v) > 0 {
 		e.id = uuid.MustParse(v[0])
 		if compareIDs(e.id, firstFree) < 0 {
-			return nil, nil, plugin("base", "Uuid must not be in protected range")
+			return nil, plugin("base", "Uuid must not be in protected range")
 		}
 	} else {
 		e.id = uuid.New()
@@ -31,10 +30,10 @@ func (s *store) newEntry(k kind, attrs map[string][]string) (*entry, []*entry, *
 			continue
 		}
 		if err := s.set(e, a, attrs[a]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	return e, members, nil
+	return e, nil
 }
 
 // set gives an attribute its values; what breaks a schema rule alone is found by check.
@@ -173,7 +172,7 @@ func (q *request) make(list []newcomer) *fault {
 	}
 	entries, request := make([]*entry, len(list)), map[uuid.UUID]bool{}
 	for i, n := range list {
-		e, _, err := s.newEntry(n.kind, n.attrs)
+		e, err := s.newEntry(n.kind, n.attrs)
 		if err == nil {
 			err = s.checkNew(request, e)
 		}

@@ -80,7 +80,8 @@ func (q *request) hasBody() bool { return q.r.Header.Get("Content-Type") != "" }
 // decode reads the body as JSON of a shape; required says what of it must be there.
 func (q *request) decode(v any, required func() string) *fault {
 	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+	isJSON := kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
+	if err != nil || !isJSON {
 		return &fault{status: http.StatusUnsupportedMediaType, text: "Expected request with `Content-Type: application/json`"}
 	}
 	d := json.NewDecoder(bytes.NewReader(q.body))

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -197,10 +198,10 @@ func (r *Reader) Users(segment int, from int64) iter.Seq2[planner.UserChange, er
 		in := bufio.NewReaderSize(io.NewSectionReader(r.f, p.at, p.n), 1<<16)
 		for n := int64(0); ; n++ {
 			c, err := readUser(in, restores)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err == nil && c.Shape >= len(r.shapes[segment]) {
+			if err == nil && (c.Shape < 0 || c.Shape >= len(r.shapes[segment])) {
 				err = errDamaged
 			}
 			if err != nil {
@@ -249,7 +250,7 @@ func (r *Reader) Skipped() iter.Seq2[SkippedUser, error] {
 		in := bufio.NewReader(io.NewSectionReader(r.f, r.skipped.at, r.skipped.n))
 		var row [17]byte
 		for {
-			if _, err := io.ReadFull(in, row[:]); err == io.EOF {
+			if _, err := io.ReadFull(in, row[:]); errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
 				yield(SkippedUser{}, fmt.Errorf("read plan: %w", err))

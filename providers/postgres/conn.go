@@ -2,7 +2,7 @@ package postgres
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net"
 	"strconv"
 	"strings"
@@ -62,7 +62,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 
 func unreachable(host string, err error) error {
 	e := fail("connect to "+host, err)
-	if pe, ok := e.(*providers.Error); ok && pe.Kind == providers.Unreachable && pe.Cure == "" {
+	var pe *providers.Error
+	if errors.As(e, &pe) && pe.Kind == providers.Unreachable && pe.Cure == "" {
 		pe.Cure = "Check DATABASE_URL, and that the server runs and lets this machine in."
 	}
 	return e
@@ -84,8 +85,4 @@ func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
 // UsersTable names the table of users with its schema, and its columns of ids.
 func (p *Provider) UsersTable() (table []string, id, tenant string) {
 	return []string{tablesSchema, p.names.tables["users"]}, p.names.columns["user_id"], p.names.columns["tenant_id"]
-}
-
-func (p *Provider) sql(format string, args ...any) string {
-	return p.names.sql(fmt.Sprintf(format, args...))
 }

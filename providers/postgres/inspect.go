@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -34,7 +35,8 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	}
 	if err := p.pool.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&i.System); err != nil {
 		e := fail("read the server's identity", err)
-		if pe, ok := e.(*providers.Error); ok && pe.Kind == providers.Denied {
+		var pe *providers.Error
+		if errors.As(e, &pe) && pe.Kind == providers.Denied {
 			pe.Cure = "Plans are bound to it. As a superuser:\n\n    GRANT EXECUTE ON FUNCTION pg_control_system() TO " + pgx.Identifier{i.Role}.Sanitize()
 		}
 		return i, e

@@ -241,7 +241,7 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	err = use(in)
 	switch {
 	case err == nil:
-		io.CopyN(io.Discard, resp.Body, 512) // to its end, so that the connection is used again
+		_, _ = io.CopyN(io.Discard, resp.Body, 512) // to its end, so that the connection is used again
 		return nil
 	case in.failed != nil:
 		f := c.lost(ctx, k, in.failed)

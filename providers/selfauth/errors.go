@@ -252,7 +252,7 @@ func readTries(k call) int {
 // connection was made.
 func (c *conn) lost(ctx context.Context, k call, err error) *failure {
 	cause := context.Cause(ctx)
-	if cause != nil && cause != errSlow {
+	if cause != nil && !errors.Is(cause, errSlow) {
 		return &failure{err: interrupted(ctx, k, strings.TrimPrefix(unknown(k), "; "))}
 	}
 	e := &providers.Error{Kind: providers.Unreachable, Side: side, Doing: k.doing}
@@ -263,7 +263,7 @@ func (c *conn) lost(ctx context.Context, k call, err error) *failure {
 		op          *net.OpError
 	)
 	switch {
-	case cause == errSlow:
+	case errors.Is(cause, errSlow):
 		e.Reason, e.Cure = "no answer came in time"+unknown(k), again(k)
 	case errors.As(err, &certificate):
 		e.Reason, e.Cure = whyUntrusted(certificate.Err)
