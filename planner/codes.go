@@ -1,4 +1,4 @@
 package planner
 
 // HazardCodes are the codes that -allow takes, sorted.
-func HazardCodes() []HazardCode { return []HazardCode{DeletesData, LocksOut, OverLimit} }
+func HazardCodes() []HazardCode { return []HazardCode{DeletesData, OverLimit} }

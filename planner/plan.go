@@ -172,10 +172,8 @@ type HazardCode string
 
 // The hazards of this version.
 const (
-	OverLimit    HazardCode = "OVER_LIMIT"
-	LocksOut     HazardCode = "LOCKS_OUT_USERS"
-	DeletesData  HazardCode = "DELETES_DATA"
-	LosesTheLast HazardCode = "ONE_WAY"
+	OverLimit   HazardCode = "OVER_LIMIT"
+	DeletesData HazardCode = "DELETES_DATA"
 )
 
 // Hazard is a risk of a plan, to be allowed by code and count when the plan is made (L41).

@@ -61,13 +61,3 @@ func KindOf(err error) Kind {
 	}
 	return KindInvalid
 }
-
-// Stops says whether an error ends the whole run rather than one batch: the other side is away or lets us in no
-// more.
-func Stops(err error) bool {
-	switch KindOf(err) {
-	case Unreachable, Unauthenticated, Denied, Missing:
-		return true
-	}
-	return false
-}

@@ -113,10 +113,9 @@ type Outcome struct {
 	Tenant   uuid.UUID
 	Wave     string
 	Verdict  Verdict
-	Reason   string      // for people, of Changed, Refused, Conflict: no address, no secret
-	Recorded *User       // what is recorded of the user from now on; nil: unchanged
-	Forget   bool        // delete what is recorded of the user
-	Joined   []uuid.UUID // memberships really added by this change (those that were there before are not ours)
+	Reason   string // for people, of Changed, Refused, Conflict: no address, no secret
+	Recorded *User  // what is recorded of the user from now on; nil: unchanged
+	Forget   bool   // delete what is recorded of the user
 }
 
 // Record is a journal record read back: what was intended, and how it ended.

@@ -1,0 +1,302 @@
+package planner
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// user decides one user from its records.
+func (u *undo) user(records []state.Record, rec *state.User, row *providers.User) error {
+	made := slices.DeleteFunc(slices.Clone(records), func(r state.Record) bool { return r.Settled && r.Verdict != state.Done })
+	first := slices.IndexFunc(made, func(r state.Record) bool { return u.seeds[r.Run] })
+	stay := func() error {
+		if rec != nil {
+			u.need(*rec)
+		}
+		return nil
+	}
+	if first < 0 {
+		return stay()
+	}
+	made = made[first:]
+	if u.seedKind == state.RunApply {
+		made = sinceTakenBack(made)
+		if len(made) == 0 || !slices.ContainsFunc(made, func(r state.Record) bool { return u.seeds[r.Run] }) {
+			return stay()
+		}
+	}
+	oldest, newest := made[0], made[len(made)-1]
+	tenant := oldest.Tenant
+	if rec != nil {
+		tenant = rec.TenantNow
+	}
+	if row != nil {
+		tenant = row.Tenant
+	}
+	if len(u.Waves) > 0 && !slices.Contains(u.Waves, oldest.Wave) || len(u.Tenants) > 0 && !slices.Contains(u.Tenants, tenant) {
+		return stay()
+	}
+	if already(oldest, newest) {
+		return stay()
+	}
+	why := conflict(newest, oldest, row)
+	if why == "" {
+		why = u.impossible(made)
+	}
+	if why != "" {
+		u.lost++
+		if len(u.conflicts) < 1000 {
+			u.conflicts = append(u.conflicts, ConflictView{User: oldest.User, Reason: why})
+		}
+		return stay()
+	}
+	return u.takeBack(made, tenant, row)
+}
+
+// sinceTakenBack drops records up to the last one that took the user back and was not undone itself: the user stands
+// where it was before them.
+func sinceTakenBack(made []state.Record) []state.Record {
+	again := 0 // rollbacks that were undone, seen from the end
+	for i := len(made) - 1; i >= 0; i-- {
+		switch {
+		case made[i].Effect.Undo == 0:
+		case made[i].After.Standing == state.Moved:
+			again++
+		case again > 0:
+			again--
+		default:
+			return made[i+1:]
+		}
+	}
+	return made
+}
+
+// impossible says why a user cannot be moved again by undoing a rollback.
+func (u *undo) impossible(made []state.Record) string {
+	for _, r := range made {
+		if r.Effect.Act == state.PersonDelete {
+			return "its person was deleted; once the wave goes on, the next plan makes a new one"
+		}
+	}
+	_, left := net(made)
+	for _, g := range u.remake(left) {
+		_, there := u.dir.groups[g]
+		if !there && !u.remakes(g) {
+			return "a group that it was in is gone; once the wave goes on, the next plan moves it"
+		}
+	}
+	return ""
+}
+
+// remakes says whether this rollback makes a group again.
+func (u *undo) remakes(group uuid.UUID) bool {
+	for _, next := range u.remade {
+		if next == group {
+			return true
+		}
+	}
+	return false
+}
+
+// already says whether the user is back where it was before the oldest record.
+func already(oldest, newest state.Record) bool {
+	if !newest.Effect.Restore && newest.Effect.Undo == 0 {
+		return false
+	}
+	wasMoved := oldest.Prior != nil && oldest.Prior.Standing == state.Moved
+	return (newest.After.Standing == state.Moved) == wasMoved && newest.Run != oldest.Run
+}
+
+// conflict says why a user stays as it is: another link than ours, or no password left to go back to.
+func conflict(newest, oldest state.Record, row *providers.User) string {
+	if row == nil {
+		return ""
+	}
+	switch {
+	case row.Link != expectedLink(newest) && row.Link != oldest.Before.Link:
+		return "linked to another person since"
+	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword && !hadNone(oldest, row):
+		return "has no password to go back to"
+	}
+	return ""
+}
+
+// hadNone says whether a user had no password before either (L6) and has not come in through Self-auth since: it loses
+// no way in.
+func hadNone(oldest state.Record, row *providers.User) bool {
+	return oldest.Effect.Link && oldest.Effect.Method == state.MethodSelfAuth && !row.Completed
+}
+
+// expectedLink is the link that a row has after a record.
+func expectedLink(r state.Record) uuid.UUID {
+	if r.After.Standing == state.Moved {
+		return r.After.Person
+	}
+	if r.Effect.Restore && r.Prior != nil && !r.Prior.LinkOurs {
+		return r.Prior.Person
+	}
+	return uuid.Nil
+}
+
+// takeBack adds the change that undoes the records of a user.
+func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.User) error {
+	oldest := made[0]
+	joined, left := net(made)
+	if recovered(oldest) {
+		joined = union(joined, oldest.After.Groups)
+	}
+	s := Shape{Tenant: tenant, Relies: providers.ReliesLink, RowGone: row == nil, Wave: oldest.Wave, Policy: oldest.After.Policy,
+		Join: u.remake(left), Leave: joined, Generation: oldest.After.Generation, Ours: oldest.After.Ours, LinkOurs: oldest.After.LinkOurs,
+		Act: u.act(made, row != nil), Restore: row != nil && writesRow(made), Standing: state.RolledBack}
+	if row == nil {
+		s.Join = nil // undoing never gives back to a person whose row is gone
+	}
+	if p := oldest.Prior; p != nil && p.Standing == state.Moved && row != nil {
+		s.Standing, s.Generation, s.Ours, s.LinkOurs, s.Policy = state.Moved, p.Generation, p.Ours, p.LinkOurs, p.Policy
+		s.Keep = slices.DeleteFunc(u.remake(p.Groups), func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
+		for _, g := range p.Groups {
+			u.needed[g] = true
+		}
+	}
+	c := UserChange{User: oldest.User, Record: oldest.ID}
+	if row != nil {
+		c.Before = providers.DigestUser(*row, providers.ReliesLink)
+	}
+	u.figure(s, tenant, row)
+	n, ok := u.segments[s.Wave]
+	if !ok {
+		n = u.sink.Segment(SegmentRestore, s.Wave)
+		u.segments[s.Wave] = n
+		u.waveOrder = append(u.waveOrder, s.Wave)
+	}
+	if u.seedKind == state.RunApply {
+		if len(u.Tenants) > 0 {
+			u.paused[state.Pause{Wave: s.Wave, Tenant: tenant}] = true
+		} else {
+			u.paused[state.Pause{Wave: s.Wave}] = true
+		}
+	}
+	return u.sink.Add(n, s, c)
+}
+
+// recovered says whether a record only wrote down what a lost state had done: the person and the link are ours.
+func recovered(r state.Record) bool {
+	return r.Prior == nil && r.After.Ours && r.After.LinkOurs && !r.Effect.Link && r.Effect.Act != state.PersonCreate
+}
+
+// writesRow says whether any of the records wrote the row; memberships alone do not.
+func writesRow(made []state.Record) bool {
+	return slices.ContainsFunc(made, func(r state.Record) bool {
+		return r.Effect.Link || r.Effect.Method != 0 || r.Effect.Done || r.Effect.Restore || recovered(r)
+	})
+}
+
+func union(a, b []uuid.UUID) []uuid.UUID {
+	u := append(slices.Clone(a), b...)
+	slices.SortFunc(u, compareID)
+	return slices.Compact(u)
+}
+
+// net are the memberships that the records added and took away on balance, sorted.
+func net(made []state.Record) (joined, left []uuid.UUID) {
+	balance := map[uuid.UUID]int{}
+	for _, r := range made {
+		for _, g := range r.Effect.Join {
+			balance[g]++
+		}
+		for _, g := range r.Effect.Leave {
+			balance[g]--
+		}
+	}
+	for g, n := range balance {
+		switch {
+		case n > 0:
+			joined = append(joined, g)
+		case n < 0:
+			left = append(left, g)
+		}
+	}
+	slices.SortFunc(joined, compareID)
+	slices.SortFunc(left, compareID)
+	return joined, left
+}
+
+func (u *undo) remake(groups []uuid.UUID) []uuid.UUID {
+	if len(groups) == 0 {
+		return nil
+	}
+	out := make([]uuid.UUID, len(groups))
+	for i, g := range groups {
+		out[i] = g
+		if next, ok := u.remade[g]; ok {
+			out[i] = next
+		}
+	}
+	slices.SortFunc(out, compareID)
+	return out
+}
+
+// act is what undoing does to the person.
+func (u *undo) act(made []state.Record, row bool) state.PersonAct {
+	if recovered(made[0]) {
+		if u.DeletePersons {
+			return state.PersonDelete
+		}
+		return state.PersonExpire
+	}
+	for _, r := range made {
+		switch r.Effect.Act {
+		case state.PersonCreate:
+			if !r.After.Ours {
+				return state.PersonNone
+			}
+			if u.DeletePersons {
+				return state.PersonDelete
+			}
+			return state.PersonExpire
+		case state.PersonEnable:
+			return state.PersonExpire
+		case state.PersonExpire:
+			if !row {
+				return state.PersonNone
+			}
+			return state.PersonEnable
+		case state.PersonDelete:
+			return state.PersonNone
+		}
+	}
+	return state.PersonNone
+}
+
+func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
+	e := u.figures[s.Wave]
+	if e == nil {
+		e = effects{}
+		u.figures[s.Wave] = e
+	}
+	f := e.of(u.world, u.tenantIndex(tenant))
+	f.Users++
+	f.Join += int64(len(s.Join))
+	f.Leave += int64(len(s.Leave))
+	switch s.Act {
+	case state.PersonExpire:
+		f.Expire++
+	case state.PersonEnable:
+		f.Enable++
+	case state.PersonDelete:
+		f.Delete++
+	}
+	if row != nil {
+		f.Restore++
+		if isAdmin(row.Role) {
+			f.Admins++
+		}
+		if row.Completed && s.Standing == state.RolledBack {
+			f.Used++
+		}
+	}
+}
