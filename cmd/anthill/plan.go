@@ -274,6 +274,9 @@ func savePlan(w *planfile.Writer, plan *planner.Plan, out string) (*madePlan, er
 	where := ""
 	if out != "" {
 		where = filepath.Dir(out)
+		if info, err := os.Stat(out); err == nil && info.IsDir() {
+			return nil, &usageError{fmt.Sprintf("-out names a directory, %s; name the file to save the plan to", out)}
+		}
 	}
 	f, err := os.CreateTemp(where, ".anthill-*.plan")
 	if err != nil {
