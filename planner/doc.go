@@ -4,5 +4,5 @@
 //
 // Make walks three ordered streams once (rows, recorded users, and the directory's index) into a spool of compact
 // records while it gathers hashes of names and addresses; then it decides user by user from the spool. Memory
-// grows with tenants and groups and by 16 bytes a user, never with the content of rows.
+// grows with tenants and groups, by 16 bytes a user and 20 a linked row, never with the content of rows.
 package planner

@@ -131,6 +131,6 @@ type Record struct {
 
 // Position is how far a run has come in its plan.
 type Position struct {
-	Segment int   // segment of the plan
+	Segment int   // segments of the plan that are through, in the order in which they are carried out
 	Offset  int64 // changes of it that are settled, from its start
 }

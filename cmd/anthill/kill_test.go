@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,7 +39,7 @@ func newKiller(t *testing.T) *killer {
 		_ = k.victim.Load().Kill()
 		return true
 	}
-	s, err := selfauthd.Start(selfauthd.Options{
+	k.server = emulatorWith(t, selfauthd.Options{
 		Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 			if k.denied.Load() {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -64,16 +63,6 @@ func newKiller(t *testing.T) *killer {
 		},
 		After: func(r *http.Request) bool { return isWrite(r) && kill(true) },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, s.CA(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	rw, ro := s.Operator()
-	k.server = server{s.URL(), ca, rw, ro}
 	return k
 }
 

@@ -71,17 +71,20 @@ func (p *program) plan(c *cli.Context) error {
 		return err
 	}
 	defer made.Close()
-	o := p.options(c)
-	o.PlanFile = c.String("out")
-	if c.Bool("json") {
-		err = report.PlanJSON(p.stdout, made.Reader)
-	} else {
-		err = report.Plan(p.stdout, made.Reader, o)
-	}
-	if err != nil {
+	if err := p.showPlan(c, made.Reader); err != nil {
 		return err
 	}
 	return planStatus(made.Plan(), c.Bool("detailed-exitcode"))
+}
+
+// showPlan shows a plan that was just made, as the flags say.
+func (p *program) showPlan(c *cli.Context, plan *planfile.Reader) error {
+	if c.Bool("json") {
+		return report.PlanJSON(p.stdout, plan)
+	}
+	o := p.options(c)
+	o.PlanFile = c.String("out")
+	return report.Plan(p.stdout, plan, o)
 }
 
 func planStatus(plan *planner.Plan, detailed bool) error {

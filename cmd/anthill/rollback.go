@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/apply"
-	"anthill/internal/report"
 	"anthill/planner"
 	"anthill/planner/planfile"
 	"anthill/providers"
@@ -71,14 +70,7 @@ func (p *program) rollback(c *cli.Context) error {
 	if out == "" {
 		return p.approveAndRun(c, s, plan.Reader, "Carry out this rollback?")
 	}
-	o := p.options(c)
-	o.PlanFile = c.String("out")
-	if c.Bool("json") {
-		err = report.PlanJSON(p.stdout, plan.Reader)
-	} else {
-		err = report.Plan(p.stdout, plan.Reader, o)
-	}
-	if err != nil {
+	if err := p.showPlan(c, plan.Reader); err != nil {
 		return err
 	}
 	return planStatus(plan.Plan(), false)

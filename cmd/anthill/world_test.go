@@ -48,9 +48,11 @@ type world struct {
 type server struct{ url, caFile, token, readToken string }
 
 // emulator starts a fresh emulator for one test.
-func emulator(t *testing.T) server {
+func emulator(t *testing.T) server { return emulatorWith(t, selfauthd.Options{}) }
+
+func emulatorWith(t *testing.T, o selfauthd.Options) server {
 	t.Helper()
-	s, err := selfauthd.Start(selfauthd.Options{})
+	s, err := selfauthd.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
