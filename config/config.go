@@ -17,11 +17,14 @@ type Settings struct {
 	Naming      string // "self_auth" | "kanidm"
 	SelfAuthURL string // "" when not given: SELF_AUTH_URL then
 	CAFile      string // "" when not given: SELF_AUTH_CA_FILE then; relative to the configuration's directory
+	TokenFile   string // "" when not given: SELF_AUTH_ADMIN_TOKEN then; relative likewise
+	MaxWrite    time.Duration
 }
 
 // Data is what evaluation may read of the live world.
 type Data struct {
-	Tenants []TenantData // in any order
+	Tenants  []TenantData                // in any order
+	Recorded map[state.Address]uuid.UUID // rows of declared tenants that are recorded, by address
 }
 
 // TenantData is a live row of tenants, for data "tenants" and for selectors.
@@ -38,8 +41,12 @@ type TenantData struct {
 type Config struct {
 	Settings Settings
 	Schema   *Schema  // nil: no schema block
-	Groups   []Group  // sorted by Address
-	Blocks   []string // addresses of all declared group blocks ("group.admins"), also those with no instance; sorted
+	Tenants  []Tenant // sorted by Address, as are the next three
+	Groups   []Group
+	Clients  []Client
+	Accounts []AccountPolicy
+	Moved    []Move
+	Blocks   []string // addresses of all declared blocks of objects ("group.admins"), also those with no instance; sorted
 	// DataBlocks are those of Blocks whose instances follow from live data; sorted.
 	DataBlocks []string
 	Policies   []Policy // sorted by Name
@@ -62,6 +69,15 @@ type Schema struct {
 	Pos   Pos
 }
 
+// Tenant is one instance of a tenant block.
+type Tenant struct {
+	Address    state.Address
+	Slug       string
+	Attributes state.Attributes // slug and what else is given: name, plan, status, settings
+	Adopt      bool             // a row with the slug that is there already is taken over
+	Pos        Pos
+}
+
 // Group is one instance of a group block.
 type Group struct {
 	Address     state.Address // group.admins["acme"], or group.admins without for_each
@@ -69,15 +85,58 @@ type Group struct {
 	Tenant      string        // slug
 	Name        string        // checked against Self-auth's name rules, lower case
 	Description string
+	Described   bool // a description is given; an adopted group keeps its own otherwise
 	Role        state.Role
 	Members     Members
+	Adopt       bool // a group with the name that is there already is taken over
 	Pos         Pos
+}
+
+// Client is one instance of an oauth2_client block.
+type Client struct {
+	Address    state.Address
+	Name       string
+	Attributes state.Attributes // all but the maps, in the canonical form
+	Scopes     []ScopeMap
+	SupScopes  []ScopeMap
+	Claims     []ClaimMap
+	Adopt      bool
+	Pos        Pos
+}
+
+// ScopeMap gives scopes to the members of groups.
+type ScopeMap struct {
+	Groups []state.Address
+	Scopes []string // sorted
+}
+
+// ClaimMap gives values of a claim to the members of groups.
+type ClaimMap struct {
+	Claim  string
+	Join   string // array, csv or ssv
+	Groups []state.Address
+	Values []string // sorted
+}
+
+// AccountPolicy is an account_policy block's policy on one group: account_policy.LABEL["GROUP.KEY"].
+type AccountPolicy struct {
+	Address    state.Address
+	Group      state.Address
+	Attributes state.Attributes // all that the API has, in its spelling; "" is not set
+	Pos        Pos
+}
+
+// Move says that what is recorded under one address is now declared under another.
+type Move struct {
+	From, To state.Address
+	Pos      Pos
 }
 
 // Members says which moved users of the tenant belong in a group. Neither All nor Roles: nobody.
 type Members struct {
 	All   bool
 	Roles []string // by users.role, sorted
+	Full  bool     // manage = "full": members who are no such users leave
 }
 
 // Has says whether a user of that role belongs in the group.
@@ -107,7 +166,10 @@ type Identity struct {
 	Display     Template // the zero Template: full name, else the address's local part
 	SharedEmail string   // "skip" | "error" | "first_tenant"
 	Unverified  string   // "allow" | "skip"
-	Text        string   // source text of both templates, for the plan's digest
+	AdoptMail   bool     // adopt = "mail"
+	FollowMail  bool
+	FollowState bool   // follow "status"
+	Text        string // source text of both templates, for the plan's digest
 }
 
 // UserVars are what a template of identity may use.

@@ -187,19 +187,19 @@ func wholeConfig() *Config {
 	admins := Members{Roles: []string{"admin", "super_admin"}}
 	return &Config{
 		Settings: Settings{Environment: "production", StateSchema: "anthill_prod", PostgresURL: "postgres://anthill:secret@db/app", Naming: "kanidm",
-			SelfAuthURL: "https://idm.example.com", CAFile: "./ca.pem"},
+			SelfAuthURL: "https://idm.example.com", CAFile: "./ca.pem", MaxWrite: time.Second},
 		Schema: &Schema{Level: "dual"},
 		Groups: []Group{
 			{Address: `group.admins["acme"]`, Block: "group.admins", Tenant: "acme", Name: "tenant_acme_admins", Role: state.RoleAdmin, Members: admins},
 			{Address: `group.admins["anthill"]`, Block: "group.admins", Tenant: "anthill", Name: "tenant_anthill_admins", Role: state.RoleAdmin, Members: admins},
 			{Address: `group.admins["globex"]`, Block: "group.admins", Tenant: "globex", Name: "tenant_globex_admins", Role: state.RoleAdmin, Members: admins},
-			{Address: "group.staff", Block: "group.staff", Tenant: "anthill", Name: "staff", Description: "Not tenant_acme_admins", Role: state.RoleMember, Members: Members{All: true}},
+			{Address: "group.staff", Block: "group.staff", Tenant: "anthill", Name: "staff", Description: "Not tenant_acme_admins", Described: true, Role: state.RoleMember, Members: Members{All: true}},
 			{Address: `group.watchers["hooli"]`, Block: "group.watchers", Tenant: "hooli", Name: "watch-hooli", Role: state.RoleViewer},
 		},
 		Blocks:     []string{"group.admins", "group.none", "group.staff", "group.watchers"},
 		DataBlocks: []string{"group.admins"},
 		Policies:   []Policy{{Name: "dual", Method: state.MethodDual}, {Name: "quick", Method: state.MethodDual, CompleteOnLink: true}},
-		Identity: Identity{Name: mustTemplate("tenant-${lower(user.email_local)}"), Display: mustTemplate("${user.full_name}"), SharedEmail: "first_tenant", Unverified: "skip",
+		Identity: Identity{Name: mustTemplate("tenant-${lower(user.email_local)}"), Display: mustTemplate("${user.full_name}"), SharedEmail: "first_tenant", Unverified: "skip", FollowMail: true, FollowState: true,
 			Text: "tenant-${lower(user.email_local)}\n${user.full_name}"},
 		Exclude: Exclude{Emails: []string{"robot@acme.example", "system@anthill.local"}, UserIDs: []uuid.UUID{uuid.MustParse("00000000-0000-0000-0000-000000000002")}},
 		Gates:   []Gate{{Name: "legal"}, {Name: "support"}},
@@ -267,8 +267,8 @@ func TestEvaluateDefaults(t *testing.T) {
 	if diags != nil {
 		t.Fatal(plainDiags(diags))
 	}
-	want := &Config{Settings: Settings{Environment: "default", StateSchema: "anthill_state", Naming: "self_auth"},
-		Identity: Identity{Name: mustTemplate(defaultName), SharedEmail: "skip", Unverified: "allow", Text: defaultName + "\n"},
+	want := &Config{Settings: Settings{Environment: "default", StateSchema: "anthill_state", Naming: "self_auth", MaxWrite: time.Second},
+		Identity: Identity{Name: mustTemplate(defaultName), SharedEmail: "skip", Unverified: "allow", FollowMail: true, FollowState: true, Text: defaultName + "\n"},
 		Guard:    Guard{MaxUsersChangedPercent: 30, MinPopulation: 20}}
 	if d := cmp.Diff(want, got, compareConfigs); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -302,10 +302,10 @@ func TestEvaluateJSON(t *testing.T) {
 	group := func(slug string) Group {
 		return Group{Address: state.Address(fmt.Sprintf("group.users[%q]", slug)), Block: "group.users", Tenant: slug, Name: "tenant_" + slug, Role: state.RoleMember, Members: Members{All: true}}
 	}
-	want := &Config{Settings: Settings{Environment: "json", StateSchema: "s", Naming: "kanidm", SelfAuthURL: "https://idm.example.com"},
+	want := &Config{Settings: Settings{Environment: "json", StateSchema: "s", Naming: "kanidm", MaxWrite: time.Second, SelfAuthURL: "https://idm.example.com"},
 		Schema: &Schema{Level: "dual"}, Groups: []Group{group("acme"), group("anthill"), group("globex")}, Blocks: []string{"group.users"}, DataBlocks: []string{"group.users"},
 		Policies: []Policy{{Name: "dual", Method: state.MethodDual}}, Gates: []Gate{{Name: "support"}},
-		Identity: Identity{Name: mustTemplate(`${"tenant"}.${user.email_local}`), SharedEmail: "skip", Unverified: "allow", Text: `${"tenant"}.${user.email_local}` + "\n"},
+		Identity: Identity{Name: mustTemplate(`${"tenant"}.${user.email_local}`), SharedEmail: "skip", Unverified: "allow", FollowMail: true, FollowState: true, Text: `${"tenant"}.${user.email_local}` + "\n"},
 		Waves: []Wave{
 			{Name: "pilot", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"acme"}}, {Percent: 5, HasPercent: true}}, Soak: 7 * 24 * time.Hour},
 			{Name: "rest", Policy: "dual", Enabled: true, Users: []Selector{{All: true}}, After: []string{"pilot"}, StartGates: []string{"support"}},

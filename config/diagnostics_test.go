@@ -68,10 +68,10 @@ func TestLoadFiles(t *testing.T) {
 			"a.anthill.hcl:1: Nested too deeply: a.anthill.hcl has more than 200 brackets open at once. Name parts of it in locals.\n"},
 		"a duplicate in two files": {map[string]string{"a.anthill.hcl": "guard {}\n", "b.anthill.hcl": "\nguard {}\n"},
 			"b.anthill.hcl:2: Duplicate block: There is one guard block in a configuration, over all its files. Another stands in a.anthill.hcl line 1: make them one.\n"},
-		"unknown in JSON": {map[string]string{"a.anthill.json": "{\"gard\": {},\n\"guard\": {\"min\": 1},\n\"tenant\": {\"a\": {}},\n\"gate\": {\"g\": {\"manual\": true, \"sql\": \"x\"}}}"},
+		"unknown in JSON": {map[string]string{"a.anthill.json": "{\"gard\": {},\n\"guard\": {\"min\": 1},\n\"cleanup\": {},\n\"gate\": {\"g\": {\"manual\": true, \"sql\": \"x\"}}}"},
 			"a.anthill.json:1: Unknown block: There is no block \"gard\". Did you mean \"guard\"?\n" +
 				"a.anthill.json:2: Unknown argument: There is no argument \"min\" in a guard block.\n" +
-				"a.anthill.json:3: Not in this version: The block \"tenant\" belongs to the language, but this version of Anthill does not build it yet. Remove it.\n" +
+				"a.anthill.json:3: Not in this version: The block \"cleanup\" belongs to the language, but this version of Anthill does not build it yet. Remove it.\n" +
 				"a.anthill.json:4: Not in this version: The argument \"sql\" in a gate block belongs to the language, but this version of Anthill does not build it yet. Remove it.\n"},
 		"files that are none of it": {map[string]string{"a.anthill.hcl": "", ".b.anthill.hcl": "{", "c.tf": "{", "d.hcl": "{"}, ""},
 	} {

@@ -129,7 +129,7 @@ func (e *evaluator) resolve(t hcl.Traversal, sc scope) (string, bool) {
 		return "path.root", true
 	case "data":
 		return e.resolveData(t)
-	case "var", "local", "group", "auth_policy", "gate", "wave":
+	case "var", "local", "group", "tenant", "auth_policy", "gate", "wave":
 		name, ok := attrAt(t, 1)
 		if !ok {
 			e.fail(at, "Invalid reference", "A reference needs a name behind the point: %s.NAME.", root)
@@ -140,12 +140,12 @@ func (e *evaluator) resolve(t hcl.Traversal, sc scope) (string, bool) {
 			return "", false
 		}
 		return root + "." + name, e.declared(root, root+".", name, at)
-	case "tenant", "oauth2_client", "account_policy", "result":
+	case "oauth2_client", "account_policy", "result":
 		e.fail(at, "Not in this version", "References to %s belong to the language, but this version of Anthill does not build them yet.", root)
 		return "", false
 	}
 	e.fail(at, "Unknown reference", "There is nothing called %q to refer to.%s", root,
-		didYouMean(root, []string{"var", "local", "data", "group", "auth_policy", "gate", "wave", "each", "path"}))
+		didYouMean(root, []string{"var", "local", "data", "group", "tenant", "auth_policy", "gate", "wave", "each", "path"}))
 	return "", false
 }
 
@@ -160,7 +160,7 @@ func attrAt(t hcl.Traversal, i int) (string, bool) {
 
 func (e *evaluator) checkEach(t hcl.Traversal, sc scope) bool {
 	if sc.each == cty.NilVal {
-		e.fail(t.SourceRange(), "Invalid reference", "each is known only in a group block that has for_each.")
+		e.fail(t.SourceRange(), "Invalid reference", "each is known only in a block that has for_each.")
 		return false
 	}
 	if name, ok := attrAt(t, 1); !ok || (name != "key" && name != "value") {
@@ -288,6 +288,8 @@ func (e *evaluator) compute(key string) (cty.Value, bool) {
 		return e.tenants(e.m.index[key])
 	case "group":
 		return e.groupValue(e.m.index[key])
+	case "tenant":
+		return e.tenantValue(e.m.index[key])
 	}
 	return referenceTo(root, name), true
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
@@ -32,8 +33,12 @@ func (e *evaluator) tenants(n *node) (cty.Value, bool) {
 	if e.data == nil {
 		return cty.UnknownVal(cty.Map(tenantType())), true
 	}
+	planned, ok := e.plannedTenants()
+	if !ok {
+		return cty.NilVal, false
+	}
 	rows := map[string]cty.Value{}
-	for _, t := range e.data.Tenants {
+	for _, t := range planned {
 		if t.Deleted || !status(t.Status) || !plans(t.Plan) || !slugs(t.Slug) {
 			continue
 		}
@@ -42,7 +47,11 @@ func (e *evaluator) tenants(n *node) (cty.Value, bool) {
 			e.fail(n.at, "Tenants that look alike", "Two tenants have the slug %q, written with different bytes for one character. Change one of them in the application.", slug)
 			return cty.NilVal, false
 		}
-		rows[slug] = cty.ObjectVal(map[string]cty.Value{"id": cty.StringVal(t.ID.String()), "slug": cty.StringVal(t.Slug),
+		id := cty.StringVal(t.ID.String())
+		if t.ID == uuid.Nil {
+			id = cty.UnknownVal(cty.String).RefineNotNull() // its row is not made yet (L38)
+		}
+		rows[slug] = cty.ObjectVal(map[string]cty.Value{"id": id, "slug": cty.StringVal(t.Slug),
 			"name": cty.StringVal(t.Name), "plan": cty.StringVal(t.Plan), "status": cty.StringVal(t.Status)})
 	}
 	if len(rows) == 0 {
@@ -123,7 +132,7 @@ func (e *evaluator) groupValue(n *node) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	object := func(i instance) (cty.Value, bool) {
-		attrs := map[string]cty.Value{}
+		attrs := map[string]cty.Value{"address": cty.StringVal(string(i.address(n)))}
 		for _, name := range []string{"tenant", "name", "role", "description"} {
 			v, ok := e.groupAttr(n, name, scope{each: i.each})
 			if !ok {
@@ -148,7 +157,7 @@ func (e *evaluator) groupValue(n *node) (cty.Value, bool) {
 		objects[i.key] = v
 	}
 	if len(objects) == 0 {
-		return cty.MapValEmpty(cty.Object(map[string]cty.Type{"tenant": cty.String, "name": cty.String, "role": cty.String, "description": cty.String})), true
+		return cty.MapValEmpty(cty.Object(map[string]cty.Type{"address": cty.String, "tenant": cty.String, "name": cty.String, "role": cty.String, "description": cty.String})), true
 	}
 	return cty.MapVal(objects), true
 }
@@ -194,7 +203,8 @@ func fromData(m *Module, n *node) bool {
 func (e *evaluator) group(n *node, i instance, known bool) Group {
 	r := e.reader(n, scope{each: i.each})
 	address := i.address(n)
-	g := Group{Address: address, Block: n.address(), Role: state.ParseRole(r.text("role")), Description: r.text("description"), Pos: posOf(n.at), Members: e.members(n, r.sc)}
+	g := Group{Address: address, Block: n.address(), Role: state.ParseRole(r.text("role")), Pos: posOf(n.at), Members: e.members(n, r.sc), Adopt: r.bool("adopt")}
+	g.Description, g.Described = r.optionalText("description")
 	if tenant, given := r.optionalText("tenant"); given {
 		if found := e.tenantSlugs(r, "tenant", []string{tenant}); len(found) == 1 {
 			g.Tenant = found[0]
@@ -227,7 +237,7 @@ func (e *evaluator) members(n *node, sc scope) (m Members) {
 	}
 	r := e.reader(b, sc)
 	roles, _ := r.strings("roles")
-	m = Members{All: r.bool("all"), Roles: roles}
+	m = Members{All: r.bool("all"), Roles: roles, Full: r.text("manage") == "full"}
 	_, hasAll := b.args["all"]
 	_, hasRoles := b.args["roles"]
 	switch {
@@ -264,7 +274,8 @@ func (e *evaluator) tenantSlugs(r reader, name string, slugs []string) []string 
 	}
 	if e.slugs == nil {
 		e.slugs = make(map[string]string, len(e.data.Tenants))
-		for _, t := range e.data.Tenants {
+		planned, _ := e.plannedTenants()
+		for _, t := range slices.Concat(e.data.Tenants, planned) {
 			e.slugs[cty.NormalizeString(t.Slug)] = t.Slug
 		}
 	}

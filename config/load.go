@@ -229,6 +229,9 @@ func (m *Module) declare() (diags hcl.Diagnostics) {
 		if n.spec.Label != "" && n.label == "" {
 			continue // reported already
 		}
+		if n.spec.Label == "" && !n.spec.Once {
+			continue // it has no name
+		}
 		first, taken := m.index[n.address()]
 		switch {
 		case !taken:

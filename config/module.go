@@ -34,12 +34,14 @@ func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
 
 func (e *evaluator) config() *Config {
 	e.everyValue()
-	c := &Config{Settings: e.settings(), Groups: e.groups(), Policies: e.policies(), Identity: e.identity(), Exclude: e.exclude(),
+	c := &Config{Settings: e.settings(), Tenants: e.tenantBlocks(), Groups: e.groups(), Clients: e.clients(), Accounts: e.accountPolicies(), Moved: e.moves(), Policies: e.policies(), Identity: e.identity(), Exclude: e.exclude(),
 		Gates: e.gates(), Waves: e.waves()}
-	for _, n := range e.m.all("group") {
-		c.Blocks = append(c.Blocks, n.address())
-		if fromData(e.m, n) {
-			c.DataBlocks = append(c.DataBlocks, n.address())
+	for _, kind := range []string{"account_policy", "group", "oauth2_client", "tenant"} {
+		for _, n := range e.m.all(kind) {
+			c.Blocks = append(c.Blocks, n.address())
+			if fromData(e.m, n) {
+				c.DataBlocks = append(c.DataBlocks, n.address())
+			}
 		}
 	}
 	if n := e.m.single("schema", ""); n.written() {
@@ -63,7 +65,10 @@ func (e *evaluator) everyValue() {
 
 func (e *evaluator) identity() Identity {
 	r := e.reader(e.m.single("identity", ""), scope{user: true})
-	id := Identity{Name: r.template("name"), Display: r.template("display_name"), SharedEmail: r.text("shared_email"), Unverified: r.text("unverified")}
+	id := Identity{Name: r.template("name"), Display: r.template("display_name"), SharedEmail: r.text("shared_email"), Unverified: r.text("unverified"),
+		AdoptMail: r.text("adopt") == "mail"}
+	follow, _ := r.strings("follow")
+	id.FollowMail, id.FollowState = slices.Contains(follow, "mail"), slices.Contains(follow, "status")
 	id.Text = id.Name.Source() + "\n" + id.Display.Source()
 	return id
 }

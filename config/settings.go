@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"time"
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
@@ -27,7 +28,10 @@ func (e *evaluator) settings() (s Settings) {
 	postgres := e.reader(e.m.single("provider", "postgres"), static)
 	s.PostgresURL, s.Naming = postgres.nonEmpty("url"), postgres.text("naming")
 	selfauth := e.reader(e.m.single("provider", "selfauth"), static)
-	s.SelfAuthURL, s.CAFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file")
+	s.SelfAuthURL, s.CAFile, s.TokenFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file"), selfauth.nonEmpty("token_file")
+	if s.MaxWrite = selfauth.duration("max_write_time"); s.MaxWrite < 100*time.Millisecond || s.MaxWrite > 4*time.Second {
+		selfauth.wrong("max_write_time", "a time from 1s to 4s is needed: other writes of the server fail when they have waited for 5 s")
+	}
 	return s
 }
 

@@ -31,7 +31,10 @@ type decision struct {
 	unordered  map[[2]int]int64
 	skipped    map[SkipReason]int64
 	pauses     map[pauseKey]bool
-	counts     struct{ moved, nowhere, groupless, unverified, lifted int64 }
+	counts     struct{ moved, nowhere, groupless, unverified, adopted, mailStuck int64 }
+	lastGroup  map[uuid.UUID]int64 // groups to be deleted -> users who would lose the last mapped group
+	lostScope  map[uuid.UUID]int64 // or every scope of a client
+	scopes     []scopeChange
 	shared     int64
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
 	members    []int64          // moved users in each group, by the directory's index
@@ -115,6 +118,7 @@ func (d *decision) candidate(e *entry) error {
 		return nil
 	}
 	own := waves[0]
+	d.belongs(e.Link, e.Tenant)
 	reason := d.skipReason(e)
 	for _, i := range waves {
 		d.tallies[i].Match++
@@ -168,8 +172,6 @@ func (d *decision) skipReason(e *entry) SkipReason {
 		return SkipTenantBlocked
 	case t.taken:
 		return SkipGroupTaken
-	case t.renamed:
-		return SkipTenantRenamed
 	case d.isOpen(e.User):
 		return SkipOpenRun
 	case d.twice[e.Link]:
@@ -183,7 +185,26 @@ func (d *decision) skipReason(e *entry) SkipReason {
 	case d.dupMail[e.Mail] && !d.firstOf(e):
 		return SkipShared
 	case d.dir.mailTaken(e.Mail, e.Person):
+		return d.adoptReason(e)
+	}
+	return SkipInvalid
+}
+
+// adoptReason says why the person who holds a user's address is not taken over; 0: it is.
+func (d *decision) adoptReason(e *entry) SkipReason {
+	if e.Adopt == uuid.Nil || e.Own {
 		return SkipEmailTaken
+	}
+	if _, theirs := slices.BinarySearchFunc(d.claimed, e.Adopt, compareID); theirs {
+		return SkipHolderForeign
+	}
+	for _, m := range d.dir.memberOf(e.Adopt) {
+		if of := d.mapped[d.groupIDs[m.group]]; len(of) > 0 && !slices.Contains(of, e.Tenant) {
+			return SkipHolderForeign
+		}
+	}
+	if p, _ := d.dir.person(e.Adopt); p.expired {
+		return SkipHolderAway
 	}
 	return SkipInvalid
 }
@@ -222,16 +243,29 @@ func (d *decision) move(e *entry, wave int) error {
 	t := &d.tenants[e.Tenant]
 	s := Shape{Tenant: t.ID, Relies: providers.ReliesAll, Act: state.PersonNone, Wave: w.Name, Policy: w.Policy, Standing: state.Moved,
 		Generation: e.Generation, Ours: e.OwnOurs || !e.Own, Found: e.Link != uuid.Nil, LinkOurs: e.Link == uuid.Nil || e.OwnOurs}
+	adopts := e.Link == uuid.Nil && !e.Own && d.dir.mailTaken(e.Mail, e.Person)
+	person := e.Person
+	if adopts {
+		person = e.Adopt
+	}
 	for _, g := range d.wanted(e) {
 		switch {
-		case !e.Own || !d.dir.isMember(e.Person, g):
+		case !e.Own && !adopts || !d.dir.isMember(person, g):
 			s.Join = append(s.Join, g)
 		case slices.Contains(e.Groups, g) || e.OwnOurs:
 			s.Keep = append(s.Keep, g)
 		}
 	}
+	d.belongs(person, e.Tenant)
 	f := d.views[wave].due.of(d.world, e.Tenant)
+	c := UserChange{User: e.User, Before: e.Digest}
 	switch {
+	case adopts:
+		s.Act, s.Link, s.Ours, s.LinkOurs, s.Generation = state.PersonAdopt, true, false, true, 0
+		c.Person = e.Adopt
+		f.Adopt++
+		f.Link++
+		d.counts.adopted++
 	case e.Link != uuid.Nil:
 		f.Found++
 		if e.OwnOurs && e.Expired {
@@ -260,7 +294,17 @@ func (d *decision) move(e *entry, wave int) error {
 	if len(s.Join)+len(s.Keep) == 0 {
 		d.counts.groupless++
 	}
-	return d.sink.Add(d.open(wave), s, UserChange{User: e.User, Before: e.Digest})
+	return d.sink.Add(d.open(wave), s, c)
+}
+
+// belongs notes that a person's memberships in the groups of a tenant are no strangers'.
+func (d *decision) belongs(person uuid.UUID, tenant int) {
+	list := d.dir.memberOf(person)
+	for i := range list {
+		if of := d.mapped[d.groupIDs[list[i].group]]; slices.Contains(of, tenant) {
+			list[i].known = true
+		}
+	}
 }
 
 // setMethod lifts the method to the policy's; without a password dual is written as self_auth (L6); none is
@@ -298,25 +342,46 @@ func (d *decision) followUp(e *entry) error {
 		return d.gone(e)
 	}
 	if e.Link != e.RecPerson {
-		d.outside.link++
+		d.drift.link++
 		return nil
 	}
 	if !e.Own {
-		d.outside.person++
+		d.drift.person++
 		return nil
 	}
 	d.lookOutside(e)
-	if e.Deleted || e.Status != 0 || e.Tenant < 0 {
+	if e.Tenant < 0 {
 		return nil
 	}
 	t := &d.tenants[e.Tenant]
-	if !t.Live() || t.blocked || t.taken || t.renamed {
+	if !t.Live() || t.blocked || t.taken {
 		return nil
 	}
 	wave := d.world.waves.list[e.Wave]
 	paused := d.pauses[pauseKey{wave, uuid.Nil}] || d.pauses[pauseKey{wave, t.ID}]
 	s := Shape{Tenant: t.ID, Relies: providers.ReliesMember, Act: state.PersonNone, Wave: wave, Policy: d.world.policies.list[e.Policy],
-		Standing: state.Moved, Generation: e.Generation, Ours: e.Ours, LinkOurs: e.LinkOurs, Found: true}
+		Standing: state.Moved, Generation: e.Generation, Ours: e.Ours, LinkOurs: e.LinkOurs, Found: true, Away: e.Away}
+	f := d.followed.of(d.world, e.Tenant)
+	switch follow := d.in.Config.Identity.FollowState; {
+	case e.Inactive && (e.Away || !follow):
+		return nil
+	case e.Inactive:
+		return d.sleep(e, s, f)
+	case e.Away && (!follow || paused):
+		return nil
+	case e.Status != 0:
+		return nil // excluded: it stays as it is (L4)
+	case e.Away:
+		s.Away = false
+		if e.Ours && e.Expired {
+			s.Act = state.PersonEnable
+		}
+	}
+	if e.Differs && !paused && d.mailMayFollow(e) {
+		s.Mail, s.Relies = true, providers.ReliesAll
+	} else if e.Differs {
+		s.Relies = providers.ReliesAll // what the digest covers
+	}
 	want := d.wanted(e)
 	for _, g := range want {
 		if !paused && !d.dir.isMember(e.Person, g) {
@@ -333,15 +398,81 @@ func (d *decision) followUp(e *entry) error {
 			s.Leave = append(s.Leave, g)
 		}
 	}
-	if len(s.Join)+len(s.Leave) == 0 {
+	d.misses(e, s.Join)
+	if len(s.Join)+len(s.Leave) == 0 && !s.Mail && s.Act == state.PersonNone && s.Away == e.Away {
 		return nil
 	}
 	s.Keep = slices.DeleteFunc(s.Keep, func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
-	f := d.followed.of(d.world, e.Tenant)
 	f.Users++
 	f.Join += int64(len(s.Join))
 	f.Leave += int64(len(s.Leave))
+	if s.Mail {
+		f.Mail++
+	}
+	if s.Act == state.PersonEnable {
+		f.Enable++
+	}
 	return d.addFollow(s, UserChange{User: e.User, Before: e.Digest})
+}
+
+// sleep adds what becomes of the person of a row that is not active any more: one that we made expires, of one that we
+// took over only what we added goes (L27).
+func (d *decision) sleep(e *entry, s Shape, f *TenantEffect) error {
+	s.Away = true
+	switch {
+	case e.Ours && e.Expired:
+		return nil // somebody else has expired it: it is not ours to enable again
+	case e.Ours:
+		s.Act, s.Keep = state.PersonExpire, slices.Clone(e.Groups)
+		f.Expire++
+	default:
+		s.Leave = slices.Clone(e.Groups)
+		f.Leave += int64(len(s.Leave))
+	}
+	f.Users++
+	return d.addFollow(s, UserChange{User: e.User, Before: e.Digest})
+}
+
+// mailMayFollow says whether Self-auth would take the row's address for the person that has another.
+func (d *decision) mailMayFollow(e *entry) bool {
+	if e.Problem != 0 || d.dupMail[e.Mail] || d.dir.mailTaken(e.Mail, e.Person) {
+		d.counts.mailStuck++
+		return false
+	}
+	return true
+}
+
+// scopeChange is a client's groups that give scopes, now and as planned.
+type scopeChange struct{ was, will []uuid.UUID }
+
+// misses counts moved users who would lose the last mapped group, or every scope of a client, with a group that this
+// plan deletes (L35).
+func (d *decision) misses(e *entry, join []uuid.UUID) {
+	if len(d.deleting) == 0 {
+		return
+	}
+	var lost, left []uuid.UUID
+	for _, m := range d.dir.memberOf(e.Person) {
+		if g := d.groupIDs[m.group]; d.deleting[g] != "" {
+			lost = append(lost, g)
+		} else {
+			left = append(left, g)
+		}
+	}
+	left = append(left, join...)
+	mapped := slices.ContainsFunc(left, func(g uuid.UUID) bool {
+		return slices.Contains(d.mapped[g], e.Tenant) || slices.ContainsFunc(d.tenants[e.Tenant].groups, func(w wantedGroup) bool { return w.id == g })
+	})
+	for _, g := range lost {
+		if !mapped {
+			d.lastGroup[g]++
+		}
+		for _, c := range d.scopes {
+			if slices.Contains(c.was, g) && !slices.ContainsFunc(left, func(l uuid.UUID) bool { return slices.Contains(c.will, l) }) {
+				d.lostScope[g]++
+			}
+		}
+	}
 }
 
 // lookOutside counts what others changed of a moved user, and its memberships.
@@ -349,20 +480,24 @@ func (d *decision) lookOutside(e *entry) {
 	for _, m := range d.dir.memberOf(e.Person) {
 		d.members[m.group]++
 	}
-	if e.Deleted || e.Status != 0 {
+	d.belongs(e.Person, e.Tenant)
+	if e.Inactive || e.Status != 0 || e.Away {
 		return
 	}
 	if e.Ours && e.Expired {
-		d.outside.expired++
+		d.drift.expired++
 	}
 	if e.Method == state.MethodPassword {
-		d.outside.method++
+		d.drift.method++
 	}
 }
 
 // mayLeave says whether a membership that we added and that is not wanted goes: not where the group is merely
 // dormant (L31), that is known to the tenant but not declared at present.
 func (d *decision) mayLeave(e *entry, group uuid.UUID) bool {
+	if d.deleting[group] != "" {
+		return true
+	}
 	of := d.mapped[group]
 	if !slices.Contains(of, e.Tenant) {
 		return true // another tenant's (L25), or mapped to nobody any more
@@ -398,6 +533,9 @@ func (d *decision) addFollow(s Shape, c UserChange) error {
 func (d *decision) tenantEffects(e effects) []TenantEffect {
 	list := make([]TenantEffect, 0, len(e))
 	for t, f := range e {
+		if f.Users == 0 {
+			continue
+		}
 		if t >= 0 {
 			f.Live = d.tenants[t].live
 		}

@@ -11,9 +11,10 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
-// directory is the compact index of what Self-auth holds, sorted and probed: 32 bytes a person, 16 an address, 20
+// directory is the compact index of what Self-auth holds, sorted and probed: 32 bytes a person, 24 an address, 24
 // a membership in a group that matters here.
 type directory struct {
 	seed    maphash.Seed
@@ -29,7 +30,7 @@ type directory struct {
 
 type dirPerson struct {
 	id      uuid.UUID
-	name    uint64
+	mail    uint64 // of the primary address; 0: none
 	expired bool
 }
 
@@ -41,11 +42,14 @@ type dirMail struct {
 type dirGroup struct {
 	name, description string
 	index             uint32
+	place             int
+	policy            state.Attributes
 }
 
 type dirMember struct {
 	person uuid.UUID
 	group  uint32
+	known  bool // of a user who belongs there
 }
 
 func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
@@ -61,7 +65,7 @@ func readDirectory(ctx context.Context, src providers.Directory) (*directory, []
 	}
 	ids := make([]uuid.UUID, 0, len(groups))
 	for _, g := range groups {
-		d.groups[g.ID] = dirGroup{name: g.Name, description: g.Description, index: uint32(len(ids))}
+		d.groups[g.ID] = dirGroup{name: g.Name, description: g.Description, index: uint32(len(ids)), place: g.Place, policy: g.Policy}
 		d.byName[strings.ToLower(g.Name)] = g.ID
 		d.names = append(d.names, d.hash(g.Name))
 		if !g.Builtin {
@@ -84,9 +88,12 @@ func readDirectory(ctx context.Context, src providers.Directory) (*directory, []
 		if err != nil {
 			return nil, nil, err
 		}
-		h := d.hash(p.Name)
-		d.persons = append(d.persons, dirPerson{id: p.ID, name: h, expired: p.Expired})
-		d.names = append(d.names, h)
+		one := dirPerson{id: p.ID, expired: p.Expired}
+		if len(p.Mails) > 0 {
+			one.mail = d.hash(p.Mails[0])
+		}
+		d.persons = append(d.persons, one)
+		d.names = append(d.names, d.hash(p.Name))
 		for _, m := range p.Mails {
 			d.mails = append(d.mails, dirMail{hash: d.hash(m), person: p.ID})
 		}
@@ -123,6 +130,15 @@ func (d *directory) mailTaken(h uint64, own uuid.UUID) bool {
 		}
 	}
 	return false
+}
+
+// holder returns the one person who holds an address of that hash; the zero id where there is none or more than one.
+func (d *directory) holder(h uint64) uuid.UUID {
+	i, _ := slices.BinarySearchFunc(d.mails, h, func(m dirMail, h uint64) int { return cmp.Compare(m.hash, h) })
+	if i == len(d.mails) || d.mails[i].hash != h || i+1 < len(d.mails) && d.mails[i+1].hash == h {
+		return uuid.Nil
+	}
+	return d.mails[i].person
 }
 
 // memberOf returns the memberships of a person, as indexes of groups.

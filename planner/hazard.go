@@ -36,3 +36,12 @@ func judgeHazards(allowed []Allowance, hazards []Hazard) ([]Allowance, []Hazard)
 	}
 	return allowed, hazards
 }
+
+// hazards are those that deciding about users raises.
+func (d *decision) hazards() []Hazard {
+	if d.counts.adopted == 0 {
+		return nil
+	}
+	return []Hazard{{Code: AdoptsPerson, Count: d.counts.adopted, Text: fmt.Sprintf(
+		"%d persons who were in Self-auth before hold a verified address of a user who is to be moved, and are taken over for it (identity.adopt = \"mail\"): whoever logs in as such a person becomes that user", d.counts.adopted)}}
+}

@@ -20,13 +20,14 @@ type tenant struct {
 	groups  []wantedGroup // desired, with the ids that they have or will have
 	taken   bool          // a wanted group name is held by an entry that is not ours
 	blocked bool          // its isolation does not hold
-	renamed bool          // its slug is not the one under which its groups were made
 	live    int64
+	refers  int64         // rows of users, deleted ones too
 	match   []tenantMatch // by selector, in the order of waves
 }
 
 type wantedGroup struct {
 	id      uuid.UUID
+	address state.Address
 	members config.Members
 }
 
@@ -51,7 +52,12 @@ type world struct {
 	names       []uint64            // hashes of names to be made
 	mails       []uint64            // hashes of live users' addresses
 	live        int64
-	outside     outsideCounts
+	drift       outsideCounts
+	tenantPlans []tenantPlan
+	liveClients []providers.Client
+	rows        map[[2]uuid.UUID]providers.Mapping // of the mapping table, by tenant and group
+	claimed     []uuid.UUID                        // persons that belong to a user, sorted; kept where persons are adopted
+	deleting    map[uuid.UUID]state.Address        // groups that this plan deletes
 }
 
 // outsideCounts are changes that somebody else made to moved users.
@@ -146,6 +152,7 @@ func before(r state.User, u providers.User) bool {
 func (w *world) entryGone(r state.User) entry {
 	e := entry{User: r.User, Tenant: w.tenantIndex(r.TenantNow), Rec: true}
 	w.setRecord(&e, r)
+	w.claim(r.Person)
 	e.Person, e.Generation = r.Person, r.Generation
 	_, e.Own = w.dir.person(r.Person)
 	return e
@@ -154,7 +161,7 @@ func (w *world) entryGone(r state.User) entry {
 func (w *world) setRecord(e *entry, r state.User) {
 	e.Rec = true
 	e.Standing, e.RecPerson, e.RecTenant = r.Standing, r.Person, r.Tenant
-	e.Ours, e.LinkOurs, e.Groups = r.Ours, r.LinkOurs, r.Groups
+	e.Ours, e.LinkOurs, e.Groups, e.Away = r.Ours, r.LinkOurs, r.Groups, r.Away
 	e.Wave, e.Policy = w.waves.of(r.Wave), w.policies.of(r.Policy)
 }
 
@@ -165,12 +172,21 @@ func (w *world) entryRow(u providers.User, r *state.User) entry {
 	relies := providers.ReliesAll
 	if r != nil {
 		w.setRecord(&e, *r)
+		w.claim(r.Person)
 		if r.Standing == state.Moved {
 			relies = providers.ReliesMember
 		}
 	}
-	e.Digest = providers.DigestUser(u, relies)
+	w.claim(u.Link)
 	w.setPerson(&e, r)
+	e.Inactive = u.Deleted || u.Status != "active"
+	if e.Rec && e.Standing == state.Moved && e.Ours && e.Own && !e.Inactive && w.in.Config.Identity.FollowMail {
+		if p, _ := w.dir.person(e.Person); p.mail != w.dir.hash(u.Email) {
+			e.Differs, relies = true, providers.ReliesAll
+			e.Problem = mailProblem(u.Email)
+		}
+	}
+	e.Digest = providers.DigestUser(u, relies)
 	if u.Deleted || e.Tenant < 0 || w.tenants[e.Tenant].Deleted {
 		return e
 	}
@@ -187,6 +203,8 @@ func (w *world) entryRow(u providers.User, r *state.User) entry {
 		w.checkIsolation(&e)
 	} else if e.Problem = mailProblem(u.Email); e.Problem == 0 && !u.Verified && w.in.Config.Identity.Unverified == "skip" {
 		e.Problem = SkipUnverified
+	} else if e.Problem == 0 && u.Verified && e.Link == uuid.Nil && w.in.Config.Identity.AdoptMail {
+		e.Adopt = w.dir.holder(e.Mail)
 	}
 	w.setName(&e, u, t.Slug)
 	return e
@@ -207,6 +225,13 @@ func (w *world) setName(e *entry, u providers.User, slug string) {
 	}
 	e.Name = w.dir.hash(name)
 	w.names = append(w.names, e.Name)
+}
+
+// claim notes a person that belongs to a user: nobody else takes it over.
+func (w *world) claim(person uuid.UUID) {
+	if c := w.in.Config; c != nil && c.Identity.AdoptMail && person != uuid.Nil {
+		w.claimed = append(w.claimed, person)
+	}
 }
 
 // sharedLinks finds persons that more than one row is linked to, and blocks the tenants concerned (L40).

@@ -63,21 +63,26 @@ func Make(ctx context.Context, in Input, sink Sink) (*Plan, hcl.Diagnostics, err
 	}
 	violations = append(violations, w.foreignMembers()...)
 	violations = append(violations, w.sharedLinks()...)
-	objects, moreDiags := w.planObjects(mappings)
-	diags = append(diags, moreDiags...)
+	objects := w.planObjects(mappings)
+	diags = append(diags, objects.diags...)
 	if diags.HasErrors() {
 		return nil, diags, nil
 	}
 	for _, g := range in.Config.Groups {
 		w.dir.names = append(w.dir.names, w.dir.hash(g.Name))
 	}
+	for _, c := range in.Config.Clients {
+		w.dir.names = append(w.dir.names, w.dir.hash(c.Name))
+	}
 	slices.Sort(w.dir.names)
 
+	slices.SortFunc(w.claimed, compareID)
 	d := newDecision(w, sink)
+	d.scopes = objects.scopeChanges()
 	if err := s.read(d.user); err != nil {
 		return nil, nil, err
 	}
-	diags = append(diags, d.problems()...)
+	diags = append(diags, d.problems(objects)...)
 	if diags.HasErrors() {
 		return nil, diags, nil
 	}
@@ -102,6 +107,12 @@ func newWorld(ctx context.Context, in Input) (*world, []providers.Mapping, error
 		w.tenants[i].Tenant = r
 	}
 	slices.SortFunc(w.tenants, func(a, b tenant) int { return compareID(a.ID, b.ID) })
+	if w.liveClients, err = in.Directory.Clients(ctx); err != nil {
+		return nil, nil, err
+	}
+	if in.Config != nil {
+		w.layTenants(in.Config.Tenants)
+	}
 	mappings, err := in.Database.Mappings(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -175,7 +186,7 @@ func newDecision(w *world, sink Sink) *decision {
 	c := w.in.Config
 	d := &decision{world: w, sink: sink, waves: c.Waves, before: reachability(c.Waves), policies: map[string]config.Policy{},
 		segment: make([]int, len(c.Waves)), follow: -1, tallies: make([]rollout.Tally, len(c.Waves)), views: make([]waveFigures, len(c.Waves)),
-		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}}
+		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}, lastGroup: map[uuid.UUID]int64{}, lostScope: map[uuid.UUID]int64{}}
 	for i := range d.segment {
 		d.segment[i] = -1
 		d.views[i].due = effects{}
@@ -191,7 +202,7 @@ func newDecision(w *world, sink Sink) *decision {
 }
 
 // problems are what makes a plan impossible once all users are seen.
-func (d *decision) problems() (diags hcl.Diagnostics) {
+func (d *decision) problems(objects *objectPlan) (diags hcl.Diagnostics) {
 	for _, s := range d.overlap() {
 		diags = diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Waves in no order",
 			Detail: s + " Which of them moves a user must not depend on file order: give one `start { after = [...] }`, or narrow it."})
@@ -202,6 +213,17 @@ func (d *decision) problems() (diags hcl.Diagnostics) {
 				Detail: fmt.Sprintf("%d users have moved under auth_policy %q, which no configuration declares any more. Declare it again; forgetting a policy in use is not in this version.", d.moved[name], name)})
 		}
 	}
+	for _, c := range objects.changes {
+		if c.Kind != state.KindGroup || c.Action != Delete {
+			continue
+		}
+		switch name := c.Before.Attributes["name"]; {
+		case d.lastGroup[c.Before.ID] > 0:
+			diags = diags.Append(fail("Group still needed", "%s (group %q) is declared no more, and %d moved users have no other group that is mapped to their tenant: without it the application would not know where they belong. Declare another group for them first, or take them back with a rollback.", c.Address, name, d.lastGroup[c.Before.ID]))
+		case d.lostScope[c.Before.ID] > 0:
+			diags = diags.Append(fail("Group still needed", "%s (group %q) is declared no more, and without it %d moved users would be refused by a client: no other group of theirs is in its scope_map. Add one there first.", c.Address, name, d.lostScope[c.Before.ID]))
+		}
+	}
 	if d.in.Config.Identity.SharedEmail == "error" && d.shared > 0 {
 		diags = diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Shared e-mail addresses",
 			Detail: fmt.Sprintf("%d users to be moved share their address with another live user, and identity has shared_email = \"error\". Self-auth takes an address once. Change the addresses, or choose \"skip\" or \"first_tenant\".", d.shared)})
@@ -210,8 +232,9 @@ func (d *decision) problems() (diags hcl.Diagnostics) {
 }
 
 // plan puts the decisions together.
-func (d *decision) plan(steps []providers.SchemaStep, objects objectPlan, violations []string) (*Plan, error) {
+func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, violations []string) (*Plan, error) {
 	in := d.in
+	d.expel(objects)
 	p := &Plan{Kind: state.RunApply, Target: in.Target, Lineage: d.lineage, Schema: steps, Objects: objects.changes,
 		Identity: Identity{Name: in.Config.Identity.Name.Source(), Display: in.Config.Identity.Display.Source()}}
 	verdicts := d.judge()
@@ -241,9 +264,9 @@ func (d *decision) plan(steps []providers.SchemaStep, objects objectPlan, violat
 			a.NotMoved = append(a.NotMoved, Skipped{Reason: r, Count: n})
 		}
 	}
-	a.Notes = d.notes()
+	a.Notes = append(objects.notes, d.notes()...)
 	cost(p)
-	p.Allowed, p.Hazards = judgeHazards(in.Allowed, d.guards(a.Changed))
+	p.Allowed, p.Hazards = judgeHazards(in.Allowed, slices.Concat(d.guards(a.Changed), objects.hazards, d.hazards()))
 	a.Notes = append(a.Notes, unusedAllowances(p.Allowed, p.Hazards)...)
 	return p, nil
 }
@@ -289,7 +312,7 @@ func (d *decision) addWaves(p *Plan, verdicts []rollout.Verdict) error {
 			Starts: v.State == rollout.Starting, RestartSoak: v.RestartSoak && t.Due > 0, Moved: v.MovedAfter, Done: v.DoneAfter})
 		for _, e := range view.Tenants {
 			p.Analysis.Changed += e.Users
-			p.Analysis.Gain += e.Create + e.Enable
+			p.Analysis.Gain += e.Create + e.Enable + e.Adopt
 		}
 	}
 	return nil
@@ -325,27 +348,28 @@ func enabledAfter(waves []config.Wave, w config.Wave) (names []string) {
 }
 
 func (d *decision) outsideNotes() (s []string) {
-	if n := d.outside.link; n > 0 {
+	if n := d.drift.link; n > 0 {
 		s = append(s, fmt.Sprintf("%d moved users carry another link than the one recorded, or none: left as they are", n))
 	}
-	if n := d.outside.person; n > 0 {
+	if n := d.drift.person; n > 0 {
 		s = append(s, fmt.Sprintf("%d moved users' persons are gone from Self-auth: left as they are", n))
 	}
-	if n := d.outside.expired; n > 0 {
+	if n := d.drift.expired; n > 0 {
 		s = append(s, fmt.Sprintf("%d moved users' persons were expired in Self-auth: left as they are", n))
 	}
-	if n := d.outside.method; n > 0 {
+	if n := d.drift.method; n > 0 {
 		s = append(s, fmt.Sprintf("%d moved users' rows were set back to logging in by password: left as they are", n))
 	}
 	return append(s, d.strangers()...)
 }
 
-// strangers counts members of our groups who are no moved users (L33): they are shown and left.
+// strangers finds members of our groups who are no users that belong there (L33): they are shown and left, or leave where
+// the group is managed in full.
 func (d *decision) strangers() (s []string) {
 	for i := range d.tenants {
 		for _, g := range d.tenants[i].groups {
 			live, there := d.dir.groups[g.id]
-			if !there {
+			if !there || g.members.Full {
 				continue
 			}
 			if n := d.dir.counts[live.index] - d.members[live.index]; n > 0 {
@@ -354,6 +378,35 @@ func (d *decision) strangers() (s []string) {
 		}
 	}
 	return s
+}
+
+// expel adds to the changes of groups that are managed in full the members who do not belong in them.
+func (d *decision) expel(objects *objectPlan) {
+	full := map[uint32]*wantedGroup{}
+	for i := range d.tenants {
+		for k := range d.tenants[i].groups {
+			g := &d.tenants[i].groups[k]
+			if live, there := d.dir.groups[g.id]; there && g.members.Full {
+				full[live.index] = g
+			}
+		}
+	}
+	if len(full) == 0 {
+		return
+	}
+	strangers := map[*wantedGroup][]uuid.UUID{}
+	for _, m := range d.dir.members {
+		if g := full[m.group]; g != nil && !m.known {
+			strangers[g] = append(strangers[g], m.person)
+		}
+	}
+	for i := range d.tenants {
+		for k := range d.tenants[i].groups {
+			if g := &d.tenants[i].groups[k]; len(strangers[g]) > 0 {
+				objects.expel(g, d.world, strangers[g])
+			}
+		}
+	}
 }
 
 // unusedAllowances says which -allow met no hazard of its count.
@@ -372,6 +425,9 @@ func (d *decision) notes() (s []string) {
 	}
 	for _, w := range slices.Sorted(maps.Keys(d.unselected)) {
 		s = append(s, fmt.Sprintf("%d users moved under wave %s are selected by no wave any more: they stay moved. To take them back:  anthill rollback -wave %s", d.unselected[w], w, w))
+	}
+	if n := d.counts.mailStuck; n > 0 {
+		s = append(s, fmt.Sprintf("%d moved users have a new address that Self-auth refuses or somebody else has: their persons keep the old one", n))
 	}
 	if n := d.counts.nowhere; n > 0 {
 		s = append(s, fmt.Sprintf("%d live users are selected by no wave", n))

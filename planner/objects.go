@@ -2,6 +2,7 @@ package planner
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,100 +15,256 @@ import (
 	"anthill/state"
 )
 
-// objectPlan is what planning the declared groups comes to.
+// objectPlan is what planning the declared objects comes to.
 type objectPlan struct {
-	changes   []ObjectChange
+	changes   []ObjectChange // in the order of apply
 	unchanged int
 	dormant   []string
 	outside   []string
+	notes     []string
+	hazards   []Hazard
 	where     map[state.Address]string
+	diags     hcl.Diagnostics
 }
 
-// planObjects compares declared groups with recorded and observed ones, fills in the tenants' wanted groups, and
+// objectPlanner compares declared objects with recorded and observed ones.
+type objectPlanner struct {
+	*world
+	objectPlan
+	recorded map[state.Address]state.Object  // not met yet
+	declared map[state.Address]bool          // addresses of all declared objects
+	moved    map[state.Address]state.Address // declared address -> recorded one, by moved blocks
+	groupID  map[state.Address]uuid.UUID     // of declared groups, as they will be
+	dormants map[uuid.UUID]bool              // groups that are kept though they are not declared at present
+	clients  map[uuid.UUID]providers.Client  // live
+	byClient map[string]uuid.UUID            // by name
+}
+
+// planObjects plans all declared objects and those that are declared no more, fills in the tenants' wanted groups, and
 // says which tenants cannot be served. mappings are all rows of the mapping table.
-func (w *world) planObjects(mappings []providers.Mapping) (objectPlan, hcl.Diagnostics) {
-	p := objectPlan{where: map[state.Address]string{}}
-	var diags hcl.Diagnostics
-	recorded := map[state.Address]state.Object{}
+func (w *world) planObjects(mappings []providers.Mapping) *objectPlan {
+	p := &objectPlanner{world: w, recorded: map[state.Address]state.Object{}, declared: map[state.Address]bool{},
+		moved: map[state.Address]state.Address{}, groupID: map[state.Address]uuid.UUID{}, dormants: map[uuid.UUID]bool{}, clients: map[uuid.UUID]providers.Client{}, byClient: map[string]uuid.UUID{}}
+	p.where = map[state.Address]string{}
+	c := w.in.Config
 	for _, o := range w.in.State.Objects {
-		recorded[o.Address] = o
+		p.recorded[o.Address] = o
 	}
-	rows := map[[2]uuid.UUID]providers.Mapping{}
+	w.rows, w.deleting = map[[2]uuid.UUID]providers.Mapping{}, map[uuid.UUID]state.Address{}
 	for _, m := range mappings {
-		rows[[2]uuid.UUID{m.Tenant, m.Group}] = m
+		w.rows[[2]uuid.UUID{m.Tenant, m.Group}] = m
 	}
-	groups := slices.Clone(w.in.Config.Groups)
-	bySlug := w.bySlug()
-	p.outside = w.markRenamed()
-	// Creation order is what tokens list groups in (L36): admin before member before viewer within a tenant.
-	slices.SortFunc(groups, func(a, b config.Group) int {
-		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Role, b.Role), strings.Compare(string(a.Address), string(b.Address)))
-	})
-	w.markTaken(groups, recorded, bySlug)
-	for _, g := range groups {
-		rec, has := recorded[g.Address]
-		delete(recorded, g.Address)
-		t := bySlug[g.Tenant]
-		switch {
-		case t == nil:
-			continue // config has said so
-		case has && !rec.Deleted && (rec.Name != g.Name || rec.Role != g.Role || rec.Tenant != t.ID):
-			diags = diags.Append(renamed(g, rec))
-			continue
-		case !t.Live():
-			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", g.Address, tenantAway(t)))
-			continue
-		case t.taken, t.blocked, t.renamed:
-			continue
-		case has && rec.Deleted && rec.Paused:
-			p.dormant = append(p.dormant, fmt.Sprintf("%s: taken back by run %s, paused until a wave of it is resumed", g.Address, rec.Run))
-			continue
-		}
-		c := w.planGroup(g, rec, has, t, rows)
-		if live, there := w.dir.groups[c.After.Group]; there && live.name != g.Name {
-			p.outside = append(p.outside, fmt.Sprintf("%s: the group is called %s in Self-auth now, and the application finds it by %s: rename it back", g.Address, live.name, g.Name))
-		}
-		t.groups = append(t.groups, wantedGroup{id: c.After.Group, members: g.Members})
-		if c.Action == "" {
-			p.unchanged++
-			continue
-		}
-		p.where[g.Address] = fmt.Sprintf("%s:%d", g.Pos.File, g.Pos.Line)
-		p.changes = append(p.changes, c)
+	for _, l := range w.liveClients {
+		p.clients[l.ID] = l
+		p.byClient[l.Name] = l.ID
 	}
-	for _, rec := range w.in.State.Objects {
-		if _, gone := recorded[rec.Address]; !gone || rec.Deleted {
+	for _, t := range c.Tenants {
+		p.declared[t.Address] = true
+	}
+	for _, g := range c.Groups {
+		p.declared[g.Address] = true
+	}
+	for _, x := range c.Clients {
+		p.declared[x.Address] = true
+	}
+	for _, a := range c.Accounts {
+		p.declared[a.Address] = true
+	}
+	for _, m := range c.Moved {
+		p.moved[m.To] = m.From
+	}
+	p.planTenants()
+	p.planGroups(c.Groups)
+	p.planGone(state.KindGroup)
+	p.planPolicies(c.Accounts)
+	p.planClients(c.Clients)
+	p.planGone(state.KindTenant, state.KindPolicy, state.KindClient)
+	p.orderLast()
+	return &p.objectPlan
+}
+
+// take returns what is recorded of a declared object, under its address or under the one it moved from.
+func (p *objectPlanner) take(a state.Address) (rec state.Object, from state.Address, has bool) {
+	if rec, has = p.recorded[a]; has && !rec.Deleted {
+		delete(p.recorded, a)
+		return rec, "", true
+	}
+	if before, ok := p.moved[a]; ok {
+		if old, there := p.recorded[before]; there && !old.Deleted && !p.declared[before] {
+			delete(p.recorded, before)
+			delete(p.recorded, a)
+			return old, before, true
+		}
+	}
+	delete(p.recorded, a)
+	return rec, "", has
+}
+
+// paused says whether an object was taken back and waits for a wave to go on; then it is left as it is.
+func (p *objectPlanner) paused(a state.Address, rec state.Object, has bool) bool {
+	if !has || !rec.Paused {
+		return false
+	}
+	p.dormant = append(p.dormant, fmt.Sprintf("%s: taken back by run %s, paused until a wave of it is resumed", a, rec.Run))
+	return true
+}
+
+// add puts a change into the plan; one without an action is none.
+func (p *objectPlanner) add(c ObjectChange, pos config.Pos) {
+	if c.Action == "" {
+		p.unchanged++
+		return
+	}
+	if c.From != "" {
+		c.Text = append(c.Text, "was "+string(c.From))
+	}
+	p.where[c.Address] = fmt.Sprintf("%s:%d", pos.File, pos.Line)
+	p.changes = append(p.changes, c)
+}
+
+// compare returns what of an object must be written: the wanted values that it does not have, and what it has instead.
+func compare(live, want state.Attributes) (was, will state.Attributes) {
+	was, will = state.Attributes{}, state.Attributes{}
+	for k, v := range want {
+		if live[k] == v {
 			continue
 		}
-		t := w.tenantOf(rec.Tenant)
+		will[k] = v
+		if live[k] != "" {
+			was[k] = live[k]
+		}
+	}
+	return was, will
+}
+
+// set leaves out the values that are not set.
+func set(a state.Attributes) state.Attributes {
+	out := state.Attributes{}
+	for k, v := range a {
+		if v != "" {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// settle compares an object that is there with what is wanted, and fills in action, images and text. drifted names are
+// those that somebody else changed since we wrote them.
+func (p *objectPlanner) settle(c *ObjectChange, live, want state.Attributes) {
+	c.Was, c.Will = compare(live, want)
+	if len(c.Will) > 0 || c.From != "" {
+		c.Action = Update
+	}
+	c.Text = append(c.Text, texts(c.Was, c.Will)...)
+	if c.Before == nil {
+		return
+	}
+	for _, k := range sortedNames(c.Will) {
+		if wrote := c.Before.Attributes[k]; wrote == want[k] && c.Before.Attributes != nil {
+			p.outside = append(p.outside, fmt.Sprintf("%s: %s was set to %s: set back", c.Address, label(k), quoted(live[k])))
+		}
+	}
+}
+
+func sortedNames(a state.Attributes) []string {
+	names := make([]string, 0, len(a))
+	for k := range a {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// texts says in words what changes.
+func texts(was, will state.Attributes) (list []string) {
+	for _, k := range sortedNames(will) {
 		switch {
-		case t != nil && t.renamed:
-			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is called %s now", rec.Address, t.Slug))
-		case !slices.Contains(w.in.Config.Blocks, blockOf(rec.Address)):
-			diags = diags.Append(removed(rec))
-		case t != nil && t.Live() && !slices.Contains(w.in.Config.DataBlocks, blockOf(rec.Address)):
-			diags = diags.Append(removed(rec))
-		case t != nil && t.Live():
-			p.dormant = append(p.dormant, fmt.Sprintf("%s: the data of its for_each names it no more (L31); it is kept", rec.Address))
+		case will[k] == "":
+			list = append(list, fmt.Sprintf("%s: %s -> not set", label(k), quoted(was[k])))
+		case was[k] == "":
+			list = append(list, fmt.Sprintf("%s: %s", label(k), quoted(will[k])))
 		default:
-			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", rec.Address, tenantAway(t)))
+			list = append(list, fmt.Sprintf("%s: %s -> %s", label(k), quoted(was[k]), quoted(will[k])))
 		}
 	}
-	return p, diags
+	return list
 }
 
-// maxGeneration is how far a group of ours is looked for where the state is lost.
+func label(name string) string {
+	switch name {
+	case "mapping":
+		return "mapping row"
+	case "strangers":
+		return "members who do not belong"
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
+
+const shownText = 120
+
+func quoted(v string) string {
+	switch {
+	case v == "":
+		return "not set"
+	case len(v) > 2 && strings.Contains("[{", v[:1]):
+	default:
+		return v
+	}
+	var list []uuid.UUID
+	if json.Unmarshal([]byte(v), &list) == nil {
+		return fmt.Sprintf("%d", len(list))
+	}
+	if r := []rune(v); len(r) > shownText {
+		return string(r[:shownText]) + "…"
+	}
+	return v
+}
+
+// planGone plans what is recorded and declared no more.
+func (p *objectPlanner) planGone(kinds ...state.Kind) {
+	for _, rec := range p.in.State.Objects {
+		if _, gone := p.recorded[rec.Address]; !gone || rec.Deleted || !slices.Contains(kinds, rec.Kind) {
+			continue
+		}
+		if p.paused(rec.Address, rec, true) {
+			continue
+		}
+		switch rec.Kind {
+		case state.KindTenant:
+			before := rec
+			p.add(ObjectChange{Address: rec.Address, Kind: rec.Kind, Action: Forget, Before: &before, Was: state.Attributes{}, Will: state.Attributes{},
+				Text: []string{"tenant " + rec.Attributes["slug"] + " is declared no more: its row stays"}}, config.Pos{})
+		case state.KindGroup:
+			p.goneGroup(rec)
+		case state.KindPolicy:
+			p.gonePolicy(rec)
+		case state.KindClient:
+			p.goneClient(rec)
+		}
+	}
+}
+
+// orderLast puts what must wait for the users behind: deletions, and where groups go the changes of clients, which let
+// go of them.
+func (p *objectPlanner) orderLast() {
+	groupsGo := slices.ContainsFunc(p.changes, func(c ObjectChange) bool { return c.Kind == state.KindGroup && c.Action == Delete })
+	for i := range p.changes {
+		c := &p.changes[i]
+		c.Last = c.Action == Delete || c.Action == Forget || groupsGo && c.Kind == state.KindClient && c.Action == Update
+	}
+	rank := func(c ObjectChange) int {
+		order := []state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient}
+		n := slices.Index(order, c.Kind)
+		if c.Last {
+			return 10 - n // a client lets go of groups before they go
+		}
+		return n
+	}
+	slices.SortStableFunc(p.changes, func(a, b ObjectChange) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// maxGeneration is how far an object of ours is looked for where the state is lost.
 const maxGeneration = 16
-
-// generation is that of the group of ours which Self-auth has at an address; 1 where it has none.
-func (w *world) generation(a state.Address) int {
-	for gen := maxGeneration; gen > 1; gen-- {
-		if _, there := w.dir.groups[state.GroupID(w.lineage, a, gen)]; there {
-			return gen
-		}
-	}
-	return 1
-}
 
 func (w *world) tenantOf(id uuid.UUID) *tenant {
 	if i := w.tenantIndex(id); i >= 0 {
@@ -116,89 +273,14 @@ func (w *world) tenantOf(id uuid.UUID) *tenant {
 	return nil
 }
 
-// markRenamed finds tenants whose slug is not the one under which their groups were made. Following them is a later
-// version's: until then their groups and users stay as they are.
-func (w *world) markRenamed() (outside []string) {
-	for _, o := range w.in.State.Objects {
-		if t := w.tenantOf(o.Tenant); t != nil && !o.Deleted && t.Slug != o.TenantSlug && !t.renamed {
-			t.renamed = true
-			outside = append(outside, fmt.Sprintf("tenant %s was called %s when its groups were made: following a new slug is not in this version; its groups and users stay as they are. Set the slug back to go on with it", t.Slug, o.TenantSlug))
-		}
-	}
-	return outside
-}
-
 func (w *world) bySlug() map[string]*tenant {
 	m := make(map[string]*tenant, len(w.tenants))
 	for i := range w.tenants {
-		m[w.tenants[i].Slug] = &w.tenants[i]
+		if t := &w.tenants[i]; !t.Deleted || m[t.Slug] == nil {
+			m[t.Slug] = t
+		}
 	}
 	return m
-}
-
-// markTaken finds the tenants of which a wanted group name is held by an entry that is not ours: they are skipped
-// as a whole, so that nobody of them is moved into half of his groups.
-func (w *world) markTaken(groups []config.Group, recorded map[state.Address]state.Object, bySlug map[string]*tenant) {
-	for _, g := range groups {
-		t := bySlug[g.Tenant]
-		if t == nil {
-			continue
-		}
-		holder, held := w.dir.byName[g.Name]
-		rec, has := recorded[g.Address]
-		ours := has && rec.Group == holder || held && holder == state.GroupID(w.lineage, g.Address, w.generation(g.Address))
-		if held && !ours || !held && w.dir.nameTaken(w.dir.hash(g.Name)) {
-			t.taken = true
-		}
-	}
-}
-
-func (w *world) planGroup(g config.Group, rec state.Object, has bool, t *tenant, rows map[[2]uuid.UUID]providers.Mapping) ObjectChange {
-	gen := w.generation(g.Address)
-	if has {
-		gen = rec.Generation
-		if _, there := w.dir.groups[rec.Group]; rec.Deleted || !there {
-			gen++ // the id is blocked for days
-		}
-	}
-	after := state.Object{Address: g.Address, Group: state.GroupID(w.lineage, g.Address, gen), Generation: gen, Name: g.Name,
-		Description: g.Description, Tenant: t.ID, TenantSlug: t.Slug, Role: g.Role, Mapped: true}
-	c := ObjectChange{Address: g.Address, After: &after}
-	if has {
-		before := rec
-		c.Before = &before
-		after.Run = rec.Run
-	}
-	live, there := w.dir.groups[after.Group]
-	row, mapped := rows[[2]uuid.UUID{t.ID, after.Group}]
-	c.CreateGroup = !there
-	c.Describe = there && live.description != g.Description
-	c.Map = !mapped || row.GroupName != g.Name || row.Role != g.Role
-	if has && rec.Group != after.Group {
-		if _, old := rows[[2]uuid.UUID{t.ID, rec.Group}]; old {
-			c.Unmap = []uuid.UUID{rec.Group}
-		}
-	}
-	switch {
-	case c.CreateGroup:
-		c.Action = Create
-		c.Text = append(c.Text, fmt.Sprintf("group %s, mapped as %s", g.Name, g.Role))
-		if has && !rec.Deleted {
-			c.Text = append(c.Text, "the group that we had made is gone")
-		}
-	case !has || rec.Deleted:
-		c.Action = Recover
-		c.Text = append(c.Text, fmt.Sprintf("group %s is ours already, mapped as %s", g.Name, g.Role))
-	case c.Describe || c.Map:
-		c.Action = Update
-		if c.Describe {
-			c.Text = append(c.Text, "description: "+g.Description)
-		}
-		if c.Map {
-			c.Text = append(c.Text, fmt.Sprintf("mapping row: %s as %s", g.Name, g.Role))
-		}
-	}
-	return c
 }
 
 func tenantAway(t *tenant) string {
@@ -211,72 +293,6 @@ func tenantAway(t *tenant) string {
 	return t.Status
 }
 
-// blockOf is the block of an instance: group.admins of group.admins["acme"].
-func blockOf(a state.Address) string {
-	block, _, _ := strings.Cut(string(a), "[")
-	return block
-}
-
-func renamed(g config.Group, rec state.Object) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Group changed in place",
-		Detail: fmt.Sprintf("%s (%s:%d) was made as group %q of tenant %q, mapped as %s, and is now declared as %q of %q, mapped as %s. Renaming a group or moving it is not in this version. Set it back to what it was.",
-			g.Address, g.Pos.File, g.Pos.Line, rec.Name, rec.TenantSlug, rec.Role, g.Name, g.Tenant, g.Role)}
-}
-
-func removed(rec state.Object) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Group no longer declared",
-		Detail: fmt.Sprintf("%s (group %q of tenant %q) was made by run %s and no configuration declares it any more. Deleting a group by an edit is not in this version. Declare it again, or take it back with:\n\n    anthill rollback -run %s",
-			rec.Address, rec.Name, rec.TenantSlug, rec.Run, rec.Run)}
-}
-
-// mappedGroups indexes the mapping rows of live tenants and blocks tenants that share a group (L40).
-func (w *world) mappedGroups(mappings []providers.Mapping) (violations []string) {
-	w.mapped = map[uuid.UUID][]int{}
-	for _, m := range mappings {
-		t := w.tenantIndex(m.Tenant)
-		if t < 0 || w.tenants[t].Deleted || slices.Contains(w.mapped[m.Group], t) {
-			continue
-		}
-		w.mapped[m.Group] = append(w.mapped[m.Group], t)
-	}
-	byName := map[string][]int{}
-	for _, m := range mappings {
-		if t := w.tenantIndex(m.Tenant); t >= 0 && !w.tenants[t].Deleted && !slices.Contains(byName[m.GroupName], t) {
-			byName[m.GroupName] = append(byName[m.GroupName], t)
-		}
-	}
-	for name, of := range byName {
-		if len(of) > 1 {
-			violations = append(violations, w.blockSharers(name, of))
-		}
-	}
-	for id, of := range w.mapped {
-		if len(of) > 1 {
-			name := w.dir.groups[id].name
-			if name == "" {
-				name = mappedName(mappings, id)
-			}
-			if len(byName[name]) < 2 {
-				violations = append(violations, w.blockSharers(name, of))
-			}
-		}
-	}
-	slices.Sort(violations)
-	return violations
-}
-
-// mappedName is what the mapping rows call a group that Self-auth does not have.
-func mappedName(mappings []providers.Mapping, id uuid.UUID) string {
-	i := slices.IndexFunc(mappings, func(m providers.Mapping) bool { return m.Group == id })
-	return mappings[i].GroupName
-}
-
-func (w *world) blockSharers(group string, of []int) string {
-	slugs := make([]string, len(of))
-	for i, t := range of {
-		w.tenants[t].blocked = true
-		slugs[i] = w.tenants[t].Slug
-	}
-	slices.Sort(slugs)
-	return fmt.Sprintf("group %s is mapped to more than one tenant: %s", group, strings.Join(slugs, ", "))
+func fail(summary, format string, args ...any) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...)}
 }

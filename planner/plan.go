@@ -69,26 +69,30 @@ type Identity struct {
 // Action is what happens to an object.
 type Action string
 
-// The actions of this version.
+// The actions.
 const (
 	Create  Action = "create"
 	Update  Action = "update"
-	Delete  Action = "delete"  // only by a rollback
+	Replace Action = "replace" // deleted and made again
+	Delete  Action = "delete"
+	Adopt   Action = "adopt"   // there before us: taken over
 	Recover Action = "recover" // there already and provably ours: recorded
+	Forget  Action = "forget"  // no longer declared: it stays as it is
 )
 
-// ObjectChange is the change of one object: here a group with its mapping row.
+// ObjectChange is the change of one object; that of a group includes its mapping row.
 type ObjectChange struct {
-	Address     state.Address `json:"address"`
-	Action      Action        `json:"action"`
-	Before      *state.Object `json:"before,omitempty"` // recorded; nil: nothing
-	After       *state.Object `json:"after,omitempty"`  // as it will be recorded; nil: forgotten
-	CreateGroup bool          `json:"create_group,omitempty"`
-	DeleteGroup bool          `json:"delete_group,omitempty"`
-	Describe    bool          `json:"describe,omitempty"` // write After.Description
-	Map         bool          `json:"map,omitempty"`      // insert or repair the mapping row
-	Unmap       []uuid.UUID   `json:"unmap,omitempty"`    // groups whose mapping rows of the tenant go
-	Text        []string      `json:"-"`                  // what changes, for people
+	Address state.Address    `json:"address"`
+	From    state.Address    `json:"from,omitempty"` // recorded under this address before (moved, L32)
+	Kind    state.Kind       `json:"kind"`
+	Action  Action           `json:"action"`
+	Before  *state.Object    `json:"before,omitempty"` // recorded; nil: nothing
+	After   *state.Object    `json:"after,omitempty"`  // as it will be recorded; nil: forgotten
+	Was     state.Attributes `json:"was"`              // observed, of what is written; nil: it is not there
+	Will    state.Attributes `json:"will"`             // nil: it goes
+	Unmap   []uuid.UUID      `json:"unmap,omitempty"`  // groups that are gone and whose mapping rows of the tenant go
+	Last    bool             `json:"last,omitempty"`   // carried out after the users
+	Text    []string         `json:"-"`                // what changes, for people
 }
 
 // SegmentKind is what the users of a segment have in common.
@@ -125,6 +129,8 @@ type Shape struct {
 	Leave      []uuid.UUID      `json:"leave,omitempty"` // sorted
 	Keep       []uuid.UUID      `json:"keep,omitempty"`  // memberships that stay recorded as ours, sorted
 	Link       bool             `json:"link,omitempty"`
+	Mail       bool             `json:"mail,omitempty"`   // the person's address follows the row
+	Away       bool             `json:"away,omitempty"`   // recorded: the person sleeps as its row does (L27)
 	Method     state.Method     `json:"method,omitempty"` // 0: not written
 	Complete   bool             `json:"complete,omitempty"`
 	Wave       string           `json:"wave,omitempty"`   // recorded with the user
@@ -141,6 +147,7 @@ type UserChange struct {
 	Before state.Digest // of the row, zero when Shape.RowGone
 	Shape  int          // index into the segment's table
 	Record int64        // SegmentRestore: journal record whose image and prior are restored
+	Person uuid.UUID    // with PersonAdopt: who is taken over
 }
 
 // WaveEffect is what apply does to a wave as a whole.
@@ -172,8 +179,12 @@ type HazardCode string
 
 // The hazards of this version.
 const (
-	OverLimit   HazardCode = "OVER_LIMIT"
-	DeletesData HazardCode = "DELETES_DATA"
+	OverLimit    HazardCode = "OVER_LIMIT"
+	DeletesData  HazardCode = "DELETES_DATA"
+	LoginGap     HazardCode = "LOGIN_GAP"
+	EndsSessions HazardCode = "ENDS_SESSIONS"
+	LocksOut     HazardCode = "LOCKS_OUT_USERS"
+	AdoptsPerson HazardCode = "ADOPTS_PERSON"
 )
 
 // Hazard is a risk of a plan, to be allowed by code and count when the plan is made (L41).
@@ -263,6 +274,8 @@ type TenantEffect struct {
 	Create   int64     `json:"create"` // persons made
 	Enable   int64     `json:"enable"` // persons found ours: recovered or enabled again
 	Found    int64     `json:"found"`  // linked before us (L29)
+	Adopt    int64     `json:"adopt"`  // persons taken over
+	Mail     int64     `json:"mail"`   // persons whose address follows
 	Expire   int64     `json:"expire"`
 	Delete   int64     `json:"delete"`
 	Join     int64     `json:"join"` // memberships

@@ -31,6 +31,7 @@ type fake struct {
 	mappings []providers.Mapping
 	persons  []providers.Person
 	groups   []providers.Group
+	clients  []providers.Client
 	state    *state.State
 	recorded []state.User
 	config   *config.Config
@@ -41,6 +42,8 @@ type fake struct {
 func (f *fake) Tenants(context.Context) ([]providers.Tenant, error)   { return f.tenants, nil }
 func (f *fake) Mappings(context.Context) ([]providers.Mapping, error) { return f.mappings, nil }
 func (f *fake) Groups(context.Context) ([]providers.Group, error)     { return f.groups, nil }
+func (f *fake) Clients(context.Context) ([]providers.Client, error)   { return f.clients, nil }
+func (f *fake) Recycled(context.Context) ([]uuid.UUID, error)         { return nil, nil }
 func (f *fake) OtherNames(context.Context) ([]string, error) {
 	return []string{"admin", "idm_admin"}, nil
 }
@@ -207,7 +210,8 @@ func (f *fake) group(g config.Group, member uuid.UUID) uuid.UUID {
 		f.groups = append(f.groups, providers.Group{ID: gid, Name: g.Name})
 		tenant := map[string]uuid.UUID{"acme": acme, "globex": globex}[g.Tenant]
 		f.mappings = append(f.mappings, providers.Mapping{Tenant: tenant, Group: gid, GroupName: g.Name, Role: g.Role})
-		f.state.Objects = append(f.state.Objects, state.Object{Address: g.Address, Group: gid, Generation: 1, Name: g.Name, Tenant: tenant, TenantSlug: g.Tenant, Role: g.Role, Mapped: true, Run: "r"})
+		f.state.Objects = append(f.state.Objects, state.Object{Address: g.Address, Kind: state.KindGroup, ID: gid, Generation: 1, Tenant: tenant, TenantSlug: g.Tenant, Run: "r",
+			Attributes: state.Attributes{"name": g.Name, "mapping": g.Role.String() + " " + g.Name}})
 	}
 	f.groups[i].Members = append(f.groups[i].Members, member)
 	return gid
@@ -441,7 +445,7 @@ func TestObjects(t *testing.T) {
 	f := newFake(t)
 	var order []string
 	for _, o := range f.must(t).plan.Objects {
-		order = append(order, string(o.Action)+" "+o.After.Name)
+		order = append(order, string(o.Action)+" "+o.After.Attributes["name"])
 	}
 	want := []string{"create tenant_acme_admins", "create tenant_acme_users", "create tenant_globex_admins", "create tenant_globex_users"}
 	if diff := cmp.Diff(want, order); diff != "" {
@@ -459,7 +463,7 @@ func TestObjects(t *testing.T) {
 		t.Errorf("dormant: %v", m.plan.Analysis.Dormant)
 	}
 	f.config.DataBlocks = nil // an edit did
-	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "not in this version") {
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "no other group that is mapped") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -15,7 +15,6 @@ const (
 	SkipTenantCancelled
 	SkipTenantBlocked
 	SkipGroupTaken
-	SkipTenantRenamed
 	SkipOpenRun
 	SkipPaused
 	SkipLinkUnknown
@@ -26,6 +25,8 @@ const (
 	SkipEmailTaken
 	SkipUnverified
 	SkipName
+	SkipHolderAway
+	SkipHolderForeign
 	skipEnd
 )
 
@@ -38,7 +39,6 @@ var skipWords = [...]struct{ code, text string }{
 	SkipTenantCancelled: {"tenant_cancelled", "tenant cancelled"},
 	SkipTenantBlocked:   {"isolation", "tenant blocked: its isolation does not hold"},
 	SkipGroupTaken:      {"group_taken", "tenant blocked: a wanted group name is held by an entry that is not ours"},
-	SkipTenantRenamed:   {"tenant_renamed", "tenant blocked: its slug changed since its groups were made"},
 	SkipOpenRun:         {"open_run", "belongs to a run that is still open"},
 	SkipPaused:          {"paused", "waits for a paused wave"},
 	SkipLinkUnknown:     {"link_unknown", "linked to a person that Self-auth does not have"},
@@ -48,6 +48,8 @@ var skipWords = [...]struct{ code, text string }{
 	SkipShared:          {"shared_email", "same address on another live user"},
 	SkipEmailTaken:      {"email_taken", "a person in Self-auth has the address already"},
 	SkipUnverified:      {"unverified", "address never verified"},
+	SkipHolderAway:      {"holder_expired", "the person with the address is expired in Self-auth"},
+	SkipHolderForeign:   {"holder_foreign", "the person with the address is in a group of another tenant, or has another user"},
 	SkipName:            {"name", "no name can be made that Self-auth takes"},
 }
 

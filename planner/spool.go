@@ -37,6 +37,9 @@ type entry struct {
 	Name       uint64    // hash of the name to be made; 0 with Own
 	Mail       uint64
 	Digest     state.Digest
+	Inactive   bool      // the row is suspended, inactive or deleted (L27)
+	Differs    bool      // the address of the user's own person is not the row's (L26)
+	Adopt      uuid.UUID // a person who holds the verified address and may be taken over
 
 	// of the record
 	Standing  state.Standing
@@ -46,6 +49,7 @@ type entry struct {
 	Ours      bool
 	LinkOurs  bool
 	RecTenant uuid.UUID
+	Away      bool
 	Groups    []uuid.UUID
 }
 
@@ -62,11 +66,16 @@ const (
 	bitLinkOurs
 	bitVerified
 	bitLink
+	bitInactive
+	bitDiffers
+	bitAway
+	bitAdopt
 )
 
 func (e *entry) bits() uint64 {
 	var b uint64
-	for i, on := range []bool{e.Row, e.Rec, e.Deleted, e.Password, e.Completed, e.Own, e.OwnOurs, e.Expired, e.Ours, e.LinkOurs, e.Verified, e.Link != uuid.Nil} {
+	for i, on := range []bool{e.Row, e.Rec, e.Deleted, e.Password, e.Completed, e.Own, e.OwnOurs, e.Expired, e.Ours, e.LinkOurs, e.Verified, e.Link != uuid.Nil,
+		e.Inactive, e.Differs, e.Away, e.Adopt != uuid.Nil} {
 		if on {
 			b |= 1 << i
 		}
@@ -75,7 +84,9 @@ func (e *entry) bits() uint64 {
 }
 
 func (e *entry) setBits(b uint64) {
-	for i, on := range []*bool{&e.Row, &e.Rec, &e.Deleted, &e.Password, &e.Completed, &e.Own, &e.OwnOurs, &e.Expired, &e.Ours, &e.LinkOurs, &e.Verified} {
+	var link bool // told by the id itself
+	for i, on := range []*bool{&e.Row, &e.Rec, &e.Deleted, &e.Password, &e.Completed, &e.Own, &e.OwnOurs, &e.Expired, &e.Ours, &e.LinkOurs, &e.Verified, &link,
+		&e.Inactive, &e.Differs, &e.Away} {
 		*on = b&(1<<i) != 0
 	}
 }
@@ -120,6 +131,9 @@ func (s *spool) write(e *entry) error {
 		b = binary.BigEndian.AppendUint64(b, e.Name)
 		b = binary.BigEndian.AppendUint64(b, e.Mail)
 		b = append(b, e.Digest[:]...)
+		if bits&bitAdopt != 0 {
+			b = append(b, e.Adopt[:]...)
+		}
 	}
 	if bits&bitRec != 0 {
 		b = binary.AppendUvarint(b, uint64(e.Wave))
@@ -207,6 +221,9 @@ func (d *decoder) entry(e *entry) {
 		}
 		e.Name, e.Mail = d.u64(), d.u64()
 		d.bytes(e.Digest[:])
+		if bits&bitAdopt != 0 {
+			d.bytes(e.Adopt[:])
+		}
 	}
 	if e.Rec {
 		e.Wave, e.Policy = int(d.uvarint()), int(d.uvarint())

@@ -78,7 +78,7 @@ func sinceTakenBack(made []state.Record) []state.Record {
 // impossible says why a user cannot be moved again by undoing a rollback.
 func (u *undo) impossible(made []state.Record) string {
 	for _, r := range made {
-		if r.Effect.Act == state.PersonDelete {
+		if r.Effect.Act == state.PersonDelete && !u.recycled[r.Effect.Person] {
 			return "its person was deleted; once the wave goes on, the next plan makes a new one"
 		}
 	}
@@ -151,18 +151,22 @@ func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.Us
 	}
 	s := Shape{Tenant: tenant, Relies: providers.ReliesLink, RowGone: row == nil, Wave: oldest.Wave, Policy: oldest.After.Policy,
 		Join: u.remake(left), Leave: joined, Generation: oldest.After.Generation, Ours: oldest.After.Ours, LinkOurs: oldest.After.LinkOurs,
-		Act: u.act(made, row != nil), Restore: row != nil && writesRow(made), Standing: state.RolledBack}
+		Act: u.act(made, row), Restore: row != nil && writesRow(made), Standing: state.RolledBack}
 	if row == nil {
 		s.Join = nil // undoing never gives back to a person whose row is gone
 	}
 	if p := oldest.Prior; p != nil && p.Standing == state.Moved && row != nil {
 		s.Standing, s.Generation, s.Ours, s.LinkOurs, s.Policy = state.Moved, p.Generation, p.Ours, p.LinkOurs, p.Policy
 		s.Keep = slices.DeleteFunc(u.remake(p.Groups), func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
+		s.Away = p.Away || s.Act == state.PersonNone && asleep(made)
 		for _, g := range p.Groups {
 			u.needed[g] = true
 		}
 	}
 	c := UserChange{User: oldest.User, Record: oldest.ID}
+	if m := slices.IndexFunc(made, func(r state.Record) bool { return r.Effect.Mail }); m >= 0 && s.Standing == state.Moved {
+		s.Mail, c.Record = true, made[m].ID // its journal record has the addresses that the person held
+	}
 	if row != nil {
 		c.Before = providers.DigestUser(*row, providers.ReliesLink)
 	}
@@ -241,7 +245,7 @@ func (u *undo) remake(groups []uuid.UUID) []uuid.UUID {
 }
 
 // act is what undoing does to the person.
-func (u *undo) act(made []state.Record, row bool) state.PersonAct {
+func (u *undo) act(made []state.Record, row *providers.User) state.PersonAct {
 	if recovered(made[0]) {
 		if u.DeletePersons {
 			return state.PersonDelete
@@ -261,15 +265,26 @@ func (u *undo) act(made []state.Record, row bool) state.PersonAct {
 		case state.PersonEnable:
 			return state.PersonExpire
 		case state.PersonExpire:
-			if !row {
+			// Undoing gives no access to whom the application gives none.
+			if row == nil || row.Deleted || row.Status != "active" && r.After.Away {
 				return state.PersonNone
 			}
 			return state.PersonEnable
 		case state.PersonDelete:
-			return state.PersonNone
+			return state.PersonRevive
+		case state.PersonRevive:
+			if u.DeletePersons {
+				return state.PersonDelete
+			}
+			return state.PersonExpire
 		}
 	}
 	return state.PersonNone
+}
+
+// asleep says whether the records put the person to sleep with its row (L27).
+func asleep(made []state.Record) bool {
+	return made[0].Effect.Act == state.PersonExpire && made[0].After.Away
 }
 
 func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
@@ -285,10 +300,13 @@ func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
 	switch s.Act {
 	case state.PersonExpire:
 		f.Expire++
-	case state.PersonEnable:
+	case state.PersonEnable, state.PersonRevive:
 		f.Enable++
 	case state.PersonDelete:
 		f.Delete++
+	}
+	if s.Mail {
+		f.Mail++
 	}
 	if row != nil {
 		f.Restore++

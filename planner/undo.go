@@ -17,6 +17,7 @@ import (
 type UndoInput struct {
 	Input                                                                                 // Config stays nil: a rollback needs no configuration
 	Records       func(ctx context.Context, runs []string) iter.Seq2[state.Record, error] // state.Store.Records
+	ObjectRecords func(ctx context.Context, runs []string) ([]state.ObjectRecord, error)  // state.Store.ObjectRecords
 	Run           string                                                                  // -run; "" = the latest that is to be undone, or with Waves or Tenants all of them
 	Waves         []string                                                                // -wave
 	Tenants       []uuid.UUID                                                             // -tenant
@@ -40,7 +41,18 @@ func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics,
 	}
 	u.world = w
 	w.mappedGroups(mappings)
-	u.remade = u.remadeGroups()
+	w.rows = map[[2]uuid.UUID]providers.Mapping{}
+	for _, m := range mappings {
+		w.rows[[2]uuid.UUID{m.Tenant, m.Group}] = m
+	}
+	if u.whole() {
+		if err := u.foldObjects(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := u.readRecycled(ctx); err != nil {
+		return nil, nil, err
+	}
 	if err := u.users(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -70,7 +82,9 @@ type undo struct {
 	conflicts []ConflictView
 	lost      int64 // conflicts in all
 	live      int64
-	remade    map[uuid.UUID]uuid.UUID // groups taken back -> their next generation, when a rollback is undone
+	chains    []objectChain
+	remade    map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
+	recycled  map[uuid.UUID]bool      // deleted entries that can be brought back
 }
 
 // changed says whether the runs to undo have changed anything.
@@ -140,17 +154,6 @@ func (u *undo) standAgain(r state.RunInfo) (again []string) {
 	return again
 }
 
-// remadeGroups maps groups that a rollback took back to the ids that they get when that rollback is undone.
-func (u *undo) remadeGroups() map[uuid.UUID]uuid.UUID {
-	m := map[uuid.UUID]uuid.UUID{}
-	for _, o := range u.State.Objects {
-		if o.Deleted && u.seeds[o.Run] && u.whole() {
-			m[o.Group] = state.GroupID(u.lineage, o.Address, o.Generation+1)
-		}
-	}
-	return m
-}
-
 // users merges records, recorded users and rows, all in the order of tenant id, user id.
 func (u *undo) users(ctx context.Context) error {
 	nextRow, stopRows := iter.Pull2(u.Database.Users(ctx))
@@ -160,8 +163,9 @@ func (u *undo) users(ctx context.Context) error {
 	row, rowErr, rows := nextRow()
 	user, userErr, users := nextUser()
 	advanceRow := func() {
-		if rows && rowErr == nil && !row.Deleted {
-			if t := u.tenantIndex(row.Tenant); t >= 0 && !u.tenants[t].Deleted {
+		if t := u.tenantIndex(row.Tenant); rows && rowErr == nil && t >= 0 {
+			u.tenants[t].refers++
+			if !row.Deleted && !u.tenants[t].Deleted {
 				u.live++
 				u.tenants[t].live++
 			}
@@ -253,48 +257,6 @@ func (u *undo) need(r state.User) {
 			u.needed[g] = true
 		}
 	}
-}
-
-// madeBySeed says whether an object goes with the runs to undo: made by one, or made again for it by undoing a rollback.
-func (u *undo) madeBySeed(o state.Object) bool {
-	if u.seeds[o.Run] {
-		return true
-	}
-	return u.seedKind == state.RunApply && !o.Deleted && slices.Contains(u.from, o.Run) &&
-		slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool { return r.ID == o.Run && r.Kind == state.RunRollback })
-}
-
-// objects takes back the groups and mapping rows that the runs made and that no moved user needs, and makes those
-// again that an undone rollback had taken back.
-func (u *undo) objects(p *Plan) {
-	for _, o := range u.State.Objects {
-		switch {
-		case !u.madeBySeed(o):
-		case o.Deleted && u.seedKind == state.RunApply: // burnt, or taken back already
-		case o.Deleted:
-			before, after := o, o
-			after.Generation++
-			after.Group = state.GroupID(u.lineage, o.Address, after.Generation)
-			after.Deleted, after.Paused, after.Mapped = false, false, true
-			p.Objects = append(p.Objects, ObjectChange{Address: o.Address, Action: Create, Before: &before, After: &after, CreateGroup: true, Map: true,
-				Text: []string{"group " + o.Name + ", made again"}})
-		case !u.needed[o.Group]:
-			before, after := o, o
-			// Without a pause that can be lifted it would stay away for ever.
-			after.Deleted, after.Paused, after.Mapped = true, len(u.paused) > 0, false
-			p.Objects = append(p.Objects, ObjectChange{Address: o.Address, Action: Delete, Before: &before, After: &after, DeleteGroup: true,
-				Text: []string{"group " + o.Name + " and its mapping row"}})
-		}
-	}
-	slices.SortStableFunc(p.Objects, func(a, b ObjectChange) int {
-		if a.After.TenantSlug != b.After.TenantSlug {
-			if a.After.TenantSlug < b.After.TenantSlug {
-				return -1
-			}
-			return 1
-		}
-		return int(a.After.Role) - int(b.After.Role)
-	})
 }
 
 // finish fills in what the reader sees, and the pauses.

@@ -24,6 +24,9 @@ type Directory interface {
 	Groups(ctx context.Context) ([]Group, error)          // all, built-in ones too, sorted by id
 	// OtherNames are the names in use that are neither persons' nor groups': service accounts, clients.
 	OtherNames(ctx context.Context) ([]string, error)
+	Clients(ctx context.Context) ([]Client, error) // OAuth2 clients, sorted by name
+	// Recycled are the ids of the deleted entries that can be brought back; none where the account may not see them.
+	Recycled(ctx context.Context) ([]uuid.UUID, error)
 }
 
 // Rows is what apply does to Postgres.
@@ -36,6 +39,10 @@ type Rows interface {
 	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes them.
 	Map(ctx context.Context, m []Mapping) error
 	Unmap(ctx context.Context, tenant, group uuid.UUID) error
+	// Mapping returns a mapping row; nil: there is none.
+	Mapping(ctx context.Context, tenant, group uuid.UUID) (*Mapping, error)
+	// Tenants, read and written one by one; see Objects.
+	Objects
 	// Upgrade carries out one schema step. It is idempotent: a step in effect already is left alone, what a kill
 	// left half (an invalid index) is recognised and made again. progress may be nil.
 	Upgrade(ctx context.Context, step SchemaStep, progress func(done, total int64)) error
@@ -62,8 +69,24 @@ type Accounts interface {
 	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error // never called with none
 	// Members returns which of the persons are direct members of the group.
 	Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error)
-	Group(ctx context.Context, id uuid.UUID) (*Group, error) // nil: no such group
-	CreateGroup(ctx context.Context, g NewGroup) error
-	Describe(ctx context.Context, group uuid.UUID, description string) error // "" purges it
-	DeleteGroup(ctx context.Context, id uuid.UUID) error
+	// Readdress gives persons another set of addresses each, the primary one first; none takes them away.
+	Readdress(ctx context.Context, person uuid.UUID, mails []string) error
+	// Revive brings entries back from the recycle bin. Those who are there already are fine.
+	Revive(ctx context.Context, ids []uuid.UUID) error
+	// Groups, policies and clients, read and written one by one.
+	Objects
+}
+
+// Objects is what apply does to declared objects of a provider's kinds. Attributes are those of state.Attributes; an
+// empty text is a value that is not set.
+type Objects interface {
+	// ReadObject returns what an object is now, and its id: by id, or by name where the id is zero. nil: there is none.
+	ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID, name string) (state.Attributes, uuid.UUID, error)
+	// CreateObject makes an object and returns its id: the one that is given, or where the server chooses (an
+	// oauth2_client) that one. Conflict when the name is in use, Burnt when a deleted entry has the id.
+	CreateObject(ctx context.Context, kind state.Kind, id uuid.UUID, a state.Attributes) (uuid.UUID, error)
+	// ChangeObject writes those attributes of to that differ from from, what the object has now.
+	ChangeObject(ctx context.Context, kind state.Kind, id uuid.UUID, from, to state.Attributes) error
+	// DeleteObject deletes it; a policy is taken off its group, a tenant's row is only marked. NotFound when there is none.
+	DeleteObject(ctx context.Context, kind state.Kind, id uuid.UUID, was state.Attributes) error
 }

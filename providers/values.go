@@ -1,6 +1,9 @@
 package providers
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/google/uuid"
 
 	"anthill/state"
@@ -14,6 +17,17 @@ type Tenant struct {
 	Plan    string
 	Status  string // active, suspended, cancelled
 	Deleted bool
+	// Settings are JSON with sorted keys.
+	Settings string
+}
+
+// Attributes are the row as an object.
+func (t Tenant) Attributes() state.Attributes {
+	a := state.Attributes{"slug": t.Slug, "name": t.Name, "plan": t.Plan, "status": t.Status, "settings": t.Settings}
+	if t.Deleted {
+		a["deleted"] = "true"
+	}
+	return a
 }
 
 // Live says whether the tenant's users may be moved (L7).
@@ -61,6 +75,21 @@ type Group struct {
 	Description string
 	Builtin     bool // in the system's uuid range
 	Members     []uuid.UUID
+	Policy      state.Attributes // its account policy; nil: none is enabled
+	Place       int              // in the order of creation
+}
+
+// PolicyAttributes are the attributes of an account policy.
+func PolicyAttributes() []string {
+	return []string{"allow_primary_cred_fallback", "auth_password_minimum_length", "authsession_expiry", "credential_type_minimum", "limit_search_max_filter_test",
+		"limit_search_max_results", "privilege_expiry", "webauthn_attestation_ca_list"}
+}
+
+// Client is an OAuth2 client of the directory.
+type Client struct {
+	ID         uuid.UUID
+	Name       string
+	Attributes state.Attributes
 }
 
 // Identity is what a token says of itself and may do (`/v1/self`).
@@ -72,6 +101,14 @@ type Identity struct {
 	Writes     WriteRight
 	Missing    []string // what the account lacks for apply: built-in groups by name
 	Unreadable []string // what the account lacks even for planning
+}
+
+// In says whether the account is in a built-in group.
+func (i Identity) In(group string) bool {
+	return slices.ContainsFunc(i.Groups, func(g string) bool {
+		name, _, _ := strings.Cut(g, "@")
+		return name == group
+	})
 }
 
 // WriteRight is whether a token may write.
@@ -133,13 +170,6 @@ type NewPerson struct {
 	Name    string
 	Display string
 	Mail    string
-}
-
-// NewGroup is a group to create.
-type NewGroup struct {
-	ID          uuid.UUID
-	Name        string
-	Description string
 }
 
 // UserWrite changes one row of users if its logical columns still have the digest.

@@ -38,6 +38,8 @@ type UserEffect struct {
 	Leave   []uuid.UUID // groups, by id
 	Link    bool        // write the link, synced time
 	Method  Method      // written when not MethodInvalid
+	Mail    bool        // the person's address follows the row (L26), or with Restore goes back to Mails
+	Mails   []string    // with Mail: what the person held before, the primary first; undo needs it
 	Done    bool        // complete_on = "link": completed time is set as well
 	Restore bool        // rollback: the row goes back to the image of the record Undo
 	Undo    int64       // journal record that Restore refers to; 0: none
@@ -46,7 +48,7 @@ type UserEffect struct {
 // PersonAct is what happens to a person.
 type PersonAct uint8
 
-// None leaves the person alone. Create makes it with the chosen id (or finds it made, or enables it again when
+// None leaves the person alone. Adopt takes over one that was there before us; Revive brings one back from the recycle bin. Create makes it with the chosen id (or finds it made, or enables it again when
 // it is ours and expired). Expire closes it at once, its credential kept. Delete only by -delete-persons.
 const (
 	PersonNone PersonAct = iota + 1
@@ -54,6 +56,8 @@ const (
 	PersonExpire
 	PersonEnable
 	PersonDelete
+	PersonAdopt
+	PersonRevive
 )
 
 func (a PersonAct) String() string {
@@ -68,6 +72,10 @@ func (a PersonAct) String() string {
 		return "enable"
 	case PersonDelete:
 		return "delete"
+	case PersonAdopt:
+		return "adopt"
+	case PersonRevive:
+		return "revive"
 	}
 	return "invalid"
 }
@@ -133,4 +141,32 @@ type Record struct {
 type Position struct {
 	Segment int   // segments of the plan that are through, in the order in which they are carried out
 	Offset  int64 // changes of it that are settled, from its start
+}
+
+// ObjectIntent is what is about to be done to one object, durable before any effect.
+type ObjectIntent struct {
+	Address Address
+	From    Address // recorded under this address before; "" the same
+	Action  string
+	Before  *Object    // recorded before; nil: nothing
+	After   *Object    // will be recorded; nil: forgotten
+	Was     Attributes // before-image of what changes; nil: it was not there
+	Will    Attributes // what is written; nil: it goes
+}
+
+// ObjectRecord is a journal record of an object read back.
+type ObjectRecord struct {
+	ObjectIntent
+	ID      int64
+	Run     string
+	Settled bool
+	Verdict Verdict
+}
+
+// Kind is the kind of the object.
+func (r ObjectIntent) Kind() Kind {
+	if r.After != nil {
+		return r.After.Kind
+	}
+	return r.Before.Kind
 }

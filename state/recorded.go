@@ -1,6 +1,9 @@
 package state
 
 import (
+	"maps"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,23 +52,52 @@ type User struct {
 	LinkOurs   bool        // we wrote the link (false: found linked, L29)
 	Groups     []uuid.UUID // memberships that we added, sorted by bytes
 	Method     Method      // written or found when settled
+	Away       bool        // its person was expired because its row is not active (L27); active again reverses it
 	Run        string      // the run that settled the user last
 }
 
-// Object is a recorded object: here a group and its mapping row.
+// Kind is what sort of thing an object is: the type of its block.
+type Kind string
+
+// The kinds.
+const (
+	KindTenant Kind = "tenant"
+	KindGroup  Kind = "group"
+	KindPolicy Kind = "account_policy"
+	KindClient Kind = "oauth2_client"
+)
+
+// Attributes are the values of an object by name, each in one canonical text: sets and maps are JSON with sorted keys
+// and elements, so that equal values are equal texts. A name that is not there is a value that is not set. nil: there
+// is no such object.
+type Attributes map[string]string
+
+// Object is a recorded object.
 type Object struct {
-	Address     Address
-	Group       uuid.UUID // id of the Self-auth group; unique
-	Generation  int
-	Name        string // as last written
-	Description string
-	Tenant      uuid.UUID
-	TenantSlug  string
-	Role        Role
-	Mapped      bool   // the mapping row was written (or found) by us
-	Deleted     bool   // taken back by a rollback: Generation is the last one used (the next create uses Generation+1)
-	Paused      bool   // with Deleted: not made again until a wave of that rollback is resumed (Store.Resumed clears it)
-	Run         string // the run that made it, or with Deleted the rollback that took it back
+	Address    Address    `json:"address"`
+	Kind       Kind       `json:"kind"`
+	ID         uuid.UUID  `json:"id"` // group: of the entry; account_policy: of the group it binds; tenant: of the row; oauth2_client: the server's
+	Generation int        `json:"generation,omitempty"`
+	Tenant     uuid.UUID  `json:"tenant,omitzero"` // group: whose
+	TenantSlug string     `json:"tenant_slug,omitempty"`
+	Attributes Attributes `json:"attributes,omitempty"` // as last written: what we own of it
+	Adopted    bool       `json:"adopted,omitempty"`    // it was there before us: never deleted
+	Deleted    bool       `json:"deleted,omitempty"`    // taken back or deleted: Generation is the last one used
+	Paused     bool       `json:"paused,omitempty"`     // with Deleted: not made again until a wave of that rollback is resumed (Store.Resumed clears it)
+	Run        string     `json:"run"`                  // the run that made it, or with Deleted the one that took it back
+}
+
+// Equal compares two objects.
+func (o Object) Equal(p Object) bool {
+	a, b := o, p
+	a.Attributes, b.Attributes = nil, nil
+	return maps.Equal(o.Attributes, p.Attributes) && reflect.DeepEqual(a, b)
+}
+
+// Role is the role that a group is mapped as; RoleInvalid where it is not mapped.
+func (o Object) Role() Role {
+	role, _, _ := strings.Cut(o.Attributes["mapping"], " ")
+	return ParseRole(role)
 }
 
 // Wave is what is remembered of a wave between runs.

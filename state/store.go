@@ -42,6 +42,9 @@ type Store interface {
 	// RecordsByID reads journal records back, in no order.
 	RecordsByID(ctx context.Context, ids []int64) ([]Record, error)
 
+	// ObjectRecords returns the journal records of objects of the runs, oldest first; those of schema steps are left out.
+	ObjectRecords(ctx context.Context, runs []string) ([]ObjectRecord, error)
+
 	// Remainder returns records of a run's users that did not reach their after-state (changed, failed, paused,
 	// in conflict), at most limit, by record id.
 	Remainder(ctx context.Context, run string, limit int) ([]Record, error)
@@ -75,9 +78,11 @@ type Run interface {
 	// Settle records the outcomes of the batch and moves the run's position to next, inside tx when it is not
 	// nil (then they are durable when tx commits), else in a transaction of its own.
 	Settle(ctx context.Context, tx Tx, outcomes []Outcome, next Position) error
-	// IntendObject and SettleObject do the same for one object. SettleObject records o (nil: the address is forgotten).
-	IntendObject(ctx context.Context, a Address, action string, before, after *Object) error
-	SettleObject(ctx context.Context, a Address, o *Object, verdict Verdict, reason string) error
+	// IntendObject and SettleObject do the same for one object (and for a schema step). SettleObject records o under
+	// its address; nil: the address is forgotten. What is recorded under from, another address, is forgotten. again
+	// says that the run was stopped with this very intent unsettled.
+	IntendObject(ctx context.Context, i ObjectIntent) (again bool, err error)
+	SettleObject(ctx context.Context, a, from Address, o *Object, verdict Verdict, reason string) error
 	// Waves records waves as they stand now.
 	Waves(ctx context.Context, waves []Wave) error
 	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).

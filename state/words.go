@@ -15,6 +15,12 @@ import (
 // Address names an instance of a declared object, as people write it: `group.admins["acme"]`.
 type Address string
 
+// Block is the block of an instance: group.admins of group.admins["acme"].
+func (a Address) Block() string {
+	block, _, _ := strings.Cut(string(a), "[")
+	return block
+}
+
 // Digest is the first half of a SHA-256, over the logical columns of a row that a change relies on.
 type Digest [16]byte
 
@@ -196,6 +202,11 @@ func PersonID(lineage, user uuid.UUID, generation int) uuid.UUID {
 // GroupID is the id that the group at an address gets.
 func GroupID(lineage uuid.UUID, a Address, generation int) uuid.UUID {
 	return named(fmt.Appendf(lineage[:], "group\x00%s\x00%d", a, generation))
+}
+
+// TenantID is the id that the row of a declared tenant gets.
+func TenantID(lineage uuid.UUID, a Address) uuid.UUID {
+	return named(fmt.Appendf(lineage[:], "tenant\x00%s", a))
 }
 
 // named is the UUIDv5 (RFC 9562, section 5.5) of a name space and the name behind it.

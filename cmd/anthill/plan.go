@@ -155,9 +155,12 @@ func (m *madePlan) Close() error {
 // makePlan plans from one snapshot of Postgres and what Self-auth says. out is where it is saved; "" nowhere.
 func (p *program) makePlan(ctx context.Context, c *cli.Context, s *session, ask planning, out string) (*madePlan, error) {
 	return p.planWith(ctx, c, s, ask, out, func(in planner.Input, w *planfile.Writer) (*planner.Plan, hcl.Diagnostics, error) {
-		cfg, diags, err := s.evaluate(ctx, in.Database)
+		cfg, diags, err := s.evaluate(ctx, in.Database, in.State)
 		if err != nil || diags.HasErrors() {
 			return nil, diags, err
+		}
+		if err := s.mayRead(cfg, in.State); err != nil {
+			return nil, nil, err
 		}
 		in.Config = cfg
 		plan, moreDiags, err := planner.Make(ctx, in, w)
@@ -166,12 +169,17 @@ func (p *program) makePlan(ctx context.Context, c *cli.Context, s *session, ask 
 }
 
 // evaluate evaluates the configuration over the live tenants.
-func (s *session) evaluate(ctx context.Context, db providers.Database) (*config.Config, hcl.Diagnostics, error) {
+func (s *session) evaluate(ctx context.Context, db providers.Database, st *state.State) (*config.Config, hcl.Diagnostics, error) {
 	tenants, err := db.Tenants(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	var data config.Data
+	data := config.Data{Recorded: map[state.Address]uuid.UUID{}}
+	for _, o := range st.Objects {
+		if o.Kind == state.KindTenant {
+			data.Recorded[o.Address] = o.ID
+		}
+	}
 	for _, t := range tenants {
 		data.Tenants = append(data.Tenants, config.TenantData{ID: t.ID, Slug: t.Slug, Name: t.Name, Plan: t.Plan, Status: t.Status, Deleted: t.Deleted})
 	}

@@ -106,7 +106,7 @@ func (p *program) makeUndo(ctx context.Context, c *cli.Context, s *session, ask 
 				return nil, nil, fmt.Errorf("no wave %q has moved anybody; the waves are shown by:\n\n    anthill status", wave)
 			}
 		}
-		return planner.Undo(ctx, planner.UndoInput{Input: in, Records: s.store.Records, Run: c.String("run"), Waves: slices.Compact(waves),
+		return planner.Undo(ctx, planner.UndoInput{Input: in, ObjectRecords: s.store.ObjectRecords, Records: s.store.Records, Run: c.String("run"), Waves: slices.Compact(waves),
 			Tenants: tenants, DeletePersons: c.Bool("delete-persons")}, w)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -137,6 +138,24 @@ func rights(who providers.Identity, lacks []string, to string) error {
 	return &providers.Error{Kind: providers.Denied, Side: "Self-auth", Doing: "look at the rights of " + who.Account,
 		Reason: "the account lacks the rights to " + to + ": " + strings.Join(lacks, ", "),
 		Cure:   "Absence would look like emptiness, so nothing was concluded and nothing changed. Make it a member of those groups, as idm_admin."}
+}
+
+// mayRead refuses an account that could not see objects which the configuration or the state has: their absence would
+// say nothing.
+func (s *session) mayRead(cfg *config.Config, st *state.State) error {
+	var lacks []string
+	need := func(kind state.Kind, declared int, right string) {
+		recorded := slices.ContainsFunc(st.Objects, func(o state.Object) bool { return o.Kind == kind && !o.Deleted })
+		if (declared > 0 || recorded) && !s.identity.In(right) {
+			lacks = append(lacks, right)
+		}
+	}
+	need(state.KindPolicy, len(cfg.Accounts), "idm_account_policy_admins")
+	need(state.KindClient, len(cfg.Clients), "idm_oauth2_admins")
+	if len(lacks) > 0 {
+		return rights(s.identity, lacks, "see all that the configuration declares")
+	}
+	return nil
 }
 
 // mayWrite refuses a token that could not carry out a plan, before the first effect.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/internal/sandbox"
+	"anthill/state"
 )
 
 // moved is a small world with everybody moved, and what it was before.
@@ -115,7 +117,7 @@ func TestDrift(t *testing.T) {
 	wants(t, out, "group tenant_acme_admins has 1 members who are no moved users", "1 moved users' persons were expired in Self-auth")
 
 	// A group of ours is deleted: it is made anew, and that settles it.
-	if err := w.api.Accounts().DeleteGroup(t.Context(), d.groups["tenant_acme_users"].ID); err != nil {
+	if err := w.api.Accounts().DeleteObject(t.Context(), state.KindGroup, d.groups["tenant_acme_users"].ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.run(exitDone, "apply", "-auto-approve")
@@ -157,10 +159,33 @@ func TestTenantsThatChange(t *testing.T) {
 	w.run(exitDone, "apply", "-auto-approve")
 	w.run(exitDone, "plan", "-detailed-exitcode")
 	w.exec("update tenants set slug = 'acme2' where slug = 'acme'")
-	out, _ := w.run(exitDone, "plan", "-detailed-exitcode")
-	wants(t, out, "tenant acme2 was called acme", "its tenant is called acme2 now")
+	// Its groups follow under the new address, renamed in place, once the gap is allowed (L32, L34).
+	before := w.directory()
+	out, _ := w.run(exitBlocked, "plan")
+	wants(t, out, "tenant acme2 was called acme", `group.users["acme"] follows as group.users["acme2"]`, "name: tenant_acme_users -> tenant_acme2_users", "LOGIN_GAP")
+	w.run(exitDone, "plan", "-allow", "LOGIN_GAP="+countOf(out, "LOGIN_GAP="), "-out", "rename")
+	w.run(exitDone, "apply", "rename")
+	w.run(exitDone, "plan", "-detailed-exitcode")
+	after := w.directory()
+	for _, kind := range []string{"users", "admins"} {
+		was, is := before.groups["tenant_acme_"+kind], after.groups["tenant_acme2_"+kind]
+		if was.ID != is.ID || !slices.Equal(was.Members, is.Members) || len(is.Members) == 0 {
+			t.Errorf("%s: group %s with %d members became %s with %d", kind, was.ID, len(was.Members), is.ID, len(is.Members))
+		}
+	}
+	w.run(exitDone, "rollback", "-auto-approve")
+	if g := w.directory().groups["tenant_acme_users"]; g.ID != before.groups["tenant_acme_users"].ID {
+		t.Errorf("the rename was not taken back: %+v", g)
+	}
 	w.exec("update tenants set slug = 'acme' where slug = 'acme2'")
 	w.run(exitDone, "plan", "-detailed-exitcode")
+}
+
+// countOf is the number that follows a text, up to the end of its line.
+func countOf(out, text string) string {
+	_, rest, _ := strings.Cut(out, "-allow "+text)
+	n, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(n)
 }
 
 // TestRollbacksInAnyOrder takes back what is taken back already, in part and out of order, and with persons deleted.
@@ -180,16 +205,12 @@ func TestRollbacksInAnyOrder(t *testing.T) {
 	v, was := moved(t)
 	out, _ := v.run(exitBlocked, "rollback", "-delete-persons", "-out", "d")
 	wants(t, out, "DELETES_DATA", "-allow DELETES_DATA=")
-	count := out[strings.Index(out, "DELETES_DATA=")+len("DELETES_DATA="):]
-	count, _, _ = strings.Cut(count, "\n")
-	v.run(exitDone, "rollback", "-delete-persons", "-allow", "DELETES_DATA="+count, "-auto-approve")
+	v.run(exitDone, "rollback", "-delete-persons", "-allow", "DELETES_DATA="+countOf(out, "DELETES_DATA="), "-auto-approve")
 	if n := len(v.directory().persons); n != 0 {
 		t.Errorf("%d persons are left", n)
 	}
 	v.checkRolledBack(was)
-	out, _ = v.run(exitDone, "rollback", "-run", v.runs()[1], "-auto-approve")
-	wants(t, out, "its person was deleted")
-	v.run(exitDone, "apply", "-auto-approve") // with persons of the next generation
+	v.run(exitDone, "rollback", "-run", v.runs()[1], "-auto-approve") // the persons come back from the recycle bin
 	v.run(exitDone, "plan", "-detailed-exitcode")
 	v.mapped = nil
 	v.checkMoved()

@@ -63,7 +63,11 @@ func (s *session) evaluateNow(ctx context.Context) (*config.Config, []providers.
 		return nil, nil, err
 	}
 	defer snapshot.Close()
-	cfg, diags, err := s.evaluate(ctx, snapshot)
+	st, err := s.store.At(snapshot.ID()).Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, diags, err := s.evaluate(ctx, snapshot, st)
 	if err == nil && diags.HasErrors() {
 		err = &diagError{diags, s.module.Files()}
 	}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -19,7 +20,16 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 	if err := x.create(acting(items, state.PersonCreate), resumed); err != nil {
 		return err
 	}
+	if err := x.adopt(acting(items, state.PersonAdopt)); err != nil {
+		return err
+	}
+	if err := x.persons(items, state.PersonRevive, x.revive); err != nil {
+		return err
+	}
 	if err := x.persons(items, state.PersonEnable, x.enable); err != nil {
+		return err
+	}
+	if err := x.readdress(items); err != nil {
 		return err
 	}
 	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.leave); err != nil {
@@ -163,6 +173,69 @@ func (x *executor) enable(items []*item) error {
 	return nil
 }
 
+func (x *executor) revive(items []*item) error {
+	return x.Accounts.Revive(x.work, personIDs(items))
+}
+
+// adopt makes sure that the persons to be taken over are still those that the plan found: there, not expired, and with
+// the user's address.
+func (x *executor) adopt(items []*item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	found, err := x.Accounts.Lookup(x.work, personIDs(items))
+	if err != nil {
+		return err
+	}
+	byID := map[uuid.UUID]providers.Person{}
+	for _, p := range found {
+		byID[p.ID] = p
+	}
+	for _, it := range items {
+		p, there := byID[it.intent.Effect.Person]
+		holds := slices.ContainsFunc(p.Mails, func(m string) bool { return strings.EqualFold(m, it.row.Email) })
+		if !there || p.Expired || !holds {
+			it.failed = &providers.Error{Kind: providers.Refused, Side: "Self-auth", Doing: "take a person over", Reason: "the person who held the address when the plan was made does not hold it any more, or is expired"}
+		}
+	}
+	return nil
+}
+
+// readdress gives persons the address of their row, or back those that they held. Each has its own, so it is one call
+// each.
+func (x *executor) readdress(items []*item) error {
+	for _, it := range items {
+		if it.failed != nil || !it.intent.Effect.Mail {
+			continue
+		}
+		err := x.Accounts.Readdress(x.work, it.intent.Effect.Person, x.addresses(it))
+		switch {
+		case err == nil:
+			it.begun = true
+		case refused(err):
+			it.failed = err
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// addresses are those that a person shall hold: the row's in place of the primary one, or those of the journal.
+func (x *executor) addresses(it *item) []string {
+	if it.record != nil {
+		return it.record.Effect.Mails
+	}
+	now := it.intent.Effect.Mails
+	list := []string{it.row.Email}
+	for _, m := range now[min(1, len(now)):] {
+		if !strings.EqualFold(m, it.row.Email) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
 func (x *executor) expire(items []*item) error { return x.Accounts.Expire(x.work, personIDs(items)) }
 func (x *executor) delete(items []*item) error { return x.Accounts.Delete(x.work, personIDs(items)) }
 
@@ -220,6 +293,13 @@ func (x *executor) takeBack(items []*item) error {
 	}
 	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
 		return err
+	}
+	for _, it := range lost {
+		if it.intent.Effect.Mail {
+			if err := x.Accounts.Readdress(x.work, it.intent.Effect.Person, it.intent.Effect.Mails); err != nil && !refused(err) {
+				return err
+			}
+		}
 	}
 	if made := append(acting(lost, state.PersonCreate), acting(lost, state.PersonEnable)...); len(made) > 0 {
 		return x.Accounts.Expire(x.work, personIDs(made))

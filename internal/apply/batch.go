@@ -192,7 +192,8 @@ func (x *executor) judge(it *item) {
 
 // pausedNow says whether a pause younger than the plan keeps the user where it is; what only takes away goes on.
 func (x *executor) pausedNow(s *planner.Shape) bool {
-	if len(s.Join) == 0 && s.Act != state.PersonCreate && !s.Link {
+	takes := s.Act == state.PersonNone || s.Act == state.PersonExpire || s.Act == state.PersonDelete
+	if len(s.Join) == 0 && takes && !s.Link && !s.Mail {
 		return false
 	}
 	return slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
@@ -205,6 +206,8 @@ func (x *executor) personOf(it *item) uuid.UUID {
 	switch {
 	case it.record != nil:
 		return it.record.Effect.Person
+	case it.change.Person != uuid.Nil:
+		return it.change.Person
 	case it.shape.Person != uuid.Nil:
 		return it.shape.Person
 	case it.shape.Found && it.row != nil:
@@ -237,6 +240,9 @@ func (x *executor) intend(segment int, pos state.Position, items []*item) error 
 	if len(fresh) == 0 {
 		return nil
 	}
+	if err := x.lookMails(fresh); err != nil {
+		return err
+	}
 	intents := make([]state.Intent, len(fresh))
 	for i, it := range fresh {
 		intents[i] = it.intent
@@ -250,6 +256,33 @@ func (x *executor) intend(segment int, pos state.Position, items []*item) error 
 	return nil
 }
 
+// lookMails notes the addresses that persons hold before theirs follow the row.
+func (x *executor) lookMails(fresh []*item) error {
+	var ids []uuid.UUID
+	for _, it := range fresh {
+		if it.shape.Mail {
+			ids = append(ids, it.intent.Effect.Person)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := x.Accounts.Lookup(x.work, ids)
+	if err != nil {
+		return err
+	}
+	mails := map[uuid.UUID][]string{}
+	for _, p := range found {
+		mails[p.ID] = p.Mails
+	}
+	for _, it := range fresh {
+		if it.shape.Mail {
+			it.intent.Effect.Mails = mails[it.intent.Effect.Person]
+		}
+	}
+	return nil
+}
+
 // errLost marks a user whose row changed between the intent and its outcome.
 var errLost = errors.New("its row changed while it was being moved")
 
@@ -257,16 +290,16 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	s := it.shape
 	i := state.Intent{User: it.change.User, Tenant: s.Tenant, Segment: segment, Wave: s.Wave, RowGone: it.row == nil,
 		Effect: state.UserEffect{Person: x.personOf(it), Act: s.Act, Suffix: s.Suffix, Join: s.Join, Leave: s.Leave,
-			Link: s.Link, Method: s.Method, Done: s.Complete, Restore: s.Restore, Undo: it.change.Record}}
+			Link: s.Link, Method: s.Method, Mail: s.Mail, Done: s.Complete, Restore: s.Restore, Undo: it.change.Record}}
 	if it.row != nil {
 		i.Before = it.row.Image
-		if s.Found && s.LinkOurs && s.Standing == state.Moved && s.Relies == providers.ReliesAll {
+		if s.Found && s.LinkOurs && x.p.Segments[segment].Kind == planner.SegmentMove {
 			// Ours by its id, of a state that is lost: taken back, the row goes to what it was before all that.
 			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}
 		}
 	}
 	i.After = state.User{User: it.change.User, Tenant: s.Tenant, Standing: s.Standing, Wave: s.Wave, Policy: s.Policy,
-		Person: i.Effect.Person, Generation: s.Generation, Ours: s.Ours, LinkOurs: s.LinkOurs, Run: x.record.ID()}
+		Person: i.Effect.Person, Generation: s.Generation, Ours: s.Ours, LinkOurs: s.LinkOurs, Away: s.Away, Run: x.record.ID()}
 	if s.Standing == state.Moved {
 		i.After.Groups = union(s.Keep, s.Join)
 		if it.row != nil {
@@ -279,7 +312,7 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	if it.record != nil && it.record.Prior != nil && s.Standing == state.Moved {
 		i.After = *it.record.Prior
 		i.After.Groups = union(s.Keep, s.Join)
-		i.After.Run = x.record.ID()
+		i.After.Run, i.After.Away = x.record.ID(), s.Away
 	}
 	return i
 }

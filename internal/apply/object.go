@@ -4,23 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"anthill/planner"
 	"anthill/providers"
 	"anthill/state"
 )
 
-// objects makes, changes and records groups with their mapping rows; removals come after the users (removals).
+// objects makes, changes and records declared objects; what must wait for the users comes after them (removals).
 func (x *executor) objects(ctx context.Context) error {
-	return x.eachObject(ctx, func(c planner.ObjectChange) bool { return c.Action != planner.Delete }, x.makeObject)
+	return x.eachObject(ctx, func(c planner.ObjectChange) bool { return !c.Last })
 }
 
-// removals takes groups and mapping rows back.
 func (x *executor) removals(ctx context.Context) error {
-	return x.eachObject(ctx, func(c planner.ObjectChange) bool { return c.Action == planner.Delete }, x.removeObject)
+	return x.eachObject(ctx, func(c planner.ObjectChange) bool { return c.Last })
 }
 
-func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChange) bool, do func(planner.ObjectChange) error) error {
+func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChange) bool) error {
 	recorded := map[state.Address]state.Object{}
 	for _, o := range x.st.Objects {
 		recorded[o.Address] = o
@@ -34,8 +37,7 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 			return err
 		}
 		n++
-		rec, has := recorded[c.Address]
-		if err := x.object(c, rec, has, do); err != nil {
+		if err := x.object(c, recorded); err != nil {
 			return err
 		}
 		x.events(Event{Kind: Progress, Stage: "objects", Done: n, Total: int64(len(x.p.Objects)), Text: string(c.Address)})
@@ -43,45 +45,243 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 	return nil
 }
 
-// object carries out one change if what is recorded is what the plan relied on. Done already: nothing; something
-// else: left alone.
-func (x *executor) object(c planner.ObjectChange, rec state.Object, has bool, do func(planner.ObjectChange) error) error {
-	after := *c.After
-	if after.Run == "" || c.Action == planner.Delete || c.CreateGroup {
-		after.Run = x.record.ID()
+// object carries out one change if what is recorded and what is there is what the plan relied on. Done already:
+// nothing; something else: left alone.
+func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]state.Object) error {
+	from := c.Address
+	if c.From != "" {
+		from = c.From
 	}
-	if has && rec == after && (c.Before == nil || *c.Before != after) {
-		return nil // settled before the run was stopped
+	rec, has := recorded[from]
+	after := x.afterOf(c)
+	if x.settledBefore(c, after, recorded) {
+		return nil
 	}
-	if has != (c.Before != nil) || has && rec != *c.Before {
-		x.miss(c, "it changed after the plan")
-		return x.record.SettleObject(x.work, c.Address, keep(rec, has), state.Changed, "what is recorded of it changed after the plan")
+	at, kept := recorded[c.Address]
+	leave := func(v state.Verdict, why string) error {
+		x.miss(c, why)
+		return x.record.SettleObject(x.work, c.Address, "", keep(at, kept), v, why)
 	}
-	if err := x.record.IntendObject(x.work, c.Address, string(c.Action), c.Before, &after); err != nil {
+	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {
+		return leave(state.Changed, "what is recorded of it changed after the plan")
+	}
+	again, err := x.record.IntendObject(x.work, state.ObjectIntent{Address: c.Address, From: c.From, Action: string(c.Action), Before: c.Before, After: after, Was: c.Was, Will: c.Will})
+	if err != nil {
 		return err
 	}
-	err := do(c)
+	why, err := x.carry(c, after, again)
 	switch {
+	case err == nil && why != "":
+		return leave(state.Changed, why)
 	case err == nil:
-		return x.record.SettleObject(x.work, c.Address, &after, state.Done, "")
-	case providers.KindOf(err) == providers.Burnt:
+		return x.record.SettleObject(x.work, c.Address, c.From, after, state.Done, "")
+	case providers.KindOf(err) == providers.Burnt && after != nil:
 		// The next plan uses the next generation.
-		burnt := after
-		burnt.Deleted, burnt.Mapped = true, false
+		burnt := *after
+		burnt.Deleted = true
 		x.miss(c, reason(err))
-		return x.record.SettleObject(x.work, c.Address, &burnt, state.Refused, reason(err))
+		return x.record.SettleObject(x.work, c.Address, "", &burnt, state.Refused, reason(err))
 	case refused(err):
-		x.miss(c, reason(err))
-		return x.record.SettleObject(x.work, c.Address, keep(rec, has), state.Refused, reason(err))
+		return leave(state.Refused, reason(err))
 	}
 	return err
 }
 
-// miss notes that a group which users of this plan are to join is not there.
+// afterOf is what will be recorded, with the run that did it; nil: nothing.
+func (x *executor) afterOf(c planner.ObjectChange) *state.Object {
+	if c.After == nil {
+		return nil
+	}
+	after := *c.After
+	after.Run = x.record.ID()
+	return &after
+}
+
+// settledBefore says whether a change was settled before the run was stopped.
+func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, recorded map[state.Address]state.Object) bool {
+	rec, has := recorded[c.Address]
+	if after == nil {
+		return c.Before != nil && !has
+	}
+	want := *after
+	if has && want.ID == uuid.Nil {
+		want.ID = rec.ID // the server has chosen it
+	}
+	return has && rec.Equal(want)
+}
+
+// carry does one change. why says what had changed since the plan; then nothing was done. again: the run was stopped
+// in the middle of it.
+func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool) (why string, err error) {
+	o := c.Before
+	if after != nil {
+		o = after
+	}
+	live, found, err := x.read(c, o, again)
+	if err != nil {
+		return "", err
+	}
+	if !again {
+		if why := changed(c, live); why != "" {
+			return why, nil
+		}
+	}
+	for _, g := range c.Unmap {
+		if err := x.Rows.Unmap(x.work, o.Tenant, g); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case c.Will == nil && live == nil:
+		return "", nil
+	case c.Will == nil:
+		return "", x.deleteObject(*o, live)
+	case c.Action == planner.Forget && len(c.Will) == 0:
+		return "", nil
+	}
+	if c.Action == planner.Replace && live != nil && live["type"] != c.Will["type"] {
+		if err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, found, live); err != nil {
+			return "", err
+		}
+		live = nil
+	}
+	if live == nil {
+		if live, found, err = x.makeObject(*o, c.Will); err != nil {
+			return "", err
+		}
+	}
+	if v := c.Was["strangers"]; v != "" {
+		live["strangers"] = v
+	}
+	if after != nil && after.ID == uuid.Nil || c.Action == planner.Replace {
+		after.ID = found
+	}
+	o.ID = found
+	return "", x.changeObject(*o, live, c.Will)
+}
+
+// read is what an object is now. A client whose id is not known yet is found by its name.
+func (x *executor) read(c planner.ObjectChange, o *state.Object, again bool) (live state.Attributes, found uuid.UUID, err error) {
+	name := c.Will["name"]
+	if o.Kind == state.KindTenant {
+		name = c.Will["slug"]
+	}
+	id := o.ID
+	if c.Action == planner.Replace {
+		if id = uuid.Nil; c.Before != nil {
+			id = c.Before.ID
+		}
+		live, found, err = x.provider(o.Kind).ReadObject(x.work, o.Kind, id, c.Was["name"])
+		if err != nil || live != nil || !again {
+			return live, found, err
+		}
+		id = uuid.Nil
+	}
+	live, found, err = x.provider(o.Kind).ReadObject(x.work, o.Kind, id, name)
+	if err != nil || live == nil || o.Kind != state.KindGroup {
+		return live, found, err
+	}
+	m, err := x.Rows.Mapping(x.work, o.Tenant, id)
+	if m != nil {
+		live["mapping"] = m.Role.String() + " " + m.GroupName
+	}
+	return live, found, err
+}
+
+// changed says what of an object is no longer as the plan found it, and not as it will be either.
+func changed(c planner.ObjectChange, live state.Attributes) string {
+	switch {
+	case c.Was == nil && live == nil:
+		return ""
+	case c.Was == nil && (c.Kind == state.KindGroup || c.Kind == state.KindTenant):
+		return "" // its id says that it is ours
+	case c.Was == nil:
+		return "it is there now and was not when the plan was made"
+	case live == nil && c.Will != nil && c.Action != planner.Forget:
+		return "it is gone, and was there when the plan was made"
+	case live == nil:
+		return ""
+	}
+	for _, side := range []state.Attributes{c.Was, c.Will} {
+		for k := range side {
+			if k != "strangers" && live[k] != c.Was[k] && (c.Will == nil || live[k] != c.Will[k]) {
+				return "its " + strings.ReplaceAll(k, "_", " ") + " changed after the plan"
+			}
+		}
+	}
+	return ""
+}
+
+// provider is the side that has objects of a kind.
+func (x *executor) provider(k state.Kind) providers.Objects {
+	if k == state.KindTenant {
+		return x.Rows
+	}
+	return x.Accounts
+}
+
+// makeObject makes an object, or brings back a deleted client with its secret.
+func (x *executor) makeObject(o state.Object, will state.Attributes) (state.Attributes, uuid.UUID, error) {
+	if o.Kind == state.KindClient && o.ID != uuid.Nil {
+		err := x.Accounts.Revive(x.work, []uuid.UUID{o.ID})
+		if err == nil {
+			return x.Accounts.ReadObject(x.work, o.Kind, o.ID, "")
+		}
+		if !refused(err) {
+			return nil, o.ID, err
+		}
+	}
+	id, err := x.provider(o.Kind).CreateObject(x.work, o.Kind, o.ID, without(will, "mapping"))
+	if err != nil {
+		return nil, id, err
+	}
+	live, id, err := x.provider(o.Kind).ReadObject(x.work, o.Kind, id, "")
+	if err == nil && live == nil {
+		err = &providers.Error{Kind: providers.Internal, Side: "Self-auth", Doing: "make " + string(o.Address), Reason: "it is not there though it was made"}
+	}
+	return live, id, err
+}
+
+// changeObject writes what differs: a group in Self-auth, its mapping row in Postgres.
+func (x *executor) changeObject(o state.Object, live, will state.Attributes) error {
+	if err := x.provider(o.Kind).ChangeObject(x.work, o.Kind, o.ID, live, without(will, "mapping")); err != nil {
+		return err
+	}
+	mapping, given := will["mapping"]
+	switch {
+	case !given || mapping == live["mapping"]:
+		return nil
+	case mapping == "":
+		return x.Rows.Unmap(x.work, o.Tenant, o.ID)
+	}
+	role, name, _ := strings.Cut(mapping, " ")
+	return x.Rows.Map(x.work, []providers.Mapping{{Tenant: o.Tenant, Group: o.ID, GroupName: name, Role: state.ParseRole(role)}})
+}
+
+func (x *executor) deleteObject(o state.Object, live state.Attributes) error {
+	if o.Kind == state.KindGroup {
+		if err := x.Rows.Unmap(x.work, o.Tenant, o.ID); err != nil {
+			return err
+		}
+	}
+	err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, o.ID, live)
+	if providers.KindOf(err) == providers.NotFound {
+		return nil
+	}
+	return err
+}
+
+func without(a state.Attributes, name string) state.Attributes {
+	out := maps.Clone(a)
+	delete(out, name)
+	return out
+}
+
+// miss notes an object that is not as planned, and the group that users of this plan are to join and that is not there.
 func (x *executor) miss(c planner.ObjectChange, why string) {
 	x.failed = append(x.failed, string(c.Address)+": "+why)
-	if c.Action != planner.Delete && c.CreateGroup {
-		x.absent[c.After.Group] = why
+	if c.Kind == state.KindGroup && c.Was == nil && c.After != nil {
+		x.absent[c.After.ID] = why
 	}
 }
 
@@ -90,48 +290,6 @@ func keep(rec state.Object, has bool) *state.Object {
 		return nil
 	}
 	return &rec
-}
-
-func (x *executor) makeObject(c planner.ObjectChange) error {
-	a := c.After
-	if c.CreateGroup {
-		err := x.Accounts.CreateGroup(x.work, providers.NewGroup{ID: a.Group, Name: a.Name, Description: a.Description})
-		if providers.KindOf(err) == providers.Conflict {
-			// Made by this run before it was stopped: the id says whose it is.
-			if g, lookErr := x.Accounts.Group(x.work, a.Group); lookErr == nil && g != nil {
-				err = nil
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if c.Describe {
-		if err := x.Accounts.Describe(x.work, a.Group, a.Description); err != nil {
-			return err
-		}
-	}
-	for _, g := range c.Unmap {
-		if err := x.Rows.Unmap(x.work, a.Tenant, g); err != nil {
-			return err
-		}
-	}
-	if c.Map {
-		return x.Rows.Map(x.work, []providers.Mapping{{Tenant: a.Tenant, Group: a.Group, GroupName: a.Name, Role: a.Role}})
-	}
-	return nil
-}
-
-func (x *executor) removeObject(c planner.ObjectChange) error {
-	b := c.Before
-	if err := x.Rows.Unmap(x.work, b.Tenant, b.Group); err != nil {
-		return err
-	}
-	err := x.Accounts.DeleteGroup(x.work, b.Group)
-	if providers.KindOf(err) == providers.NotFound {
-		return nil
-	}
-	return err
 }
 
 // refused says whether the other side refused this very thing, so that others may be tried.

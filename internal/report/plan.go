@@ -77,7 +77,7 @@ func (p *planPage) summary() {
 	if p.a.Lose == 0 {
 		p.line("  Nobody loses a way to log in.")
 	} else {
-		p.line("  %s", p.bold(users(p.a.Lose)+" whose row is gone lose their Self-auth login; their persons expire."))
+		p.line("  %s", p.bold(users(p.a.Lose)+" whose row is gone, or no longer active, lose their Self-auth login; their persons expire."))
 	}
 	p.isolation()
 	switch {
@@ -103,8 +103,17 @@ func (p *planPage) objectCounts() {
 		n[o.Action]++
 	}
 	if len(p.plan.Objects) > 0 {
-		p.line("  %s: %s to create, %s to change, %s to delete; %s unchanged", of(int64(len(p.plan.Objects)), "object", "objects"), count(n[planner.Create]),
-			count(n[planner.Update]+n[planner.Recover]), count(n[planner.Delete]), count(int64(p.a.Unchanged)))
+		s := fmt.Sprintf("%s: %s to create, %s to change, %s to delete", of(int64(len(p.plan.Objects)), "object", "objects"), count(n[planner.Create]),
+			count(n[planner.Update]+n[planner.Recover]), count(n[planner.Delete]))
+		for _, more := range []struct {
+			action planner.Action
+			words  string
+		}{{planner.Replace, "to make again"}, {planner.Adopt, "to take over"}, {planner.Forget, "to forget"}} {
+			if n[more.action] > 0 {
+				s += ", " + count(n[more.action]) + " " + more.words
+			}
+		}
+		p.line("  %s; %s unchanged", s, count(int64(p.a.Unchanged)))
 	}
 	if len(p.plan.Schema) > 0 {
 		p.line("  %s from the baseline to dual", of(int64(len(p.plan.Schema)), "schema step", "schema steps"))
@@ -240,7 +249,8 @@ func (p *planPage) changes() {
 
 const listedObjects = 16
 
-var signs = map[planner.Action]string{planner.Create: "+", planner.Update: "~", planner.Recover: "~", planner.Delete: "-"}
+var signs = map[planner.Action]string{planner.Create: "+", planner.Update: "~", planner.Recover: "~", planner.Delete: "-", planner.Replace: "-+", planner.Adopt: "~",
+	planner.Forget: "."}
 
 func (p *planPage) objects() {
 	var rows [][]string
@@ -278,7 +288,9 @@ var effectRows = []effectRow{
 	{"of them admins", func(t planner.TenantEffect) int64 { return t.Admins }},
 	{"create a person", func(t planner.TenantEffect) int64 { return t.Create }},
 	{"take up the person that is ours", func(t planner.TenantEffect) int64 { return t.Enable }},
+	{"take over the person with the address", func(t planner.TenantEffect) int64 { return t.Adopt }},
 	{"linked before, only recorded", func(t planner.TenantEffect) int64 { return t.Found }},
+	{"address follows the row", func(t planner.TenantEffect) int64 { return t.Mail }},
 	{"expire the person", func(t planner.TenantEffect) int64 { return t.Expire }},
 	{"delete the person", func(t planner.TenantEffect) int64 { return t.Delete }},
 	{"join groups", func(t planner.TenantEffect) int64 { return t.Join }},

@@ -51,10 +51,11 @@ var (
 
 // pilot is a plan with something of everything.
 func pilot() *planner.Plan {
-	o := state.Object{Address: `group.users["globex"]`, Group: uuid.UUID{9}, Generation: 1, Name: "tenant_globex_users", Tenant: globex, TenantSlug: "globex", Role: state.RoleMember, Mapped: true}
+	o := state.Object{Address: `group.users["globex"]`, Kind: state.KindGroup, ID: uuid.UUID{9}, Generation: 1, Tenant: globex, TenantSlug: "globex",
+		Attributes: state.Attributes{"name": "tenant_globex_users", "mapping": "member tenant_globex_users"}}
 	p := &planner.Plan{Kind: state.RunApply, Target: state.Target{Environment: "production", System: "7421", Database: "anthill", Domain: "idm.example.com", Origin: "https://idm.example.com"},
 		Schema:  []providers.SchemaStep{{Name: "users.password_hash.nullable", Text: "users.password_hash becomes nullable"}},
-		Objects: []planner.ObjectChange{{Address: o.Address, Action: planner.Create, After: &o, CreateGroup: true, Map: true}},
+		Objects: []planner.ObjectChange{{Address: o.Address, Kind: state.KindGroup, Action: planner.Create, After: &o, Will: o.Attributes}},
 		Waves:   []planner.WaveEffect{{Name: "pilot", Starts: true, Moved: true}},
 	}
 	p.Analysis = planner.Analysis{Version: "0.1.0", AsOf: asOf, PostgresServer: "16.4", SelfAuthServer: "1.10.5", Live: 12204, Changed: 412, Gain: 412, AlreadyMoved: 38, Unchanged: 231,

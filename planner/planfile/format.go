@@ -17,8 +17,8 @@ import (
 //	A  analysis as JSON
 //	T  trailer: the plan ID
 //
-// A user is 16 bytes of id, 16 of digest, the shape's index as uvarint, and in a segment that restores the journal
-// record as uvarint. The rows are mostly random bits, so nothing is compressed.
+// A user is 16 bytes of id, 16 of digest, the shape's index as uvarint, in a segment that restores the journal record as
+// uvarint, and where a person is taken over the 16 bytes of its id. The rows are mostly random bits, so nothing is compressed.
 //
 // The plan ID is SHA-256 over idPrefix and the sums of the sections E, S and U: analysis and the list of skipped
 // users lie outside.

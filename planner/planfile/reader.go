@@ -197,7 +197,7 @@ func (r *Reader) Users(segment int, from int64) iter.Seq2[planner.UserChange, er
 		restores := r.plan.Segments[segment].Kind == planner.SegmentRestore
 		in := bufio.NewReaderSize(io.NewSectionReader(r.f, p.at, p.n), 1<<16)
 		for n := int64(0); ; n++ {
-			c, err := readUser(in, restores)
+			c, err := readUser(in, restores, r.shapes[segment])
 			if errors.Is(err, io.EOF) {
 				return
 			}
@@ -215,7 +215,7 @@ func (r *Reader) Users(segment int, from int64) iter.Seq2[planner.UserChange, er
 	}
 }
 
-func readUser(in *bufio.Reader, restores bool) (planner.UserChange, error) {
+func readUser(in *bufio.Reader, restores bool, shapes []planner.Shape) (planner.UserChange, error) {
 	var c planner.UserChange
 	var fixed [32]byte
 	if _, err := io.ReadFull(in, fixed[:]); err != nil {
@@ -234,6 +234,11 @@ func readUser(in *bufio.Reader, restores bool) (planner.UserChange, error) {
 			return c, errDamaged
 		}
 		c.Record = int64(rec)
+	}
+	if c.Shape >= 0 && c.Shape < len(shapes) && shapes[c.Shape].Act == state.PersonAdopt {
+		if _, err := io.ReadFull(in, c.Person[:]); err != nil {
+			return c, errDamaged
+		}
 	}
 	return c, nil
 }

@@ -59,12 +59,15 @@ func (w *Writer) Add(n int, shape planner.Shape, c planner.UserChange) error {
 	if err != nil {
 		return err
 	}
-	var row [16 + 16 + 2*binary.MaxVarintLen64]byte
+	var row [16 + 16 + 2*binary.MaxVarintLen64 + 16]byte
 	copy(row[:], c.User[:])
 	copy(row[16:], c.Before[:])
 	end := 32 + binary.PutUvarint(row[32:], uint64(i))
 	if s.kind == planner.SegmentRestore {
 		end += binary.PutUvarint(row[end:], uint64(c.Record))
+	}
+	if shape.Act == state.PersonAdopt {
+		end += copy(row[end:], c.Person[:])
 	}
 	s.users++
 	return s.spool.write(row[:end])

@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // Map makes mapping rows be as given, in one statement.
@@ -26,4 +29,16 @@ func (p *Provider) Map(ctx context.Context, list []providers.Mapping) error {
 func (p *Provider) Unmap(ctx context.Context, tenant, group uuid.UUID) error {
 	_, err := p.pool.Exec(ctx, p.names.sql("delete from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant, group)
 	return fail("delete a mapping row", err)
+}
+
+// Mapping returns a mapping row; nil: there is none.
+func (p *Provider) Mapping(ctx context.Context, tenant, group uuid.UUID) (*providers.Mapping, error) {
+	m := providers.Mapping{Tenant: tenant, Group: group}
+	var role string
+	err := p.pool.QueryRow(ctx, p.names.sql("select {group_name}, {role} from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant, group).Scan(&m.GroupName, &role)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	m.Role = state.ParseRole(role)
+	return &m, fail("read a mapping row", err)
 }

@@ -33,7 +33,7 @@ func preset(name string) (*names, error) {
 	n := &names{preset: name, idp: name, session: "jwt",
 		tables: map[string]string{"tenants": "tenants", "users": "users", "sessions": "sessions", "mapping": name + "_tenant_groups"},
 		columns: map[string]string{
-			"tenant_id": "tenant_id", "slug": "slug", "name": "name", "plan": "plan", "status": "status", "deleted_at": "deleted_at",
+			"tenant_id": "tenant_id", "slug": "slug", "name": "name", "plan": "plan", "status": "status", "deleted_at": "deleted_at", "settings": "settings",
 			"user_id": "user_id", "email": "email", "full_name": "full_name", "role": "role", "email_verified": "email_verified",
 			"password_hash": "password_hash", "link_id": name + "_user_id", "linked_at": name + "_synced_at",
 			"method": "auth_method", "invited_at": "migration_invited_at", "completed_at": "migration_completed_at", "last_login_at": "last_login_at",

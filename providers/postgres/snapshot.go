@@ -69,12 +69,15 @@ func (s *Snapshot) Close() {
 // Tenants returns all tenants, sorted by id.
 func (s *Snapshot) Tenants(ctx context.Context) ([]providers.Tenant, error) {
 	const doing = "read tenants"
-	rows, err := s.tx.Query(ctx, s.p.names.sql(`select {tenant_id}, {slug}, {name}, {plan}, {status}, {deleted_at} is not null from {tenants} order by {tenant_id}`))
+	rows, err := s.tx.Query(ctx, s.p.names.sql(`select {tenant_id}, {slug}, {name}, {plan}, {status}, {deleted_at} is not null, {settings}::text from {tenants} order by {tenant_id}`))
 	if err != nil {
 		return nil, fail(doing, err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t providers.Tenant, err error) {
-		err = row.Scan(&t.ID, &t.Slug, &t.Name, &t.Plan, &t.Status, &t.Deleted)
+		err = row.Scan(&t.ID, &t.Slug, &t.Name, &t.Plan, &t.Status, &t.Deleted, &t.Settings)
+		if err == nil {
+			t.Settings = canonicalJSON(t.Settings)
+		}
 		return t, err
 	})
 	return list, fail(doing, err)

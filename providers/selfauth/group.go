@@ -11,12 +11,14 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // firstFree is the first id that is not the system's (selfauth-api 5.3).
 var firstFree = uuid.MustParse("00000000-0000-0000-0001-000000000000")
 
-const groupAttributes = "name,description,member,class"
+const groupAttributes = "name,description,member,class,allow_primary_cred_fallback,auth_password_minimum_length,authsession_expiry,credential_type_minimum," +
+	"limit_search_max_filter_test,limit_search_max_results,privilege_expiry,webauthn_attestation_ca_list"
 
 // Groups lists all groups that the account may see, sorted by id, each with its direct members sorted by id.
 func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
@@ -26,6 +28,7 @@ func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
 		groups = nil
 		return decodeList(in, func(dec *json.Decoder) error {
 			g, err := decodeGroup(in, dec, nil)
+			g.Place = len(groups)
 			if err == nil {
 				groups = append(groups, g.Group)
 			}
@@ -52,6 +55,7 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 		g       scimGroup
 		classes []string
 	)
+	policy := state.Attributes{}
 	err := decodeObject(dec, func(key string) error {
 		in.grant(maxEntry)
 		switch key {
@@ -82,10 +86,18 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 				return nil
 			})
 		}
+		if slices.Contains(providers.PolicyAttributes(), key) {
+			text, err := decodeText(dec)
+			policy[key] = text
+			return err
+		}
 		return skip(dec)
 	})
 	if err != nil {
 		return g, err
+	}
+	if slices.Contains(classes, "account_policy") {
+		g.Policy = policy
 	}
 	if g.ID == uuid.Nil {
 		return g, errors.New("an entry has no id")
@@ -94,6 +106,21 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 	g.is = slices.Contains(classes, "group")
 	g.Builtin = bytes.Compare(g.ID[:], firstFree[:]) < 0 || slices.Contains(classes, "dyngroup")
 	return g, nil
+}
+
+// decodeText decodes a value of any type as its text.
+func decodeText(dec *json.Decoder) (string, error) {
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		return "", err
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text, nil
+	}
+	var b bytes.Buffer
+	err := json.Compact(&b, raw)
+	return b.String(), err
 }
 
 func decodeID(dec *json.Decoder, id *uuid.UUID) error {
@@ -119,20 +146,6 @@ func (a accounts) readGroup(ctx context.Context, doing string, id uuid.UUID, wan
 	return g, err
 }
 
-// Group returns nil if there is no group of this id, or the account may not see it.
-func (a accounts) Group(ctx context.Context, id uuid.UUID) (*providers.Group, error) {
-	g, err := a.readGroup(ctx, "read a group", id, nil)
-	switch {
-	case providers.KindOf(err) == providers.NotFound:
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case !g.is:
-		return nil, nil
-	}
-	return &g.Group, nil
-}
-
 // Members returns which of the persons are direct members of the group, sorted by id. Errors: NotFound if there is
 // no such group.
 func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error) {
@@ -145,31 +158,6 @@ func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) 
 		return nil, err
 	}
 	return g.Members, nil
-}
-
-// CreateGroup makes a group with this id. Errors: Conflict if a live entry has the id or the name (Group tells
-// which), Burnt if a deleted one has the id.
-func (a accounts) CreateGroup(ctx context.Context, g providers.NewGroup) error {
-	attrs := map[string][]string{"uuid": {g.ID.String()}, "name": {g.Name}}
-	if g.Description != "" {
-		attrs["description"] = []string{g.Description}
-	}
-	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(entry{attrs}), doing: "create a group", right: groupAdmins})
-	return a.whoseID(ctx, err, g.ID)
-}
-
-// Describe sets a group's description; "" purges it.
-func (a accounts) Describe(ctx context.Context, group uuid.UUID, description string) error {
-	k := call{method: http.MethodPut, path: attribute(group, "description"), body: encode([]string{description}), doing: "describe a group", right: groupAdmins}
-	if description == "" {
-		k.method, k.body = http.MethodDelete, nil
-	}
-	return a.conn.write(ctx, k)
-}
-
-// DeleteGroup moves a group to the recycle bin; its members stay. Errors: NotFound if there is none.
-func (a accounts) DeleteGroup(ctx context.Context, id uuid.UUID) error {
-	return a.deleteGroup(ctx, id, "delete a group")
 }
 
 func (a accounts) deleteGroup(ctx context.Context, id uuid.UUID, doing string) error {

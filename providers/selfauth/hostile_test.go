@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 const (
@@ -228,7 +229,7 @@ func TestRetries(t *testing.T) {
 			if got := n.Swap(0); got != test.reads {
 				t.Errorf("the read was sent %d times, want %d", got, test.reads)
 			}
-			err := p.Accounts().DeleteGroup(within(t, time.Minute), uuid.New())
+			err := deleteGroup(p, within(t, time.Minute))
 			wantKind(t, err, test.kind)
 			if got := n.Load(); got != test.writes {
 				t.Errorf("the write was sent %d times, want %d", got, test.writes)
@@ -252,7 +253,7 @@ func TestRetryAfter(t *testing.T) {
 		})
 		var waited []time.Duration
 		p.conn.pause = func(_ context.Context, d time.Duration) error { waited = append(waited, d); return nil }
-		if err := p.Accounts().DeleteGroup(t.Context(), uuid.New()); err != nil {
+		if err := deleteGroup(p, t.Context()); err != nil {
 			t.Errorf("%s: %v", header, err)
 		}
 		if len(waited) != 1 || waited[0] < least || waited[0] > least+pauseFirst {
@@ -402,7 +403,7 @@ func TestOneWrite(t *testing.T) {
 	})
 	errs := make(chan error)
 	for range 8 {
-		go func() { errs <- p.Accounts().DeleteGroup(context.Background(), uuid.New()) }()
+		go func() { errs <- deleteGroup(p, context.Background()) }()
 	}
 	<-begun
 	if _, err := p.Whoami(within(t, time.Minute)); err != nil {
@@ -410,7 +411,7 @@ func TestOneWrite(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.Accounts().DeleteGroup(ctx, uuid.New()); !errors.Is(err, context.Canceled) {
+	if err := deleteGroup(p, ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupted write that waits: %v", err)
 	}
 	close(end)
@@ -444,4 +445,9 @@ func TestOrder(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// deleteGroup is a write like any other.
+func deleteGroup(p *Provider, ctx context.Context) error {
+	return p.Accounts().DeleteObject(ctx, state.KindGroup, uuid.New(), nil)
 }

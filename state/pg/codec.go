@@ -39,6 +39,13 @@ func (e *encoder) ids(list []uuid.UUID) {
 	}
 }
 
+func (e *encoder) texts(list []string) {
+	e.num(int64(len(list)))
+	for _, s := range list {
+		e.text(s)
+	}
+}
+
 // time writes microseconds; 0 for the zero time.
 func (e *encoder) time(t time.Time) {
 	if t.IsZero() {
@@ -61,7 +68,7 @@ func (e *encoder) user(u *state.User) {
 	e.text(u.Run)
 	e.num(int64(u.Generation))
 	e.num(int64(u.Method))
-	e.flags(u.Ours, u.LinkOurs)
+	e.flags(u.Ours, u.LinkOurs, u.Away)
 	e.ids(u.Groups)
 }
 
@@ -72,10 +79,11 @@ func encodeBody(i *state.Intent) []byte {
 	e.id(f.Person)
 	e.num(int64(f.Act))
 	e.num(int64(f.Method))
-	e.flags(f.Suffix, f.Link, f.Done, f.Restore, i.RowGone)
+	e.flags(f.Suffix, f.Link, f.Done, f.Restore, i.RowGone, f.Mail)
 	e.num(f.Undo)
 	e.ids(f.Join)
 	e.ids(f.Leave)
+	e.texts(f.Mails)
 	e.id(i.Before.Link)
 	e.num(int64(i.Before.Method))
 	e.time(i.Before.Synced)
@@ -136,6 +144,16 @@ func (d *decoder) ids() (list []uuid.UUID) {
 	return list
 }
 
+func (d *decoder) texts() (list []string) {
+	for range d.num() {
+		if d.bad {
+			return nil
+		}
+		list = append(list, d.text())
+	}
+	return list
+}
+
 func (d *decoder) time() time.Time {
 	if n := d.num(); n != 0 {
 		return time.UnixMicro(n).UTC()
@@ -151,7 +169,7 @@ func (d *decoder) user(user uuid.UUID) *state.User {
 	u.Tenant, u.Person = d.id(), d.id()
 	u.Wave, u.Policy, u.Run = d.text(), d.text(), d.text()
 	u.Generation, u.Method = int(d.num()), state.Method(d.num())
-	d.flags(&u.Ours, &u.LinkOurs)
+	d.flags(&u.Ours, &u.LinkOurs, &u.Away)
 	u.Groups = d.ids()
 	return u
 }
@@ -164,8 +182,8 @@ func decodeBody(b []byte, i *state.Intent) error {
 	}
 	f := &i.Effect
 	f.Person, f.Act, f.Method = d.id(), state.PersonAct(d.num()), state.Method(d.num())
-	d.flags(&f.Suffix, &f.Link, &f.Done, &f.Restore, &i.RowGone)
-	f.Undo, f.Join, f.Leave = d.num(), d.ids(), d.ids()
+	d.flags(&f.Suffix, &f.Link, &f.Done, &f.Restore, &i.RowGone, &f.Mail)
+	f.Undo, f.Join, f.Leave, f.Mails = d.num(), d.ids(), d.ids(), d.texts()
 	i.Before.Link, i.Before.Method = d.id(), state.Method(d.num())
 	i.Before.Synced, i.Before.Completed, i.Before.Invited = d.time(), d.time(), d.time()
 	i.Prior = d.user(i.User)

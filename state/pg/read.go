@@ -98,9 +98,9 @@ func collect[T any](ctx context.Context, tx pgx.Tx, sql string, scan func(*T) []
 }
 
 func (s *Store) readObjects(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Objects, err = collect(ctx, tx, s.sql(`select address, group_id, generation, name, description, tenant, tenant_slug, role, mapped, deleted, paused, run
+	st.Objects, err = collect(ctx, tx, s.sql(`select address, kind, id, generation, tenant, tenant_slug, attributes, adopted, deleted, paused, run
 		from {schema}.objects order by address collate "C"`), func(o *state.Object) []any {
-		return []any{&o.Address, &o.Group, &o.Generation, &o.Name, &o.Description, &o.Tenant, &o.TenantSlug, &o.Role, &o.Mapped, &o.Deleted, &o.Paused, &o.Run}
+		return []any{&o.Address, &o.Kind, &o.ID, &o.Generation, &o.Tenant, &o.TenantSlug, &o.Attributes, &o.Adopted, &o.Deleted, &o.Paused, &o.Run}
 	})
 	return err
 }

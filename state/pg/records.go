@@ -81,3 +81,18 @@ func (s *Store) records(ctx context.Context, where string, args ...any) (list []
 	})
 	return list, err
 }
+
+// ObjectRecords returns the journal records of objects of the runs, oldest first.
+func (s *Store) ObjectRecords(ctx context.Context, runs []string) (list []state.ObjectRecord, err error) {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
+		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+			return err
+		}
+		list, err = collect(ctx, tx, s.sql(`select id, run, address, origin, action, before, after, was, will, settled, verdict
+			from {schema}.object_records where run = any($1) and coalesce(before, after) is not null order by id`), func(r *state.ObjectRecord) []any {
+			return []any{&r.ID, &r.Run, &r.Address, &r.From, &r.Action, &r.Before, &r.After, &r.Was, &r.Will, &r.Settled, &r.Verdict}
+		}, runs)
+		return err
+	})
+	return list, err
+}

@@ -305,7 +305,7 @@ func (s *Store) recordUsers(ctx context.Context, tx state.Tx, outcomes []state.O
 	var standings, methods []int16
 	var waves, policies, runs []string
 	var generations []int32
-	var ours, links []bool
+	var ours, links, away []bool
 	var groups [][]byte
 	var forget []uuid.UUID
 	for _, o := range outcomes {
@@ -320,7 +320,7 @@ func (s *Store) recordUsers(ctx context.Context, tx state.Tx, outcomes []state.O
 		standings, methods = append(standings, int16(u.Standing)), append(methods, int16(u.Method))
 		waves, policies, runs = append(waves, u.Wave), append(policies, u.Policy), append(runs, u.Run)
 		generations, ours, links = append(generations, int32(u.Generation)), append(ours, u.Ours), append(links, u.LinkOurs)
-		groups = append(groups, packIDs(u.Groups))
+		groups, away = append(groups, packIDs(u.Groups)), append(away, u.Away)
 	}
 	if len(forget) > 0 {
 		if _, err := tx.Exec(ctx, s.sql("delete from {schema}.users where user_id = any($1)"), bytes16(forget)); err != nil {
@@ -330,42 +330,44 @@ func (s *Store) recordUsers(ctx context.Context, tx state.Tx, outcomes []state.O
 	if len(users) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.users (user_id, tenant, standing, wave, policy, person, generation, ours, link_ours, groups, method, run)
-		select * from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::bool[], $9::bool[], $10::bytea[], $11::smallint[], $12::text[])
+	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.users (user_id, tenant, standing, wave, policy, person, generation, ours, link_ours, groups, method, run, away)
+		select * from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::bool[], $9::bool[], $10::bytea[], $11::smallint[], $12::text[], $13::bool[])
 		on conflict (user_id) do update set tenant = excluded.tenant, standing = excluded.standing, wave = excluded.wave, policy = excluded.policy, person = excluded.person,
-			generation = excluded.generation, ours = excluded.ours, link_ours = excluded.link_ours, groups = excluded.groups, method = excluded.method, run = excluded.run`),
-		bytes16(users), bytes16(tenants), standings, waves, policies, bytes16(persons), generations, ours, links, groups, methods, runs)
+			generation = excluded.generation, ours = excluded.ours, link_ours = excluded.link_ours, groups = excluded.groups, method = excluded.method, run = excluded.run, away = excluded.away`),
+		bytes16(users), bytes16(tenants), standings, waves, policies, bytes16(persons), generations, ours, links, groups, methods, runs, away)
 	return err
 }
 
 // IntendObject makes the intent of one object durable.
-func (r *run) IntendObject(ctx context.Context, a state.Address, action string, before, after *state.Object) error {
-	b, err := jsonOf(before)
-	if err != nil {
-		return err
+func (r *run) IntendObject(ctx context.Context, i state.ObjectIntent) (again bool, err error) {
+	var images [4]*string
+	for k, v := range []any{i.Before, i.After, i.Was, i.Will} {
+		if images[k], err = jsonOf(v); err != nil {
+			return false, err
+		}
 	}
-	c, err := jsonOf(after)
-	if err != nil {
-		return err
-	}
-	return r.s.writing(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, before, after, settled, verdict, reason)
-			values ($1, $2, $3, $4, $5, false, 0, '')`), r.id, a, action, b, c)
+	err = r.s.writing(ctx, func(tx pgx.Tx) error {
+		// A run that was stopped has it already: its before-image is the true one.
+		tag, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, origin, before, after, was, will, settled, verdict, reason)
+			select $1, $2, $3, $4, $5, $6, $7, $8, false, 0, '' where not exists (select from {schema}.object_records where run = $1 and address = $2 and not settled)`),
+			r.id, i.Address, i.Action, i.From, images[0], images[1], images[2], images[3])
+		again = err == nil && tag.RowsAffected() == 0
 		return err
 	})
+	return again, err
 }
 
-func jsonOf(o *state.Object) (*string, error) {
-	if o == nil {
-		return nil, nil
+// jsonOf is the text of an image; nil for none.
+func jsonOf(v any) (*string, error) {
+	b, err := json.Marshal(v)
+	if text := string(b); err == nil && text != "null" {
+		return &text, nil
 	}
-	b, err := json.Marshal(o)
-	text := string(b)
-	return &text, err
+	return nil, err
 }
 
 // SettleObject records how the change of an object ended, and what is recorded of it from now on; nil forgets it.
-func (r *run) SettleObject(ctx context.Context, a state.Address, o *state.Object, verdict state.Verdict, reason string) error {
+func (r *run) SettleObject(ctx context.Context, a, from state.Address, o *state.Object, verdict state.Verdict, reason string) error {
 	r.absorb()
 	counts := r.settled
 	if verdict == state.Done {
@@ -389,6 +391,11 @@ func (r *run) SettleObject(ctx context.Context, a state.Address, o *state.Object
 		if err != nil {
 			return err
 		}
+		if from != "" && from != a {
+			if err := r.s.recordObject(ctx, tx, from, nil); err != nil {
+				return err
+			}
+		}
 		if err := r.s.recordObject(ctx, tx, a, o); err != nil {
 			return err
 		}
@@ -406,12 +413,15 @@ func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o 
 		_, err := tx.Exec(ctx, s.sql("delete from {schema}.objects where address = $1"), a)
 		return err
 	}
-	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.objects (address, group_id, generation, name, description, tenant, tenant_slug, role, mapped, deleted, paused, run)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		on conflict (address) do update set group_id = excluded.group_id, generation = excluded.generation, name = excluded.name, description = excluded.description,
-			tenant = excluded.tenant, tenant_slug = excluded.tenant_slug, role = excluded.role, mapped = excluded.mapped, deleted = excluded.deleted,
-			paused = excluded.paused, run = excluded.run`),
-		a, o.Group, o.Generation, o.Name, o.Description, o.Tenant, o.TenantSlug, int16(o.Role), o.Mapped, o.Deleted, o.Paused, o.Run)
+	attributes, err := json.Marshal(o.Attributes)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, s.sql(`insert into {schema}.objects (address, kind, id, generation, tenant, tenant_slug, attributes, adopted, deleted, paused, run)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		on conflict (address) do update set kind = excluded.kind, id = excluded.id, generation = excluded.generation, tenant = excluded.tenant, tenant_slug = excluded.tenant_slug,
+			attributes = excluded.attributes, adopted = excluded.adopted, deleted = excluded.deleted, paused = excluded.paused, run = excluded.run`),
+		a, o.Kind, o.ID, o.Generation, o.Tenant, o.TenantSlug, string(attributes), o.Adopted, o.Deleted, o.Paused, o.Run)
 	return err
 }
 

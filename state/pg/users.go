@@ -11,7 +11,7 @@ import (
 	"anthill/state"
 )
 
-const userColumns = "u.user_id, u.tenant, u.standing, u.wave, u.policy, u.person, u.generation, u.ours, u.link_ours, u.groups, u.method, u.run"
+const userColumns = "u.user_id, u.tenant, u.standing, u.wave, u.policy, u.person, u.generation, u.ours, u.link_ours, u.groups, u.method, u.run, u.away"
 
 // userScanner turns raw binary rows into recorded users. Words that repeat are kept once.
 type userScanner struct{ words map[string]string }
@@ -32,7 +32,7 @@ func (r *userScanner) word(b []byte) string {
 
 func (r *userScanner) user(raw [][]byte) state.User {
 	u := state.User{Standing: state.Standing(small(raw[2])), Wave: r.word(raw[3]), Policy: r.word(raw[4]), Generation: int(int32(binary.BigEndian.Uint32(raw[6]))),
-		Ours: raw[7][0] == 1, LinkOurs: raw[8][0] == 1, Groups: unpackIDs(raw[9]), Method: state.Method(small(raw[10])), Run: r.word(raw[11])}
+		Ours: raw[7][0] == 1, LinkOurs: raw[8][0] == 1, Groups: unpackIDs(raw[9]), Method: state.Method(small(raw[10])), Run: r.word(raw[11]), Away: raw[12][0] == 1}
 	copy(u.User[:], raw[0])
 	copy(u.Tenant[:], raw[1])
 	copy(u.Person[:], raw[5])
@@ -64,8 +64,8 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 				raw := rows.RawValues()
 				u := r.user(raw)
 				u.TenantNow = u.Tenant
-				if u.RowGone = len(raw[12]) != 16; !u.RowGone {
-					copy(u.TenantNow[:], raw[12])
+				if u.RowGone = len(raw[13]) != 16; !u.RowGone {
+					copy(u.TenantNow[:], raw[13])
 				}
 				if !yield(u, nil) {
 					stopped = true

@@ -82,7 +82,7 @@ func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID) (lif
 			return err
 		}
 		lifted = len(runs)
-		_, err = tx.Exec(ctx, s.sql("update {schema}.objects set paused = false where deleted and run = any($1)"), runs)
+		_, err = tx.Exec(ctx, s.sql("update {schema}.objects set paused = false where run = any($1)"), runs)
 		return err
 	})
 	return lifted, err

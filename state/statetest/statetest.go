@@ -377,16 +377,39 @@ func records(t *testing.T, f Fixture) {
 func objects(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
-	o := state.Object{Address: `group.admins["acme"]`, Group: uuid.New(), Generation: 1, Name: "tenant_acme_admins", Description: "d", Tenant: uuid.New(), TenantSlug: "acme",
-		Role: state.RoleAdmin, Mapped: true, Run: r.ID()}
-	must(t, r.IntendObject(t.Context(), o.Address, "create", nil, &o))
-	must(t, r.SettleObject(t.Context(), o.Address, &o, state.Done, ""))
-	must(t, r.IntendObject(t.Context(), "schema.x", "update", nil, nil))
-	must(t, r.SettleObject(t.Context(), "schema.x", nil, state.Done, ""))
+	o := state.Object{Address: `group.admins["acme"]`, Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: uuid.New(), TenantSlug: "acme",
+		Attributes: state.Attributes{"name": "tenant_acme_admins", "description": "d", "mapping": "admin tenant_acme_admins"}, Adopted: true, Run: r.ID()}
+	intend := func(i state.ObjectIntent, wantAgain bool) {
+		t.Helper()
+		again, err := r.IntendObject(t.Context(), i)
+		must(t, err)
+		if again != wantAgain {
+			t.Errorf("intended again: %v", again)
+		}
+	}
+	made := state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Will: o.Attributes}
+	intend(made, false)
+	intend(state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Was: state.Attributes{"name": "x"}, Will: o.Attributes}, true)
+	must(t, r.SettleObject(t.Context(), o.Address, "", &o, state.Done, ""))
+	intend(state.ObjectIntent{Address: "schema.x", Action: "update"}, false)
+	must(t, r.SettleObject(t.Context(), "schema.x", "", nil, state.Done, ""))
 	same(t, "objects", []state.Object{o}, read(t, s).Objects)
 	same(t, "counts", state.Counts{Objects: 2}, r.Counts())
-	must(t, r.SettleObject(t.Context(), o.Address, nil, state.Refused, "no"))
+	moved := o
+	moved.Address = `group.admins["acme2"]`
+	renamed := state.ObjectIntent{Address: moved.Address, From: o.Address, Action: "update", Before: &o, After: &moved, Was: state.Attributes{}, Will: state.Attributes{}}
+	intend(renamed, false)
+	must(t, r.SettleObject(t.Context(), moved.Address, o.Address, &moved, state.Done, ""))
+	same(t, "moved", []state.Object{moved}, read(t, s).Objects)
+	must(t, r.SettleObject(t.Context(), moved.Address, "", nil, state.Refused, "no"))
 	same(t, "forgotten", []state.Object(nil), read(t, s).Objects)
+	records, err := s.ObjectRecords(t.Context(), []string{r.ID()})
+	must(t, err)
+	for i := range records {
+		records[i].ID = 0
+	}
+	same(t, "journal", []state.ObjectRecord{{ObjectIntent: made, Run: r.ID(), Settled: true, Verdict: state.Done},
+		{ObjectIntent: renamed, Run: r.ID(), Settled: true, Verdict: state.Done}}, records)
 }
 
 func waves(t *testing.T, f Fixture) {
@@ -398,8 +421,8 @@ func waves(t *testing.T, f Fixture) {
 	tenant := uuid.New()
 	pauses := []state.Pause{{Wave: "pilot", Run: r.ID(), At: at, Reason: "why"}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at, Reason: "why"}}
 	must(t, r.Pause(t.Context(), pauses))
-	gone := state.Object{Address: "group.a", Group: uuid.New(), Generation: 1, Name: "a", Tenant: tenant, Role: state.RoleAdmin, Deleted: true, Paused: true, Run: r.ID()}
-	must(t, r.SettleObject(t.Context(), gone.Address, &gone, state.Done, ""))
+	gone := state.Object{Address: "group.a", Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: tenant, Deleted: true, Paused: true, Run: r.ID()}
+	must(t, r.SettleObject(t.Context(), gone.Address, "", &gone, state.Done, ""))
 	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana", Note: "n", At: at}
 	must(t, s.Confirm(t.Context(), c))
 	st := read(t, s)

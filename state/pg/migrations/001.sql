@@ -12,19 +12,18 @@ comment on table {schema}.meta is 'Anthill: what this state belongs to. One row.
 
 create table {schema}.objects (
   address text primary key,
-  group_id uuid not null unique,
+  kind text not null,
+  id uuid not null,
   generation integer not null,
-  name text not null,
-  description text not null,
   tenant uuid not null,
   tenant_slug text not null,
-  role smallint not null,
-  mapped boolean not null,
+  attributes jsonb not null,
+  adopted boolean not null,
   deleted boolean not null,
   paused boolean not null,
   run text not null
 );
-comment on table {schema}.objects is 'Anthill: groups that it made, and their mapping rows.';
+comment on table {schema}.objects is 'Anthill: tenants, groups with their mapping rows, policies and clients that it made or took over.';
 
 create table {schema}.users (
   user_id uuid primary key,
@@ -38,7 +37,8 @@ create table {schema}.users (
   link_ours boolean not null,
   groups bytea not null,
   method smallint not null,
-  run text not null
+  run text not null,
+  away boolean not null
 );
 comment on table {schema}.users is 'Anthill: what it recorded of each user; groups are ids of 16 bytes each. Nothing personal.';
 
@@ -127,8 +127,11 @@ create table {schema}.object_records (
   run text not null references {schema}.runs (id),
   address text not null,
   action text not null,
+  origin text not null default '',
   before jsonb,
   after jsonb,
+  was jsonb,
+  will jsonb,
   settled boolean not null,
   verdict smallint not null,
   reason text not null

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/json"
+
+	"anthill/state"
+)
+
+// tenantBlocks are all instances of all tenant blocks.
+func (e *evaluator) tenantBlocks() (tenants []Tenant) {
+	for _, n := range e.m.all("tenant") {
+		list, known, ok := e.instances(n)
+		if !ok {
+			continue
+		}
+		for _, i := range list {
+			if t := e.tenant(n, i); known {
+				tenants = append(tenants, t)
+			}
+		}
+	}
+	slices.SortFunc(tenants, func(a, b Tenant) int { return strings.Compare(string(a.Address), string(b.Address)) })
+	slugs := map[string]Tenant{}
+	for _, t := range tenants {
+		if first, taken := slugs[t.Slug]; taken {
+			e.fail(e.m.index[t.Address.Block()].at, "Tenants with one slug", "%s and %s (%s line %d) have the same slug %q, which a tenant has alone.", t.Address, first.Address, first.Pos.File, first.Pos.Line, t.Slug)
+		}
+		slugs[t.Slug] = t
+	}
+	return tenants
+}
+
+func (e *evaluator) tenant(n *node, i instance) Tenant {
+	r := e.reader(n, scope{each: i.each})
+	t := Tenant{Address: i.address(n), Adopt: r.bool("adopt"), Attributes: state.Attributes{}, Pos: posOf(n.at)}
+	t.Slug = e.tenantSlug(n, i, r)
+	if t.Slug == "" || len(t.Slug) > 100 || strings.ContainsFunc(t.Slug, isControl) {
+		r.wrong("slug", "a text of 1 to 100 characters is needed, not %q", t.Slug)
+	}
+	t.Attributes["slug"] = t.Slug
+	for _, name := range []string{"name", "plan", "status"} {
+		if v, given := r.optionalText(name); given {
+			t.Attributes[name] = v
+		}
+	}
+	if name := t.Attributes["name"]; n.args["name"] != nil && (strings.TrimSpace(name) == "" || len([]rune(name)) > 255) {
+		if _, known := r.optionalText("name"); known {
+			r.wrong("name", "a text of 1 to 255 characters is needed")
+		}
+	}
+	if v, given := r.json("settings"); given {
+		if !strings.HasPrefix(v, "{") {
+			r.wrong("settings", "an object is needed")
+		}
+		t.Attributes["settings"] = v
+	}
+	return t
+}
+
+func (e *evaluator) tenantSlug(n *node, i instance, r reader) string {
+	if slug, given := r.optionalText("slug"); given {
+		return slug
+	}
+	if i.key != "" {
+		return i.key
+	}
+	return n.label
+}
+
+// json reads an argument of any type as canonical JSON.
+func (r reader) json(name string) (string, bool) {
+	r.spec(name, JSON)
+	v, given := r.get(name)
+	if !given || !v.IsWhollyKnown() {
+		return "", false
+	}
+	if v.Type() == cty.String && strings.HasPrefix(strings.TrimSpace(v.AsString()), "{") {
+		return canonicalJSON(v.AsString())
+	}
+	b, err := json.Marshal(v, v.Type())
+	if err != nil {
+		r.wrong(name, "it cannot be written as JSON")
+		return "", false
+	}
+	return canonicalJSON(string(b))
+}
+
+// tenantValue is what an expression sees of a tenant block: an object, or a map of them with for_each.
+func (e *evaluator) tenantValue(n *node) (cty.Value, bool) {
+	list, known, ok := e.instances(n)
+	if !ok {
+		return cty.NilVal, false
+	}
+	if !known {
+		return cty.DynamicVal, true
+	}
+	objects := map[string]cty.Value{}
+	for _, i := range list {
+		before := len(e.diags)
+		r := e.reader(n, scope{each: i.each})
+		attrs := map[string]cty.Value{"slug": cty.StringVal(e.tenantSlug(n, i, r))}
+		for _, name := range []string{"name", "plan", "status"} {
+			attrs[name] = cty.NullVal(cty.String)
+			if v, given := r.optionalText(name); given {
+				attrs[name] = cty.StringVal(v)
+			} else if n.args[name] != nil {
+				attrs[name] = cty.UnknownVal(cty.String)
+			}
+		}
+		if len(e.diags) > before {
+			return cty.NilVal, false
+		}
+		v := cty.ObjectVal(attrs)
+		if i.each == cty.NilVal {
+			return v, true
+		}
+		objects[i.key] = v
+	}
+	if len(objects) == 0 {
+		return cty.MapValEmpty(cty.Object(map[string]cty.Type{"slug": cty.String, "name": cty.String, "plan": cty.String, "status": cty.String})), true
+	}
+	return cty.MapVal(objects), true
+}
+
+// plannedTenants are the live rows with the declared tenants, as planned, laid over them (L38).
+func (e *evaluator) plannedTenants() ([]TenantData, bool) {
+	planned := slices.Clone(e.data.Tenants)
+	for _, n := range e.m.all("tenant") {
+		at := hcl.Traversal{hcl.TraverseRoot{Name: "tenant", SrcRange: n.at}}
+		v, ok := e.lookup(n.address(), at, scope{})
+		if !ok {
+			return nil, false
+		}
+		list, known, ok := e.instances(n)
+		if !ok || !known || !v.IsKnown() {
+			return planned, ok
+		}
+		for _, i := range list {
+			one := v
+			if i.each != cty.NilVal {
+				one = v.Index(cty.StringVal(i.key))
+			}
+			planned = overlay(planned, one, e.data.Recorded[i.address(n)])
+		}
+	}
+	return planned, true
+}
+
+// overlay lays one declared tenant over the rows.
+func overlay(rows []TenantData, v cty.Value, recorded uuid.UUID) []TenantData {
+	text := func(name string) string {
+		if a := v.GetAttr(name); a.IsKnown() && !a.IsNull() {
+			return a.AsString()
+		}
+		return ""
+	}
+	n := slices.IndexFunc(rows, func(t TenantData) bool {
+		return recorded != uuid.Nil && t.ID == recorded || recorded == uuid.Nil && t.Slug == text("slug")
+	})
+	if n < 0 {
+		n = len(rows)
+		rows = append(rows, TenantData{Plan: "free", Status: "active"})
+	}
+	t := &rows[n]
+	t.Slug = text("slug")
+	for name, field := range map[string]*string{"name": &t.Name, "plan": &t.Plan, "status": &t.Status} {
+		if s := text(name); s != "" {
+			*field = s
+		}
+	}
+	return rows
+}

@@ -1,0 +1,235 @@
+package planner
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/state"
+)
+
+// planPolicies plans the account policies, each on one group.
+func (p *objectPlanner) planPolicies(list []config.AccountPolicy) {
+	for _, a := range list {
+		rec, from, has := p.take(a.Address)
+		group, known := p.groupID[a.Group]
+		if !known || p.dormants[group] {
+			p.dormant = append(p.dormant, fmt.Sprintf("%s: its group %s is not there at present", a.Address, a.Group))
+			continue
+		}
+		if p.paused(a.Address, rec, has) {
+			continue
+		}
+		after := state.Object{Address: a.Address, Kind: state.KindPolicy, ID: group, Attributes: set(a.Attributes)}
+		c := ObjectChange{Address: a.Address, From: from, Kind: state.KindPolicy, After: &after}
+		if has {
+			before := rec
+			c.Before = &before
+			after.Run, after.Adopted = rec.Run, rec.Adopted
+		}
+		live, there := p.dir.groups[group]
+		switch {
+		case !there || live.policy == nil:
+			after.Adopted = false
+			c.Action, c.Will = Create, set(a.Attributes)
+			c.Text = append(c.Text, "policy enabled")
+			c.Text = append(c.Text, texts(nil, c.Will)...)
+		default:
+			p.settle(&c, live.policy, a.Attributes)
+			if !has || rec.Deleted {
+				c.Action, after.Adopted = Adopt, true
+				c.Text = slices.Insert(c.Text, 0, "the group has a policy already: taken over")
+			}
+		}
+		p.add(c, a.Pos)
+	}
+}
+
+func (p *objectPlanner) gonePolicy(rec state.Object) {
+	if p.dormants[rec.ID] {
+		p.dormant = append(p.dormant, fmt.Sprintf("%s: its group is kept, and so is the policy", rec.Address))
+		return
+	}
+	before := rec
+	live, there := p.dir.groups[rec.ID]
+	c := ObjectChange{Address: rec.Address, Kind: state.KindPolicy, Action: Delete, Before: &before, Was: set(live.policy), Text: []string{"policy off, values reset"}}
+	if rec.Adopted || !there || live.policy == nil {
+		c.Action, c.Was, c.Will = Forget, state.Attributes{}, state.Attributes{}
+		c.Text = []string{"there before us or gone already: it stays as it is"}
+	}
+	p.add(c, config.Pos{})
+	delete(p.where, rec.Address)
+}
+
+// planClients plans the OAuth2 clients.
+func (p *objectPlanner) planClients(list []config.Client) {
+	for _, x := range list {
+		rec, from, has := p.take(x.Address)
+		if p.paused(x.Address, rec, has) {
+			continue
+		}
+		after := state.Object{Address: x.Address, Kind: state.KindClient}
+		c := ObjectChange{Address: x.Address, From: from, Kind: state.KindClient, After: &after}
+		if has {
+			before := rec
+			c.Before = &before
+			after.Run, after.Adopted, after.ID = rec.Run, rec.Adopted, rec.ID
+		}
+		live, there := p.clients[after.ID]
+		if holder, held := p.byClient[x.Name]; held && !there {
+			if !x.Adopt && (!has || !rec.Deleted) {
+				p.diags = p.diags.Append(fail("Client exists already", "%s (%s:%d): Self-auth has a client %q that Anthill did not make. To take it over as it is declared, give it:\n\n    adopt = true\n\nIt is never deleted then. Or give it another name.", x.Address, x.Pos.File, x.Pos.Line, x.Name))
+				continue
+			}
+			live, there = p.clients[holder], true
+			after.ID, after.Adopted = holder, true
+		} else if !there && p.dir.nameTaken(p.dir.hash(x.Name)) {
+			p.diags = p.diags.Append(fail("Name in use", "%s (%s:%d): the name %q belongs to a person, group or account of Self-auth, which share one set of names. Give it another name.", x.Address, x.Pos.File, x.Pos.Line, x.Name))
+			continue
+		}
+		want := p.clientWanted(x, live.Attributes)
+		after.Attributes = set(want)
+		switch {
+		case !there:
+			c.Action, c.Will = Create, set(want)
+			c.Text = append(c.Text, fmt.Sprintf("%s client %s", want["type"], x.Name))
+		case live.Attributes["type"] != want["type"]:
+			c.Action, c.Was, c.Will = Replace, set(live.Attributes), set(want)
+			after.ID = uuid.Nil // a new one, which the server chooses
+			c.Text = append(c.Text, fmt.Sprintf("%s -> %s: deleted and made again, with a new id and without its secret", live.Attributes["type"], want["type"]))
+			p.raise(EndsSessions, 1, fmt.Sprintf("client %s is made again: its secret and every token of it end, and logins to it fail until the application has the new one", x.Name))
+		default:
+			p.settle(&c, live.Attributes, want)
+			if c.Before == nil || c.Before.Deleted {
+				c.Action = Adopt
+				c.Text = slices.Insert(c.Text, 0, fmt.Sprintf("client %s was there before: taken over", x.Name))
+			}
+		}
+		p.add(c, x.Pos)
+	}
+}
+
+// clientWanted are the attributes of a declared client. Maps of groups that are merely dormant stay.
+func (p *objectPlanner) clientWanted(x config.Client, live state.Attributes) state.Attributes {
+	want := state.Attributes{}
+	for k, v := range x.Attributes {
+		want[k] = v
+	}
+	want["scope_maps"] = p.scopeMaps(x.Scopes, live["scope_maps"])
+	want["sup_scope_maps"] = p.scopeMaps(x.SupScopes, live["sup_scope_maps"])
+	claims := Claims{}
+	for claim, now := range readClaims(live["claim_maps"]) {
+		for g, values := range now.Values {
+			if id, err := uuid.Parse(g); err == nil && p.dormants[id] {
+				claims.add(claim, now.Join, g, values)
+			}
+		}
+	}
+	for _, m := range x.Claims {
+		for _, g := range m.Groups {
+			if id, known := p.groupID[g]; known {
+				claims.add(m.Claim, m.Join, id.String(), m.Values)
+			}
+		}
+	}
+	want["claim_maps"] = jsonText(claims, len(claims))
+	return want
+}
+
+func (p *objectPlanner) scopeMaps(list []config.ScopeMap, live string) string {
+	maps := map[string][]string{}
+	var now map[string][]string
+	_ = json.Unmarshal([]byte(live), &now) // ours, or empty
+	for g, scopes := range now {
+		if id, err := uuid.Parse(g); err == nil && p.dormants[id] {
+			maps[g] = scopes
+		}
+	}
+	for _, m := range list {
+		for _, g := range m.Groups {
+			if id, known := p.groupID[g]; known {
+				maps[id.String()] = m.Scopes
+			}
+		}
+	}
+	return jsonText(maps, len(maps))
+}
+
+// Claims are claim maps in their canonical form: by claim, how values are joined and the values of groups by id.
+type Claims map[string]Claim
+
+// Claim is one of them.
+type Claim struct {
+	Join   string              `json:"join"`
+	Values map[string][]string `json:"values"`
+}
+
+func (c Claims) add(claim, join, group string, values []string) {
+	now, ok := c[claim]
+	if !ok {
+		now.Values = map[string][]string{}
+	}
+	now.Join = join
+	now.Values[group] = values
+	c[claim] = now
+}
+
+func readClaims(text string) Claims {
+	c := Claims{}
+	_ = json.Unmarshal([]byte(text), &c) // ours, or empty
+	return c
+}
+
+func jsonText(v any, n int) string {
+	if n == 0 {
+		return ""
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain values
+	}
+	return string(b)
+}
+
+func (p *objectPlanner) goneClient(rec state.Object) {
+	before := rec
+	live, there := p.clients[rec.ID]
+	c := ObjectChange{Address: rec.Address, Kind: state.KindClient, Action: Delete, Before: &before, Was: set(live.Attributes),
+		Text: []string{"client " + live.Name + " is deleted"}}
+	if rec.Adopted || !there {
+		c.Action, c.Was, c.Will = Forget, state.Attributes{}, state.Attributes{}
+		c.Text = []string{"there before us or gone already: it stays as it is"}
+	} else {
+		p.raise(EndsSessions, 1, fmt.Sprintf("client %s goes: nobody logs in to the application through it any more, and after seven days nobody can bring it back", live.Name))
+	}
+	p.add(c, config.Pos{})
+	delete(p.where, rec.Address)
+}
+
+// scopeGroups are the groups of a client that give scopes, by what is or will be.
+func scopeGroups(a state.Attributes) (ids []uuid.UUID) {
+	var maps map[string][]string
+	_ = json.Unmarshal([]byte(a["scope_maps"]), &maps) // ours, or empty
+	for g := range maps {
+		if id, err := uuid.Parse(g); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, compareID)
+	return ids
+}
+
+// scopeChanges are the clients' groups before and after the plan.
+func (p *objectPlan) scopeChanges() (list []scopeChange) {
+	for _, c := range p.changes {
+		if c.Kind == state.KindClient && c.Was != nil && c.Will != nil {
+			if _, touched := c.Will["scope_maps"]; touched {
+				list = append(list, scopeChange{scopeGroups(c.Was), scopeGroups(c.Will)})
+			}
+		}
+	}
+	return list
+}

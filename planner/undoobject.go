@@ -1,0 +1,297 @@
+package planner
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// objectChain is what runs did to one object, oldest first, from the first run to be undone on.
+type objectChain struct {
+	address state.Address // as it is recorded now
+	records []state.ObjectRecord
+	cur     state.Object // as recorded now
+	has     bool
+}
+
+// goes says whether the object was not there before.
+func (c objectChain) goes() bool { return c.records[0].Was == nil }
+
+// returns says whether the object was there before and is not now, because the runs deleted it. Where somebody else
+// had deleted it before them, it does not.
+func (c objectChain) returns() bool {
+	if c.goes() || c.has && !c.cur.Deleted {
+		return false
+	}
+	gone := false
+	for _, r := range c.records {
+		switch {
+		case r.Will == nil:
+			gone = true
+		case r.Was == nil && !gone:
+			return false
+		default:
+			gone = false
+		}
+	}
+	return gone
+}
+
+// foldObjects gathers the journal of objects by object, and chooses the ids of groups that are made again.
+func (u *undo) foldObjects(ctx context.Context) error {
+	records, err := u.ObjectRecords(ctx, u.from)
+	if err != nil {
+		return err
+	}
+	chains := map[state.Address]*objectChain{}
+	var order []*objectChain
+	for _, r := range records {
+		if r.Settled && r.Verdict != state.Done {
+			continue
+		}
+		c := chains[r.Address]
+		if r.From != "" && chains[r.From] != nil {
+			c = chains[r.From]
+			delete(chains, r.From)
+			chains[r.Address] = c
+		}
+		if c == nil {
+			if !u.seeds[r.Run] {
+				continue // of later runs alone
+			}
+			c = &objectChain{}
+			chains[r.Address] = c
+			order = append(order, c)
+		}
+		c.address = r.Address
+		c.records = append(c.records, r)
+	}
+	u.remade = map[uuid.UUID]uuid.UUID{}
+	for _, c := range order {
+		for _, o := range u.State.Objects {
+			if o.Address == c.address {
+				c.cur, c.has = o, true
+			}
+		}
+		if k := c.records[0].Kind(); k == state.KindGroup && c.returns() {
+			before := c.records[0].Before
+			gen := max(before.Generation, c.cur.Generation) + 1
+			u.remade[before.ID] = state.GroupID(u.lineage, c.address, gen)
+			if c.has {
+				u.remade[c.cur.ID] = u.remade[before.ID]
+			}
+		}
+		u.chains = append(u.chains, *c)
+	}
+	return nil
+}
+
+// readRecycled finds what can be brought back, where something was deleted.
+func (u *undo) readRecycled(ctx context.Context) error {
+	u.recycled = map[uuid.UUID]bool{}
+	if u.seedKind != state.RunRollback && len(u.chains) == 0 {
+		return nil
+	}
+	list, err := u.Directory.Recycled(ctx)
+	for _, id := range list {
+		u.recycled[id] = true
+	}
+	return err
+}
+
+// before are the values that what the runs wrote had before; all of them where the object is made again.
+func (c objectChain) before() state.Attributes {
+	want := state.Attributes{}
+	for _, r := range c.records {
+		if r.Was == nil {
+			continue // made again: what it was before is known from earlier records, or from none
+		}
+		for _, side := range []state.Attributes{r.Was, r.Will} {
+			for k := range side {
+				if _, seen := want[k]; !seen {
+					want[k] = r.Was[k]
+				}
+			}
+		}
+	}
+	return want
+}
+
+// now is what an object is, by its kind; nil: it is not there.
+func (u *undo) now(o state.Object) state.Attributes {
+	switch o.Kind {
+	case state.KindGroup:
+		if g, there := u.dir.groups[o.ID]; there {
+			return u.groupNow(o.ID, g, o.Tenant)
+		}
+	case state.KindPolicy:
+		if g, there := u.dir.groups[o.ID]; there && g.policy != nil {
+			return g.policy
+		}
+	case state.KindClient:
+		for _, c := range u.liveClients {
+			if c.ID == o.ID {
+				return c.Attributes
+			}
+		}
+	case state.KindTenant:
+		if t := u.tenantOf(o.ID); t != nil {
+			return t.Attributes()
+		}
+	}
+	return nil
+}
+
+// objects takes back what the runs did to objects, as far as no moved user needs them.
+func (u *undo) objects(p *Plan) {
+	for _, c := range u.chains {
+		var change *ObjectChange
+		switch {
+		case c.goes():
+			change = u.objectGoes(p, c)
+		case c.returns():
+			change = u.objectReturns(c)
+		default:
+			change = u.objectBack(c)
+		}
+		if change != nil {
+			u.remap(change)
+			p.Objects = append(p.Objects, *change)
+		}
+	}
+	rank := func(c ObjectChange) int {
+		n := slices.Index([]state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient}, c.Kind)
+		if c.Last {
+			return 10 - n
+		}
+		return n
+	}
+	slices.SortStableFunc(p.Objects, func(a, b ObjectChange) int {
+		x, y := objectOf(a), objectOf(b)
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(x.TenantSlug, y.TenantSlug), cmp.Compare(x.Role(), y.Role()), strings.Compare(string(a.Address), string(b.Address)))
+	})
+}
+
+func objectOf(c ObjectChange) state.Object {
+	if c.After != nil {
+		return *c.After
+	}
+	return *c.Before
+}
+
+// objectGoes takes back an object that the runs made.
+func (u *undo) objectGoes(p *Plan, c objectChain) *ObjectChange {
+	if !c.has || c.cur.Deleted {
+		return nil // burnt, or taken back already
+	}
+	live := u.now(c.cur)
+	switch t := u.tenantOf(c.cur.ID); {
+	case c.cur.Kind == state.KindGroup && u.needed[c.cur.ID]:
+		return nil
+	case c.cur.Kind == state.KindTenant && t != nil && t.refers > 0:
+		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("tenant %s has %d users by now: its row stays", t.Slug, t.refers))
+		return nil
+	}
+	before := c.cur
+	return &ObjectChange{Address: c.address, Kind: c.cur.Kind, Action: Delete, Before: &before, After: u.takenBack(c.cur), Was: set(live), Last: true,
+		Text: []string{u.nameOf(c.cur)}}
+}
+
+// takenBack is an object as it is recorded after a rollback. Without a pause that can be lifted it would stay away for
+// ever.
+func (u *undo) takenBack(o state.Object) *state.Object {
+	o.Deleted, o.Paused = true, len(u.paused) > 0
+	return &o
+}
+
+func (u *undo) nameOf(o state.Object) string {
+	switch o.Kind {
+	case state.KindGroup:
+		return "group " + o.Attributes["name"] + " and its mapping row"
+	case state.KindPolicy:
+		return "policy off, values reset"
+	case state.KindClient:
+		return "client " + o.Attributes["name"]
+	}
+	return "tenant " + o.Attributes["slug"]
+}
+
+// objectReturns makes again what the runs deleted, with all that it had.
+func (u *undo) objectReturns(c objectChain) *ObjectChange {
+	after := *c.records[0].Before
+	after.Address, after.Paused, after.Deleted = c.address, u.seedKind == state.RunApply && len(u.paused) > 0, false
+	if next, ok := u.remade[after.ID]; ok && after.Kind == state.KindGroup {
+		after.ID, after.Generation = next, max(after.Generation, c.cur.Generation)+1
+	}
+	change := &ObjectChange{Address: c.address, Kind: after.Kind, Action: Create, After: &after, Will: set(c.before()), Text: []string{u.nameOf(after) + ", made again"}}
+	if c.has {
+		before := c.cur
+		change.Before = &before
+	}
+	return change
+}
+
+// objectBack gives an object the values back that it had.
+func (u *undo) objectBack(c objectChain) *ObjectChange {
+	live := u.now(c.cur)
+	if !c.has || live == nil {
+		return nil // somebody else has deleted it
+	}
+	before := c.cur
+	change := &ObjectChange{Address: c.address, Kind: c.cur.Kind, Action: Update, Before: &before}
+	change.Was, change.Will = compare(live, c.before())
+	change.Text = texts(change.Was, change.Will)
+	oldest := c.records[0]
+	switch {
+	case oldest.Before == nil || oldest.Before.Deleted:
+		change.After = u.takenBack(c.cur)
+		change.Text = append(change.Text, "no longer ours")
+	default:
+		after := *oldest.Before
+		if oldest.From != "" && oldest.From != c.address {
+			change.From = c.address
+			change.Address = oldest.From
+			after.Address = oldest.From
+		}
+		after.Paused = u.seedKind == state.RunApply && len(u.paused) > 0
+		change.After = &after
+	}
+	if c.cur.Kind == state.KindClient && change.Will["type"] != "" {
+		change.Action, change.Was, change.Will = Replace, set(live), set(c.before()) // the deleted one comes back with its id
+	}
+	if len(change.Will) == 0 && change.After.Equal(before) {
+		return nil
+	}
+	return change
+}
+
+// remap gives values that name a group which is made again its new id.
+func (u *undo) remap(c *ObjectChange) {
+	for old, next := range u.remade {
+		if c.Kind == state.KindPolicy && c.After != nil && c.After.ID == old {
+			c.After.ID = next
+		}
+		for k, v := range c.Will {
+			c.Will[k] = strings.ReplaceAll(v, old.String(), next.String())
+		}
+		if c.After == nil {
+			continue
+		}
+		for k, v := range c.After.Attributes {
+			if strings.Contains(v, old.String()) {
+				fresh := state.Attributes{}
+				for n, w := range c.After.Attributes {
+					fresh[n] = w
+				}
+				fresh[k] = strings.ReplaceAll(v, old.String(), next.String())
+				c.After.Attributes = fresh
+			}
+		}
+	}
+}
