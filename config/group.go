@@ -168,6 +168,8 @@ func (e *evaluator) groupAttr(n *node, name string, sc scope) (cty.Value, bool) 
 	switch {
 	case len(e.diags) > before:
 		return cty.NilVal, false
+	case !known && n.args[name] == nil:
+		return cty.StringVal(""), true
 	case !known:
 		return cty.UnknownVal(cty.String), true
 	case name == "name":

@@ -223,29 +223,41 @@ func (a accounts) Revive(ctx context.Context, ids []uuid.UUID) error {
 
 // scimClient is a client as the listing writes it.
 type scimClient struct {
-	ID        string   `json:"id"`
-	Class     []string `json:"class"`
-	Name      string   `json:"name"`
-	Display   string   `json:"displayname"`
-	Landing   string   `json:"oauth2_rs_origin_landing"`
-	Redirects []string `json:"oauth2_rs_origin"`
-	Strict    bool     `json:"oauth2_strict_redirect_uri"`
-	NoPKCE    bool     `json:"oauth2_allow_insecure_client_disable_pkce"`
-	Legacy    bool     `json:"oauth2_jwt_legacy_crypto_enable"`
-	Short     bool     `json:"oauth2_prefer_short_username"`
-	Scopes    []scope  `json:"oauth2_rs_scope_map"`
-	SupScopes []scope  `json:"oauth2_rs_sup_scope_map"`
+	ID        string    `json:"id"`
+	Class     []string  `json:"class"`
+	Name      string    `json:"name"`
+	Display   string    `json:"displayname"`
+	Landing   string    `json:"oauth2_rs_origin_landing"`
+	Redirects oneOrMore `json:"oauth2_rs_origin"`
+	Strict    bool      `json:"oauth2_strict_redirect_uri"`
+	NoPKCE    bool      `json:"oauth2_allow_insecure_client_disable_pkce"`
+	Legacy    bool      `json:"oauth2_jwt_legacy_crypto_enable"`
+	Short     bool      `json:"oauth2_prefer_short_username"`
+	Scopes    []scope   `json:"oauth2_rs_scope_map"`
+	SupScopes []scope   `json:"oauth2_rs_sup_scope_map"`
 	Claims    []struct {
-		Group  string   `json:"groupUuid"`
-		Claim  string   `json:"claim"`
-		Join   string   `json:"joinChar"`
-		Values []string `json:"values"`
+		Group  string    `json:"groupUuid"`
+		Claim  string    `json:"claim"`
+		Join   string    `json:"joinChar"`
+		Values oneOrMore `json:"values"`
 	} `json:"oauth2_rs_claim_map"`
 }
 
 type scope struct {
-	Group  string   `json:"groupUuid"`
-	Scopes []string `json:"scopes"`
+	Group  string    `json:"groupUuid"`
+	Scopes oneOrMore `json:"scopes"`
+}
+
+// oneOrMore is a list of texts, of which one alone may stand without its list.
+type oneOrMore []string
+
+func (t *oneOrMore) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*t = oneOrMore{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(t))
 }
 
 // claims are claim maps in the canonical form that plans have.
