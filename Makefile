@@ -4,7 +4,7 @@ GO      ?= go
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TOOLS   := $(CURDIR)/.tools
 
-.PHONY: build demo test check bench lint
+.PHONY: build demo test check bench bench-selfauth lint
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/anthill ./cmd/anthill
@@ -28,3 +28,7 @@ $(TOOLS)/golangci-lint: Makefile
 
 bench: build
 	$(GO) run ./internal/bench ./bin/anthill
+
+# FLAGS such as FLAGS='-users 1000 -json figures.jsonl'; `go run ./internal/bench selfauth -h` lists them.
+bench-selfauth: build
+	$(GO) run ./internal/bench selfauth $(FLAGS) ./bin/anthill

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	warmUp        = 10 // writes that are not looked at for the longest one
+	adminInterval = 100 * time.Millisecond
+	interruptWait = 30 * time.Second // for a run to finish its batch
+)
+
+// job measures Anthill itself: plan, apply, plan again, rollback. The program is what users run, in processes of its own.
+func job(ctx context.Context, program string, w *world, t *target, p *proxy) (f *jobFigures, err error) {
+	dir, err := os.MkdirTemp("", "anthill-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	ca := filepath.Join(dir, "ca.pem")
+	if err := errors.Join(os.WriteFile(ca, p.ca, 0o600), os.WriteFile(filepath.Join(dir, "main.anthill.hcl"), []byte(configuration), 0o600)); err != nil {
+		return nil, err
+	}
+	env := append(w.box.Env(), "SELF_AUTH_URL="+p.url, "SELF_AUTH_CA_FILE="+ca, "SELF_AUTH_ADMIN_TOKEN="+t.token)
+	anthill := func(args ...string) (float64, error) { return command(ctx, program, dir, env, args...) }
+
+	f = &jobFigures{}
+	if f.PlanSeconds, err = anthill("plan", "-out", "bench.plan"); err != nil {
+		return nil, err
+	}
+	mark := p.writes()
+	other, err := startAdministrator(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	f.ApplySeconds, err = anthill("apply", "bench.plan")
+	f.Other = other.stop()
+	if err = errors.Join(err, f.Other.err); err != nil {
+		return nil, err
+	}
+	notes := p.since(mark)
+	f.Writes, f.LongestMS = len(notes), milliseconds(longest(notes, warmUp))
+	if f.Users, err = w.linked(ctx); err != nil {
+		return nil, err
+	}
+	if f.Users != len(w.users) {
+		return nil, fmt.Errorf("apply linked %d of %d users: the figures would be of another job", f.Users, len(w.users))
+	}
+	// With the flag, anything to do is an exit status that is an error here.
+	if f.AgainSeconds, err = anthill("plan", "-detailed-exitcode"); err != nil {
+		return nil, err
+	}
+	mark = p.writes()
+	if f.RollbackSeconds, err = anthill("rollback", "-auto-approve"); err != nil {
+		return nil, err
+	}
+	f.RollbackWrites = len(p.since(mark))
+	if n, err := w.linked(ctx); err != nil || n != 0 {
+		return nil, errors.Join(err, fmt.Errorf("rollback left %d users linked", n))
+	}
+	return f, nil
+}
+
+// command runs anthill once and returns how long it took.
+func command(ctx context.Context, program, dir string, env []string, args ...string) (float64, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = interruptWait
+	var said bytes.Buffer
+	cmd.Stdout = &said
+	took, err := timed(cmd)
+	if err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, said.Bytes())
+	}
+	return took.Seconds(), nil
+}
+
+// administrator is somebody else at work on the same server, past the proxy: it writes to a group of its own.
+type administrator struct {
+	client *client
+	group  uuid.UUID
+	ended  chan struct{}
+	seen   chan otherFigures
+}
+
+func startAdministrator(ctx context.Context, t *target) (*administrator, error) {
+	a := &administrator{client: newClient(t.url, t.token, t.roots), group: uuid.New(), ended: make(chan struct{}), seen: make(chan otherFigures, 1)}
+	if err := a.client.group(ctx, a.group, "bench-other-"+a.group.String()[:8], nil); err != nil {
+		a.client.close()
+		return nil, err
+	}
+	go func() { a.seen <- a.work(context.WithoutCancel(ctx)) }()
+	return a, nil
+}
+
+// work writes at every tick, and when a write took longer than that, at once after it.
+func (a *administrator) work(ctx context.Context) (f otherFigures) {
+	tick := time.NewTicker(adminInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-a.ended:
+			return f
+		case <-tick.C:
+		}
+		f.Writes++
+		began := time.Now()
+		err := a.client.send(ctx, http.MethodPatch, "/v1/group/"+a.group.String(), entry{map[string][]string{"description": {fmt.Sprint("write ", f.Writes)}}})
+		if err != nil {
+			f.Failed++
+		}
+		f.LongestMS = max(f.LongestMS, milliseconds(time.Since(began)))
+	}
+}
+
+// stop ends the work when the write in hand is done, and takes the group away.
+func (a *administrator) stop() otherFigures {
+	close(a.ended)
+	f := <-a.seen
+	ctx, cancel := context.WithTimeout(context.Background(), cleanPatience)
+	defer cancel()
+	if err := a.client.deleteGroup(ctx, a.group); err != nil {
+		f.err = fmt.Errorf("delete the other administrator's group: %w", err)
+	}
+	a.client.close()
+	return f
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

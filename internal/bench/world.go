@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"anthill/internal/sandbox"
+)
+
+// world is a database of users all of whom can be moved, and those users in the order in which Anthill moves them.
+type world struct {
+	box   *sandbox.Sandbox
+	users []user
+}
+
+// user is a row, and the person that a bare client makes of it.
+type user struct {
+	id            uuid.UUID
+	tenant        uuid.UUID
+	name          string
+	display, mail string
+	admin         bool
+}
+
+// plain makes generated rows ones that nothing stands in the way of: the benchmark measures the moving.
+const plain = `
+with t as (select tenant_id, row_number() over (order by tenant_id) n from tenants)
+update tenants set slug = 'bench-' || t.n, status = 'active', deleted_at = null from t where t.tenant_id = tenants.tenant_id;
+with u as (select user_id, row_number() over (order by user_id) n from users)
+update users set email = 'user.' || u.n || '@bench.example.org', full_name = 'User ' || u.n, status = 'active', email_verified = true, deleted_at = null
+	from u where u.user_id = users.user_id;
+analyze tenants, users`
+
+func startWorld(ctx context.Context, tenants, users int) (*world, error) {
+	box, err := sandbox.Start(ctx, sandbox.Options{Tenants: tenants, Users: users, NoSelfAuth: true})
+	if err != nil {
+		return nil, err
+	}
+	w := &world{box: box}
+	if err := w.fill(ctx); err != nil {
+		box.Close()
+		return nil, fmt.Errorf("prepare the users: %w", err)
+	}
+	return w, nil
+}
+
+func (w *world) fill(ctx context.Context) error {
+	c, err := pgx.Connect(ctx, variable(w.box, "DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	if _, err := c.Exec(ctx, plain); err != nil {
+		return err
+	}
+	rows, err := c.Query(ctx, `select user_id, tenant_id, slug || '.' || split_part(email, '@', 1), full_name, email, role in ('admin', 'super_admin')
+		from users join tenants using (tenant_id) order by tenant_id, user_id`)
+	if err != nil {
+		return err
+	}
+	w.users, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (u user, err error) {
+		return u, r.Scan(&u.id, &u.tenant, &u.name, &u.display, &u.mail, &u.admin)
+	})
+	return err
+}
+
+// linked is how many rows hold the id of a person.
+func (w *world) linked(ctx context.Context) (n int, err error) {
+	c, err := pgx.Connect(ctx, variable(w.box, "DATABASE_URL"))
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close(ctx)
+	return n, c.QueryRow(ctx, "select count(*) from users where self_auth_user_id is not null").Scan(&n)
+}
+
+// groups are the two of each tenant.
+type groups struct {
+	admins, users map[uuid.UUID]uuid.UUID // by tenant
+}
+
+func groupsOf(users []user) groups {
+	g := groups{map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]uuid.UUID{}}
+	for _, u := range users {
+		if g.users[u.tenant] == uuid.Nil {
+			g.admins[u.tenant], g.users[u.tenant] = uuid.New(), uuid.New()
+		}
+	}
+	return g
+}
+
+// make makes them at the server, tenant by tenant.
+func (g groups) make(ctx context.Context, c *client) error {
+	for tenant, id := range g.users {
+		if err := c.group(ctx, id, "bench_"+tenant.String()[24:]+"_users", nil); err != nil {
+			return err
+		}
+		if err := c.group(ctx, g.admins[tenant], "bench_"+tenant.String()[24:]+"_admins", nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join is one call that adds members to a group.
+type join struct {
+	group   uuid.UUID
+	members []uuid.UUID
+}
+
+// joins are the calls that a batch of users needs: one a group, in the order of the groups' ids.
+func (g groups) joins(batch []user) (list []join) {
+	at := map[uuid.UUID]int{}
+	add := func(group, member uuid.UUID) {
+		i, ok := at[group]
+		if !ok {
+			i = len(list)
+			at[group] = i
+			list = append(list, join{group: group})
+		}
+		list[i].members = append(list[i].members, member)
+	}
+	for _, u := range batch {
+		add(g.users[u.tenant], u.id)
+		if u.admin {
+			add(g.admins[u.tenant], u.id)
+		}
+	}
+	slices.SortFunc(list, func(a, b join) int { return slices.Compare(a.group[:], b.group[:]) })
+	return list
+}
