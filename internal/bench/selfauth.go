@@ -109,11 +109,11 @@ func sit(ctx context.Context, c choices) (_ *sitting, err error) {
 		measure func(*target, *proxy, *client) error
 	}{
 		{"naive", func(_ *target, _ *proxy, via *client) (err error) {
-			s.Naive, err = naive(ctx, via, w.users[:c.naive])
+			s.Naive, err = naive(ctx, via, anew(w.users[:c.naive]))
 			return err
 		}},
 		{"bulk", func(_ *target, p *proxy, via *client) (err error) {
-			s.Bulk, err = bulk(ctx, via, p, w.users)
+			s.Bulk, err = bulk(ctx, via, p, anew(w.users))
 			return err
 		}},
 		{"anthill", func(t *target, p *proxy, _ *client) (err error) {

@@ -19,7 +19,7 @@ type world struct {
 
 // user is a row, and the person that a bare client makes of it.
 type user struct {
-	id            uuid.UUID
+	id            uuid.UUID // of the person
 	tenant        uuid.UUID
 	name          string
 	display, mail string
@@ -57,15 +57,24 @@ func (w *world) fill(ctx context.Context) error {
 	if _, err := c.Exec(ctx, plain); err != nil {
 		return err
 	}
-	rows, err := c.Query(ctx, `select user_id, tenant_id, slug || '.' || split_part(email, '@', 1), full_name, email, role in ('admin', 'super_admin')
+	rows, err := c.Query(ctx, `select tenant_id, slug || '.' || split_part(email, '@', 1), full_name, email, role in ('admin', 'super_admin')
 		from users join tenants using (tenant_id) order by tenant_id, user_id`)
 	if err != nil {
 		return err
 	}
 	w.users, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (u user, err error) {
-		return u, r.Scan(&u.id, &u.tenant, &u.name, &u.display, &u.mail, &u.admin)
+		return u, r.Scan(&u.tenant, &u.name, &u.display, &u.mail, &u.admin)
 	})
 	return err
+}
+
+// anew are users whose persons get new ids: a server refuses those that it has deleted.
+func anew(users []user) []user {
+	users = slices.Clone(users)
+	for i := range users {
+		users[i].id = uuid.New()
+	}
+	return users
 }
 
 // linked is how many rows hold the id of a person.
