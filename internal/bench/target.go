@@ -91,8 +91,10 @@ func loopbackOnly(text string) error {
 func (t *target) restart(ctx context.Context, command string) error {
 	ctx, cancel := context.WithTimeout(ctx, restartPatience)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "sh", "-c", command).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", restartVariable, err, out)
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr // no pipe, which a server that it leaves behind would keep open
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", restartVariable, err)
 	}
 	c := newClient(t.url, t.token, t.roots)
 	defer c.close()
