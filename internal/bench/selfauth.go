@@ -32,8 +32,9 @@ of the benchmark, which notes the writes. During apply another administrator wri
 
 The server is the one that ANTHILL_TEST_SELFAUTH_URL, _TOKEN and _CA_FILE name (loopback only), else the emulator. Every
 part wants a fresh one, as persons make a server slower: the emulator is started anew; a server is made fresh by the
-command in ANTHILL_TEST_SELFAUTH_RESTART (at the same address, with the same token), or what was made is deleted, which
-leaves it with a full recycle bin. Best is a server for each part, by -only and -json, and then -report.
+command in ANTHILL_TEST_SELFAUTH_RESTART (at the same address, with the same token), else what was made is
+deleted, which leaves a full recycle bin that slows the server as much as live persons do: then ratios are fair only with
+a server for each part, by -only and -json, and -report at the end.
 `
 
 func parseChoices(args []string, out io.Writer) (c choices, err error) {
@@ -103,6 +104,9 @@ func sit(ctx context.Context, c choices) (_ *sitting, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.box.Close()) }()
+	if c.only == "" && os.Getenv(urlVariable) != "" && os.Getenv(restartVariable) == "" {
+		fmt.Fprintf(os.Stderr, "bench: without %s the later parts meet a server slowed by what was deleted: the ratios are not fair\n", restartVariable)
+	}
 	s := &sitting{setting: setting{Tenants: c.tenants, Users: c.users, NaiveUsers: c.naive}}
 	for _, part := range []struct {
 		name    string
