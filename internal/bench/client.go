@@ -51,8 +51,12 @@ type entry struct {
 	Attrs map[string][]string `json:"attrs"`
 }
 
-// call does one request and returns its answer; a nil body sends none.
+// call does one request and returns its answer; a nil body sends none. ctx ends it between calls only: a server goes on
+// with a write that nobody waits for, and what comes of it would escape the cleaning up.
 func (c *client) call(ctx context.Context, method, path string, body any) (answer []byte, header http.Header, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -61,7 +65,7 @@ func (c *client) call(ctx context.Context, method, path string, body any) (answe
 		}
 		content = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.url+path, content)
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, c.url+path, content)
 	if err != nil {
 		return nil, nil, err
 	}
