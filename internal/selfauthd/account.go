@@ -45,5 +45,6 @@ func (q *request) dropToken() (any, *fault) {
 		return nil, accessDenied
 	}
 	delete(e.account.tokens, id)
+	q.store.touch(e)
 	return nil, nil
 }

@@ -3,14 +3,16 @@ package selfauthd
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 )
 
 // newEntry makes an entry of parsed attributes; it is not in the store yet.
-func (s *store) newEntry(k kind, attrs map[string][]string) (*entry, *fault) {
+func (s *store) newEntry(k kind, public bool, attrs map[string][]string) (*entry, *fault) {
 	e := &entry{kind: k}
+	if k == client {
+		e.client = newClient(public)
+	}
 	if k == group {
 		e.group = &groupPart{members: map[uuid.UUID]*entry{}}
 	}
@@ -33,17 +35,25 @@ func (s *store) newEntry(k kind, attrs map[string][]string) (*entry, *fault) {
 			return nil, err
 		}
 	}
+	if k == client {
+		e.legacyKeys()
+	}
 	return e, nil
 }
 
+// emptyText is a text that is there and has no characters: the schema refuses it.
+const emptyText = "\x00"
+
 // set gives an attribute its values; what breaks a schema rule alone is found by check.
 func (s *store) set(e *entry, attr string, values []string) *fault {
-	if len(values) > 1 && attr != "mail" && attr != "member" {
+	if len(values) > 1 && !schema[attr].multi {
 		return badSyntax(attr)
 	}
 	first := ""
 	if len(values) > 0 {
-		first = values[0]
+		if first = values[0]; first == "" {
+			first = emptyText
+		}
 	}
 	switch attr {
 	case "name":
@@ -57,12 +67,14 @@ func (s *store) set(e *entry, attr string, values []string) *fault {
 	case "mail":
 		e.mails = ordered(values)
 	case "account_expire":
-		e.expire = moment(first)
+		e.expire = parseTime(first)
 	case "account_valid_from":
-		e.valid = moment(first)
+		e.valid = parseTime(first)
+	case "class":
+		e.policy = slices.Contains(values, classPolicy)
 	case "entry_managed_by":
 		e.managedBy = uuid.Nil
-		if first != "" {
+		if len(values) > 0 {
 			m := s.resolve(first)
 			if m == nil {
 				return unresolved
@@ -70,17 +82,16 @@ func (s *store) set(e *entry, attr string, values []string) *fault {
 			e.managedBy = m.id
 		}
 	default:
-		return violation("attributenotvalidforclass", attr)
+		if !schema[attr].kept {
+			return violation("attributenotvalidforclass", attr)
+		}
+		e.more = cloneMap(e.more)
+		delete(e.more, attr)
+		if len(values) > 0 {
+			e.more[attr] = set(values)
+		}
 	}
 	return nil
-}
-
-func moment(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{} // purged; the syntax was checked
-	}
-	return t.UTC()
 }
 
 // checkNew checks what a new entry must be beside those of its own request: its id.
@@ -124,12 +135,19 @@ func (s *store) unique(list []*entry) *fault {
 }
 
 // schema checks one entry against its classes.
-func (e *entry) schema() *fault {
+func (s *store) schema(e *entry) *fault {
+	if missing := e.missing(); len(missing) > 0 {
+		return violation("missingmustattribute", missing)
+	}
+	classes := s.classes(e)
+	for _, a := range keptAttributes {
+		if e.more[a] != nil && !slices.Contains(classes, schema[a].class) {
+			return violation("attributenotvalidforclass", a)
+		}
+	}
 	switch {
 	case !validName(e.name):
 		return badSyntax("name")
-	case e.kind != group && e.display == "":
-		return violation("missingmustattribute", []string{"displayname"})
 	case e.display != "" && !validText(e.display):
 		return badSyntax("displayname")
 	case e.legal != "" && !validText(e.legal):
@@ -140,10 +158,25 @@ func (e *entry) schema() *fault {
 	return nil
 }
 
+// missing are the attributes that an entry must have and has not.
+func (e *entry) missing() (list []string) {
+	if e.kind != group && e.display == "" {
+		list = append(list, "displayname")
+	}
+	if e.name == "" {
+		list = append(list, "name")
+	}
+	if e.kind == client && e.more["oauth2_rs_origin_landing"] == nil {
+		list = append(list, "oauth2_rs_origin_landing")
+	}
+	return list
+}
+
 // newcomer is an entry to be made, with what was said of it.
 type newcomer struct {
-	kind  kind
-	attrs map[string][]string
+	kind   kind
+	public bool // of a client
+	attrs  map[string][]string
 }
 
 // make makes all entries, or none. The order of checks is the real server's (selfauth-api 5.3).
@@ -165,14 +198,14 @@ func (q *request) make(list []newcomer) *fault {
 			return accessDenied
 		}
 		for a := range n.attrs {
-			if !may(a) {
+			if !may[a] {
 				return accessDenied
 			}
 		}
 	}
 	entries, request := make([]*entry, len(list)), map[uuid.UUID]bool{}
 	for i, n := range list {
-		e, err := s.newEntry(n.kind, n.attrs)
+		e, err := s.newEntry(n.kind, n.public, n.attrs)
 		if err == nil {
 			err = s.checkNew(request, e)
 		}
@@ -184,11 +217,8 @@ func (q *request) make(list []newcomer) *fault {
 	if err := s.unique(entries); err != nil {
 		return err
 	}
-	for i, e := range entries {
-		if _, given := list[i].attrs["displayname"]; given && e.display == "" {
-			return badSyntax("displayname")
-		}
-		if err := e.schema(); err != nil {
+	for _, e := range entries {
+		if err := s.schema(e); err != nil {
 			return err
 		}
 	}
@@ -242,15 +272,13 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 	if len(mods) == 0 {
 		return emptyRequest
 	}
-	for _, m := range mods {
-		if err := parseAll(map[string][]string{m.attr: m.add}); err != nil {
-			return err
-		}
+	if err := parseMods(mods); err != nil {
+		return err
 	}
 	for _, e := range entries {
 		may := q.mayChange(e)
 		for _, m := range mods {
-			if !may(m.attr) {
+			if m.attr == "class" && !q.mayClass(e, m) || m.attr != "class" && !may(m.attr) {
 				return accessDenied
 			}
 		}
@@ -258,13 +286,8 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 	drafts := make([]*entry, len(entries))
 	for i, e := range entries {
 		d := *e
-		for _, m := range mods {
-			if m.attr == "member" {
-				continue
-			}
-			if err := q.store.set(&d, m.attr, m.apply(q.store.values(&d, m.attr))); err != nil {
-				return err
-			}
+		if err := q.store.draft(&d, mods); err != nil {
+			return err
 		}
 		drafts[i] = &d
 	}
@@ -272,7 +295,7 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 		return err
 	}
 	for _, d := range drafts {
-		if err := d.schema(); err != nil {
+		if err := q.store.schema(d); err != nil {
 			return err
 		}
 	}
@@ -282,14 +305,59 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 	}
 	for i, e := range entries {
 		q.store.unindex(e)
-		d := drafts[i]
-		e.name, e.display, e.legal, e.description, e.mails, e.expire, e.valid, e.managedBy = d.name, d.display, d.legal, d.description, d.mails, d.expire, d.valid, d.managedBy
+		e.take(drafts[i])
 		q.store.index(e)
 		if e.group != nil && !e.dynamic {
 			q.store.changeMembers(e, mods, joins)
 		}
 	}
 	return nil
+}
+
+// parseMods checks names and values; values are put into the form in which they are kept.
+func parseMods(mods []mod) *fault {
+	for i, m := range mods {
+		add, remove := map[string][]string{m.attr: m.add}, map[string][]string{m.attr: m.remove}
+		if err := parseAll(add); err != nil {
+			return err
+		}
+		if s := schema[m.attr].syntax; s != scopeMap && s != claimMap {
+			if err := parseAll(remove); err != nil {
+				return err
+			}
+		}
+		mods[i].add, mods[i].remove = add[m.attr], remove[m.attr]
+	}
+	return nil
+}
+
+// draft makes changes, all but those of members, to a copy of an entry.
+func (s *store) draft(d *entry, mods []mod) *fault {
+	for _, m := range mods {
+		if m.attr == "member" {
+			continue
+		}
+		if d.client != nil {
+			if done, err := s.setClient(d, m); err != nil {
+				return err
+			} else if done {
+				continue
+			}
+		}
+		if err := s.set(d, m.attr, m.apply(s.values(d, m.attr))); err != nil {
+			return err
+		}
+	}
+	if d.client != nil {
+		d.legacyKeys()
+	}
+	return nil
+}
+
+// take gives an entry what a draft of it says.
+func (e *entry) take(d *entry) {
+	e.name, e.display, e.legal, e.description, e.mails = d.name, d.display, d.legal, d.description, d.mails
+	e.expire, e.valid, e.managedBy, e.policy, e.more, e.client = d.expire, d.valid, d.managedBy, d.policy, d.more, d.client
 }
 
 // apply returns the values of an attribute after a change.
@@ -299,7 +367,7 @@ func (m mod) apply(values []string) []string {
 	}
 	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(m.remove, v) })
 	for _, v := range m.add {
-		if m.attr == "name" {
+		if schema[m.attr].syntax == iname {
 			v = lower(v)
 		}
 		if !slices.Contains(values, v) {

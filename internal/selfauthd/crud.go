@@ -9,10 +9,32 @@ import (
 // pick finds the entry of a path by uuid, spn or name, if the caller can see it and it is of the kind.
 func (q *request) pick(k kind) *entry {
 	e := q.store.resolve(q.vars[0])
-	if e == nil || e.kind != k || !q.visible(e) {
+	if e == nil || !e.is(k) || !q.visible(e) {
 		return nil
 	}
 	return e
+}
+
+// is says whether an entry belongs to a kind, as the calls of that kind see it.
+func (e *entry) is(k kind) bool {
+	return e.kind == k || k == serviceAccount && e.kind == builtinAccount
+}
+
+// pickAccount finds whatever can log in: patches of persons reach all of them.
+func (q *request) pickAccount() *entry {
+	e := q.store.resolve(q.vars[0])
+	if e == nil || e.kind == group || !q.visible(e) {
+		return nil
+	}
+	return e
+}
+
+// pickEntry finds the entry that a call of one kind is about.
+func (q *request) pickEntry(k kind) *entry {
+	if k == client {
+		return q.pickClient()
+	}
+	return q.pick(k)
 }
 
 func (q *request) list(k kind) (any, *fault) {
@@ -33,7 +55,7 @@ func (q *request) find(k kind) (any, *fault) {
 }
 
 func (q *request) get(k kind) (any, *fault) {
-	if e := q.pick(k); e != nil {
+	if e := q.pickEntry(k); e != nil {
 		return q.store.view(e, q.sees(e)), nil
 	}
 	return nil, nil
@@ -45,7 +67,7 @@ func (q *request) create(k kind) (any, *fault) {
 		return nil, err
 	}
 	delete(attrs, "class")
-	return nil, q.make([]newcomer{{k, attrs}})
+	return nil, q.make([]newcomer{{kind: k, attrs: attrs}})
 }
 
 func (q *request) patch(k kind) (any, *fault) {
@@ -53,10 +75,13 @@ func (q *request) patch(k kind) (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	if err := parseAll(attrs); err != nil {
+	if err := parseAll(maps.Clone(attrs)); err != nil {
 		return nil, err
 	}
-	e := q.pick(k)
+	e := q.pickEntry(k)
+	if k == person {
+		e = q.pickAccount()
+	}
 	if e == nil {
 		return nil, noMatching
 	}
@@ -68,7 +93,7 @@ func (q *request) patch(k kind) (any, *fault) {
 }
 
 func (q *request) remove(k kind) (any, *fault) {
-	e := q.pick(k)
+	e := q.pickEntry(k)
 	if e == nil {
 		return nil, noMatching
 	}
@@ -100,7 +125,7 @@ func (q *request) target(k kind) (*entry, string, *fault) {
 	if !known(a) {
 		return nil, a, invalidName(a)
 	}
-	e := q.pick(k)
+	e := q.pickEntry(k)
 	if e == nil {
 		return nil, a, noMatching
 	}
@@ -147,15 +172,8 @@ func (q *request) deleteAttr(k kind) (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	if k != group || len(values) == 0 {
+	if k != group && k != client || len(values) == 0 {
 		return nil, q.modify([]*entry{e}, []mod{{attr: a, purge: true}})
 	}
 	return nil, q.modify([]*entry{e}, []mod{{attr: a, remove: values}})
-}
-
-func (q *request) credentialStatus() (any, *fault) {
-	if q.pick(person) == nil {
-		return nil, noMatching
-	}
-	return map[string]any{"creds": []any{}}, nil
 }

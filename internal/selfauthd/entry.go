@@ -16,6 +16,7 @@ const (
 	group
 	serviceAccount
 	builtinAccount // admin, idm_admin, anonymous
+	client         // of OAuth2
 )
 
 // entry is anything in the directory. A person takes a few hundred bytes.
@@ -25,8 +26,10 @@ type entry struct {
 	builtin       bool
 	dynamic       bool // members follow from a rule
 	wasMember     bool // it carries the class memberof, which stays
+	policy        bool // it carries the class account_policy
 	recycled      bool
 	seq           uint64 // order of creation
+	changed       int64  // unix seconds
 	name          string
 	display       string
 	legal         string
@@ -37,14 +40,14 @@ type entry struct {
 	parents       []*entry // groups that it is a direct member of
 	group         *groupPart
 	account       *accountPart
+	client        *clientPart
+	cred          *credPart           // of persons and accounts that have, or may soon have, a credential; nil: none
+	more          map[string][]string // attributes that the schema keeps; changed in copies only
 }
 
 type groupPart struct{ members map[uuid.UUID]*entry }
 
-type accountPart struct {
-	password string
-	tokens   map[uuid.UUID]apiToken
-}
+type accountPart struct{ tokens map[uuid.UUID]apiToken }
 
 // system is an id of the range that is reserved for built-in entries; n as its last digits are read, in hexadecimal.
 func system(n uint16) uuid.UUID {
@@ -136,17 +139,22 @@ func (s *store) classes(e *entry) (list []string) {
 		list = []string{"account", "memberof", "object", "person"}
 	case group:
 		list = []string{"group", "object"}
-		if e.builtin {
-			list = append(list, "builtin")
-		}
 		if e.dynamic {
-			list = append(list, "account_policy", "dyngroup", "system")
+			list = append(list, "dyngroup", "system")
+		}
+		if e.policy {
+			list = append(list, classPolicy)
 		}
 		if e.wasMember {
 			list = append(list, "memberof")
 		}
+	case client:
+		list = append(e.client.classes(), "account", "memberof", "object")
 	default:
 		list = []string{"account", "memberof", "object", "service_account"}
+	}
+	if e.builtin {
+		list = append(list, "builtin")
 	}
 	if e.recycled {
 		list = append(list, "recycled")
@@ -155,20 +163,22 @@ func (s *store) classes(e *entry) (list []string) {
 	return list
 }
 
+func one(v string) []string {
+	if v == "" {
+		return nil
+	}
+	return []string{v}
+}
+
+func (s *store) spns(list []*entry) (out []string) {
+	for _, e := range list {
+		out = append(out, s.spn(e))
+	}
+	return out
+}
+
 // values are those of one attribute as /v1 shows them; nil: none.
 func (s *store) values(e *entry, attr string) []string {
-	one := func(v string) []string {
-		if v == "" {
-			return nil
-		}
-		return []string{v}
-	}
-	spns := func(list []*entry) (out []string) {
-		for _, g := range list {
-			out = append(out, s.spn(g))
-		}
-		return out
-	}
 	switch attr {
 	case "class":
 		return s.classes(e)
@@ -192,18 +202,46 @@ func (s *store) values(e *entry, attr string) []string {
 		return date(e.valid)
 	case "member":
 		if e.group != nil {
-			return spns(e.members())
+			return s.spns(e.members())
 		}
+	case "dynmember":
+		return s.spns(s.dynamicMembers(e))
 	case "memberof":
-		return spns(s.memberOf(e))
+		return s.spns(s.memberOf(e))
 	case "directmemberof":
-		return spns(s.directGroups(e))
+		return s.spns(s.directGroups(e))
 	case "entry_managed_by":
 		if m := s.manager(e); m != nil {
 			return []string{s.spn(m)}
 		}
+	case "webauthn_attestation_ca_list":
+		if e.more[attr] != nil {
+			return []string{} // the server lists what it knows of each authority, and there is none of whom it knows anything
+		}
+	default:
+		switch {
+		case e.cred != nil && credentialAttributes[attr] != nil:
+			return credentialAttributes[attr](e)
+		case e.client != nil && clientAttributes[attr] != nil:
+			return clientAttributes[attr](s, e)
+		}
+		return e.more[attr]
 	}
 	return nil
+}
+
+// dynamicMembers are the entries that a rule makes members, sorted by id.
+func (s *store) dynamicMembers(g *entry) (list []*entry) {
+	if !g.dynamic {
+		return nil
+	}
+	for _, e := range s.byID {
+		if e.kind == person || g == s.allAccounts && e.kind != group {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, byID)
+	return list
 }
 
 func date(t time.Time) []string {
@@ -213,14 +251,10 @@ func date(t time.Time) []string {
 	return []string{t.UTC().Format(time.RFC3339)}
 }
 
-// shown are the attributes that entries show, by name.
-var shown = []string{"account_expire", "account_valid_from", "class", "description", "directmemberof", "displayname", "entry_managed_by", "legalname",
-	"mail", "member", "memberof", "name", "spn", "uuid"}
-
 // view is an entry as /v1 shows it to who may see the attributes.
 func (s *store) view(e *entry, may func(string) bool) map[string]any {
 	attrs := map[string][]string{}
-	for _, a := range shown {
+	for _, a := range attributeNames {
 		if may(a) {
 			if v := s.values(e, a); v != nil {
 				attrs[a] = v

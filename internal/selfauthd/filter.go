@@ -16,7 +16,7 @@ const (
 
 // filter is a condition on entries, of the raw API and of SCIM alike.
 type filter struct {
-	op    string // eq cnt pres sw or and andnot self
+	op    string // eq cnt pres sw ew lt or and andnot self
 	attr  string
 	value string
 	kids  []*filter
@@ -77,8 +77,8 @@ func (f *filter) check() *fault {
 		if terms++; terms > maxTerms+1 || depth > maxDepth {
 			return resourceLimit
 		}
-		if f.attr != "" && !known(f.attr) {
-			return invalidName(f.attr)
+		if err := f.checkTerm(); err != nil {
+			return err
 		}
 		for _, k := range f.kids {
 			if err := walk(k, depth+1); err != nil {
@@ -89,6 +89,53 @@ func (f *filter) check() *fault {
 	}
 	return walk(f, 1)
 }
+
+func (f *filter) checkTerm() *fault {
+	switch {
+	case (f.op == "and" || f.op == "or") && len(f.kids) == 0:
+		return bareViolation("emptyfilter")
+	case f.attr == "" || known(f.attr):
+		return nil
+	case f.op == "pres":
+		return violation("invalidattribute", f.attr)
+	}
+	return invalidName(f.attr)
+}
+
+// checkSought refuses values that cannot be ones of their attributes; the raw API asks for it.
+func (f *filter) checkSought() *fault {
+	if f.op == "eq" || f.op == "cnt" {
+		return parseSought(f.attr, f.value)
+	}
+	for _, k := range f.kids {
+		if err := k.checkSought(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scans says whether the server would have to look at every entry, as no index narrows the filter down.
+func (f *filter) scans() bool {
+	switch f.op {
+	case "eq", "cnt", "sw", "ew":
+		return !schema[f.attr].equal
+	case "pres":
+		return !schema[f.attr].present
+	case "or":
+		return slices.ContainsFunc(f.kids, (*filter).scans)
+	case "and":
+		return !slices.ContainsFunc(f.kids, func(k *filter) bool { return k.op != "andnot" && !k.scans() })
+	}
+	return false
+}
+
+// negates says whether something is excluded that no index knows: the server gives up on that.
+func (f *filter) negates() bool {
+	return f.op == "andnot" && f.kids[0].scans() || slices.ContainsFunc(f.kids, (*filter).negates)
+}
+
+var backend = internal("backend")
 
 // match says whether an entry meets the filter, by attributes that the caller may read.
 func (q *request) match(f *filter, e *entry, may func(string) bool) bool {
@@ -115,10 +162,16 @@ func (q *request) match(f *filter, e *entry, may func(string) bool) bool {
 		return q.equal(f, e)
 	}
 	return slices.ContainsFunc(q.store.values(e, f.attr), func(v string) bool {
-		if f.op == "sw" {
-			return strings.HasPrefix(v, lower(f.value))
+		v, part := lower(v), lower(f.value)
+		switch f.op {
+		case "sw":
+			return strings.HasPrefix(v, part)
+		case "ew":
+			return strings.HasSuffix(v, part)
+		case "cnt":
+			return strings.Contains(v, part)
 		}
-		return strings.Contains(v, lower(f.value))
+		return false // lt: texts have no order
 	})
 }
 
@@ -128,6 +181,12 @@ func (q *request) equal(f *filter, e *entry) bool {
 		return slices.Contains(q.store.classes(e), lower(f.value))
 	case "uuid":
 		return e.id.String() == lower(f.value)
+	case "dynmember":
+		target := q.store.resolve(f.value)
+		return target != nil && slices.Contains(q.store.dynamicMembers(e), target)
+	case "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map":
+		target := q.store.resolve(f.value)
+		return target != nil && e.client != nil && e.client.scopeMap(f.attr == scopeAttr(true))[target.id] != nil
 	case "name":
 		return e.name == lower(f.value)
 	case "memberof", "directmemberof", "member":
@@ -201,9 +260,15 @@ func (q *request) search(f *filter) ([]*entry, *fault) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
+	if f.negates() {
+		return nil, backend
+	}
 	meets := func(e *entry) bool {
 		may := q.sees(e)
 		return q.visible(e) && q.match(f, e, may)
+	}
+	if err := q.limit(func(e *entry) bool { return q.match(f, e, all) }); err != nil {
+		return nil, err
 	}
 	list, ok := q.candidates(f)
 	if !ok {
@@ -217,4 +282,21 @@ func (q *request) search(f *filter) ([]*entry, *fault) {
 	}
 	inOrder(found)
 	return found, nil
+}
+
+// limit refuses searches that find too many entries for a login, whether it may see them or not. Tokens of service accounts
+// have no such limit.
+func (q *request) limit(which func(*entry) bool) *fault {
+	if q.caller.results == 0 {
+		return nil
+	}
+	found := 0
+	for _, e := range q.store.byID {
+		if which(e) {
+			if found++; found > q.caller.results {
+				return resourceLimit
+			}
+		}
+	}
+	return nil
 }

@@ -56,7 +56,7 @@ func (q *request) rawSearch() (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := q.search(in.Filter)
+	list, err := q.rawFind(in.Filter)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,8 @@ func (q *request) rawCreate() (any, *fault) {
 	}
 	list := make([]newcomer, len(in.Entries))
 	for i, e := range in.Entries {
-		list[i] = newcomer{kindOf(e.Attrs["class"]), lowerKeys(e.Attrs)}
+		attrs := lowerKeys(e.Attrs)
+		list[i] = newcomer{kind: kindOf(attrs["class"]), public: slices.Contains(attrs["class"], classPublic), attrs: attrs}
 	}
 	return nil, q.make(list)
 }
@@ -94,17 +95,36 @@ func kindOf(classes []string) kind {
 	switch {
 	case has("object") && has("account") && has("person"):
 		return person
-	case has("object") && has("group"):
+	case has("object") && has("group") && !has(classPolicy):
 		return group
+	case has("object") && has("account") && has(classClient) && has(classBasic) != has(classPublic):
+		return client
 	case has("object") && has("account") && has("service_account"):
 		return serviceAccount
 	}
 	return invalidKind
 }
 
+// rawFind searches as the raw API does: a filter must stand on an index.
+func (q *request) rawFind(f *filter) ([]*entry, *fault) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if err := f.checkSought(); err != nil {
+		return nil, err
+	}
+	switch {
+	case f.op == "andnot": // from nothing, nothing is left
+		return nil, nil
+	case f.scans():
+		return nil, backend
+	}
+	return q.search(f)
+}
+
 // matching are the entries that a raw change is about; none is an error.
 func (q *request) matching(f *filter) ([]*entry, *fault) {
-	list, err := q.search(f)
+	list, err := q.rawFind(f)
 	if err == nil && len(list) == 0 {
 		err = noMatching
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func (q *request) binView(b *binned) any {
-	return q.store.view(b.e, some("class", "name", "uuid"))
+	return q.store.view(b.e, identity.may)
 }
 
 func (q *request) bin() (any, *fault) {

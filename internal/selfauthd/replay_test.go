@@ -8,14 +8,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"mime"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,18 +29,22 @@ import (
 type exchange struct {
 	N       int
 	As      string
-	Wait    int
+	Wait    float64
 	Match   string
+	Bind    map[string]string
 	Request struct {
 		Method, Path string
 		Headers      map[string]string
 		Body         json.RawMessage
 		RawBody      *string `json:"raw_body"`
+		Form         map[string]string
 	}
 	Response struct {
-		Status      int
-		ContentType string `json:"content_type"`
-		Body        any
+		Status       int
+		ContentType  string `json:"content_type"`
+		Body         any
+		Location     string
+		LocationKeys []string `json:"location_keys"`
 	}
 }
 
@@ -46,12 +54,13 @@ type api struct {
 	s      *Server
 	client *http.Client
 	tokens map[string]string
+	bound  map[string]string // what recordings bind
 	clock  time.Time
 }
 
 func newAPI(t *testing.T) *api {
 	t.Helper()
-	a := &api{t: t, tokens: map[string]string{"garbage": "garbage"}, clock: time.Now()}
+	a := &api{t: t, tokens: map[string]string{"garbage": "garbage"}, bound: map[string]string{}, clock: time.Now()}
 	var err error
 	if a.s, err = Start(Options{Now: func() time.Time { return a.clock }}); err != nil {
 		t.Fatal(err)
@@ -59,7 +68,8 @@ func newAPI(t *testing.T) *api {
 	t.Cleanup(func() { a.s.Close() })
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(a.s.CA())
-	a.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	a.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(a.client.CloseIdleConnections)
 	return a
 }
@@ -162,54 +172,138 @@ func (a *api) do(method, path, token string, body []byte, headers map[string]str
 	return resp, text
 }
 
-// TestRecordings replays what a real server answered.
+const recordings = "../../providers/providertest/testdata/exchanges"
+
+// TestRecordings replays what a real server answered: all of it.
 func TestRecordings(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/exchanges/*.jsonl")
-	if err != nil || len(files) < 8 {
-		t.Fatal(files, err)
+	files, err := filepath.Glob(recordings + "/*.jsonl")
+	if err != nil {
+		t.Fatal(err)
 	}
+	total := 0
 	for _, file := range files {
+		lines := readExchanges(t, file)
+		total += len(lines)
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl"), func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
 			a.accounts()
-			f, err := os.Open(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			lines := bufio.NewScanner(f)
-			lines.Buffer(nil, 16<<20)
-			for lines.Scan() {
-				var x exchange
-				if err := json.Unmarshal(lines.Bytes(), &x); err != nil {
-					t.Fatal(err)
-				}
-				a.replay(&x)
-			}
-			if err := lines.Err(); err != nil {
-				t.Fatal(err)
+			for i := range lines {
+				a.replay(&lines[i])
 			}
 		})
 	}
+	if len(files) != 13 || total != 614 {
+		t.Errorf("%d recordings of %d lines, want 13 of 614", len(files), total)
+	}
 }
 
-func (a *api) replay(x *exchange) {
-	a.clock = a.clock.Add(time.Duration(x.Wait) * time.Second)
+func readExchanges(t *testing.T, file string) (list []exchange) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var x exchange
+		if err := json.Unmarshal(lines.Bytes(), &x); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, x)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// fill puts what was bound into a text.
+func (a *api) fill(text string) string {
+	return standIn.ReplaceAllStringFunc(text, func(name string) string {
+		if v, ok := a.bound[strings.Trim(name, "{}")]; ok {
+			return v
+		}
+		return name
+	})
+}
+
+// who is the token of whoever a line is said by.
+func (a *api) who(x *exchange) string {
+	if strings.HasPrefix(x.As, "{{") {
+		return a.fill(x.As)
+	}
 	token, ok := a.tokens[x.As]
 	if !ok && x.As != "none" {
 		a.t.Fatalf("line %d: nobody is called %s", x.N, x.As)
 	}
-	headers, body := x.Request.Headers, []byte(nil)
+	return token
+}
+
+func (a *api) send(x *exchange) (*http.Response, []byte) {
+	headers, body := map[string]string{}, []byte(nil)
 	switch {
 	case x.Request.RawBody != nil:
 		body = []byte(*x.Request.RawBody)
 	case x.Request.Body != nil:
-		body = x.Request.Body
-		headers = map[string]string{"Content-Type": "application/json"}
+		body = []byte(a.fill(string(x.Request.Body)))
+		headers["Content-Type"] = "application/json"
+	case x.Request.Form != nil:
+		form := url.Values{}
+		for k, v := range x.Request.Form {
+			form.Set(k, a.fill(v))
+		}
+		body = []byte(form.Encode())
+		headers["Content-Type"] = "application/x-www-form-urlencoded"
 	}
-	resp, text := a.do(x.Request.Method, x.Request.Path, token, body, headers)
+	for k, v := range x.Request.Headers {
+		headers[k] = a.fill(v)
+	}
+	return a.do(x.Request.Method, a.fill(x.Request.Path), a.who(x), body, headers)
+}
+
+// bind remembers parts of an answer.
+func (a *api) bind(x *exchange, resp *http.Response, body any) {
+	for name, path := range x.Bind {
+		switch kind, rest, _ := strings.Cut(path, "."); {
+		case path == ".":
+			a.bound[name], _ = body.(string)
+		case kind == "header":
+			a.bound[name] = resp.Header.Get(rest)
+		case kind == "location":
+			u, err := resp.Location()
+			if err != nil {
+				a.t.Fatalf("line %d: %v", x.N, err)
+			}
+			a.bound[name] = u.Query().Get(rest)
+		default:
+			a.bound[name], _ = part(body, strings.Split(path, ".")).(string)
+		}
+	}
+}
+
+func part(v any, path []string) any {
+	for _, key := range path {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i >= len(at) {
+				return nil
+			}
+			v = at[i]
+		}
+	}
+	return v
+}
+
+func (a *api) replay(x *exchange) {
+	a.clock = a.clock.Add(time.Duration(x.Wait * float64(time.Second)))
+	resp, text := a.send(x)
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	want, _, _ := mime.ParseMediaType(x.Response.ContentType)
 	at := fmt.Sprintf("line %d, %s %s as %s", x.N, x.Request.Method, x.Request.Path, x.As)
@@ -217,12 +311,14 @@ func (a *api) replay(x *exchange) {
 		a.t.Errorf("%s: %d %s, want %d %s\n%.300s", at, resp.StatusCode, kind, x.Response.Status, want, text)
 		return
 	}
-	if x.Match == "status" {
-		return
-	}
 	var got any
 	if json.Unmarshal(text, &got) != nil {
 		got = string(text)
+	}
+	a.bind(x, resp, got)
+	a.location(at, x, resp)
+	if x.Match == "status" {
+		return
 	}
 	if x.Match == "ours" {
 		got, x.Response.Body = ours(got), ours(x.Response.Body)
@@ -233,8 +329,20 @@ func (a *api) replay(x *exchange) {
 			return
 		}
 	}
-	if diff := differs("", x.Response.Body, got); diff != "" {
+	if diff := a.differs("", x.Response.Body, got); diff != "" {
 		a.t.Errorf("%s: %s\nwant %.400s\ngot  %.400s", at, diff, mustJSON(x.Response.Body), text)
+	}
+}
+
+func (a *api) location(at string, x *exchange, resp *http.Response) {
+	head, query, _ := strings.Cut(resp.Header.Get("Location"), "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		a.t.Errorf("%s: %v", at, err)
+	}
+	keys := slices.Sorted(maps.Keys(values))
+	if x.Response.LocationKeys != nil && !slices.Equal(keys, x.Response.LocationKeys) || head != x.Response.Location {
+		a.t.Errorf("%s: Location %s with %v, want %s with %v", at, head, keys, x.Response.Location, x.Response.LocationKeys)
 	}
 }
 
@@ -278,17 +386,18 @@ func ours(v any) any {
 }
 
 var (
-	standIn  = regexp.MustCompile(`^\{\{[a-z]+\}\}$`)
+	standIn  = regexp.MustCompile(`\{\{\w+\}\}`)
+	isToken  = regexp.MustCompile(`^[A-Za-z0-9_.-]{16,}$`)
 	isUUID   = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 	asASet   = func(key string) bool { return key != "mail" && key != "groups" }
 	leftAway = "last_modified_cid"
 )
 
 // differs compares by the rules of the recordings; "" when they are alike.
-func differs(key string, want, got any) string {
+func (a *api) differs(key string, want, got any) string {
 	switch w := want.(type) {
 	case string:
-		return differsText(w, got)
+		return a.differsText(w, got)
 	case map[string]any:
 		g, ok := got.(map[string]any)
 		if !ok {
@@ -306,7 +415,7 @@ func differs(key string, want, got any) string {
 			if _, ok := g[k]; !ok {
 				return key + ": " + k + " is missing"
 			}
-			if d := differs(k, v, g[k]); d != "" {
+			if d := a.differs(k, v, g[k]); d != "" {
 				return d
 			}
 		}
@@ -323,7 +432,7 @@ func differs(key string, want, got any) string {
 			w, g = sorted(w), sorted(g)
 		}
 		for i := range w {
-			if d := differs(key, w[i], g[i]); d != "" {
+			if d := a.differs(key, w[i], g[i]); d != "" {
 				return d
 			}
 		}
@@ -335,14 +444,21 @@ func differs(key string, want, got any) string {
 	return ""
 }
 
-func differsText(want string, got any) string {
+func (a *api) differsText(want string, got any) string {
 	g, ok := got.(string)
+	want = strings.ReplaceAll(want, "{{origin}}", a.s.URL())
 	switch {
-	case standIn.MatchString(want) && want == "{{any}}":
+	case want == "{{any}}":
+		return ""
+	case want == "{{int}}":
+		if n, ok := got.(float64); !ok || n != math.Trunc(n) {
+			return fmt.Sprintf("%v is no whole number", got)
+		}
 		return ""
 	case !ok:
 		return fmt.Sprintf("%v is no text", got)
 	case want == "{{uuid}}" && isUUID.MatchString(g):
+	case want == "{{token}}" && isToken.MatchString(g):
 	case want == "{{time}}":
 		if _, err := time.Parse(time.RFC3339, g); err != nil {
 			return g + " is no time"

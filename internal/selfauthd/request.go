@@ -58,6 +58,11 @@ func violation(kind string, value any) *fault {
 	return &fault{status: http.StatusBadRequest, body: map[string]any{"schemaviolation": map[string]any{kind: value}}}
 }
 
+// bareViolation is a violation that has no more to say.
+func bareViolation(kind string) *fault {
+	return &fault{status: http.StatusBadRequest, body: map[string]string{"schemaviolation": kind}}
+}
+
 func badSyntax(attr string) *fault { return violation("invalidattributesyntax", attr) }
 
 // conflict is the body of uniqueness errors, which alone is typed as JSON.
@@ -149,6 +154,10 @@ func (q *request) answer(value any, err *fault) {
 	if _, done := value.(streamed); done {
 		return
 	}
+	if p, ok := value.(plain); ok && err == nil {
+		q.write(p)
+		return
+	}
 	h := q.w.Header()
 	status := http.StatusOK
 	if err != nil {
@@ -166,10 +175,6 @@ func (q *request) answer(value any, err *fault) {
 	if err == nil || err.json {
 		h.Set("Content-Type", "application/json")
 	}
-	b, marshalErr := json.Marshal(value)
-	if marshalErr != nil {
-		panic(marshalErr) // plain values
-	}
 	q.w.WriteHeader(status)
-	_, _ = q.w.Write(b)
+	_, _ = q.w.Write(mustMarshal(value))
 }

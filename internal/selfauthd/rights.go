@@ -8,21 +8,88 @@ const (
 	idmAccessControlAdmins  = 0x11
 	idmPeopleAdmins         = 0x13
 	idmGroupAdmins          = 0x15
+	idmOAuth2Admins         = 0x27
+	idmSelfMailWrite        = 0x33
 	idmAccountMailRead      = 0x39
 	idmServiceDesk          = 0x41
 	idmRecycleBinAdmins     = 0x42
 	idmUnixAdmins           = 0x44
 	idmPeopleOnBoarding     = 0x45
 	idmServiceAccountAdmins = 0x46
+	idmAccountPolicyAdmins  = 0x47
+	idmSelfNameWrite        = 0x48
 	idmHighPrivilege        = 0x1000
 )
 
+// rights say which attributes somebody may read or write; nil: none.
+type rights map[string]bool
+
+func (r rights) may(attr string) bool { return r[attr] }
+
 func all(string) bool { return true }
 
-func none(string) bool { return false }
+func some(attrs ...string) rights {
+	r := rights{}
+	for _, a := range attrs {
+		r[a] = true
+	}
+	return r
+}
 
-func some(attrs ...string) func(string) bool {
-	return func(a string) bool { return slices.Contains(attrs, a) }
+// and is what both together give.
+func (r rights) and(more rights) rights {
+	out := rights{}
+	for a := range r {
+		out[a] = true
+	}
+	for a := range more {
+		out[a] = true
+	}
+	return out
+}
+
+func classAttributes(class string) rights {
+	return some(attributesWhere(func(a attribute) bool { return a.class == class })...)
+}
+
+var (
+	identity       = some("class", "uuid", "name")
+	policyValues   = classAttributes(classPolicy)
+	clientSwitches = classAttributes(classClient).and(classAttributes(classBasic)).and(classAttributes(classPublic))
+
+	// What is to be seen of persons, by who asks.
+	ownPerson = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
+		"primary_credential", "pwd_changed_time", "user_auth_token_session", "description"))
+	personForAdmins = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
+		"primary_credential", "passkeys", "attested_passkeys", "description"))
+	personForPII     = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from"))
+	personForDesk    = identity.and(some("spn", "displayname", "memberof", "directmemberof", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
+	personForBoard   = identity.and(some("spn", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
+	personForMail    = identity.and(some("spn", "displayname", "mail"))
+	groupForAdmins   = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof", "directmemberof", "entry_managed_by", "gidnumber"))
+	groupForPolicy   = identity.and(policyValues)
+	clientForAdmins  = identity.and(some("spn", "displayname", "description", "key_internal_data", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map")).and(clientSwitches)
+	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
+		"entry_managed_by", "primary_credential")
+
+	// What may be written, by what it is of.
+	validity        = some("account_expire", "account_valid_from")
+	personValues    = some("name", "displayname", "legalname", "mail").and(validity)
+	newPerson       = identity.and(some("displayname", "mail")).and(validity)
+	groupValues     = some("name", "description", "mail", "member", "entry_managed_by")
+	newGroup        = groupValues.and(identity)
+	serviceValues   = some("name", "displayname", "description", "mail", "entry_managed_by").and(validity)
+	newService      = serviceValues.and(identity)
+	clientValues    = some("name", "displayname", "description", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map").and(clientSwitches)
+	newClientValues = some("class", "name", "displayname", "description").and(clientSwitches.without("oauth2_consent_prompt_enable", "key_action_rotate", "key_action_revoke"))
+)
+
+func (r rights) without(attrs ...string) rights {
+	out := r.and(nil)
+	for _, a := range attrs {
+		delete(out, a)
+	}
+	return out
 }
 
 // sees returns which attributes of an entry a caller may read.
@@ -30,45 +97,61 @@ func (q *request) sees(e *entry) func(string) bool {
 	c := q.caller
 	switch e.kind {
 	case person:
-		return c.seesPerson()
+		return c.seesPerson(e).may
 	case group:
-		return q.seesGroup(e)
+		return q.seesGroup(e).may
+	case client:
+		if c.in(idmOAuth2Admins) {
+			return clientForAdmins.may
+		}
+		return rights(nil).may
 	}
-	if c.e == e || c.in(idmServiceAccountAdmins) || q.manages(e) {
-		return all
+	if c.e == e {
+		return accountForOthers.and(ownPerson).may
 	}
-	return none
+	if c.in(idmServiceAccountAdmins) || q.manages(e) {
+		return accountForOthers.may
+	}
+	return rights(nil).may
 }
 
-func (c *caller) seesPerson() func(string) bool {
+func (c *caller) seesPerson(e *entry) rights {
+	var r rights
 	switch {
 	case c.in(idmPeopleAdmins):
-		return all
+		r = personForAdmins
 	case c.in(idmPeoplePIIRead):
-		return some("class", "uuid", "name", "spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from")
+		r = personForPII
 	case c.in(idmServiceDesk):
-		return some("class", "uuid", "name", "spn", "displayname", "memberof", "directmemberof", "account_expire", "account_valid_from")
+		r = personForDesk
 	case c.in(idmPeopleOnBoarding):
-		return some("class", "uuid", "name", "spn", "account_expire", "account_valid_from")
+		r = personForBoard
 	case c.in(idmAccountMailRead):
-		return some("class", "uuid", "name", "spn", "displayname", "mail")
+		r = personForMail
 	}
-	return none
+	if c.e == e {
+		return ownPerson.and(r)
+	}
+	return r
 }
 
-func (q *request) seesGroup(e *entry) func(string) bool {
+func (q *request) seesGroup(e *entry) rights {
 	c := q.caller
-	switch {
-	case c.in(idmAccessControlAdmins), q.manages(e):
-		return all
-	case c.in(idmGroupAdmins), c.in(idmUnixAdmins):
-		if e.builtin && q.isHigh(e) {
-			return some("class", "name", "uuid")
-		}
-		return all
+	var r rights
+	guarded := e.builtin && q.isHigh(e)
+	if c.in(idmAccessControlAdmins) || q.manages(e) || !guarded && (c.in(idmGroupAdmins) || c.in(idmUnixAdmins)) {
+		r = groupForAdmins
 	}
-	return none
+	if !c.in(idmAccountPolicyAdmins) {
+		return r
+	}
+	if r == nil {
+		return groupForPolicy
+	}
+	return groupForBoth
 }
+
+var groupForBoth = groupForAdmins.and(groupForPolicy)
 
 // manages says whether the caller is the manager of an entry, or in the group that is.
 func (q *request) manages(e *entry) bool {
@@ -82,15 +165,17 @@ func (q *request) isHigh(e *entry) bool {
 }
 
 // mayCreate returns which attributes a caller may give to a new entry; nil: it may not make one at all.
-func (c *caller) mayCreate(k kind) func(string) bool {
+func (c *caller) mayCreate(k kind) rights {
 	switch {
 	case c.readOnly:
 	case k == person && (c.in(idmPeopleAdmins) || c.in(idmPeopleOnBoarding)):
-		return some("class", "uuid", "name", "displayname", "mail", "account_expire", "account_valid_from")
+		return newPerson
 	case k == group && c.in(idmGroupAdmins):
-		return some("class", "uuid", "name", "description", "mail", "member", "entry_managed_by")
+		return newGroup
 	case k == serviceAccount && c.in(idmServiceAccountAdmins):
-		return some("class", "uuid", "name", "displayname", "description", "mail", "entry_managed_by", "account_expire", "account_valid_from")
+		return newService
+	case k == client && c.in(idmOAuth2Admins):
+		return newClientValues
 	}
 	return nil
 }
@@ -99,26 +184,68 @@ func (c *caller) mayCreate(k kind) func(string) bool {
 func (q *request) mayChange(e *entry) func(string) bool {
 	c := q.caller
 	if c.readOnly {
-		return none
+		return rights(nil).may
 	}
 	manages := q.manages(e)
-	switch {
-	case e.kind == person && c.in(idmPeopleAdmins):
-		return some("name", "displayname", "legalname", "mail", "account_expire", "account_valid_from")
-	case e.kind == group && e.dynamic && c.in(idmGroupAdmins):
-		return some("member") // without effect: the rule makes the members
-	case e.kind == group && e.builtin:
-		if manages {
-			return some("member")
+	switch e.kind {
+	case person:
+		return q.mayChangePerson(e).may
+	case group:
+		return q.mayChangeGroup(e, manages).may
+	case client:
+		if c.in(idmOAuth2Admins) {
+			return clientValues.may
 		}
-	case e.kind == group && c.in(idmGroupAdmins) && !q.isHigh(e):
-		return some("name", "description", "mail", "member", "entry_managed_by")
-	case e.kind == group && manages:
-		return some("description", "member")
-	case e.kind == serviceAccount && (manages || c.in(idmServiceAccountAdmins)):
-		return some("name", "displayname", "description", "mail", "account_expire", "account_valid_from", "entry_managed_by")
+	case serviceAccount:
+		if manages || c.in(idmServiceAccountAdmins) {
+			return serviceValues.may
+		}
 	}
-	return none
+	return rights(nil).may
+}
+
+func (q *request) mayChangePerson(e *entry) rights {
+	c := q.caller
+	var r rights
+	switch {
+	case c.in(idmPeopleAdmins):
+		r = personValues
+	case (c.in(idmServiceDesk) || c.in(idmPeopleOnBoarding)) && !q.isHigh(e):
+		r = validity
+	}
+	if c.e == e && c.in(idmSelfNameWrite) {
+		r = r.and(some("name", "displayname", "legalname"))
+	}
+	if c.e == e && c.in(idmSelfMailWrite) {
+		r = r.and(some("mail"))
+	}
+	return r
+}
+
+// mayChangeGroup is about all attributes but the class, of which mayClass decides.
+func (q *request) mayChangeGroup(e *entry, manages bool) rights {
+	c := q.caller
+	admin := c.in(idmGroupAdmins) && !q.isHigh(e)
+	var r rights
+	switch {
+	case e.builtin && (admin || manages):
+		r = some("member") // of a dynamic group without effect: the rule makes the members
+	case e.builtin:
+	case admin:
+		r = groupValues
+	case manages:
+		r = some("description", "member")
+	}
+	if c.in(idmAccountPolicyAdmins) && (!e.builtin || e.dynamic) {
+		r = r.and(policyValues)
+	}
+	return r
+}
+
+// mayClass says whether a caller may change the classes of an entry like that: an account policy comes and goes, nothing else.
+func (q *request) mayClass(e *entry, m mod) bool {
+	onlyPolicy := !slices.ContainsFunc(slices.Concat(m.add, m.remove), func(class string) bool { return lower(class) != classPolicy })
+	return !m.purge && onlyPolicy && e.kind == group && !e.builtin && !q.caller.readOnly && q.caller.in(idmAccountPolicyAdmins)
 }
 
 func (q *request) mayDelete(e *entry) bool {
@@ -131,6 +258,8 @@ func (q *request) mayDelete(e *entry) bool {
 		return c.in(idmPeopleAdmins)
 	case group:
 		return c.in(idmGroupAdmins) && !q.isHigh(e)
+	case client:
+		return c.in(idmOAuth2Admins)
 	}
 	return c.in(idmServiceAccountAdmins)
 }

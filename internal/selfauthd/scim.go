@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"text/scanner"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 const scimPiece = 1000 // entries written while the directory is held
@@ -38,7 +42,7 @@ func (q *request) scimList() (any, *fault) {
 	}
 	want := all
 	if a := params.Get("attributes"); a != "" {
-		want = some(strings.Split(lower(a), ",")...)
+		want = some(strings.Split(lower(a), ",")...).may
 	}
 	q.stream(head, list, want)
 	return streamed{}, nil
@@ -111,7 +115,7 @@ func (q *request) scimEntry() (any, *fault) {
 	}
 	want := all
 	if a := q.r.URL.Query().Get("attributes"); a != "" {
-		want = some(strings.Split(lower(a), ",")...)
+		want = some(strings.Split(lower(a), ",")...).may
 	}
 	may := q.sees(e)
 	return q.store.scim(e, func(a string) bool { return want(a) && may(a) }), nil
@@ -120,54 +124,123 @@ func (q *request) scimEntry() (any, *fault) {
 // scim is an entry as SCIM shows it.
 func (s *store) scim(e *entry, may func(string) bool) map[string]any {
 	v := map[string]any{"schemas": []string{}, "id": e.id}
-	one := func(attr, value string) {
-		if value != "" && may(attr) {
-			v[attr] = value
+	for _, a := range attributeNames {
+		if a == "uuid" || !may(a) {
+			continue
 		}
-	}
-	refs := func(attr string, list []*entry) {
-		if len(list) == 0 {
-			return
+		if value := s.scimValue(e, a); value != nil {
+			v[a] = value
 		}
-		out := make([]map[string]string, len(list))
-		for i, g := range list {
-			out[i] = map[string]string{"uuid": g.id.String(), "value": s.spn(g)}
-		}
-		v[attr] = out
-	}
-	one("name", e.name)
-	one("spn", s.spn(e))
-	one("displayname", e.display)
-	one("legalname", e.legal)
-	one("description", e.description)
-	for _, a := range []string{"account_expire", "account_valid_from"} {
-		if d := s.values(e, a); d != nil {
-			one(a, d[0])
-		}
-	}
-	if may("class") {
-		v["class"] = s.classes(e)
-	}
-	if len(e.mails) > 0 && may("mail") {
-		mails := make([]map[string]any, len(e.mails))
-		for i, m := range e.mails {
-			mails[i] = map[string]any{"primary": i == 0, "value": m}
-		}
-		v["mail"] = mails
-	}
-	if may("memberof") {
-		refs("memberof", s.memberOf(e))
-	}
-	if may("directmemberof") {
-		refs("directmemberof", s.directGroups(e))
-	}
-	if e.group != nil && may("member") {
-		refs("member", e.members())
-	}
-	if m := s.manager(e); m != nil && may("entry_managed_by") {
-		v["entry_managed_by"] = map[string]string{"uuid": m.id.String(), "value": s.spn(m)}
 	}
 	return v
+}
+
+// scimValue is one attribute of an entry as SCIM shows it; nil: it does not.
+func (s *store) scimValue(e *entry, attr string) any {
+	switch schema[attr].syntax {
+	case reference:
+		return s.scimReferences(e, attr)
+	case address:
+		var out []map[string]any
+		for i, m := range e.mails {
+			out = append(out, map[string]any{"primary": i == 0, "value": m})
+		}
+		return anyOf(out)
+	case secret, credential, session:
+		return nil
+	}
+	switch {
+	case e.client != nil && clientSCIM[attr] != nil:
+		return clientSCIM[attr](s, e.client)
+	case attr == "pwd_changed_time":
+		return nil
+	}
+	values := s.values(e, attr)
+	switch {
+	case values == nil:
+		return nil
+	case schema[attr].multi || len(values) == 0:
+		return values
+	}
+	switch schema[attr].syntax {
+	case boolean:
+		return values[0] == "true"
+	case number:
+		n, err := strconv.ParseUint(values[0], 10, 32)
+		if err != nil {
+			panic(err) // it was checked when it came in
+		}
+		return n
+	}
+	return values[0]
+}
+
+// anyOf is a list as a value, nil if it is empty.
+func anyOf[T any](list []T) any {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+type scimReference struct {
+	ID    string `json:"uuid"`
+	Value string `json:"value"`
+}
+
+func (s *store) scimReferences(e *entry, attr string) any {
+	var list []*entry
+	switch attr {
+	case "memberof":
+		list = s.memberOf(e)
+	case "directmemberof":
+		list = s.directGroups(e)
+	case "dynmember":
+		list = s.dynamicMembers(e)
+	case "member":
+		if e.group != nil {
+			list = e.members()
+		}
+	case "entry_managed_by":
+		if m := s.manager(e); m != nil {
+			return scimReference{m.id.String(), s.spn(m)}
+		}
+	}
+	var out []scimReference
+	for _, g := range list {
+		out = append(out, scimReference{g.id.String(), s.spn(g)})
+	}
+	return anyOf(out)
+}
+
+// clientSCIM are the attributes of clients that SCIM shows in forms of their own.
+var clientSCIM = map[string]func(*store, *clientPart) any{
+	"key_internal_data": func(_ *store, c *clientPart) any {
+		var out []map[string]any
+		for _, k := range c.sortedKeys() {
+			out = append(out, map[string]any{"keyId": k.ID, "status": k.status(), "usage": k.Usage, "validFrom": time.Unix(k.From, 0).UTC().Format(time.RFC3339)})
+		}
+		return anyOf(out)
+	},
+	"oauth2_rs_scope_map":     func(s *store, c *clientPart) any { return s.scimScopes(c.scopes) },
+	"oauth2_rs_sup_scope_map": func(s *store, c *clientPart) any { return s.scimScopes(c.sup) },
+	"oauth2_rs_claim_map": func(s *store, c *clientPart) any {
+		var out []map[string]any
+		for _, name := range slices.Sorted(maps.Keys(c.claims)) {
+			for _, id := range sortedIDs(c.claims[name].Values) {
+				out = append(out, map[string]any{"group": s.label(id), "groupUuid": id, "claim": name, "joinChar": c.claims[name].Join, "values": c.claims[name].Values[id]})
+			}
+		}
+		return anyOf(out)
+	},
+}
+
+func (s *store) scimScopes(m map[uuid.UUID][]string) any {
+	var out []map[string]any
+	for _, id := range sortedIDs(m) {
+		out = append(out, map[string]any{"group": s.label(id), "groupUuid": id, "scopes": m[id]})
+	}
+	return anyOf(out)
 }
 
 // scimParser reads `class eq "person" and name sw "a"`.
@@ -210,7 +283,7 @@ func (p *scimParser) and() *filter { return p.chain("and", p.term) }
 
 func (p *scimParser) chain(op string, part func() *filter) *filter {
 	f := part()
-	for p.err == nil && lower(p.word) == op {
+	for p.err == nil && p.word == op {
 		p.next()
 		next := part()
 		if f.op == op {
@@ -222,45 +295,84 @@ func (p *scimParser) chain(op string, part func() *filter) *filter {
 	return f
 }
 
+// group is a condition in parentheses.
+func (p *scimParser) group() *filter {
+	if p.word != "(" {
+		p.bad()
+	}
+	p.next()
+	f := p.or()
+	if p.word != ")" {
+		p.bad()
+	}
+	p.next()
+	return f
+}
+
 func (p *scimParser) term() *filter {
 	switch {
 	case p.err != nil || p.word == "":
 		p.bad()
 		return &filter{}
 	case p.word == "(":
+		return &filter{op: "and", kids: []*filter{p.group()}}
+	case p.word == "not":
 		p.next()
-		f := p.or()
-		if p.word != ")" {
-			p.bad()
-		}
-		p.next()
-		return &filter{op: "and", kids: []*filter{f}}
-	case lower(p.word) == "not":
-		p.err = internal("backend")
-		return &filter{}
+		return &filter{op: "andnot", kids: []*filter{p.group()}}
 	}
 	f := &filter{attr: lower(p.word)}
 	p.next()
-	op := lower(p.word)
+	op := p.word
 	p.next()
 	switch op {
 	case "pr":
 		f.op = "pres"
 		return f
-	case "eq", "sw":
+	case "eq", "sw", "ew":
 		f.op = op
+	case "lt", "le":
+		f.op = "lt"
 	case "co":
 		f.op = "cnt"
-	case "ne":
+	case "gt", "ge":
+		f.op = op
+	case "ne", ".", "[":
 		p.err = internal("filtergeneration")
 	default:
 		p.bad()
 	}
-	value, err := strconv.Unquote(p.word)
-	if err != nil {
+	p.value(f)
+	if op == "le" {
+		f.op = "eq" // texts have no order: what is equal is left
+	}
+	return f
+}
+
+// value reads what an attribute is compared with. Only some kinds of values can be.
+func (p *scimParser) value(f *filter) {
+	var v any
+	if json.Unmarshal([]byte(p.word), &v) != nil {
 		p.bad()
 	}
-	f.value = value
 	p.next()
-	return f
+	if p.err != nil || !known(f.attr) {
+		return // search says that there is no such attribute
+	}
+	given, isText := v.(string)
+	on, isBool := v.(bool)
+	switch schema[f.attr].syntax {
+	case text, iname, identifier, reference, session, scopeMap:
+	case boolean:
+		given, isText = strconv.FormatBool(on), isBool
+	default:
+		isText = false
+	}
+	if !isText {
+		p.err = invalidAttribute(f.attr)
+		return
+	}
+	f.value = given
+	if f.op == "gt" || f.op == "ge" {
+		p.err = backend // an order that no index has
+	}
 }

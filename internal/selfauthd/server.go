@@ -50,8 +50,9 @@ type Server struct {
 	http     *http.Server
 	routes   []route
 	writer   chan struct{} // one writer
-	keys     signer
-	sessions sessions
+	keys     keyring
+	logins   logins
+	updates  map[uuid.UUID]*update // of credentials, under way
 	operator sync.Once
 	tokens   [2]string
 	served   chan error
@@ -86,7 +87,7 @@ func Start(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, ca: o.CA, writer: make(chan struct{}, 1), served: make(chan error, 1), url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
-	s.keys, s.sessions = newSigner(), newSessions()
+	s.keys, s.logins, s.updates = newKeyring(), newLogins(), map[uuid.UUID]*update{}
 	s.store = newStore(o.Domain, o.Now, password(), password())
 	s.routes = s.table()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
@@ -109,7 +110,7 @@ func (s *Server) CA() []byte { return s.ca }
 
 // Passwords are those of the two built-in accounts.
 func (s *Server) Passwords() (idmAdmin, admin string) {
-	return s.store.byID[system(0x18)].account.password, s.store.byID[system(0)].account.password
+	return s.store.byID[system(0x18)].cred.plain, s.store.byID[system(0)].cred.plain
 }
 
 // Close ends all connections.
@@ -197,6 +198,7 @@ type route struct {
 	do     func(*request) (any, *fault)
 	open   bool // no token needed
 	writes bool
+	aside  bool // it changes what no other write is about: the real server does it beside them
 }
 
 func on(method, path string, do func(*request) (any, *fault)) route {
@@ -207,14 +209,19 @@ func (r route) public() route { r.open = true; return r }
 
 func (r route) write() route { r.writes = true; return r }
 
+func (r route) beside() route { r.aside = true; return r }
+
 func (s *Server) table() []route {
 	list := []route{
 		on("GET", "/v1/auth/valid", func(*request) (any, *fault) { return nil, nil }),
-		on("POST", "/v1/auth", (*request).auth).public(),
-		on("GET", "/v1/logout", (*request).logout),
+		on("POST", "/v1/auth", (*request).auth).public().beside(),
+		on("POST", "/v1/reauth", (*request).again).beside(),
+		on("GET", "/v1/logout", (*request).logout).public().beside(),
 		on("GET", "/v1/self", (*request).self),
 		on("GET", "/v1/self/_uat", (*request).uat),
-		on("GET", "/v1/domain", empty), on("GET", "/v1/system", empty), on("GET", "/v1/oauth2", empty),
+		on("GET", "/v1/self/_applinks", empty), on("GET", "/v1/domain", empty), on("GET", "/v1/system", empty),
+		on("GET", "/v1/account/{}/_user_auth_token", (*request).listSessions),
+		on("DELETE", "/v1/account/{}/_user_auth_token/{}", (*request).endSession).write(),
 		on("GET", "/v1/recycle_bin", (*request).bin),
 		on("GET", "/v1/recycle_bin/{}", (*request).binEntry),
 		on("POST", "/v1/recycle_bin/{}/_revive", (*request).revive).write(),
@@ -225,11 +232,12 @@ func (s *Server) table() []route {
 		on("GET", "/scim/v1/Entry", (*request).scimList),
 		on("GET", "/scim/v1/Entry/{}", (*request).scimEntry),
 		on("GET", "/scim/v1/Person/{}", (*request).scimEntry),
-		on("GET", "/v1/person/{}/_credential/_status", (*request).credentialStatus),
 		on("POST", "/v1/service_account/{}/_api_token", (*request).newToken).write(),
 		on("GET", "/v1/service_account/{}/_api_token", (*request).listTokens),
 		on("DELETE", "/v1/service_account/{}/_api_token/{}", (*request).dropToken).write(),
 	}
+	list = append(list, credentialRoutes()...)
+	list = append(list, clientRoutes()...)
 	for base, k := range map[string]kind{"/v1/person": person, "/v1/group": group, "/v1/service_account": serviceAccount} {
 		list = append(list,
 			on("GET", base, func(q *request) (any, *fault) { return q.list(k) }),
@@ -242,6 +250,62 @@ func (s *Server) table() []route {
 			on("PUT", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.setAttr(k) }).write(),
 			on("POST", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.appendAttr(k) }).write(),
 			on("DELETE", base+"/{}/_attr/{}", func(q *request) (any, *fault) { return q.deleteAttr(k) }).write())
+	}
+	return list
+}
+
+func credentialRoutes() []route {
+	return []route{
+		on("GET", "/v1/person/{}/_credential/_status", (*request).credentialStatus),
+		on("GET", "/v1/service_account/{}/_credential/_status", (*request).credentialStatus),
+		on("GET", "/v1/service_account/{}/_credential/_generate", (*request).generate).write(),
+		on("GET", "/v1/person/{}/_credential/_update", (*request).openUpdate).write(),
+		on("GET", "/v1/person/{}/_credential/_update_intent", (*request).mintIntent).write(),
+		on("GET", "/v1/person/{}/_credential/_update_intent/{}", (*request).mintIntent).write(),
+		on("POST", "/v1/person/{}/_credential/_update_intent_send", (*request).sendIntent).write(),
+		on("POST", "/v1/credential/_exchange_intent", (*request).exchangeIntent).public().write(),
+		on("POST", "/v1/credential/_status", (*request).updateStatus).public(),
+		on("POST", "/v1/credential/_update", (*request).updateCall).public().beside(),
+		on("POST", "/v1/credential/_commit", (*request).commitUpdate).public().write(),
+		on("POST", "/v1/credential/_cancel", (*request).cancelUpdate).public().write(),
+	}
+}
+
+func clientRoutes() []route {
+	list := []route{
+		on("GET", "/oauth2", func(q *request) (any, *fault) { return q.list(client) }),
+		on("GET", "/v1/oauth2", func(q *request) (any, *fault) { return q.list(client) }),
+		on("POST", "/v1/oauth2/_basic", func(q *request) (any, *fault) { return q.createClient(false) }).write(),
+		on("POST", "/v1/oauth2/_public", func(q *request) (any, *fault) { return q.createClient(true) }).write(),
+		on("GET", "/v1/oauth2/{}", func(q *request) (any, *fault) { return q.get(client) }),
+		on("PATCH", "/v1/oauth2/{}", func(q *request) (any, *fault) { return q.patch(client) }).write(),
+		on("DELETE", "/v1/oauth2/{}", func(q *request) (any, *fault) { return q.remove(client) }).write(),
+		on("POST", "/v1/oauth2/{}/_attr/{}", func(q *request) (any, *fault) { return q.appendAttr(client) }).write(),
+		on("DELETE", "/v1/oauth2/{}/_attr/{}", func(q *request) (any, *fault) { return q.deleteAttr(client) }).write(),
+		on("GET", "/v1/oauth2/{}/_basic_secret", (*request).clientSecret),
+		on("POST", "/v1/oauth2/{}/_claimmap/{}", (*request).joinClaim).write(),
+		on("POST", "/v1/oauth2/{}/_claimmap/{}/{}", (*request).setClaim).write(),
+		on("DELETE", "/v1/oauth2/{}/_claimmap/{}/{}", (*request).dropClaim).write(),
+
+		on("POST", "/oauth2/authorise", (*request).authorise).public().beside(),
+		on("POST", "/oauth2/authorise/permit", (*request).permit).beside(),
+		on("POST", "/oauth2/token", (*request).token).public().beside(),
+		on("OPTIONS", "/oauth2/token", allowed).public(),
+		on("POST", "/oauth2/token/introspect", (*request).introspect).public(),
+		on("POST", "/oauth2/token/revoke", (*request).revokeToken).public().beside(),
+		on("GET", "/.well-known/openid-configuration/oauth2/openid/{}", (*request).discovery).public(),
+		on("GET", "/.well-known/oauth-authorization-server/oauth2/openid/{}", (*request).metadata).public(),
+		on("GET", "/.well-known/webfinger/oauth2/openid/{}", (*request).webfinger).public(),
+	}
+	for path, do := range map[string]func(*request) (any, *fault){"/.well-known/openid-configuration": (*request).discovery, "/.well-known/oauth-authorization-server": (*request).metadata,
+		"/.well-known/webfinger": (*request).webfinger, "/public_key.jwk": (*request).publicKeys, "/userinfo": (*request).userinfo} {
+		list = append(list, on("GET", "/oauth2/openid/{}"+path, do).public(), on("OPTIONS", "/oauth2/openid/{}"+path, allowed).public())
+	}
+	list = append(list, on("POST", "/oauth2/openid/{}/userinfo", (*request).userinfo).public())
+	for path, sup := range map[string]bool{"_scopemap": false, "_sup_scopemap": true} {
+		list = append(list,
+			on("POST", "/v1/oauth2/{}/"+path+"/{}", func(q *request) (any, *fault) { return q.setScopes(sup) }).write(),
+			on("DELETE", "/v1/oauth2/{}/"+path+"/{}", func(q *request) (any, *fault) { return q.dropScopes(sup) }).write())
 	}
 	return list
 }
@@ -339,6 +403,9 @@ func (q *request) serve(route *route) (any, *fault) {
 		q.store.mu.Lock()
 		defer q.store.mu.Unlock()
 		q.store.purge()
+	} else if route.aside {
+		q.store.mu.Lock()
+		defer q.store.mu.Unlock()
 	} else if !slices.Equal(route.path, []string{"scim", "v1", "Entry"}) {
 		q.store.mu.RLock()
 		defer q.store.mu.RUnlock()

@@ -25,6 +25,8 @@ type store struct {
 	byMail      map[string]*entry
 	bin         map[uuid.UUID]*binned
 	graves      map[uuid.UUID]time.Time // ids of the deleted, blocked until then
+	clients     map[uuid.UUID]*entry
+	byIntent    map[string]*entry
 	allPersons  *entry
 	allAccounts *entry
 }
@@ -36,82 +38,104 @@ type binned struct {
 	parents []uuid.UUID
 }
 
-// builtins are the groups of a fresh server: last digits of the id, name, members, manager, high privilege.
+// builtins are the groups of a fresh server, in the order of their creation: last digits of the id, name, members, manager,
+// high privilege, description.
 var builtins = []struct {
-	id        uint16
-	name      string
-	members   []uint16
-	managedBy uint16
-	high      bool
+	id          uint16
+	name        string
+	members     []uint16
+	managedBy   uint16
+	high        bool
+	description string
 }{
-	{0x19, "system_admins", []uint16{0x00}, 0x19, true},
-	{0x01, "idm_admins", []uint16{0x18}, 0x01, true},
-	{0x35, "idm_all_persons", nil, 0, false},
-	{0x36, "idm_all_accounts", nil, 0, false},
-	{0x20, "domain_admins", []uint16{0x19}, 0x19, true},
-	{0x10, "idm_schema_admins", []uint16{0x19}, 0x19, true},
-	{0x11, "idm_access_control_admins", []uint16{0x19}, 0x19, true},
-	{0x44, "idm_unix_admins", []uint16{0x01}, 0x01, true},
-	{0x53, "idm_unix_authentication_read", nil, 0x44, false},
-	{0x42, "idm_recycle_bin_admins", []uint16{0x19}, 0x19, true},
-	{0x41, "idm_service_desk", nil, 0x01, true},
-	{0x27, "idm_oauth2_admins", []uint16{0x01}, 0x01, true},
-	{0x43, "idm_radius_service_admins", []uint16{0x01}, 0x01, true},
-	{0x47, "idm_account_policy_admins", []uint16{0x01}, 0x01, true},
-	{0x13, "idm_people_admins", []uint16{0x01}, 0x01, true},
-	{0x02, "idm_people_pii_read", nil, 0x01, true},
-	{0x45, "idm_people_on_boarding", nil, 0x01, true},
-	{0x46, "idm_service_account_admins", []uint16{0x01}, 0x01, true},
-	{0x51, "idm_mail_service_admins", []uint16{0x01}, 0x01, true},
-	{0x15, "idm_group_admins", []uint16{0x01}, 0x01, true},
-	{0x07, "idm_radius_servers", nil, 0x01, true},
-	{0x52, "idm_mail_servers", nil, 0x51, false},
-	{0x48, "idm_people_self_name_write", []uint16{0x35}, 0x01, false},
-	{0x33, "idm_people_self_mail_write", nil, 0x01, false},
-	{0x49, "idm_client_certificate_admins", []uint16{0x01}, 0x01, true},
-	{0x50, "idm_application_admins", []uint16{0x01}, 0x01, true},
-	{0x54, "idm_message_admins", []uint16{0x01}, 0x01, true},
-	{0x55, "idm_message_senders", nil, 0x01, true},
-	{0x1000, "idm_high_privilege", nil, 0x11, true},
-	{0x38, "idm_ui_enable_experimental_features", nil, 0x01, false},
-	{0x39, "idm_account_mail_read", nil, 0x11, false},
+	{0x19, "system_admins", []uint16{0x00}, 0x19, true, "Builtin System Administrators Group."},
+	{0x01, "idm_admins", []uint16{0x18}, 0x01, true, "Builtin IDM Administrators Group."},
+	{0x35, "idm_all_persons", nil, 0, false, "Builtin IDM dynamic group containing all persons."},
+	{0x36, "idm_all_accounts", nil, 0, false, "Builtin IDM dynamic group containing all entries that can authenticate."},
+	{0x20, "domain_admins", []uint16{0x19}, 0x19, true, "Builtin IDM Group for granting local domain administration rights and trust administration rights."},
+	{0x10, "idm_schema_admins", []uint16{0x19}, 0x19, true, "Builtin Schema Administration Group."},
+	{0x11, "idm_access_control_admins", []uint16{0x19}, 0x19, true, "Builtin Access Control Administration Group."},
+	{0x44, "idm_unix_admins", []uint16{0x01}, 0x01, true, "Builtin Unix Administration Group."},
+	{0x53, "idm_unix_authentication_read", nil, 0x44, false, "Builtin IDM group allowing service accounts to read and authenticate unix users."},
+	{0x42, "idm_recycle_bin_admins", []uint16{0x19}, 0x19, true, "Builtin Recycle Bin Administrators Group."},
+	{0x41, "idm_service_desk", nil, 0x01, true, "Builtin Service Desk Group."},
+	{0x27, "idm_oauth2_admins", []uint16{0x01}, 0x01, true, "Builtin Oauth2 Integration Administration Group."},
+	{0x43, "idm_radius_service_admins", []uint16{0x01}, 0x01, true, "Builtin Radius Administration Group."},
+	{0x47, "idm_account_policy_admins", []uint16{0x01}, 0x01, true, "Builtin Account Policy Administration Group."},
+	{0x13, "idm_people_admins", []uint16{0x01}, 0x01, true, "Builtin People Administration Group."},
+	{0x02, "idm_people_pii_read", nil, 0x01, true, "Builtin IDM Group for granting elevated people (personal data) read permissions."},
+	{0x45, "idm_people_on_boarding", nil, 0x01, true, "Builtin People On Boarding Group."},
+	{0x46, "idm_service_account_admins", []uint16{0x01}, 0x01, true, "Builtin Service Account Administration Group."},
+	{0x51, "idm_mail_service_admins", []uint16{0x01}, 0x01, true, "Builtin Mail Server Administration Group."},
+	{0x15, "idm_group_admins", []uint16{0x01}, 0x01, true, "Builtin IDM Group for granting elevated group write and lifecycle permissions."},
+	{0x07, "idm_radius_servers", nil, 0x43, true, "Builtin IDM Group for RADIUS server access delegation."},
+	{0x52, "idm_mail_servers", nil, 0x51, false, "Builtin IDM Group for MAIL server access delegation."},
+	{0x48, "idm_people_self_name_write", []uint16{0x35}, 0x01, false, "Builtin IDM Group denoting users that can write to their own name attributes."},
+	{0x33, "idm_people_self_mail_write", nil, 0, false, "Builtin IDM Group for people accounts to update their own mail."},
+	{0x49, "idm_client_certificate_admins", []uint16{0x01}, 0x01, true, "Builtin Client Certificate Administration Group."},
+	{0x50, "idm_application_admins", []uint16{0x01}, 0x01, true, "Builtin Application Administration Group."},
+	{0x54, "idm_message_admins", []uint16{0x01}, 0x01, true, "Builtin Message Administration Group."},
+	{0x55, "idm_message_senders", nil, 0x54, true, "Builtin IDM Group for message senders to read and process queued messages."},
+	{0x56, "idm_oauth2_client_admins", []uint16{0x19}, 0x19, true, "Builtin Domain Trust Administration Group."},
+	{0x57, "idm_oauth2_account_admins", []uint16{0x01}, 0x01, true, "Builtin Domain Trust Administration Group."},
+	{0x1000, "idm_high_privilege", nil, 0x11, true, "Builtin IDM provided groups with high levels of access that should be audited and limited in modification."},
+	{0x38, "idm_ui_enable_experimental_features", nil, 0x01, false, "Members of this group will have access to experimental web UI features."},
+	{0x39, "idm_account_mail_read", nil, 0x11, false, "Members of this group will have access to read the mail attribute of all persons and service accounts."},
 }
 
 var anonymous = uuid.MustParse("00000000-0000-0000-0000-ffffffffffff")
 
 func newStore(domain string, now func() time.Time, idmAdmin, admin string) *store {
 	s := &store{domain: domain, now: now, byID: map[uuid.UUID]*entry{}, byName: map[string]*entry{}, byMail: map[string]*entry{},
-		bin: map[uuid.UUID]*binned{}, graves: map[uuid.UUID]time.Time{}}
+		bin: map[uuid.UUID]*binned{}, graves: map[uuid.UUID]time.Time{}, clients: map[uuid.UUID]*entry{}, byIntent: map[string]*entry{}}
 	for _, a := range []struct {
-		id             uuid.UUID
-		name, password string
-	}{{system(0), "admin", admin}, {system(0x18), "idm_admin", idmAdmin}, {anonymous, "anonymous", ""}} {
-		s.add(&entry{id: a.id, kind: builtinAccount, builtin: true, name: a.name, display: a.name, account: &accountPart{password: a.password, tokens: map[uuid.UUID]apiToken{}}})
+		id                                   uuid.UUID
+		name, display, description, password string
+	}{
+		{system(0), "admin", "System Administrator", "Builtin System Admin account.", admin},
+		{system(0x18), "idm_admin", "IDM Administrator", "Builtin IDM Admin account.", idmAdmin},
+		{anonymous, "anonymous", "Anonymous", "Anonymous access account.", ""},
+	} {
+		e := &entry{id: a.id, kind: builtinAccount, builtin: true, name: a.name, display: a.display, description: a.description,
+			account: &accountPart{tokens: map[uuid.UUID]apiToken{}}}
+		if a.password != "" {
+			e.cred = &credPart{primary: newPrimary(a.password, true), plain: a.password}
+		}
+		s.add(e)
 	}
+	s.byID[anonymous].managedBy = system(0x01)
 	for _, b := range builtins {
-		e := &entry{id: system(b.id), kind: group, builtin: true, dynamic: b.id == 0x35 || b.id == 0x36, name: b.name, group: &groupPart{members: map[uuid.UUID]*entry{}}}
+		e := &entry{id: system(b.id), kind: group, builtin: true, dynamic: b.id == 0x35 || b.id == 0x36, name: b.name, description: b.description,
+			group: &groupPart{members: map[uuid.UUID]*entry{}}}
 		if b.managedBy != 0 {
 			e.managedBy = system(b.managedBy)
 		}
 		s.add(e)
 	}
 	s.allPersons, s.allAccounts = s.byID[system(0x35)], s.byID[system(0x36)]
-	high := s.byID[system(0x1000)]
+	s.allPersons.policy, s.allPersons.more = true, map[string][]string{"credential_type_minimum": {"mfa"}}
+	s.allAccounts.policy, s.allAccounts.more = true, map[string][]string{"authsession_expiry": {"86400"}, "privilege_expiry": {"600"}}
+	high := s.byID[system(idmHighPrivilege)]
 	for _, b := range builtins {
 		for _, m := range b.members {
 			s.join(s.byID[system(b.id)], s.byID[system(m)])
 		}
-		if b.high && b.id != 0x1000 {
+		if b.high {
 			s.join(high, s.byID[system(b.id)])
 		}
 	}
+	s.join(s.byID[system(0x53)], s.byID[anonymous])
 	return s
 }
+
+// touch notes that an entry has changed.
+func (s *store) touch(e *entry) { e.changed = s.now().Unix() }
 
 // add makes an entry that has been checked.
 func (s *store) add(e *entry) {
 	s.seq++
 	e.seq = s.seq
+	s.touch(e)
 	s.byID[e.id] = e
 	s.index(e)
 }
@@ -121,12 +145,18 @@ func (s *store) index(e *entry) {
 	for _, m := range e.mails {
 		s.byMail[m] = e
 	}
+	if e.kind == client {
+		s.clients[e.id] = e
+	}
 }
 
 func (s *store) unindex(e *entry) {
 	delete(s.byName, e.name)
 	for _, m := range e.mails {
 		delete(s.byMail, m)
+	}
+	if e.kind == client {
+		delete(s.clients, e.id)
 	}
 }
 
@@ -144,8 +174,13 @@ func (s *store) leave(g, member *entry) {
 	member.parents = slices.DeleteFunc(member.parents, func(p *entry) bool { return p == g })
 }
 
-// discard puts a live entry into the recycle bin.
+// discard puts a live entry into the recycle bin. Clients forget what they map to it.
 func (s *store) discard(e *entry) {
+	for _, c := range s.clients {
+		if c.client.maps(e.id) {
+			c.client = c.client.without(e.id)
+		}
+	}
 	b := &binned{e: e, at: s.now()}
 	for _, p := range slices.Clone(e.parents) {
 		b.parents = append(b.parents, p.id)

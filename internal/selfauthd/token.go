@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
@@ -12,10 +13,27 @@ import (
 	"github.com/google/uuid"
 )
 
+// keyring are the server's own keys.
+type keyring struct {
+	signer            // API tokens
+	session clientKey // tokens of logins
+	seal    clientKey // what it gives away to get it back
+}
+
+func newKeyring() keyring {
+	return keyring{newSigner(), newKey(useES256, 0), newKey(useJWE, 0)}
+}
+
 // signer makes and checks compact JWS with HS256.
-type signer struct{ key [32]byte }
+type signer struct {
+	id  string
+	key [32]byte
+}
 
 func newSigner() (s signer) {
+	var id [6]byte
+	rand.Read(id[:])
+	s.id = hex.EncodeToString(id[:])
 	rand.Read(s.key[:])
 	return s
 }
@@ -23,11 +41,7 @@ func newSigner() (s signer) {
 var b64 = base64.RawURLEncoding
 
 func (s signer) sign(payload any) string {
-	body, err := json.Marshal(payload)
-	if err != nil {
-		panic(err) // plain values
-	}
-	head := b64.EncodeToString([]byte(`{"alg":"HS256","kid":"sandbox"}`)) + "." + b64.EncodeToString(body)
+	head := b64.EncodeToString(mustMarshal(map[string]string{"alg": "HS256", "kid": s.id})) + "." + b64.EncodeToString(mustMarshal(payload))
 	return head + "." + b64.EncodeToString(s.mac(head))
 }
 
@@ -76,6 +90,7 @@ func (s *Server) issue(e *entry, in tokenRequest) string {
 		t.Purpose = "readwrite"
 	}
 	e.account.tokens[t.TokenID] = t
+	s.store.touch(e)
 	if in.Compact {
 		return s.keys.sign(t.TokenID)
 	}
@@ -88,7 +103,8 @@ const grace = 300 * time.Second // a token without a record is taken for so long
 type caller struct {
 	e        *entry
 	readOnly bool
-	session  uuid.UUID // of a login; zero: an API token
+	session  *uat // of a login; nil: an API token
+	results  int  // the most that a search may find; 0: no limit
 	groups   map[uuid.UUID]bool
 }
 
@@ -99,16 +115,11 @@ func (q *request) authenticate() *fault {
 	if !ok {
 		return notAuthenticated
 	}
-	payload, ok := q.s.keys.open(token)
-	if !ok {
-		return notAuthenticated
-	}
-	c, err := q.identify(payload)
+	c, err := q.identify(token)
 	if err != nil {
 		return err
 	}
-	now := q.s.o.Now()
-	if !c.e.expire.IsZero() && !c.e.expire.After(now) || c.e.valid.After(now) {
+	if c.e.expired(q.s.o.Now()) {
 		return sessionExpired
 	}
 	c.groups = map[uuid.UUID]bool{}
@@ -119,14 +130,22 @@ func (q *request) authenticate() *fault {
 	return nil
 }
 
-func (q *request) identify(payload []byte) (*caller, *fault) {
+func (q *request) identify(token string) (*caller, *fault) {
+	if headOf(token).Kid == q.s.keys.session.ID {
+		var t uat
+		payload, ok := q.s.keys.session.verify(token)
+		if !ok || json.Unmarshal(payload, &t) != nil {
+			return nil, notAuthenticated
+		}
+		return q.login(t)
+	}
+	payload, ok := q.s.keys.open(token)
+	if !ok {
+		return nil, notAuthenticated
+	}
 	var id uuid.UUID
 	if json.Unmarshal(payload, &id) == nil {
 		return q.compact(id)
-	}
-	var login session
-	if json.Unmarshal(payload, &login) == nil && login.SessionID != uuid.Nil {
-		return q.login(login)
 	}
 	var t apiToken
 	if err := json.Unmarshal(payload, &t); err != nil {
