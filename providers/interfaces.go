@@ -54,9 +54,19 @@ type UserRow struct {
 	Image state.Image
 }
 
-// Accounts is what apply does to persons, groups and memberships. Every call is one write transaction of the
-// server at most; the caller chooses the size of batches.
+// Accounts is what apply does to persons, groups and memberships. A call for many is one write transaction of the server,
+// or few; the caller chooses the size of batches as NextBatch says.
 type Accounts interface {
+	// Tidy deletes what a killed process has left behind, and what this one needs no more. The caller holds the lock of
+	// the state that it belongs to.
+	Tidy(ctx context.Context) error
+	// NextBatch is how many users the next batch holds, after one of last users (0: the first).
+	NextBatch(last int) int
+	// Taken returns the writes that went through since it was last called, and what is to be said once.
+	Taken() (calls []Call, notes []string)
+	// Retries counts the calls that were tried again.
+	Retries() int64
+
 	// Lookup returns those of the persons that exist, in no order.
 	Lookup(ctx context.Context, ids []uuid.UUID) ([]Person, error)
 	// Create makes all persons in one transaction, or none: then the error says why, *Error of kind Conflict,
@@ -67,6 +77,7 @@ type Accounts interface {
 	Delete(ctx context.Context, ids []uuid.UUID) error
 	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
 	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error // never called with none
+	DeleteGroups(ctx context.Context, ids []uuid.UUID) error                       // together; absent ones are fine
 	// Members returns which of the persons are direct members of the group.
 	Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error)
 	// Readdress gives persons another set of addresses each, the primary one first; none takes them away.

@@ -172,6 +172,9 @@ type NewPerson struct {
 	Mail    string
 }
 
+// Call is a write that a server has carried out.
+type Call = state.Call
+
 // UserWrite changes one row of users if its logical columns still have the digest.
 type UserWrite struct {
 	User   uuid.UUID

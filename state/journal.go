@@ -170,3 +170,10 @@ func (r ObjectIntent) Kind() Kind {
 	}
 	return r.Before.Kind
 }
+
+// Call is a write call that the identity server carried out, for the journal: its own log knows it by Request.
+type Call struct {
+	Request string
+	Doing   string
+	Took    time.Duration
+}

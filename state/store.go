@@ -78,6 +78,8 @@ type Run interface {
 	// Settle records the outcomes of the batch and moves the run's position to next, inside tx when it is not
 	// nil (then they are durable when tx commits), else in a transaction of its own.
 	Settle(ctx context.Context, tx Tx, outcomes []Outcome, next Position) error
+	// Called notes write calls that the identity server has carried out; they are recorded with the next settlement.
+	Called(calls []Call)
 	// IntendObject and SettleObject do the same for one object (and for a schema step). SettleObject records o under
 	// its address; nil: the address is forgotten. What is recorded under from, another address, is forgotten. again
 	// says that the run was stopped with this very intent unsettled.
@@ -90,8 +92,9 @@ type Run interface {
 	Lift(ctx context.Context, runs []string) error
 	// Undone marks runs as wholly undone (or, when a rollback is undone, as standing again).
 	Undone(ctx context.Context, runs []string, undone bool) error
-	// Close ends the run with its outcome and counts and chains its digest. Stop leaves it open.
-	Close(ctx context.Context, outcome string) (RunInfo, error)
+	// Close ends the run with its outcome and counts and chains its digest. retries is how many calls were tried again
+	// since the run was begun or resumed.
+	Close(ctx context.Context, outcome string, retries int64) (RunInfo, error)
 	// Counts is what has been settled so far.
 	Counts() Counts
 }

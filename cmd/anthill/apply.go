@@ -187,7 +187,7 @@ func needsApproval(plan *planner.Plan) bool {
 func (p *program) carryOut(c *cli.Context, s *session, plan *planfile.Reader) error {
 	progress := report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
 	began := p.now()
-	result, err := apply.Run(c.Context, plan, p.deps(c, s), progress.Event)
+	result, err := apply.Run(c.Context, plan, p.deps(c, s, plan.Plan().Lineage), progress.Event)
 	progress.Close()
 	if err != nil && !result.Stopped {
 		return explainOpen(err)

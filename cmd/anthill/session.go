@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
 	"anthill/config"
@@ -97,7 +98,7 @@ func (p *program) openPostgres(ctx context.Context, c *cli.Context, s *session, 
 }
 
 func (p *program) openSelfAuth(ctx context.Context, c *cli.Context, s *session, settings config.Settings) (err error) {
-	o := selfauth.Options{URL: settings.SelfAuthURL, CAFile: settings.CAFile, Token: p.env("SELF_AUTH_ADMIN_TOKEN"), Application: "anthill/" + version}
+	o := selfauth.Options{URL: settings.SelfAuthURL, CAFile: settings.CAFile, Application: "anthill/" + version, MaxWrite: settings.MaxWrite}
 	if o.URL == "" {
 		o.URL = p.env("SELF_AUTH_URL")
 	}
@@ -110,8 +111,16 @@ func (p *program) openSelfAuth(ctx context.Context, c *cli.Context, s *session, 
 	case !filepath.IsAbs(o.CAFile):
 		o.CAFile = filepath.Join(dir(c), o.CAFile)
 	}
-	if o.Token == "" {
-		return missing("a token for Self-auth", "SELF_AUTH_ADMIN_TOKEN", "")
+	switch {
+	case settings.TokenFile == "":
+		o.Token = p.env("SELF_AUTH_ADMIN_TOKEN")
+	case filepath.IsAbs(settings.TokenFile):
+		o.TokenFile = settings.TokenFile
+	default:
+		o.TokenFile = filepath.Join(dir(c), settings.TokenFile)
+	}
+	if o.Token == "" && o.TokenFile == "" {
+		return missing("a token for Self-auth", "SELF_AUTH_ADMIN_TOKEN", `provider "selfauth" { token_file = ... }`)
 	}
 	if s.selfauth, err = selfauth.Open(o); err != nil {
 		return err
@@ -198,7 +207,8 @@ func (p *program) locked(ctx context.Context, c *cli.Context, s *session, f func
 }
 
 // deps is what apply works with.
-func (p *program) deps(c *cli.Context, s *session) apply.Deps {
+func (p *program) deps(c *cli.Context, s *session, lineage uuid.UUID) apply.Deps {
+	s.selfauth.SetOwner(lineage.String()[:8])
 	return apply.Deps{Store: s.store, Rows: s.postgres, Accounts: s.selfauth.Accounts(), Target: s.target, Now: p.now, Who: p.who,
 		ApprovedBy: c.String("approved-by"), FailStale: c.String("on-stale") == "fail"}
 }

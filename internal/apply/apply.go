@@ -26,7 +26,7 @@ type Deps struct {
 	Who        string // user@host
 	ApprovedBy string
 	FailStale  bool // -on-stale fail: every user is looked at before any effect
-	BatchSize  int  // users a batch; 0 = 250
+	BatchSize  int  // users a batch; 0: as many as the server takes in the time that one write may have
 }
 
 // EventKind is what an Event tells.
@@ -86,10 +86,7 @@ func (e *OpenRunError) Error() string {
 	return "run " + e.Run + " of plan " + e.Plan.Short() + " is still open"
 }
 
-const (
-	defaultBatch = 250
-	maxLeft      = 100
-)
+const maxLeft = 100
 
 // Run carries out plan, or goes on with its open run, and returns how it ended.
 //
@@ -109,9 +106,7 @@ func Run(ctx context.Context, plan *planfile.Reader, d Deps, events func(Event))
 		return Result{}, err
 	}
 	x := &executor{Deps: d, plan: plan, p: p, st: st, events: events, work: context.WithoutCancel(ctx)}
-	if x.BatchSize == 0 {
-		x.BatchSize = defaultBatch
-	}
+	x.size = x.nextSize(0)
 	if err := x.prepare(); err != nil {
 		return Result{}, err
 	}
@@ -183,11 +178,20 @@ type executor struct {
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
 	open   map[uuid.UUID]state.Intent // intents of the batch that a killed run left
+	size   int                        // users of the next batch
 	absent map[uuid.UUID]string       // groups of this plan that could not be made, with the reason
 }
 
 // waveFigure counts the users of a wave in this run.
 type waveFigure struct{ done, failed, paused int64 }
+
+// nextSize is the size of the next batch, after one of last users.
+func (x *executor) nextSize(last int) int {
+	if x.BatchSize > 0 {
+		return x.BatchSize
+	}
+	return x.Accounts.NextBatch(last)
+}
 
 func (x *executor) prepare() error {
 	var err error
@@ -277,6 +281,9 @@ func (x *executor) count(wave string, v state.Verdict) {
 // run does the stages in their order and closes the run.
 func (x *executor) run(ctx context.Context) (Result, error) {
 	x.events(Event{Kind: Began, Run: x.record.ID()})
+	if err := x.Accounts.Tidy(x.work); err != nil { // what a killed run has left
+		return x.stopped(err)
+	}
 	for _, stage := range []func(context.Context) error{x.schema, x.objects, x.segments, x.removals, x.aftermath} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)
@@ -287,7 +294,11 @@ func (x *executor) run(ctx context.Context) (Result, error) {
 	if counts.Failed+counts.Changed+counts.Paused > 0 || len(x.held) > 0 {
 		outcome = "remainder"
 	}
-	info, err := x.record.Close(x.work, outcome)
+	if err := x.Accounts.Tidy(x.work); err != nil {
+		return x.stopped(err)
+	}
+	x.called()
+	info, err := x.record.Close(x.work, outcome, x.Accounts.Retries())
 	if err != nil {
 		return x.stopped(err)
 	}
@@ -295,8 +306,19 @@ func (x *executor) run(ctx context.Context) (Result, error) {
 	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed}, err
 }
 
+// called hands on what the client has noted of its calls.
+func (x *executor) called() {
+	calls, notes := x.Accounts.Taken()
+	x.record.Called(calls)
+	for _, n := range notes {
+		x.events(Event{Kind: Note, Text: n})
+	}
+}
+
 func (x *executor) stopped(err error) (Result, error) {
-	info := state.RunInfo{ID: x.record.ID(), Kind: x.p.Kind, Plan: x.plan.ID(), Open: true, Counts: x.record.Counts()}
+	counts := x.record.Counts()
+	counts.Retries += x.Accounts.Retries()
+	info := state.RunInfo{ID: x.record.ID(), Kind: x.p.Kind, Plan: x.plan.ID(), Open: true, Counts: counts}
 	return Result{Run: info, Stopped: true, Held: x.held, Objects: x.failed}, err
 }
 

@@ -81,7 +81,7 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 // with the last of its intents.
 func (x *executor) full(batch []planner.UserChange) bool {
 	if len(x.open) == 0 {
-		return len(batch) >= x.BatchSize
+		return len(batch) >= x.size
 	}
 	n := 0
 	for _, c := range batch {
@@ -106,10 +106,12 @@ func (x *executor) batch(segment int, pos state.Position, changes []planner.User
 	if err := x.accounts(todo, resumed); err != nil {
 		return err
 	}
+	x.called()
 	if err := x.settle(items, next); err != nil {
 		return err
 	}
 	x.open = nil
+	x.size = x.nextSize(len(changes))
 	return nil
 }
 

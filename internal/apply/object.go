@@ -28,26 +28,36 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 	for _, o := range x.st.Objects {
 		recorded[o.Address] = o
 	}
-	var n int64
+	var todo []planner.ObjectChange
 	for _, c := range x.p.Objects {
-		if !which(c) {
-			continue
+		if which(c) {
+			todo = append(todo, c)
 		}
+	}
+	for n := 0; n < len(todo); {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		n++
-		if err := x.object(c, recorded); err != nil {
+		together, err := x.groupsGo(todo[n:], recorded)
+		if err != nil {
 			return err
 		}
-		x.events(Event{Kind: Progress, Stage: "objects", Done: n, Total: int64(len(x.p.Objects)), Text: string(c.Address)})
+		if together == 0 {
+			if err := x.object(todo[n], recorded, nil); err != nil {
+				return err
+			}
+			together = 1
+		}
+		n += together
+		x.events(Event{Kind: Progress, Stage: "objects", Done: int64(n), Total: int64(len(todo)), Text: string(todo[n-1].Address)})
 	}
 	return nil
 }
 
 // object carries out one change if what is recorded and what is there is what the plan relied on. Done already:
 // nothing; something else: left alone.
-func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]state.Object) error {
+// With together the deletion of a group is left to the caller, and so is settling it.
+func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]state.Object, together *going) error {
 	from := c.Address
 	if c.From != "" {
 		from = c.From
@@ -69,12 +79,16 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 	if err != nil {
 		return err
 	}
-	why, err := x.carry(c, after, again)
+	why, err := x.carry(c, after, again, together)
+	settle := func() error { return x.record.SettleObject(x.work, c.Address, c.From, after, state.Done, "") }
 	switch {
 	case err == nil && why != "":
 		return leave(state.Changed, why)
+	case err == nil && together != nil:
+		together.settle = append(together.settle, settle)
+		return nil
 	case err == nil:
-		return x.record.SettleObject(x.work, c.Address, c.From, after, state.Done, "")
+		return settle()
 	case providers.KindOf(err) == providers.Burnt && after != nil:
 		// The next plan uses the next generation.
 		burnt := *after
@@ -85,6 +99,44 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 		return leave(state.Refused, reason(err))
 	}
 	return err
+}
+
+// going gathers groups that are deleted together: one by one they cost the server several times as much.
+type going struct {
+	ids    []uuid.UUID
+	settle []func() error
+}
+
+const goTogether = 30 // groups that one call deletes
+
+// groupsGo deletes groups together, when the changes begin with some, and returns how many changes it has carried out.
+// Each is looked at and intended first and settled after. Those that the server does not delete together are left to be
+// tried one by one.
+func (x *executor) groupsGo(changes []planner.ObjectChange, recorded map[state.Address]state.Object) (n int, err error) {
+	for n < len(changes) && n < goTogether && changes[n].Kind == state.KindGroup && changes[n].Action == planner.Delete {
+		n++
+	}
+	if n < 2 {
+		return 0, nil
+	}
+	var g going
+	for _, c := range changes[:n] {
+		if err := x.object(c, recorded, &g); err != nil {
+			return 0, err
+		}
+	}
+	switch err := x.Accounts.DeleteGroups(x.work, g.ids); {
+	case refused(err) || providers.KindOf(err) == providers.Denied:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	for _, settle := range g.settle {
+		if err := settle(); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // afterOf is what will be recorded, with the run that did it; nil: nothing.
@@ -112,7 +164,7 @@ func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, re
 
 // carry does one change. why says what had changed since the plan; then nothing was done. again: the run was stopped
 // in the middle of it.
-func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool) (why string, err error) {
+func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool, together *going) (why string, err error) {
 	o := c.Before
 	if after != nil {
 		o = after
@@ -134,6 +186,9 @@ func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool
 	switch {
 	case c.Will == nil && live == nil:
 		return "", nil
+	case c.Will == nil && together != nil:
+		together.ids = append(together.ids, o.ID)
+		return "", x.Rows.Unmap(x.work, o.Tenant, o.ID)
 	case c.Will == nil:
 		return "", x.deleteObject(*o, live)
 	case c.Action == planner.Forget && len(c.Will) == 0:

@@ -83,6 +83,6 @@ func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 			return err
 		}
 	}
-	_, err = run.Close(x.work, "remainder")
+	_, err = run.Close(x.work, "remainder", 0)
 	return err
 }

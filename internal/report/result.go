@@ -90,6 +90,9 @@ func countText(c state.Counts) string {
 	if c.Objects > 0 {
 		s += ", " + of(c.Objects, "object", "objects") + " done"
 	}
+	if c.Retries > 0 {
+		s += ", " + of(c.Retries, "call", "calls") + " tried again"
+	}
 	return s
 }
 

@@ -53,6 +53,7 @@ type conn struct {
 	now     func() time.Time
 	writing chan struct{} // holds one: the write under way
 	pause   func(ctx context.Context, d time.Duration) error
+	ledger  ledger
 }
 
 func newConn(origin string, t token, roots *x509.CertPool, agent string, now func() time.Time) *conn {
@@ -116,6 +117,7 @@ type call struct {
 	doing  string // for errors: "create 250 persons"
 	right  string // the built-in group that gives the right to do it
 	writes bool
+	twice  bool // a write that may be done twice: the second time changes nothing
 	lists  bool // the answer is a listing: as long as it likes, but it must keep coming
 }
 
@@ -169,7 +171,7 @@ func (c *conn) read(ctx context.Context, k call, use func(*body) error) error {
 }
 
 // write does a call that changes something, when the one before is done. It is tried again only where nothing has
-// happened.
+// happened, or where doing it twice changes nothing.
 func (c *conn) write(ctx context.Context, k call) error {
 	k.writes = true
 	if len(k.body) > maxRequest {
@@ -203,6 +205,7 @@ func (c *conn) try(ctx context.Context, k call, use func(*body) error) error {
 		if n >= f.tries {
 			return f.err
 		}
+		c.ledger.retried()
 		if err := c.pause(ctx, pauseFor(n, f.after)); err != nil {
 			return interrupted(ctx, k, f.err.Reason)
 		}
@@ -224,6 +227,7 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	in.timer = time.AfterFunc(patience, func() { cancel(errSlow) })
 	defer in.timer.Stop()
 
+	began := time.Now()
 	resp, err := c.send(ctx, k)
 	if err != nil {
 		return c.lost(ctx, k, err)
@@ -241,6 +245,9 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	err = use(in)
 	switch {
 	case err == nil:
+		if k.writes {
+			c.ledger.wrote(providers.Call{Request: requestID(resp.Header), Doing: k.doing, Took: time.Since(began)})
+		}
 		_, _ = io.CopyN(io.Discard, resp.Body, 512) // to its end, so that the connection is used again
 		return nil
 	case in.failed != nil:

@@ -23,6 +23,11 @@ import (
 // errTaken is the cause of a refused id: of a live entry or of a deleted one, which only a look can tell.
 var errTaken = errors.New("the id is in use")
 
+// errNoCall is the cause of a refused bulk call that the server, or what stands before it, does not have at all.
+var errNoCall = errors.New("no such call")
+
+func missingCall(err error) bool { return errors.Is(err, errNoCall) }
+
 const (
 	cureURL   = "Check SELF_AUTH_URL."
 	cureToken = "Make a new API token for Anthill's service account and set SELF_AUTH_ADMIN_TOKEN to it."
@@ -58,6 +63,8 @@ func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
 	case status == http.StatusRequestTimeout || status >= 502:
 		e.Kind, e.Reason, e.Cure = providers.Unreachable, fmt.Sprintf("no answer came from Self-auth (status %d)%s", status, unknown(k)), again(k)
 		f.tries = readTries(k)
+	case strings.HasPrefix(k.path, "/v1/raw/") && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusForbidden):
+		e.Kind, e.Reason, e.Err = providers.Unreachable, fmt.Sprintf("there is no call %s at this address (status %d)", k.path, status), errNoCall
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		e.Kind, e.Reason, e.Cure = providers.Unreachable, fmt.Sprintf("there is no Self-auth server of version 1.8 or later at this address (status %d)", status), cureURL
 	case isJSON:
@@ -240,9 +247,9 @@ func again(k call) string {
 	return "Run the same command again."
 }
 
-// readTries: a lost read may be tried again.
+// readTries: a lost read may be tried again, and a write that changes nothing the second time.
 func readTries(k call) int {
-	if k.writes {
+	if k.writes && !k.twice {
 		return 0
 	}
 	return connectionTries

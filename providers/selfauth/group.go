@@ -160,10 +160,6 @@ func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) 
 	return g.Members, nil
 }
 
-func (a accounts) deleteGroup(ctx context.Context, id uuid.UUID, doing string) error {
-	return a.conn.write(ctx, call{method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: doing, right: groupAdmins})
-}
-
 // AddMembers adds members, of whom some may be in it already. Errors: NotFound if the group, or one of the members,
 // does not exist; then none was added, unless there are more than fit one request.
 func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
@@ -182,7 +178,7 @@ func (a accounts) RemoveMembers(ctx context.Context, group uuid.UUID, members []
 // members does the call in parts that fit a request; no part is empty.
 func (a accounts) members(ctx context.Context, method, doing string, group uuid.UUID, members []uuid.UUID) error {
 	for some := range slices.Chunk(members, listIDs) {
-		k := call{method: method, path: attribute(group, "member"), body: encode(texts(some)), doing: doing, right: groupAdmins}
+		k := call{method: method, path: attribute(group, "member"), body: encode(texts(some)), doing: doing, right: groupAdmins, twice: true}
 		if err := a.conn.write(ctx, k); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package selfauth
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -259,67 +258,6 @@ func TestRetryAfter(t *testing.T) {
 		if len(waited) != 1 || waited[0] < least || waited[0] > least+pauseFirst {
 			t.Errorf("%s: waited %v, want at least %v", header, waited, least)
 		}
-	}
-}
-
-// TestMarkerGoes: the marker is taken away when the change fails and when the caller is interrupted.
-func TestMarkerGoes(t *testing.T) {
-	t.Parallel()
-	ids := make([]uuid.UUID, filterIDs+1)
-	for i := range ids {
-		ids[i] = uuid.New()
-	}
-	for _, name := range []string{"refused", "interrupted", "creation lost"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			var marker, gone atomic.Value
-			p := fake(t, func(w http.ResponseWriter, r *http.Request) {
-				switch {
-				case r.URL.Path == "/v1/raw/search":
-					var ask struct {
-						Filter struct {
-							And []struct{ Or []struct{ Eq []string } }
-						}
-					}
-					json.NewDecoder(r.Body).Decode(&ask)
-					var found []entry
-					for _, term := range ask.Filter.And[1].Or {
-						found = append(found, entry{map[string][]string{"uuid": {term.Eq[1]}}})
-					}
-					json.NewEncoder(w).Encode(map[string]any{"entries": found})
-				case r.Method == "POST" && r.URL.Path == "/v1/group":
-					var e entry
-					json.NewDecoder(r.Body).Decode(&e)
-					marker.Store(e.first("uuid"))
-					if name == "creation lost" {
-						panic(http.ErrAbortHandler)
-					}
-					io.WriteString(w, "null")
-				case r.URL.Path == "/v1/raw/modify":
-					if name == "interrupted" {
-						io.Copy(io.Discard, r.Body)
-						cancel()
-						<-r.Context().Done()
-						return
-					}
-					answers(403, `"accessdenied"`)(w, r)
-				case r.Method == "DELETE":
-					gone.Store(strings.TrimPrefix(r.URL.Path, "/v1/group/"))
-					io.WriteString(w, "null")
-				}
-			})
-			err := p.Accounts().Expire(ctx, ids)
-			want := providers.Unreachable
-			if name == "refused" {
-				want = providers.Denied
-			}
-			wantKind(t, err, want)
-			if marker.Load() == nil || marker.Load() != gone.Load() {
-				t.Errorf("marker %v was made, %v taken away", marker.Load(), gone.Load())
-			}
-		})
 	}
 }
 

@@ -70,7 +70,7 @@ func (a accounts) CreateObject(ctx context.Context, kind state.Kind, id uuid.UUI
 		}
 		return id, err
 	case state.KindPolicy:
-		return id, a.conn.write(ctx, call{method: http.MethodPost, path: attribute(id, "class"), body: encode([]string{"account_policy"}), doing: "enable a policy", right: policyAdmins})
+		return id, a.conn.write(ctx, call{method: http.MethodPost, path: attribute(id, "class"), body: encode([]string{"account_policy"}), doing: "enable a policy", right: policyAdmins, twice: true})
 	case state.KindClient:
 		return a.createClient(ctx, at)
 	}
@@ -100,7 +100,7 @@ func (a accounts) ChangeObject(ctx context.Context, kind state.Kind, id uuid.UUI
 func (a accounts) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UUID, was state.Attributes) error {
 	switch kind {
 	case state.KindGroup:
-		return a.deleteGroup(ctx, id, "delete a group")
+		return a.conn.write(ctx, call{method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: "delete a group", right: groupAdmins})
 	case state.KindPolicy:
 		none := state.Attributes{}
 		for k := range was {
@@ -109,7 +109,7 @@ func (a accounts) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UUI
 		if err := a.ChangeObject(ctx, kind, id, was, none); err != nil {
 			return err
 		}
-		return a.conn.write(ctx, call{method: http.MethodDelete, path: attribute(id, "class"), body: encode([]string{"account_policy"}), doing: "disable a policy", right: policyAdmins})
+		return a.conn.write(ctx, call{method: http.MethodDelete, path: attribute(id, "class"), body: encode([]string{"account_policy"}), doing: "disable a policy", right: policyAdmins, twice: true})
 	case state.KindClient:
 		return a.conn.write(ctx, call{method: http.MethodDelete, path: clientPath(was["name"]), doing: "delete a client", right: clientAdmins})
 	}
@@ -128,7 +128,7 @@ func (a accounts) patch(ctx context.Context, k call, attrs map[string][]string) 
 	if len(attrs) == 0 {
 		return nil
 	}
-	k.method, k.body = http.MethodPatch, encode(entry{attrs})
+	k.method, k.body, k.twice = http.MethodPatch, encode(entry{attrs}), true
 	return a.conn.write(ctx, k)
 }
 
@@ -488,7 +488,7 @@ func (a accounts) changeClaims(ctx context.Context, path string, was, will claim
 }
 
 func (a accounts) clientCall(ctx context.Context, method, path string, value any) error {
-	k := call{method: method, path: path, doing: "change the maps of a client", right: clientAdmins}
+	k := call{method: method, path: path, doing: "change the maps of a client", right: clientAdmins, twice: true}
 	if value != nil {
 		k.body = encode(value)
 	}

@@ -120,7 +120,7 @@ func (d directory) OtherNames(ctx context.Context) ([]string, error) {
 func (a accounts) Lookup(ctx context.Context, ids []uuid.UUID) ([]providers.Person, error) {
 	found := make([]providers.Person, 0, len(ids))
 	for some := range slices.Chunk(ids, filterIDs) {
-		entries, err := a.search(ctx, fmt.Sprintf("look up %s", count(len(ids), "person")), peopleAdmins, personsIn(some))
+		entries, err := a.search(ctx, fmt.Sprintf("look up %s", count(len(ids), "person")), peopleAdmins, idFilter("person", some))
 		if err != nil {
 			return nil, err
 		}
@@ -166,14 +166,49 @@ func (a accounts) Create(ctx context.Context, persons []providers.NewPerson) err
 			entries[i].Attrs["mail"] = []string{p.Mail}
 		}
 	}
-	err := a.conn.write(ctx, call{
-		method: http.MethodPost, path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}),
-		doing: "create " + count(len(persons), "person"), right: peopleAdmins,
-	})
-	if len(persons) == 1 {
-		return a.whoseID(ctx, err, persons[0].ID)
+	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(persons), "person"), right: peopleAdmins}
+	for tries := 1; ; tries++ {
+		can, err := a.raw(ctx, k)
+		if !can {
+			return a.createOneByOne(ctx, persons, entries)
+		}
+		if providers.KindOf(err) == providers.Unreachable && ctx.Err() == nil && tries < connectionTries {
+			// The answer is lost. It is one transaction, so one look says whether it happened.
+			made, lookErr := a.areMade(ctx, persons)
+			if lookErr != nil || made {
+				return lookErr
+			}
+			a.conn.ledger.retried()
+			continue
+		}
+		if len(persons) == 1 {
+			return a.whoseID(ctx, err, persons[0].ID)
+		}
+		return err
 	}
-	return err
+}
+
+// areMade says whether the first of some persons exists; they are made together or not at all.
+func (a accounts) areMade(ctx context.Context, persons []providers.NewPerson) (bool, error) {
+	found, err := a.Lookup(ctx, []uuid.UUID{persons[0].ID})
+	return len(found) > 0, err
+}
+
+// createOneByOne is for servers without bulk calls. Those that are there by their id already were made before.
+func (a accounts) createOneByOne(ctx context.Context, persons []providers.NewPerson, entries []entry) error {
+	for i, e := range entries {
+		delete(e.Attrs, "class")
+		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/person", body: encode(e), doing: "create a person", right: peopleAdmins})
+		if err = a.whoseID(ctx, err, persons[i].ID); providers.KindOf(err) == providers.Conflict || providers.KindOf(err) == providers.Unreachable {
+			if found, lookErr := a.Lookup(ctx, []uuid.UUID{persons[i].ID}); lookErr == nil && len(found) == 1 {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // whoseID makes the error of a refused id precise: if nothing live has the id, a deleted entry does.
@@ -201,24 +236,27 @@ const expiredSince = "1970-01-01T00:00:00+00:00"
 
 // Expire makes accounts expired at once; logins and sessions end.
 func (a accounts) Expire(ctx context.Context, ids []uuid.UUID) error {
-	return a.modify(ctx, "expire "+count(len(ids), "person"), ids,
-		map[string]any{"purged": "account_expire"}, map[string]any{"present": []string{"account_expire", expiredSince}})
+	return a.validity(ctx, "expire ", ids, []string{expiredSince}, map[string]any{"purged": "account_expire"}, map[string]any{"present": []string{"account_expire", expiredSince}})
 }
 
 // Enable takes the expiry away.
 func (a accounts) Enable(ctx context.Context, ids []uuid.UUID) error {
-	return a.modify(ctx, "enable "+count(len(ids), "person"), ids, map[string]any{"purged": "account_expire"})
+	return a.validity(ctx, "enable ", ids, []string{}, map[string]any{"purged": "account_expire"})
 }
 
-func (a accounts) modify(ctx context.Context, doing string, ids []uuid.UUID, mods ...map[string]any) error {
-	return a.eachMarked(ctx, doing, ids, func(f filter) call {
-		return call{path: "/v1/raw/modify", body: encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}})}
+func (a accounts) validity(ctx context.Context, doing string, ids []uuid.UUID, alone []string, mods ...map[string]any) error {
+	return a.eachPerson(ctx, ids, func(f filter) call {
+		return call{path: "/v1/raw/modify", body: encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}}), doing: doing + count(len(ids), "person"), twice: true}
+	}, func(id uuid.UUID) call {
+		return call{method: http.MethodPatch, path: "/v1/person/" + id.String(), body: encode(entry{map[string][]string{"account_expire": alone}}), doing: doing + "a person", right: peopleAdmins, twice: true}
 	})
 }
 
 // Delete moves persons to the recycle bin.
 func (a accounts) Delete(ctx context.Context, ids []uuid.UUID) error {
-	return a.eachMarked(ctx, "delete "+count(len(ids), "person"), ids, func(f filter) call {
-		return call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": f})}
+	return a.eachPerson(ctx, ids, func(f filter) call {
+		return call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": f}), doing: "delete " + count(len(ids), "person"), twice: true}
+	}, func(id uuid.UUID) call {
+		return call{method: http.MethodDelete, path: "/v1/person/" + id.String(), doing: "delete a person", right: peopleAdmins, twice: true}
 	})
 }

@@ -14,10 +14,13 @@ const side = "Self-auth"
 
 // Options says where the server is and who calls.
 type Options struct {
-	URL         string // https://host[:port]; http only for loopback; no path, no user
-	CAFile      string // PEM; when given, only these authorities are trusted; "": those of the system
-	Token       string // API token of a service account; white space around it is dropped
-	Application string // User-Agent, such as "anthill/0.1.0"; "" means "anthill"
+	URL         string        // https://host[:port]; http only for loopback; no path, no user
+	CAFile      string        // PEM; when given, only these authorities are trusted; "": those of the system
+	Token       string        // API token of a service account; white space around it is dropped
+	TokenFile   string        // or the file that holds it, which nobody else may read
+	Owner       string        // whose markers they are; told from those of others on the same server
+	MaxWrite    time.Duration // how long one write may take; 0: a second
+	Application string        // User-Agent, such as "anthill/0.1.0"; "" means "anthill"
 
 	// Now tells the time by which an account counts as expired. Defaults to time.Now.
 	Now func() time.Time
@@ -27,6 +30,7 @@ type Options struct {
 type Provider struct {
 	conn *conn
 	now  func() time.Time
+	bulk *bulk
 }
 
 // Open checks the URL, the certificate file and the form of the token; it does not talk to the server. Its errors
@@ -36,6 +40,11 @@ func Open(o Options) (*Provider, error) {
 	origin, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
+	}
+	if o.TokenFile != "" {
+		if o.Token, err = readTokenFile(o.TokenFile); err != nil {
+			return nil, err
+		}
 	}
 	token, err := parseToken(o.Token)
 	if err != nil {
@@ -51,7 +60,10 @@ func Open(o Options) (*Provider, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Provider{conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now}, nil
+	if o.MaxWrite == 0 {
+		o.MaxWrite = time.Second
+	}
+	return &Provider{conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now, bulk: &bulk{owner: o.Owner, maxWrite: o.MaxWrite}}, nil
 }
 
 // Close closes the connections that are idle.
@@ -64,7 +76,10 @@ func (p *Provider) Origin() string { return p.conn.origin }
 func (p *Provider) Directory() providers.Directory { return directory{p.conn, p.now} }
 
 // Accounts is what apply does.
-func (p *Provider) Accounts() providers.Accounts { return accounts{p.conn, p.now} }
+func (p *Provider) Accounts() providers.Accounts { return accounts{p.conn, p.now, p.bulk} }
+
+// SetOwner says whose markers they are, once that is known.
+func (p *Provider) SetOwner(owner string) { p.bulk.owner = owner }
 
 type directory struct {
 	conn *conn
@@ -74,6 +89,7 @@ type directory struct {
 type accounts struct {
 	conn *conn
 	now  func() time.Time
+	*bulk
 }
 
 var (

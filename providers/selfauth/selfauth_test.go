@@ -250,6 +250,9 @@ func testMany(t *testing.T, s server) {
 	if diff := cmp.Diff(seen(other, false), looked(t, a, idsOf(other))); diff != "" {
 		t.Errorf("member of a group whose id was among the persons (-want +got):\n%s", diff)
 	}
+	if err := a.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	wantNoMarkers(t, p)
 }
 

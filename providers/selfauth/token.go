@@ -3,6 +3,9 @@ package selfauth
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -18,6 +21,36 @@ type token struct {
 
 func (token) String() string   { return "(token)" }
 func (token) GoString() string { return "(token)" }
+
+// maxToken bounds a token file: no token is longer.
+const maxToken = 16 << 10
+
+// readTokenFile reads a token from a file that only its owner may read.
+func readTokenFile(file string) (string, error) {
+	bad := func(reason, cure string) (string, error) {
+		return "", &providers.Error{Kind: providers.Unauthenticated, Side: side, Doing: "read the token file " + file, Reason: reason, Cure: cure}
+	}
+	const cure = "Put the API token of Anthill's service account there, and nothing else, or take token_file away and set SELF_AUTH_ADMIN_TOKEN."
+	info, err := os.Stat(file)
+	var path *os.PathError
+	switch {
+	case errors.As(err, &path):
+		return bad(path.Err.Error(), cure)
+	case err != nil:
+		return bad("it cannot be read", cure)
+	case !info.Mode().IsRegular():
+		return bad("it is no regular file", cure)
+	case info.Mode().Perm()&0o077 != 0:
+		return bad(fmt.Sprintf("others than its owner may read or write it (mode %04o)", info.Mode().Perm()), "Take that away, and think of the token as known to them:\n\n    chmod 600 "+file)
+	case info.Size() > maxToken:
+		return bad("it is longer than any token", cure)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return bad("it cannot be read", cure)
+	}
+	return string(text), nil
+}
 
 func parseToken(text string) (token, error) {
 	bad := func(reason string) (token, error) {

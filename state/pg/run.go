@@ -115,11 +115,31 @@ type run struct {
 	settled  state.Counts // all but pending
 	position state.Position
 	pending  *pending
+	calls    []state.Call // not recorded for certain
+	recorded int          // so many of them are, if what is pending is through
 }
 
 type pending struct {
 	counts state.Counts
 	next   state.Position
+}
+
+// Called notes write calls; they are recorded with the next settlement. One that is lost with its transaction is tried
+// again with its calls.
+func (r *run) Called(calls []state.Call) { r.calls = append(r.calls, calls...) }
+
+func (r *run) recordCalls(ctx context.Context, tx state.Tx) error {
+	if len(r.calls) == 0 {
+		return nil
+	}
+	var requests, doing []string
+	var took []int64
+	for _, c := range r.calls {
+		requests, doing, took = append(requests, c.Request), append(doing, c.Doing), append(took, c.Took.Milliseconds())
+	}
+	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.calls (run, batch, request, doing, milliseconds)
+		select $1, $2, c.* from unnest($3::text[], $4::text[], $5::bigint[]) as c`), r.id, r.batch, requests, doing, took)
+	return err
 }
 
 func (r *run) ID() string { return r.id }
@@ -147,6 +167,8 @@ func sum(a, b state.Counts) state.Counts {
 func (r *run) absorb() {
 	if r.pending != nil {
 		r.settled, r.position, r.pending = sum(r.settled, r.pending.counts), r.pending.next, nil
+		r.calls = r.calls[r.recorded:]
+		r.recorded = 0
 	}
 }
 
@@ -212,7 +234,7 @@ func (r *run) Settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome,
 		err = r.s.writing(ctx, func(tx pgx.Tx) error { return settle(execer{tx}) })
 	}
 	if err == nil {
-		r.pending = p
+		r.pending, r.recorded = p, len(r.calls)
 	}
 	return err
 }
@@ -251,6 +273,9 @@ func (r *run) settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome,
 		return err
 	}
 	if err := r.s.recordUsers(ctx, tx, outcomes); err != nil {
+		return err
+	}
+	if err := r.recordCalls(ctx, tx); err != nil {
 		return err
 	}
 	counts, err := json.Marshal(sum(r.settled, p.counts))
@@ -426,10 +451,19 @@ func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o 
 }
 
 // Close ends the run with its outcome and chains its digest.
-func (r *run) Close(ctx context.Context, outcome string) (info state.RunInfo, err error) {
+func (r *run) Close(ctx context.Context, outcome string, retries int64) (info state.RunInfo, err error) {
 	r.absorb()
+	counts := r.settled
+	counts.Retries += retries
+	b, err := json.Marshal(counts)
+	if err != nil {
+		return info, err
+	}
 	err = r.s.writing(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, r.s.sql("update {schema}.runs set open = false, ended = clock_timestamp(), outcome = $2 where id = $1"), r.id, outcome); err != nil {
+		if err := r.recordCalls(ctx, execer{tx}); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, r.s.sql("update {schema}.runs set open = false, ended = clock_timestamp(), outcome = $2, counts = $3 where id = $1"), r.id, outcome, b); err != nil {
 			return err
 		}
 		var row runRow

@@ -289,9 +289,9 @@ func rolledBack(t *testing.T, f Fixture) {
 	}
 	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, outcomes(list), next) }))
 	same(t, "counts", state.Counts{Done: 2}, r.Counts())
-	info, err := r.Close(t.Context(), "done")
+	info, err := r.Close(t.Context(), "done", 2)
 	must(t, err)
-	same(t, "counts", state.Counts{Done: 2}, info.Counts)
+	same(t, "counts", state.Counts{Done: 2, Retries: 2}, info.Counts)
 }
 
 // moved records the first n users as moved.
@@ -449,7 +449,7 @@ func chained(t *testing.T, f Fixture) {
 	var last state.Hash
 	for i := range 3 {
 		r := moved(t, s, f, 1)
-		info, err := r.Close(t.Context(), "done")
+		info, err := r.Close(t.Context(), "done", 2)
 		must(t, err)
 		if info.Previous != last || info.Digest == last || info.Open || !info.Changed || info.Ended.IsZero() || info.Outcome != "done" {
 			t.Errorf("run %d: %+v", i, info)

@@ -122,6 +122,16 @@ create index records_open on {schema}.records (run) where not settled;
 create index records_left on {schema}.records (run, id) where verdict > 2;
 comment on table {schema}.records is 'Anthill: the journal of users: intent, before-image and outcome. Nothing personal.';
 
+create table {schema}.calls (
+  run text not null references {schema}.runs (id),
+  batch bigint not null,
+  request text not null,
+  doing text not null,
+  milliseconds bigint not null
+);
+create index calls_run on {schema}.calls (run, batch);
+comment on table {schema}.calls is 'Anthill: write calls that Self-auth carried out, under the ids that its own log has.';
+
 create table {schema}.object_records (
   id bigint generated always as identity primary key,
   run text not null references {schema}.runs (id),

@@ -1,0 +1,217 @@
+package selfauth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+)
+
+const (
+	filterIDs = 30     // ids beside "persons" in one filter: the server allows 32 terms
+	listIDs   = 40_000 // ids in one list of members: below maxRequest
+
+	markerPrefix = "anthill-marker-"
+	markerText   = "Made by Anthill to do one thing to many persons; empty in between, and deleted at the end of a run."
+)
+
+// bulk is what a client knows about doing one thing to many.
+type bulk struct {
+	owner    string
+	maxWrite time.Duration
+
+	mu     sync.Mutex
+	marker uuid.UUID       // the marker group; zero: not made yet
+	lacks  map[string]bool // bulk calls that the server or the token lacks
+}
+
+// filter is a filter of the raw calls (selfauth-api 14).
+type filter map[string]any
+
+func idFilter(class string, ids []uuid.UUID) filter {
+	terms := make([]filter, len(ids))
+	for i, id := range ids {
+		terms[i] = filter{"eq": []string{"uuid", id.String()}}
+	}
+	return both(class, filter{"or": terms})
+}
+
+func both(class string, which filter) filter {
+	return filter{"and": []filter{{"eq": []string{"class", class}}, which}}
+}
+
+// raw does a bulk call. can is false where the server has no such call, or the token may not do it: it was not done, is
+// not tried again, and is said once.
+func (a accounts) raw(ctx context.Context, k call) (can bool, err error) {
+	a.mu.Lock()
+	lacks := a.lacks[k.path]
+	a.mu.Unlock()
+	if lacks {
+		return false, nil
+	}
+	k.method = http.MethodPost
+	err = a.conn.write(ctx, k)
+	if !missingCall(err) {
+		return true, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.lacks == nil {
+		a.lacks = map[string]bool{}
+	}
+	if !a.lacks[k.path] {
+		a.lacks[k.path] = true
+		a.conn.ledger.note("Self-auth does not take " + k.path + " from this token: persons are written one by one, which is much slower")
+	}
+	return false, nil
+}
+
+// eachPerson does one thing to many persons in one transaction, or where the server has no bulk calls one by one. Few
+// are named in a filter; more are made members of a marker group, which the filter names. Ids of no person are left out.
+func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, together func(filter) call, alone func(uuid.UUID) call) error {
+	for len(ids) > 0 {
+		some := ids[:min(len(ids), listIDs)]
+		ids = ids[len(some):]
+		which := idFilter("person", some[:min(len(some), filterIDs)])
+		if len(some) > filterIDs {
+			if err := a.mark(ctx, some); err != nil {
+				return err
+			}
+			which = both("person", filter{"eq": []string{"directmemberof", a.marker.String()}})
+		}
+		k := together(which)
+		k.right = peopleAdmins
+		can, err := a.raw(ctx, k)
+		if !can {
+			err = a.oneByOne(ctx, some, alone)
+		}
+		if err = ignoreAbsent(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a accounts) oneByOne(ctx context.Context, ids []uuid.UUID, alone func(uuid.UUID) call) error {
+	for _, id := range ids {
+		if err := ignoreAbsent(a.conn.write(ctx, alone(id))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark makes exactly these persons the members of the marker group. Deleting a group costs the server more than filling
+// one anew, so there is one for all calls.
+func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
+	if a.marker == uuid.Nil {
+		if err := a.makeMarker(ctx); err != nil {
+			return err
+		}
+	}
+	k := call{method: http.MethodPut, path: attribute(a.marker, "member"), doing: fmt.Sprintf("mark %s by a group", count(len(ids), "person")), right: groupAdmins, body: encode(texts(ids)), twice: true}
+	err := a.conn.write(ctx, k)
+	if providers.KindOf(err) != providers.NotFound {
+		return err
+	}
+	// An unknown member refuses them all, and so does a marker that somebody has deleted.
+	found, err := a.Lookup(ctx, ids)
+	if err != nil {
+		return err
+	}
+	present := make([]uuid.UUID, len(found))
+	for i, p := range found {
+		present[i] = p.ID
+	}
+	k.body = encode(texts(present))
+	if err := a.conn.write(ctx, k); providers.KindOf(err) != providers.NotFound {
+		return err
+	}
+	if err := a.makeMarker(ctx); err != nil {
+		return err
+	}
+	k.path = attribute(a.marker, "member")
+	return a.conn.write(ctx, k)
+}
+
+func (a accounts) makeMarker(ctx context.Context) error {
+	id := uuid.New()
+	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", doing: "make a marker group", right: groupAdmins, body: encode(entry{map[string][]string{
+		"uuid": {id.String()}, "name": {a.markerName() + id.String()[:8]}, "description": {markerText}}}), twice: true})
+	if err == nil || providers.KindOf(err) == providers.Conflict { // made by the try whose answer was lost
+		a.marker = id
+		return nil
+	}
+	return err
+}
+
+func (a accounts) markerName() string { return markerPrefix + a.owner + "-" }
+
+// Tidy deletes the markers of this owner: what a killed process has left, and the one that is needed no more.
+func (a accounts) Tidy(ctx context.Context) error {
+	path := "/scim/v1/Entry?filter=" + url.PathEscape(fmt.Sprintf(`class eq "group" and name sw %q`, a.markerName())) + "&attributes=name,description"
+	var ids []uuid.UUID
+	err := a.conn.read(ctx, call{method: http.MethodGet, path: path, doing: "look for marker groups", right: groupAdmins, lists: true}, func(in *body) error {
+		ids = nil
+		return decodeList(in, func(dec *json.Decoder) error {
+			g, err := decodeGroup(in, dec, nil)
+			if err == nil && g.Description == markerText && strings.HasPrefix(g.Name, a.markerName()) {
+				ids = append(ids, g.ID)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	a.marker = uuid.Nil
+	return a.DeleteGroups(ctx, ids)
+}
+
+// DeleteGroups deletes groups together, as far as one filter goes; their members stay. Absent ones are fine.
+func (a accounts) DeleteGroups(ctx context.Context, ids []uuid.UUID) error {
+	for some := range slices.Chunk(ids, filterIDs) {
+		can, err := a.raw(ctx, call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": idFilter("group", some)}), doing: "delete " + count(len(some), "group"), right: groupAdmins, twice: true})
+		if !can {
+			err = a.oneByOne(ctx, some, func(id uuid.UUID) call {
+				return call{method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: "delete a group", right: groupAdmins, twice: true}
+			})
+		}
+		if err = ignoreAbsent(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ignoreAbsent: what is not there needs nothing done to it.
+func ignoreAbsent(err error) error {
+	if providers.KindOf(err) == providers.NotFound {
+		return nil
+	}
+	return err
+}
+
+func texts(ids []uuid.UUID) []string {
+	t := make([]string, len(ids))
+	for i, id := range ids {
+		t[i] = id.String()
+	}
+	return t
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

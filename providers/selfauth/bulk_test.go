@@ -1,0 +1,240 @@
+package selfauth_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/internal/selfauthd"
+	"anthill/providers"
+	"anthill/providers/selfauth"
+)
+
+// emulate starts an emulator and returns what opens a client of it.
+func emulate(t *testing.T, o selfauthd.Options) func(selfauth.Options) *selfauth.Provider {
+	t.Helper()
+	s, err := selfauthd.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, s.CA(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	token, _ := s.Operator()
+	return func(o selfauth.Options) *selfauth.Provider {
+		o.URL, o.CAFile = s.URL(), ca
+		if o.TokenFile == "" {
+			o.Token = token
+		} else if err := os.WriteFile(o.TokenFile, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := selfauth.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		return p
+	}
+}
+
+func many(t *testing.T, a providers.Accounts, n int) []uuid.UUID {
+	t.Helper()
+	persons := make([]providers.NewPerson, n)
+	ids := make([]uuid.UUID, n)
+	for i := range persons {
+		ids[i] = uuid.New()
+		persons[i] = providers.NewPerson{ID: ids[i], Name: "p" + ids[i].String()[:13], Display: "P", Mail: ids[i].String() + "@x.example"}
+	}
+	if err := a.Create(t.Context(), persons); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func markers(t *testing.T, p *selfauth.Provider) (names []string) {
+	t.Helper()
+	groups, err := p.Directory().Groups(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if strings.HasPrefix(g.Name, "anthill-marker-") {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+// TestTidy: the marker of a killed process goes with the next one of its owner; that of another owner stays.
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	open := emulate(t, selfauthd.Options{})
+	mine, others := open(selfauth.Options{Owner: "mine"}), open(selfauth.Options{Owner: "other"})
+	ids := many(t, mine.Accounts(), 40)
+	for _, p := range []*selfauth.Provider{mine, others} {
+		if err := p.Accounts().Expire(t.Context(), ids); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := markers(t, mine); len(m) != 2 {
+		t.Fatalf("markers %v, want one of each owner", m)
+	}
+	if err := open(selfauth.Options{Owner: "mine"}).Accounts().Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m := markers(t, mine); len(m) != 1 || !strings.HasPrefix(m[0], "anthill-marker-other-") {
+		t.Errorf("markers %v, want the other owner's", m)
+	}
+	// The first process lives after all: it makes itself another one.
+	if err := mine.Accounts().Enable(t.Context(), ids); err != nil {
+		t.Fatal(err)
+	}
+	found, err := mine.Accounts().Lookup(t.Context(), ids)
+	if err != nil || len(found) != 40 {
+		t.Fatalf("%d persons, %v", len(found), err)
+	}
+	for _, p := range found {
+		if p.Expired {
+			t.Fatal("a person was not enabled")
+		}
+	}
+}
+
+// TestWithoutBulk: a server that has no bulk calls is found out once and said once, and all is done one by one.
+func TestWithoutBulk(t *testing.T) {
+	t.Parallel()
+	refused := 0
+	open := emulate(t, selfauthd.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/v1/raw/") || r.URL.Path == "/v1/raw/search" {
+			return false
+		}
+		refused++
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte("closed by the gateway"))
+		return true
+	}})
+	p := open(selfauth.Options{})
+	a := p.Accounts()
+	ids := many(t, a, 35)
+	many(t, a, 2)
+	for _, do := range []func() error{
+		func() error { return a.Expire(t.Context(), ids) }, func() error { return a.Expire(t.Context(), ids[:3]) },
+		func() error { return a.Enable(t.Context(), ids[1:]) }, func() error { return a.Delete(t.Context(), ids[2:]) }, func() error { return a.Tidy(t.Context()) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := a.Lookup(t.Context(), ids)
+	if err != nil || len(found) != 2 || found[0].Expired == found[1].Expired {
+		t.Errorf("left are %+v, %v; want the first two, one of them expired", found, err)
+	}
+	if refused != 3 {
+		t.Errorf("%d bulk calls were tried, want each of the three once", refused)
+	}
+	if _, notes := a.Taken(); len(notes) != 3 {
+		t.Errorf("said: %q, want three notes", notes)
+	}
+	if _, notes := a.Taken(); len(notes) != 0 {
+		t.Errorf("said again: %q", notes)
+	}
+}
+
+// TestNextBatch: batches grow while writes are quick and shrink when one takes long.
+func TestNextBatch(t *testing.T) {
+	t.Parallel()
+	var slow time.Duration
+	open := emulate(t, selfauthd.Options{After: func(r *http.Request) bool {
+		if r.URL.Path == "/v1/raw/create" {
+			time.Sleep(slow)
+		}
+		return false
+	}})
+	a := open(selfauth.Options{MaxWrite: 200 * time.Millisecond}).Accounts()
+	size := a.NextBatch(0)
+	if size != 100 {
+		t.Errorf("the first batch has %d, want 100", size)
+	}
+	if n := a.NextBatch(size); n != size {
+		t.Errorf("after a batch that wrote nothing %d, want %d", n, size)
+	}
+	many(t, a, size)
+	if n := a.NextBatch(size); n <= size || n > 3*size/2 {
+		t.Errorf("after a quick batch %d, want more than %d, and no more than half more", n, size)
+	}
+	slow = 400 * time.Millisecond
+	many(t, a, size)
+	if n := a.NextBatch(size); n > size/2 {
+		t.Errorf("after a write of twice the time %d, want half of %d at most", n, size)
+	}
+	calls, _ := a.Taken()
+	if len(calls) != 2 || calls[1].Took < slow || calls[1].Request == "" || calls[1].Doing != "create 100 persons" {
+		t.Errorf("calls %+v", calls)
+	}
+}
+
+// TestLostCreate: a create whose answer is lost is looked up, and never sent again when it was done.
+func TestLostCreate(t *testing.T) {
+	t.Parallel()
+	creates, drop := 0, true
+	open := emulate(t, selfauthd.Options{After: func(r *http.Request) bool {
+		if r.URL.Path != "/v1/raw/create" {
+			return false
+		}
+		creates++
+		return drop
+	}})
+	a := open(selfauth.Options{}).Accounts()
+	ids := many(t, a, 20)
+	if found, err := a.Lookup(t.Context(), ids); err != nil || len(found) != 20 || creates != 1 || a.Retries() != 0 {
+		t.Errorf("%d persons, %v, after %d creates and %d retries; want 20 after one", len(found), err, creates, a.Retries())
+	}
+}
+
+// TestTokenFile: a token in a file that nobody else may read; any other is refused with the cure, and never shown.
+func TestTokenFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	p := emulate(t, selfauthd.Options{})(selfauth.Options{TokenFile: file})
+	if _, err := p.Whoami(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string, want ...string) {
+		t.Helper()
+		_, err := selfauth.Open(selfauth.Options{URL: "https://localhost", TokenFile: file})
+		if providers.KindOf(err) != providers.Unauthenticated {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q does not say %q", what, err, w)
+			}
+		}
+	}
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	refused("readable by the group", "mode 0640", "chmod 600 "+file)
+	if err := os.WriteFile(file, []byte(strings.Repeat("x", 1<<20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused("huge", "longer than any token")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	refused("absent", "no such file")
+	if err := os.Mkdir(file, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refused("a directory", "no regular file")
+}

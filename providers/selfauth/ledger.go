@@ -1,0 +1,81 @@
+package selfauth
+
+import (
+	"sync"
+	"time"
+
+	"anthill/providers"
+)
+
+// ledger is what a client remembers of its calls.
+type ledger struct {
+	mu      sync.Mutex
+	retries int64
+	calls   []providers.Call // writes since they were last taken
+	longest time.Duration    // of the writes since the batch was last sized
+	notes   []string         // said once, not taken yet
+}
+
+func (l *ledger) retried() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retries++
+}
+
+func (l *ledger) wrote(c providers.Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, c)
+	l.longest = max(l.longest, c.Took)
+}
+
+func (l *ledger) note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = append(l.notes, text)
+}
+
+// Sizes of batches.
+const (
+	firstBatch = 100
+	leastBatch = 10
+	mostBatch  = 2000 // well below 2 MiB
+	aim        = 0.7  // of the time that a write may take: the next one may be slower
+	growth     = 1.5
+)
+
+// NextBatch is how many users the next batch holds, after one of last users (0: the first): as many as keep the longest
+// write transaction below the time that one may take.
+func (a accounts) NextBatch(last int) int {
+	l := &a.conn.ledger
+	l.mu.Lock()
+	longest := l.longest
+	l.longest = 0
+	l.mu.Unlock()
+	if last == 0 {
+		return firstBatch
+	}
+	if longest == 0 {
+		return last // nothing was written: nothing is known
+	}
+	fit := float64(last) * aim * float64(a.maxWrite) / float64(longest)
+	return int(max(leastBatch, min(fit, growth*float64(last), mostBatch)))
+}
+
+// Taken returns the writes that went through since it was last called, and what is to be said once.
+func (a accounts) Taken() (calls []providers.Call, notes []string) {
+	l := &a.conn.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	calls, notes = l.calls, l.notes
+	l.calls, l.notes = nil, nil
+	return calls, notes
+}
+
+// Retries counts the calls that were tried again.
+func (a accounts) Retries() int64 {
+	l := &a.conn.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.retries
+}
