@@ -341,7 +341,7 @@ func (q *request) session(e *entry, l *login) uat {
 	until := now.Add(p.session)
 	switch {
 	case e.id == anonymous:
-		t.Purpose.readOnly, record.Scope = true, "readonly"
+		t.Purpose.readOnly = true
 	case l.privileged || e.cred.primary.Generated:
 		until = now.Add(min(p.session, longestRights))
 		t.Purpose.until = new(until.Unix())
@@ -349,9 +349,10 @@ func (q *request) session(e *entry, l *login) uat {
 		record.Scope = "privilegecapable"
 	}
 	t.Expiry, record.Expiry = new(until.Unix()), until.Unix()
-	if c := e.part(); c.primary != nil {
-		record.Credential = c.primary.ID
+	if e.id == anonymous {
+		return t // whose logins are nobody's
 	}
+	record.Credential = e.cred.primary.ID
 	e.cred.record(t.SessionID, record)
 	q.store.touch(e)
 	return t
@@ -360,7 +361,7 @@ func (q *request) session(e *entry, l *login) uat {
 // login identifies the holder of a login's token.
 func (q *request) login(t uat) (*caller, *fault) {
 	e, now := q.store.byID[t.Account], q.s.o.Now().Unix()
-	if e == nil || !e.cred.live(t.SessionID, now) || t.Expiry != nil && *t.Expiry <= now {
+	if e == nil || e.id != anonymous && !e.cred.live(t.SessionID, now) || t.Expiry != nil && *t.Expiry <= now {
 		return nil, sessionExpired
 	}
 	c := &caller{e: e, session: &t, results: resultsOfLogin}
@@ -384,7 +385,7 @@ func (q *request) again() (any, *fault) {
 	switch {
 	case t == nil:
 		return nil, invalidState
-	case q.caller.e.cred.sessions[t.SessionID].Scope != "privilegecapable":
+	case q.caller.e.id == anonymous || q.caller.e.cred.sessions[t.SessionID].Scope != "privilegecapable":
 		return nil, internal("sessionmaynotreauth")
 	}
 	id, now := uuid.New(), q.s.o.Now()
@@ -405,6 +406,8 @@ func (q *request) logout() (any, *fault) {
 		return nil, err
 	case q.caller.session == nil:
 		return nil, noMatching
+	case q.caller.e.id == anonymous:
+		return nil, nil
 	}
 	q.caller.e.cred.sessions[q.caller.session.SessionID].Revoked = true
 	q.store.touch(q.caller.e)

@@ -113,7 +113,7 @@ func (q *request) attr(k kind) (any, *fault) {
 	if e == nil || !q.sees(e)(a) {
 		return nil, nil
 	}
-	if v := q.store.values(e, a); len(v) > 0 {
+	if v := q.store.values(e, a); v != nil {
 		return v, nil
 	}
 	return nil, nil

@@ -35,15 +35,19 @@ type pattern struct {
 	advice   []string
 }
 
-// quality returns what is wrong with a password; nil: nothing. It estimates how many guesses it would take, in the manner of
-// zxcvbn: the likeliest way to put the password together out of known patterns counts. Words are those that are known here, so
-// that it lets more pass than the real server.
+// quality returns what is wrong with a password; nil: nothing. Words are what the person is called: none may be in it.
+//
+// It estimates how many guesses it would take, in the manner of zxcvbn: the likeliest way to put the password together out of
+// known patterns counts. Fewer words are known here, so that more passes than at the real server.
 func quality(password string, shortest int, words []string) []any {
 	if len([]rune(password)) < shortest {
 		return []any{map[string]int{"tooshort": shortest}}
 	}
+	if slices.ContainsFunc(words, func(w string) bool { return w != "" && strings.Contains(password, w) }) {
+		return []any{"namesandsurnamesbythemselvesareeasytoguess", "avoiddatesandyearsthatareassociatedwithyou"}
+	}
 	text := strings.ToLower(password)
-	guesses, weakest := estimate(text, words)
+	guesses, weakest := estimate(text, true)
 	switch {
 	case guesses < 1e10+5:
 		advice := []string{adviceWords, adviceMore, adviceSymbols}
@@ -61,49 +65,72 @@ func quality(password string, shortest int, words []string) []any {
 	return nil
 }
 
-// estimate finds the fewest guesses for a text, and the longest of the patterns that they stand on.
-func estimate(text string, words []string) (float64, *pattern) {
+const mostParts = 12 // that a password is taken apart into
+
+// estimate finds the fewest guesses for a text, and the longest of the patterns that they stand on. A guesser must find out
+// too into how many parts, and in which order, so that each part more costs a factor.
+func estimate(text string, repeated bool) (float64, *pattern) {
 	type step struct {
 		guesses float64
-		parts   int
 		longest *pattern
+		random  bool // it ends with characters that are no pattern
 	}
-	found := patterns(text, words)
-	best := make([]step, len(text)+1)
-	best[0] = step{guesses: 1}
+	unknown := step{guesses: math.Inf(1)}
+	found := patterns(text, repeated)
+	best := make([][mostParts + 1]step, len(text)+1)
+	for end := range best {
+		for parts := range best[end] {
+			best[end][parts] = unknown
+		}
+	}
+	best[0][0].guesses = 1
 	for end := 1; end <= len(text); end++ {
-		best[end] = step{guesses: math.Inf(1)}
-		for i := range found {
-			p := &found[i]
-			if p.to != end {
-				continue
+		for parts := 1; parts <= mostParts; parts++ {
+			at := &best[end][parts]
+			for i := range found {
+				p := &found[i]
+				if p.to != end {
+					continue
+				}
+				before := best[p.from][parts-1]
+				if g := before.guesses * p.guesses; g < at.guesses {
+					*at = step{g, longer(before.longest, p), false}
+				}
 			}
-			before := best[p.from]
-			longest := before.longest
-			if longest == nil || p.to-p.from > longest.to-longest.from {
-				longest = p
-			}
-			if g := before.guesses * p.guesses * float64(before.parts+1); g < best[end].guesses {
-				best[end] = step{g, before.parts + 1, longest}
-			}
-		}
-		for from := range end {
-			before := best[from]
-			if g := before.guesses * math.Pow(10, float64(end-from)); g < best[end].guesses {
-				best[end] = step{g, before.parts, before.longest}
+			for from := range end {
+				before := best[from][parts-1]
+				if g := before.guesses * math.Pow(10, float64(end-from)); !before.random && g < at.guesses {
+					*at = step{g, before.longest, true}
+				}
 			}
 		}
 	}
-	return best[len(text)].guesses, best[len(text)].longest
+	result, order := unknown, 1.0
+	for parts := 1; parts <= mostParts; parts++ {
+		order *= float64(parts)
+		at := best[len(text)][parts]
+		if at.guesses = at.guesses*order + math.Pow(10000, float64(parts-1)); at.guesses < result.guesses {
+			result = at
+		}
+	}
+	return result.guesses, result.longest
+}
+
+func longer(a, b *pattern) *pattern {
+	if a == nil || b.to-b.from > a.to-a.from {
+		return b
+	}
+	return a
 }
 
 var (
-	dates = regexp.MustCompile(`(19|20)\d\d`)
+	years = regexp.MustCompile(`(19|20)\d\d`)
+	dates = regexp.MustCompile(`\d{1,2}[-./ ]\d{1,2}[-./ ]\d{4}|\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}`)
 	rows  = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"}
 )
 
 // patterns finds everything in a text that is easy to guess.
-func patterns(text string, words []string) (list []pattern) {
+func patterns(text string, repeated bool) (list []pattern) {
 	similar := []string{adviceMore, "thisissimilartoacommonlyusedpassword"}
 	for rank, word := range commonPasswords {
 		advice := similar
@@ -115,27 +142,18 @@ func patterns(text string, words []string) (list []pattern) {
 	for rank, word := range commonWords {
 		list = append(list, occurrences(text, word, float64(10*(rank+1)), []string{adviceMore})...)
 	}
-	for rank, word := range own(words) {
-		list = append(list, occurrences(text, word, float64(rank+1), []string{"avoiddatesandyearsthatareassociatedwithyou", "namesandsurnamesbythemselvesareeasytoguess"})...)
+	for _, at := range years.FindAllStringIndex(text, -1) {
+		list = append(list, pattern{at[0], at[1], 120, []string{adviceMore, "avoidrecentyears", "recentyearsareeasytoguess"}})
 	}
 	for _, at := range dates.FindAllStringIndex(text, -1) {
-		list = append(list, pattern{at[0], at[1], 120, []string{adviceMore, "avoidrecentyears", "recentyearsareeasytoguess"}})
+		list = append(list, pattern{at[0], at[1], 365 * 60 * 4, []string{adviceMore, "avoiddatesandyearsthatareassociatedwithyou", "datesareofteneasytoguess"}})
 	}
 	for _, row := range rows {
 		list = append(list, stretches(text, func(a, b byte) bool { return strings.Contains(row, string([]byte{a, b})) }, 40, similar)...)
 	}
 	list = append(list, stretches(text, func(a, b byte) bool { return b == a+1 || a == b+1 }, 20, []string{adviceMore, "avoidsequences", "sequenceslikeabcareeasytoguess"})...)
-	return append(list, repeats(text)...)
-}
-
-// own are the words of a person: its names and what its addresses consist of.
-func own(words []string) (list []string) {
-	for _, w := range words {
-		for _, part := range strings.FieldsFunc(strings.ToLower(w), func(r rune) bool { return strings.ContainsRune(" @.-_", r) }) {
-			if len(part) > 2 {
-				list = append(list, part)
-			}
-		}
+	if repeated {
+		list = append(list, repeats(text)...)
 	}
 	return list
 }
@@ -182,7 +200,8 @@ func repeats(text string) (list []pattern) {
 			if size == 1 {
 				advice[2] = "repeatslikeaaaareeasytoguess"
 			}
-			list = append(list, pattern{from, to, math.Pow(10, float64(min(size, 4))) * float64((to-from)/size), advice})
+			base, _ := estimate(text[from:from+size], false)
+			list = append(list, pattern{from, to, base * float64((to-from)/size), advice})
 			from = to
 		}
 	}

@@ -59,7 +59,7 @@ var (
 
 	// What is to be seen of persons, by who asks.
 	ownPerson = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
-		"primary_credential", "pwd_changed_time", "user_auth_token_session", "description"))
+		"primary_credential", "pwd_changed_time", "user_auth_token_session"))
 	personForAdmins = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
 		"primary_credential", "passkeys", "attested_passkeys", "description"))
 	personForPII     = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from"))
@@ -107,7 +107,7 @@ func (q *request) sees(e *entry) func(string) bool {
 		return rights(nil).may
 	}
 	if c.e == e {
-		return accountForOthers.and(ownPerson).may
+		return ownPerson.may
 	}
 	if c.in(idmServiceAccountAdmins) || q.manages(e) {
 		return accountForOthers.may

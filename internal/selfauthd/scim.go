@@ -146,7 +146,9 @@ func (s *store) scimValue(e *entry, attr string) any {
 			out = append(out, map[string]any{"primary": i == 0, "value": m})
 		}
 		return anyOf(out)
-	case secret, credential, session:
+	case session:
+		return scimSessions(e, attr)
+	case secret, credential:
 		return nil
 	}
 	switch {
@@ -233,6 +235,21 @@ var clientSCIM = map[string]func(*store, *clientPart) any{
 		}
 		return anyOf(out)
 	},
+}
+
+func scimSessions(e *entry, attr string) any {
+	if attr != "user_auth_token_session" || e.cred == nil {
+		return nil
+	}
+	date := func(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
+	var out []map[string]any
+	for id, u := range e.cred.sessions {
+		if !u.Revoked {
+			out = append(out, map[string]any{"id": id, "authType": "password", "credentialId": u.Credential, "expires": date(u.Expiry), "issuedAt": date(u.Issued), "issuedBy": e.id,
+				"sessionScope": map[string]string{"readwrite": "read_write", "privilegecapable": "privilege_capable"}[u.Scope]})
+		}
+	}
+	return anyOf(out)
 }
 
 func (s *store) scimScopes(m map[uuid.UUID][]string) any {

@@ -40,7 +40,7 @@ type updateToken struct {
 // open starts a session. The person's credentials are as a policy lets them be: those that it forbids are left out.
 func (q *request) open(e *entry, token string) (uuid.UUID, any) {
 	u := &update{person: e.id, intent: token, until: q.s.o.Now().Add(updateFor), policy: q.store.policyOf(e), spn: q.store.spn(e), display: e.display, state: "None",
-		words: append([]string{e.name, e.display, e.legal}, e.mails...)}
+		words: append([]string{e.name, q.store.spn(e), e.display, e.legal}, e.mails...)}
 	if e.cred != nil && u.policy.credentials < credentialsPasskey {
 		u.primary = e.cred.primary
 	}
