@@ -112,13 +112,13 @@ func (q *request) authorise() (any, *fault) {
 	return q.permitted(c, g, []byte(`"Permitted"`)), nil
 }
 
-// redirects says whether a client may be answered at a URL. Where it was first is part of what it registered only when asked.
+// redirects says whether a client may be answered at a URL.
 func (e *entry) redirects(uri string) bool {
 	u, ok := parseURL(uri)
 	if !ok {
 		return false
 	}
-	if slices.Contains(e.more["oauth2_rs_origin"], u) || e.looseRedirect(u) {
+	if slices.Contains(e.more["oauth2_rs_origin"], u) || slices.Contains(e.more["oauth2_rs_origin_landing"], u) || e.looseRedirect(u) {
 		return true
 	}
 	parsed, err := url.Parse(u)

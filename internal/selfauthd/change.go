@@ -222,7 +222,14 @@ func (q *request) make(list []newcomer) *fault {
 			return err
 		}
 	}
-	return s.insert(list, entries)
+	if err := s.insert(list, entries); err != nil {
+		return err
+	}
+	q.work.created += len(entries)
+	for _, n := range list {
+		q.work.members += len(n.attrs["member"])
+	}
+	return nil
 }
 
 // insert adds checked entries and their members, who may be among them.
@@ -307,8 +314,12 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 		q.store.unindex(e)
 		e.take(drafts[i])
 		q.store.index(e)
+		q.store.touch(e)
+		q.work.modified++
 		if e.group != nil && !e.dynamic {
-			q.store.changeMembers(e, mods, joins)
+			before := len(e.group.members)
+			changed := q.store.changeMembers(e, mods, joins)
+			q.work.members, q.work.held, q.work.pairs = q.work.members+changed, q.work.held+before, q.work.pairs+changed*before
 		}
 	}
 	return nil
@@ -394,7 +405,8 @@ func (q *request) members(mods []mod) (joins []*entry, err *fault) {
 	return joins, nil
 }
 
-func (s *store) changeMembers(g *entry, mods []mod, joins []*entry) {
+// changeMembers returns how many memberships it was about.
+func (s *store) changeMembers(g *entry, mods []mod, joins []*entry) (n int) {
 	for _, m := range mods {
 		if m.attr != "member" {
 			continue
@@ -402,15 +414,18 @@ func (s *store) changeMembers(g *entry, mods []mod, joins []*entry) {
 		if m.purge {
 			for _, e := range g.members() {
 				s.leave(g, e)
+				n++
 			}
 		}
 		for _, ref := range m.remove {
 			if e := s.resolve(ref); e != nil {
 				s.leave(g, e)
+				n++
 			}
 		}
 	}
 	for _, e := range joins {
 		s.join(g, e)
 	}
+	return n + len(joins)
 }

@@ -272,6 +272,7 @@ func (q *request) changeClient(attr string, position int, change func(c *clientP
 		return nil, unresolved
 	}
 	e.client = c
+	q.store.touch(e)
 	return nil, nil
 }
 
@@ -388,6 +389,7 @@ func (q *request) joinClaim() (any, *fault) {
 	}
 	e.client = e.client.clone()
 	e.client.claims[name] = claim{Join: join, Values: cloneMap(e.client.claims[name].Values)}
+	q.store.touch(e)
 	return nil, nil
 }
 

@@ -235,5 +235,6 @@ func (q *request) generate() (any, *fault) {
 	}
 	password := newSecret()
 	e.part().setPrimary(newPrimary(password, true))
+	q.store.touch(e)
 	return password, nil
 }

@@ -38,11 +38,23 @@ func (q *request) pickEntry(k kind) *entry {
 }
 
 func (q *request) list(k kind) (any, *fault) {
-	return q.views(q.store.live(func(e *entry) bool { return e.kind == k && q.visible(e) })), nil
+	if err := q.limit(func(e *entry) bool { return e.kind == k }); err != nil {
+		return nil, err
+	}
+	return q.views(q.store.live(func(e *entry) bool { return q.scans(e.kind == k) && q.visible(e) })), nil
+}
+
+// scans counts an entry that a search has to look at.
+func (q *request) scans(candidate bool) bool {
+	if candidate {
+		q.work.scanned++
+	}
+	return candidate
 }
 
 func (q *request) views(list []*entry) []any {
 	out := make([]any, len(list))
+	q.work.found += len(list)
 	for i, e := range list {
 		out[i] = q.store.view(e, q.sees(e))
 	}
@@ -56,6 +68,9 @@ func (q *request) find(k kind) (any, *fault) {
 
 func (q *request) get(k kind) (any, *fault) {
 	if e := q.pickEntry(k); e != nil {
+		if e.group != nil {
+			q.work.shown += len(e.group.members)
+		}
 		return q.store.view(e, q.sees(e)), nil
 	}
 	return nil, nil
@@ -100,7 +115,8 @@ func (q *request) remove(k kind) (any, *fault) {
 	if !q.mayDelete(e) {
 		return nil, accessDenied
 	}
-	q.store.discard(e)
+	q.store.discard(e, q.s.o.Now())
+	q.work.deleted++
 	return nil, nil
 }
 

@@ -137,25 +137,27 @@ func (f *filter) negates() bool {
 
 var backend = internal("backend")
 
-// match says whether an entry meets the filter, by attributes that the caller may read.
-func (q *request) match(f *filter, e *entry, may func(string) bool) bool {
-	if f.attr != "" && !may(f.attr) {
-		return false
-	}
+// readable says whether a caller may read all that the filter is about. Otherwise nothing is found.
+func (f *filter) readable(may func(string) bool) bool {
+	return (f.attr == "" || may(f.attr)) && !slices.ContainsFunc(f.kids, func(k *filter) bool { return !k.readable(may) })
+}
+
+// match says whether an entry meets the filter.
+func (q *request) match(f *filter, e *entry) bool {
 	switch f.op {
 	case "self":
 		return e == q.caller.e
 	case "and":
 		return !slices.ContainsFunc(f.kids, func(k *filter) bool {
 			if k.op == "andnot" {
-				return q.match(k.kids[0], e, may)
+				return q.match(k.kids[0], e)
 			}
-			return !q.match(k, e, may)
+			return !q.match(k, e)
 		})
 	case "or":
-		return slices.ContainsFunc(f.kids, func(k *filter) bool { return q.match(k, e, may) })
+		return slices.ContainsFunc(f.kids, func(k *filter) bool { return q.match(k, e) })
 	case "andnot":
-		return !q.match(f.kids[0], e, may)
+		return !q.match(f.kids[0], e)
 	case "pres":
 		return len(q.store.values(e, f.attr)) > 0
 	case "eq":
@@ -265,9 +267,13 @@ func (q *request) search(f *filter) ([]*entry, *fault) {
 	}
 	meets := func(e *entry) bool {
 		may := q.sees(e)
-		return q.visible(e) && q.match(f, e, may)
+		if !may("uuid") || !may("name") || !f.readable(may) {
+			return false
+		}
+		q.work.scanned++
+		return q.match(f, e)
 	}
-	if err := q.limit(func(e *entry) bool { return q.match(f, e, all) }); err != nil {
+	if err := q.limit(func(e *entry) bool { return q.match(f, e) }); err != nil {
 		return nil, err
 	}
 	list, ok := q.candidates(f)

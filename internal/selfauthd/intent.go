@@ -83,6 +83,8 @@ func (q *request) newIntent(e *entry, ttl time.Duration) (token string, until in
 	token = strings.Join([]string{secret[:5], secret[5:10], secret[10:15], secret[15:20]}, "-")
 	c.intents[token] = &intent{Until: until}
 	q.store.byIntent[token] = e
+	q.work.minted++
+	q.store.touch(e)
 	return token, until
 }
 
@@ -123,7 +125,7 @@ func (q *request) exchangeIntent() (any, *fault) {
 	}
 	now := q.s.o.Now()
 	e := q.store.byIntent[token]
-	if e == nil || e.recycled {
+	if e == nil || e.recycled || e.cred.intents[token] == nil {
 		// It may be on its way from another server, the real one says.
 		return nil, &fault{status: http.StatusInternalServerError, body: map[string]int64{"wait": now.Add(150 * time.Second).Unix()}}
 	}
@@ -133,5 +135,6 @@ func (q *request) exchangeIntent() (any, *fault) {
 	}
 	session, answer := q.open(e, token)
 	i.Session = session
+	q.store.touch(e)
 	return answer, nil
 }

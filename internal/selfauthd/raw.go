@@ -165,7 +165,8 @@ func (q *request) rawDelete() (any, *fault) {
 		}
 	}
 	for _, e := range list {
-		q.store.discard(e)
+		q.store.discard(e, q.s.o.Now())
+		q.work.deleted++
 	}
 	return nil, nil
 }

@@ -16,8 +16,10 @@ type request struct {
 	store  *store
 	w      http.ResponseWriter
 	r      *http.Request
+	route  *route
 	vars   []string
 	body   []byte
+	work   work
 	caller *caller
 }
 

@@ -44,6 +44,15 @@ func (q *request) scimList() (any, *fault) {
 	if a := params.Get("attributes"); a != "" {
 		want = some(strings.Split(lower(a), ",")...).may
 	}
+	q.work.found += len(list)
+	if want("member") {
+		for _, e := range list {
+			if e.group != nil {
+				q.work.shown += len(e.group.members)
+			}
+		}
+	}
+	q.pay()
 	q.stream(head, list, want)
 	return streamed{}, nil
 }

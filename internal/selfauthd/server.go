@@ -14,7 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,25 +37,34 @@ type Options struct {
 	Certificate, Key, CA []byte
 	// Intercept sees every request first; true: it has answered.
 	Intercept func(w http.ResponseWriter, r *http.Request) bool
+	// Faults are what goes wrong; nil: nothing.
+	Faults *Faults
+	// Cost makes calls take as long as they do on a real server: "real"; "" = as fast as it goes.
+	Cost string
+	// Sleep is how faults and costs take their time; nil = time.Sleep. A test passes one that moves its clock.
+	Sleep func(time.Duration)
+	// Dir keeps the directory in a folder and finds it there again, tokens, keys and passwords included; "" = in memory.
+	Dir string
 	// After is called when a request has had its effect and before it is answered; true drops the connection.
 	After func(r *http.Request) bool
 }
 
 // Server is a running emulator. Its methods may be called concurrently.
 type Server struct {
-	o        Options
-	store    *store
-	url      string
-	ca       []byte
-	http     *http.Server
-	routes   []route
-	writer   chan struct{} // one writer
-	keys     keyring
-	logins   logins
-	updates  map[uuid.UUID]*update // of credentials, under way
-	operator sync.Once
-	tokens   [2]string
-	served   chan error
+	o       Options
+	store   *store
+	url     string
+	ca      []byte
+	http    *http.Server
+	routes  []route
+	writer  chan struct{} // one writer
+	keys    keyring
+	logins  logins
+	updates map[uuid.UUID]*update // of credentials, under way
+	tokens  [2]string             // of Operator; the store's lock guards them
+	kept    bool                  // the directory was found in Options.Dir
+	count   atomic.Uint64
+	served  chan error
 }
 
 // Start serves on loopback until Close.
@@ -71,6 +80,12 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = time.Sleep
+	}
+	if o.Cost != "" && o.Cost != costReal {
+		return nil, fmt.Errorf("cost %q: it is %q or nothing", o.Cost, costReal)
 	}
 	if len(o.Certificate) == 0 {
 		var err error
@@ -89,6 +104,11 @@ func Start(o Options) (*Server, error) {
 	s := &Server{o: o, ca: o.CA, writer: make(chan struct{}, 1), served: make(chan error, 1), url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
 	s.keys, s.logins, s.updates = newKeyring(), newLogins(), map[uuid.UUID]*update{}
 	s.store = newStore(o.Domain, o.Now, password(), password())
+	if o.Dir != "" {
+		if s.kept, err = s.keep(o.Dir); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
 	s.routes = s.table()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}
@@ -110,14 +130,29 @@ func (s *Server) CA() []byte { return s.ca }
 
 // Passwords are those of the two built-in accounts.
 func (s *Server) Passwords() (idmAdmin, admin string) {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	return s.passwords()
+}
+
+func (s *Server) passwords() (idmAdmin, admin string) {
 	return s.store.byID[system(0x18)].cred.plain, s.store.byID[system(0)].cred.plain
 }
+
+// Kept says whether the directory was found in Options.Dir.
+func (s *Server) Kept() bool { return s.kept }
 
 // Close ends all connections.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
+	}
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	if j := s.store.journal; j != nil {
+		s.store.journal = nil
+		err = errors.Join(err, j.file.Close())
 	}
 	return err
 }
@@ -166,28 +201,31 @@ func (s *Server) Seed(persons []Person, groups []Group) error {
 	defer s.store.mu.Unlock()
 	for _, e := range list {
 		if err := s.store.checkNew(map[uuid.UUID]bool{}, e); err != nil {
+			s.store.commit(line{})
 			return fmt.Errorf("seed %s: %v", e.name, err.body)
 		}
 		s.store.add(e)
 	}
+	s.store.commit(line{})
 	return nil
 }
 
 // Operator returns the read-write and the read-only token of the service account operator_svc, which has every right that
 // Anthill needs. It is made on the first call.
 func (s *Server) Operator() (readWrite, readOnly string) {
-	s.operator.Do(func() {
-		s.store.mu.Lock()
-		defer s.store.mu.Unlock()
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	if s.tokens[0] == "" {
 		e := &entry{id: uuid.New(), kind: serviceAccount, name: "operator_svc", display: "Operator", managedBy: system(0x01), account: &accountPart{tokens: map[uuid.UUID]apiToken{}}}
 		s.store.add(e)
-		for _, g := range []uint16{0x13, 0x15, 0x47, 0x27, 0x42} {
+		for _, g := range []uint16{idmPeopleAdmins, idmGroupAdmins, idmAccountPolicyAdmins, idmOAuth2Admins, idmRecycleBinAdmins} {
 			s.store.join(s.store.byID[system(g)], e)
 		}
 		for i, write := range []bool{true, false} {
 			s.tokens[i] = s.issue(e, tokenRequest{Label: "operator", ReadWrite: write})
 		}
-	})
+		s.store.commit(line{Operator: s.tokens[:]})
+	}
 	return s.tokens[0], s.tokens[1]
 }
 
@@ -378,42 +416,62 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	q := &request{s: s, store: s.store, w: w, r: r, vars: vars}
-	value, err := q.serve(route)
-	if s.o.After != nil && s.o.After(r) {
+	q := &request{s: s, store: s.store, w: w, r: r, vars: vars, route: route}
+	f := s.o.Faults.draw(s.count.Add(1))
+	value, err := q.faulty(f)
+	if f.dropAfter && err == nil && route.writes || s.o.After != nil && s.o.After(r) {
 		panic(http.ErrAbortHandler)
 	}
 	q.answer(value, err)
 }
 
-// serve reads the body, finds out who asks, and does it; a write waits for its turn first.
-func (q *request) serve(route *route) (any, *fault) {
+// serve reads the body, finds out who asks, and does it; a write waits for its turn first, and holds it while it lasts.
+func (q *request) serve() (any, *fault) {
 	if err := q.readBody(); err != nil {
 		return nil, err
 	}
-	if route.writes {
-		ctx, cancel := context.WithTimeout(q.r.Context(), writerWait)
-		defer cancel()
-		select {
-		case q.s.writer <- struct{}{}:
-			defer func() { <-q.s.writer }()
-		case <-ctx.Done():
-			return nil, internal("databaselockacquisitiontimeout")
-		}
+	if !q.route.writes {
+		value, err := q.perform()
+		q.pay()
+		return value, err
+	}
+	ctx, cancel := context.WithTimeout(q.r.Context(), writerWait)
+	defer cancel()
+	select {
+	case q.s.writer <- struct{}{}:
+		defer func() { <-q.s.writer }()
+	case <-ctx.Done():
+		return nil, lockTimeout
+	}
+	value, err := q.perform()
+	q.pay()
+	return value, err
+}
+
+var lockTimeout = internal("databaselockacquisitiontimeout")
+
+// perform does what is asked while the directory is held. Listings hold it for themselves.
+func (q *request) perform() (value any, err *fault) {
+	switch {
+	case q.route.writes || q.route.aside:
 		q.store.mu.Lock()
 		defer q.store.mu.Unlock()
 		q.store.purge()
-	} else if route.aside {
-		q.store.mu.Lock()
-		defer q.store.mu.Unlock()
-	} else if !slices.Equal(route.path, []string{"scim", "v1", "Entry"}) {
+		defer func() {
+			if err != nil {
+				q.store.abort()
+				return
+			}
+			q.store.commit(line{})
+		}()
+	case !slices.Equal(q.route.path, []string{"scim", "v1", "Entry"}):
 		q.store.mu.RLock()
 		defer q.store.mu.RUnlock()
 	}
-	if !route.open {
+	if !q.route.open {
 		if err := q.authenticate(); err != nil {
 			return nil, err
 		}
 	}
-	return route.do(q)
+	return q.route.do(q)
 }

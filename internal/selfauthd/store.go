@@ -27,6 +27,8 @@ type store struct {
 	graves      map[uuid.UUID]time.Time // ids of the deleted, blocked until then
 	clients     map[uuid.UUID]*entry
 	byIntent    map[string]*entry
+	persons     int
+	journal     *journal // nil: the directory is in memory alone
 	allPersons  *entry
 	allAccounts *entry
 }
@@ -86,8 +88,8 @@ var builtins = []struct {
 var anonymous = uuid.MustParse("00000000-0000-0000-0000-ffffffffffff")
 
 func newStore(domain string, now func() time.Time, idmAdmin, admin string) *store {
-	s := &store{domain: domain, now: now, byID: map[uuid.UUID]*entry{}, byName: map[string]*entry{}, byMail: map[string]*entry{},
-		bin: map[uuid.UUID]*binned{}, graves: map[uuid.UUID]time.Time{}, clients: map[uuid.UUID]*entry{}, byIntent: map[string]*entry{}}
+	s := &store{domain: domain, now: now}
+	s.clear()
 	for _, a := range []struct {
 		id                                   uuid.UUID
 		name, display, description, password string
@@ -128,8 +130,25 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 	return s
 }
 
-// touch notes that an entry has changed.
-func (s *store) touch(e *entry) { e.changed = s.now().Unix() }
+// clear makes a store hold nothing at all, not even what a fresh server has.
+func (s *store) clear() {
+	s.byID, s.byName, s.byMail, s.clients, s.byIntent = map[uuid.UUID]*entry{}, map[string]*entry{}, map[string]*entry{}, map[uuid.UUID]*entry{}, map[string]*entry{}
+	s.bin, s.graves = map[uuid.UUID]*binned{}, map[uuid.UUID]time.Time{}
+}
+
+// become takes over the content of a store that nobody else uses.
+func (s *store) become(o *store) {
+	s.seq, s.byID, s.byName, s.byMail, s.bin, s.graves, s.clients, s.byIntent = o.seq, o.byID, o.byName, o.byMail, o.bin, o.graves, o.clients, o.byIntent
+	s.persons, s.allPersons, s.allAccounts = o.persons, o.allPersons, o.allAccounts
+}
+
+// touch notes that an entry has changed: whoever changes one says so.
+func (s *store) touch(e *entry) {
+	e.changed = s.now().Unix()
+	if s.journal != nil {
+		s.journal.dirty[e] = true
+	}
+}
 
 // add makes an entry that has been checked.
 func (s *store) add(e *entry) {
@@ -145,8 +164,21 @@ func (s *store) index(e *entry) {
 	for _, m := range e.mails {
 		s.byMail[m] = e
 	}
-	if e.kind == client {
+	switch e.kind {
+	case client:
 		s.clients[e.id] = e
+	case person:
+		s.persons++
+	}
+	s.indexIntents(e)
+}
+
+func (s *store) indexIntents(e *entry) {
+	if e.cred == nil {
+		return
+	}
+	for token := range e.cred.intents {
+		s.byIntent[token] = e
 	}
 }
 
@@ -155,36 +187,59 @@ func (s *store) unindex(e *entry) {
 	for _, m := range e.mails {
 		delete(s.byMail, m)
 	}
-	if e.kind == client {
+	switch e.kind {
+	case client:
 		delete(s.clients, e.id)
+	case person:
+		s.persons--
 	}
 }
 
+// join makes an entry a member of a group.
 func (s *store) join(g, member *entry) {
+	if s.link(g, member) {
+		s.note(op{Do: opJoin, ID: g.id, Others: []uuid.UUID{member.id}})
+	}
+}
+
+// leave ends a membership.
+func (s *store) leave(g, member *entry) {
+	if s.unlink(g, member) {
+		s.note(op{Do: opLeave, ID: g.id, Others: []uuid.UUID{member.id}})
+	}
+}
+
+func (s *store) link(g, member *entry) bool {
 	if _, in := g.group.members[member.id]; in {
-		return
+		return false
 	}
 	g.group.members[member.id] = member
 	member.parents = append(member.parents, g)
 	member.wasMember = true
+	return true
 }
 
-func (s *store) leave(g, member *entry) {
+func (s *store) unlink(g, member *entry) bool {
+	if _, in := g.group.members[member.id]; !in {
+		return false
+	}
 	delete(g.group.members, member.id)
 	member.parents = slices.DeleteFunc(member.parents, func(p *entry) bool { return p == g })
+	return true
 }
 
 // discard puts a live entry into the recycle bin. Clients forget what they map to it.
-func (s *store) discard(e *entry) {
+func (s *store) discard(e *entry, at time.Time) {
 	for _, c := range s.clients {
 		if c.client.maps(e.id) {
 			c.client = c.client.without(e.id)
+			s.touch(c)
 		}
 	}
-	b := &binned{e: e, at: s.now()}
+	b := &binned{e: e, at: at}
 	for _, p := range slices.Clone(e.parents) {
 		b.parents = append(b.parents, p.id)
-		s.leave(p, e)
+		s.unlink(p, e)
 	}
 	if e.group != nil {
 		for _, m := range e.group.members {
@@ -195,18 +250,20 @@ func (s *store) discard(e *entry) {
 	delete(s.byID, e.id)
 	e.recycled = true
 	s.bin[e.id] = b
+	s.note(op{Do: opBin, ID: e.id, At: at.UnixNano()})
 }
 
 // restore takes an entry out of the recycle bin, with its memberships as far as those groups are there.
 func (s *store) restore(b *binned) {
 	e := b.e
+	s.note(op{Do: opRevive, ID: e.id})
 	delete(s.bin, e.id)
 	e.recycled = false
 	s.byID[e.id] = e
 	s.index(e)
 	for _, id := range b.parents {
 		if g := s.byID[id]; g != nil {
-			s.join(g, e)
+			s.link(g, e)
 		}
 	}
 	if e.group == nil {

@@ -152,7 +152,6 @@ func (q *request) commitUpdate() (any, *fault) {
 	if len(u.warnings()) > 0 {
 		return nil, internal("cu0004sessioninconsistent")
 	}
-	delete(q.s.updates, id)
 	e := q.store.byID[u.person]
 	if e == nil {
 		return nil, noMatching
@@ -161,14 +160,13 @@ func (q *request) commitUpdate() (any, *fault) {
 		i := e.cred.intents[u.intent]
 		switch {
 		case i == nil || i.Used:
-			q.s.updates[id] = u
 			return nil, internal("cu0006intenttokeninvalidated")
 		case i.Session != id:
-			q.s.updates[id] = u
 			return nil, internal("cu0005intenttokenconflict")
 		}
 		i.Used = true
 	}
+	delete(q.s.updates, id)
 	if c := e.part(); c.primary != u.primary {
 		c.setPrimary(u.primary)
 	}
@@ -186,13 +184,15 @@ func (q *request) cancelUpdate() (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	delete(q.s.updates, id)
 	if e := q.store.byID[u.person]; e != nil && u.intent != "" {
-		if i := e.cred.intents[u.intent]; i != nil && i.Session == id {
-			i.Session = uuid.Nil
-			q.store.touch(e)
+		i := e.cred.intents[u.intent]
+		if i == nil || i.Session != id {
+			return nil, invalidState // another session has taken its place
 		}
+		i.Session = uuid.Nil
+		q.store.touch(e)
 	}
+	delete(q.s.updates, id)
 	return nil, nil
 }
 
