@@ -57,7 +57,7 @@ func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 // hash is of names and addresses, lower-cased. The seed is random: nobody can choose an address that collides.
 func (d *directory) hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
-func readDirectory(ctx context.Context, src providers.Directory) (*directory, []uuid.UUID, error) {
+func readDirectory(ctx context.Context, src providers.Directory, persons bool) (*directory, []uuid.UUID, error) {
 	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}}
 	groups, err := src.Groups(ctx)
 	if err != nil {
@@ -83,6 +83,9 @@ func readDirectory(ctx context.Context, src providers.Directory) (*directory, []
 	}
 	for _, n := range others {
 		d.names = append(d.names, d.hash(n))
+	}
+	if !persons {
+		return d, ids, nil
 	}
 	for p, err := range src.Persons(ctx) {
 		if err != nil {

@@ -95,7 +95,7 @@ func newWorld(ctx context.Context, in Input) (*world, []providers.Mapping, error
 	w := &world{in: in, lineage: Lineage(in.State, in.Target), foreign: map[[2]int]int64{},
 		excludeMail: map[string]bool{}, excludeID: map[uuid.UUID]bool{}}
 	var err error
-	if w.dir, w.groupIDs, err = readDirectory(ctx, in.Directory); err != nil {
+	if w.dir, w.groupIDs, err = readDirectory(ctx, in.Directory, in.Config != nil); err != nil {
 		return nil, nil, err
 	}
 	rows, err := in.Database.Tenants(ctx)

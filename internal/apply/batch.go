@@ -52,7 +52,7 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 		if next.Offset == s.Users {
 			next = state.Position{Segment: place + 1}
 		}
-		if err := x.batch(n, state.Position{Segment: place, Offset: done}, batch, next); err != nil {
+		if err := x.batch(n, state.Position{Segment: place, Offset: done}, slices.Clone(batch), next); err != nil {
 			return err
 		}
 		done += int64(len(batch))
@@ -60,6 +60,7 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 		x.events(Event{Kind: Progress, Stage: stage, Done: done, Total: s.Users})
 		return nil
 	}
+	defer func() { _ = x.settled() }() // where an error says more, nothing runs on
 	for c, err := range x.plan.Users(n, from) {
 		if err != nil {
 			return err
@@ -71,10 +72,12 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 			}
 		}
 	}
-	if len(batch) == 0 {
-		return nil
+	if len(batch) > 0 {
+		if err := carry(); err != nil {
+			return err
+		}
 	}
-	return carry()
+	return x.settled()
 }
 
 // full says whether a batch is one. The first batch of a resumed run is exactly the one that was left open: it ends
@@ -92,7 +95,9 @@ func (x *executor) full(batch []planner.UserChange) bool {
 	return n == len(x.open)
 }
 
-// batch carries out some users: rows read again, intents, Self-auth, then one transaction of rows and outcomes.
+// batch carries out some users: rows read again, intents, Self-auth, then one transaction of rows and outcomes. That
+// last part runs on while the next batch is in flight to Self-auth: a run that is killed then has left two batches open,
+// which the next one takes as one.
 func (x *executor) batch(segment int, pos state.Position, changes []planner.UserChange, next state.Position) error {
 	items, err := x.look(segment, changes)
 	if err != nil {
@@ -106,13 +111,37 @@ func (x *executor) batch(segment int, pos state.Position, changes []planner.User
 	if err := x.accounts(todo, resumed); err != nil {
 		return err
 	}
-	x.called()
-	if err := x.settle(items, next); err != nil {
+	if err := x.settled(); err != nil {
 		return err
 	}
 	x.open = nil
 	x.size = x.nextSize(len(changes))
+	x.called()
+	x.settling = make(chan settled, 1)
+	go func(done chan<- settled) {
+		outcomes, err := x.settle(items, next)
+		done <- settled{outcomes, err}
+	}(x.settling)
 	return nil
+}
+
+// settled is how settling a batch ended.
+type settled struct {
+	outcomes []state.Outcome
+	err      error
+}
+
+// settled waits for the batch that is being written in Postgres, if there is one, and counts its users.
+func (x *executor) settled() error {
+	if x.settling == nil {
+		return nil
+	}
+	s := <-x.settling
+	x.settling = nil
+	for _, o := range s.outcomes {
+		x.count(o.Wave, o.Verdict)
+	}
+	return s.err
 }
 
 // look reads the rows of a batch again and finds those that are not as planned.
@@ -336,7 +365,7 @@ type settlement struct {
 
 // settle writes rows and outcomes in one transaction. A user whose row changed meanwhile loses in the same run what
 // was done for it in Self-auth: no orphan stays in a tenant's group.
-func (x *executor) settle(items []*item, next state.Position) error {
+func (x *executor) settle(items []*item, next state.Position) ([]state.Outcome, error) {
 	b := settlement{next: next}
 	for _, it := range items {
 		switch {
@@ -353,14 +382,7 @@ func (x *executor) settle(items []*item, next state.Position) error {
 			b.written = append(b.written, it)
 		}
 	}
-	all, err := x.commit(&b)
-	if err != nil {
-		return err
-	}
-	for _, o := range all {
-		x.count(o.Wave, o.Verdict)
-	}
-	return nil
+	return x.commit(&b)
 }
 
 // commitTries bounds how often a transaction that lost against the application's own ones is tried again.

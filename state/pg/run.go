@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,6 +85,7 @@ func (s *Store) Resume(ctx context.Context, id string) (state.Run, error) {
 		return nil, err
 	}
 	r := &run{s: s, id: id}
+	var batch int64
 	err := s.reading(ctx, func(tx pgx.Tx) error {
 		var row runRow
 		err := tx.QueryRow(ctx, s.sql("select "+runColumns+" from {schema}.runs where id = $1 and open"), id).Scan(row.scan()...)
@@ -98,7 +100,8 @@ func (s *Store) Resume(ctx context.Context, id string) (state.Run, error) {
 			return err
 		}
 		r.settled, r.position = info.Counts, row.position
-		return tx.QueryRow(ctx, s.sql("select coalesce(max(batch), 0) from {schema}.records where run = $1"), id).Scan(&r.batch)
+		defer func() { r.batch.Store(batch) }()
+		return tx.QueryRow(ctx, s.sql("select coalesce(max(batch), 0) from {schema}.records where run = $1"), id).Scan(&batch)
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (s *Store) Resume(ctx context.Context, id string) (state.Run, error) {
 type run struct {
 	s        *Store
 	id       string
-	batch    int64
+	batch    atomic.Int64 // the last one that was intended
 	settled  state.Counts // all but pending
 	position state.Position
 	pending  *pending
@@ -128,7 +131,10 @@ type pending struct {
 // again with its calls.
 func (r *run) Called(calls []state.Call) { r.calls = append(r.calls, calls...) }
 
-func (r *run) recordCalls(ctx context.Context, tx state.Tx) error {
+// batchOf is the batch of a journal record in SQL; the last one where there is none.
+const batchOf = "coalesce((select batch from {schema}.records where id = $3), $2)"
+
+func (r *run) recordCalls(ctx context.Context, tx state.Tx, intent int64) error {
 	if len(r.calls) == 0 {
 		return nil
 	}
@@ -138,7 +144,7 @@ func (r *run) recordCalls(ctx context.Context, tx state.Tx) error {
 		requests, doing, took = append(requests, c.Request), append(doing, c.Doing), append(took, c.Took.Milliseconds())
 	}
 	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.calls (run, batch, request, doing, milliseconds)
-		select $1, $2, c.* from unnest($3::text[], $4::text[], $5::bigint[]) as c`), r.id, r.batch, requests, doing, took)
+		select $1, `+batchOf+`, c.* from unnest($4::text[], $5::text[], $6::bigint[]) as c`), r.id, r.batch.Load(), intent, requests, doing, took)
 	return err
 }
 
@@ -183,7 +189,6 @@ func (r *run) Open(ctx context.Context) (list []state.Intent, err error) {
 
 // Intend makes the intents of a batch durable, with what is recorded of their users now, and fills in their ids.
 func (r *run) Intend(ctx context.Context, _ state.Position, intents []state.Intent) error {
-	r.absorb()
 	users := make([]uuid.UUID, len(intents))
 	for i := range intents {
 		users[i] = intents[i].User
@@ -207,12 +212,12 @@ func (r *run) Intend(ctx context.Context, _ state.Position, intents []state.Inte
 				intents[i].Prior = &u
 			}
 		}
-		r.batch++
+		batch := r.batch.Add(1)
 		_, err = tx.CopyFrom(ctx, pgx.Identifier{r.s.schema, "records"},
 			[]string{"id", "run", "batch", "user_id", "tenant", "segment", "wave", "body", "settled", "verdict", "reason"},
 			pgx.CopyFromSlice(len(intents), func(i int) ([]any, error) {
 				in := &intents[i]
-				return []any{in.ID, r.id, r.batch, [16]byte(in.User), [16]byte(in.Tenant), in.Segment, in.Wave, encodeBody(in), false, int16(0), ""}, nil
+				return []any{in.ID, r.id, batch, [16]byte(in.User), [16]byte(in.Tenant), in.Segment, in.Wave, encodeBody(in), false, int16(0), ""}, nil
 			}))
 		return err
 	})
@@ -275,7 +280,7 @@ func (r *run) settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome,
 	if err := r.s.recordUsers(ctx, tx, outcomes); err != nil {
 		return err
 	}
-	if err := r.recordCalls(ctx, tx); err != nil {
+	if err := r.recordCalls(ctx, tx, anIntent(outcomes)); err != nil {
 		return err
 	}
 	counts, err := json.Marshal(sum(r.settled, p.counts))
@@ -284,6 +289,16 @@ func (r *run) settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome,
 	}
 	_, err = tx.Exec(ctx, r.s.sql("update {schema}.runs set segment = $2, position = $3, counts = $4 where id = $1"), r.id, p.next.Segment, p.next.Offset, counts)
 	return err
+}
+
+// anIntent is a journal record of the batch of some outcomes; 0: nothing was intended in it.
+func anIntent(outcomes []state.Outcome) int64 {
+	for _, o := range outcomes {
+		if o.Intent != 0 {
+			return o.Intent
+		}
+	}
+	return 0
 }
 
 func (r *run) settleIntents(ctx context.Context, tx state.Tx, outcomes []state.Outcome) error {
@@ -319,9 +334,9 @@ func (r *run) settleLeft(ctx context.Context, tx state.Tx, outcomes []state.Outc
 		return nil
 	}
 	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.records (id, run, batch, user_id, tenant, segment, wave, settled, verdict, reason)
-		select nextval('{schema}.record_ids'), $1, $2, w.u, w.t, 0, w.wave, true, w.verdict, w.reason
-		from unnest($3::uuid[], $4::uuid[], $5::text[], $6::smallint[], $7::text[]) as w (u, t, wave, verdict, reason)`),
-		r.id, r.batch, bytes16(users), bytes16(tenants), waves, verdicts, reasons)
+		select nextval('{schema}.record_ids'), $1, `+batchOf+`, w.u, w.t, 0, w.wave, true, w.verdict, w.reason
+		from unnest($4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[]) as w (u, t, wave, verdict, reason)`),
+		r.id, r.batch.Load(), anIntent(outcomes), bytes16(users), bytes16(tenants), waves, verdicts, reasons)
 	return err
 }
 
@@ -460,7 +475,7 @@ func (r *run) Close(ctx context.Context, outcome string, retries int64) (info st
 		return info, err
 	}
 	err = r.s.writing(ctx, func(tx pgx.Tx) error {
-		if err := r.recordCalls(ctx, execer{tx}); err != nil {
+		if err := r.recordCalls(ctx, execer{tx}, 0); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, r.s.sql("update {schema}.runs set open = false, ended = clock_timestamp(), outcome = $2, counts = $3 where id = $1"), r.id, outcome, b); err != nil {
