@@ -14,12 +14,15 @@ import (
 // bulkBatch is how many persons Anthill makes in one call.
 const bulkBatch = 250
 
-// naive moves users as a script would: each alone, four calls after one another. Their groups are there before.
+// naive moves users as the scripts do that the application's document describes: each alone, four calls after one another,
+// each call of a program of its own and so over a connection of its own (what starting programs takes is left out). Their
+// groups are there before.
 func naive(ctx context.Context, c *client, users []user) (*naiveFigures, error) {
 	g := groupsOf(users)
 	if err := g.make(ctx, c); err != nil {
 		return nil, err
 	}
+	c.http.Transport.(*http.Transport).DisableKeepAlives = true
 	began := time.Now()
 	for _, u := range users {
 		if err := naiveUser(ctx, c, u, g.users[u.tenant]); err != nil {

@@ -63,9 +63,7 @@ func openTarget() (*target, error) {
 }
 
 func openEmulator() (*target, error) {
-	o := selfauthd.Options{}
-	// COST: when the emulator can take as long as a real server does, switch it on here: o.Cost = "real"
-	d, err := selfauthd.Start(o)
+	d, err := selfauthd.Start(selfauthd.Options{Cost: "real"})
 	if err != nil {
 		return nil, err
 	}
