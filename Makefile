@@ -4,7 +4,7 @@ GO      ?= go
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TOOLS   := $(CURDIR)/.tools
 
-.PHONY: build demo test check bench bench-selfauth lint
+.PHONY: build demo test test-long check bench bench-selfauth lint
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/anthill ./cmd/anthill
@@ -14,6 +14,10 @@ demo: build
 
 test:
 	$(GO) test -timeout 20m ./...
+
+# The random tests again, with many more cases than the suite has time for.
+test-long:
+	$(GO) test -timeout 3h -run 'TestRandomSequences|TestFaults' ./cmd/anthill -cases 1000 -seeds 500
 
 check: lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these files:"; echo "$$unformatted"; exit 1; }

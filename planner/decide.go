@@ -301,7 +301,8 @@ func (d *decision) move(e *entry, wave int) error {
 func (d *decision) belongs(person uuid.UUID, tenant int) {
 	list := d.dir.memberOf(person)
 	for i := range list {
-		if of := d.mapped[d.groupIDs[list[i].group]]; slices.Contains(of, tenant) {
+		group := d.groupIDs[list[i].group]
+		if slices.Contains(d.mapped[group], tenant) || tenant >= 0 && d.tenants[tenant].declares(group) {
 			list[i].known = true
 		}
 	}
@@ -461,7 +462,7 @@ func (d *decision) misses(e *entry, join []uuid.UUID) {
 	}
 	left = append(left, join...)
 	mapped := slices.ContainsFunc(left, func(g uuid.UUID) bool {
-		return slices.Contains(d.mapped[g], e.Tenant) || slices.ContainsFunc(d.tenants[e.Tenant].groups, func(w wantedGroup) bool { return w.id == g })
+		return slices.Contains(d.mapped[g], e.Tenant) || d.tenants[e.Tenant].declares(g)
 	})
 	for _, g := range lost {
 		if !mapped {
@@ -502,7 +503,7 @@ func (d *decision) mayLeave(e *entry, group uuid.UUID) bool {
 	if !slices.Contains(of, e.Tenant) {
 		return true // another tenant's (L25), or mapped to nobody any more
 	}
-	return slices.ContainsFunc(d.tenants[e.Tenant].groups, func(g wantedGroup) bool { return g.id == group })
+	return d.tenants[e.Tenant].declares(group)
 }
 
 func (d *decision) gone(e *entry) error {

@@ -25,6 +25,11 @@ type tenant struct {
 	match   []tenantMatch // by selector, in the order of waves
 }
 
+// declares says whether a group is one of the tenant's declared ones.
+func (t *tenant) declares(group uuid.UUID) bool {
+	return slices.ContainsFunc(t.groups, func(g wantedGroup) bool { return g.id == group })
+}
+
 type wantedGroup struct {
 	id      uuid.UUID
 	address state.Address

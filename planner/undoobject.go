@@ -20,6 +20,24 @@ type objectChain struct {
 	has     bool
 }
 
+// object is the object as it is recorded, or where it was forgotten as it was before that.
+func (c objectChain) object() state.Object {
+	last := c.records[len(c.records)-1]
+	if !c.has && last.After == nil && last.Before != nil {
+		return *last.Before
+	}
+	return c.cur
+}
+
+// recorded is what is recorded of the object now.
+func (c objectChain) recorded() *state.Object {
+	if !c.has {
+		return nil
+	}
+	cur := c.cur
+	return &cur
+}
+
 // goes says whether the object was not there before.
 func (c objectChain) goes() bool { return c.records[0].Was == nil }
 
@@ -187,20 +205,20 @@ func objectOf(c ObjectChange) state.Object {
 
 // objectGoes takes back an object that the runs made.
 func (u *undo) objectGoes(p *Plan, c objectChain) *ObjectChange {
-	if !c.has || c.cur.Deleted {
+	o := c.object()
+	live := u.now(o)
+	if o.Address == "" || o.Deleted || !c.has && live == nil {
 		return nil // burnt, or taken back already
 	}
-	live := u.now(c.cur)
-	switch t := u.tenantOf(c.cur.ID); {
-	case c.cur.Kind == state.KindGroup && u.needed[c.cur.ID]:
+	switch t := u.tenantOf(o.ID); {
+	case o.Kind == state.KindGroup && u.needed[o.ID]:
 		return nil
-	case c.cur.Kind == state.KindTenant && t != nil && t.refers > 0:
+	case o.Kind == state.KindTenant && t != nil && t.refers > 0:
 		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("tenant %s has %d users by now: its row stays", t.Slug, t.refers))
 		return nil
 	}
-	before := c.cur
-	return &ObjectChange{Address: c.address, Kind: c.cur.Kind, Action: Delete, Before: &before, After: u.takenBack(c.cur), Was: set(live), Last: true,
-		Text: []string{u.nameOf(c.cur)}}
+	return &ObjectChange{Address: c.address, Kind: o.Kind, Action: Delete, Before: c.recorded(), After: u.takenBack(o), Was: set(live), Last: true,
+		Text: []string{u.nameOf(o)}}
 }
 
 // takenBack is an object as it is recorded after a rollback. Without a pause that can be lifted it would stay away for
@@ -229,28 +247,23 @@ func (u *undo) objectReturns(c objectChain) *ObjectChange {
 	if next, ok := u.remade[after.ID]; ok && after.Kind == state.KindGroup {
 		after.ID, after.Generation = next, max(after.Generation, c.cur.Generation)+1
 	}
-	change := &ObjectChange{Address: c.address, Kind: after.Kind, Action: Create, After: &after, Will: set(c.before()), Text: []string{u.nameOf(after) + ", made again"}}
-	if c.has {
-		before := c.cur
-		change.Before = &before
-	}
-	return change
+	return &ObjectChange{Address: c.address, Kind: after.Kind, Action: Create, Before: c.recorded(), After: &after, Will: set(c.before()), Text: []string{u.nameOf(after) + ", made again"}}
 }
 
 // objectBack gives an object the values back that it had.
 func (u *undo) objectBack(c objectChain) *ObjectChange {
-	live := u.now(c.cur)
-	if !c.has || live == nil {
+	o := c.object()
+	live := u.now(o)
+	if live == nil {
 		return nil // somebody else has deleted it
 	}
-	before := c.cur
-	change := &ObjectChange{Address: c.address, Kind: c.cur.Kind, Action: Update, Before: &before}
+	change := &ObjectChange{Address: c.address, Kind: o.Kind, Action: Update, Before: c.recorded()}
 	change.Was, change.Will = compare(live, c.before())
 	change.Text = texts(change.Was, change.Will)
 	oldest := c.records[0]
 	switch {
 	case oldest.Before == nil || oldest.Before.Deleted:
-		change.After = u.takenBack(c.cur)
+		change.After = u.takenBack(o)
 		change.Text = append(change.Text, "no longer ours")
 	default:
 		after := *oldest.Before
@@ -262,10 +275,10 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 		after.Paused = u.seedKind == state.RunApply && len(u.paused) > 0
 		change.After = &after
 	}
-	if c.cur.Kind == state.KindClient && change.Will["type"] != "" {
+	if o.Kind == state.KindClient && change.Will["type"] != "" {
 		change.Action, change.Was, change.Will = Replace, set(live), set(c.before()) // the deleted one comes back with its id
 	}
-	if len(change.Will) == 0 && change.After.Equal(before) {
+	if len(change.Will) == 0 && c.has && change.After.Equal(c.cur) {
 		return nil
 	}
 	return change
