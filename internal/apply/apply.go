@@ -180,8 +180,8 @@ type executor struct {
 	open   map[uuid.UUID]state.Intent // intents of the batch that a killed run left
 	size   int                        // users of the next batch
 
-	settling chan settled // of the batch that is being written in Postgres; nil: none is
-	absent map[uuid.UUID]string       // groups of this plan that could not be made, with the reason
+	settling chan settled         // of the batch that is being written in Postgres; nil: none is
+	absent   map[uuid.UUID]string // groups of this plan that could not be made, with the reason
 }
 
 // waveFigure counts the users of a wave in this run.
