@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/sandbox"
+	"anthill/internal/selfauthd"
 )
 
 func (p *program) devCommand() *cli.Command {
@@ -31,8 +32,10 @@ func (p *program) devCommand() *cli.Command {
 			&cli.Int64Flag{Name: "seed", Usage: "of the generated data (`N`)"},
 			&cli.StringFlag{Name: "naming", Value: "self_auth", Usage: "names of tables, columns and values: `self_auth` or kanidm"},
 			&cli.StringFlag{Name: "level", Value: "baseline", Usage: "schema: `baseline` or dual, as shipped"},
-			&cli.StringFlag{Name: "dir", Usage: "keep the database in `DIR` and find it there again", TakesFile: true},
+			&cli.StringFlag{Name: "dir", Usage: "keep the database and the Self-auth directory in `DIR` and find them there again", TakesFile: true},
 			&cli.BoolFlag{Name: "no-selfauth", Usage: "start no Self-auth server and leave the SELF_AUTH_ variables alone"},
+			&cli.StringFlag{Name: "cost", Usage: "`real`: calls to Self-auth take as long as they do on a real server"},
+			&cli.StringFlag{Name: "fault", Usage: "what goes wrong at Self-auth: `SPEC`, as drop-after-commit:0.01,latency:50ms..2s,seed=7"},
 			&cli.BoolFlag{Name: "fresh", Usage: "the bare schema without tenants, and a directory with built-in entries only"},
 			chdirFlag(),
 		},
@@ -66,11 +69,19 @@ func (p *program) dev(c *cli.Context) error {
 
 func (p *program) sandboxOptions(c *cli.Context) (sandbox.Options, error) {
 	o := sandbox.Options{Tenants: c.Int("tenants"), Users: c.Int("users"), Seed: c.Int64("seed"), Naming: c.String("naming"), Level: c.String("level"),
-		Dir: c.String("dir"), NoSelfAuth: c.Bool("no-selfauth"), Fresh: c.Bool("fresh"), Log: func(line string) { p.say("anthill dev: %s", line) }}
+		Dir: c.String("dir"), NoSelfAuth: c.Bool("no-selfauth"), Fresh: c.Bool("fresh"), Cost: c.String("cost"), Log: func(line string) { p.say("anthill dev: %s", line) }}
 	if o.Dir != "" {
 		o.Dir = file(c, o.Dir)
 	}
+	var err error
+	if o.Faults, err = selfauthd.ParseFaults(c.String("fault")); err != nil {
+		return o, &usageError{"-fault: " + err.Error()}
+	}
 	switch {
+	case o.NoSelfAuth && (o.Cost != "" || c.String("fault") != ""):
+		return o, &usageError{"-cost and -fault are of the Self-auth server; leave them out, or -no-selfauth"}
+	case o.Cost != "" && o.Cost != "real":
+		return o, &usageError{fmt.Sprintf("-cost %s: only real is known", o.Cost)}
 	case o.Tenants < 0 || o.Users < 0:
 		return o, &usageError{"-tenants and -users are counts: 0 or more"}
 	case o.Users > 0 && o.Tenants == 0:

@@ -16,13 +16,15 @@ import (
 
 // Options say what a sandbox holds; the zero value is the sample at the baseline.
 type Options struct {
-	Tenants, Users int          // both 0: the sample; else exactly so many are generated
-	Seed           int64        // of the data
-	Naming         string       // "self_auth" (the default) or "kanidm"
-	Level          string       // "baseline" (the default) or "dual", as shipped
-	NoSelfAuth     bool         // no emulator; the SELF_AUTH_ variables are left alone
-	Fresh          bool         // the bare schema without tenants, and a directory with built-in entries only
-	Dir            string       // keeps the database, the certificate and the address; "": all is temporary
+	Tenants, Users int    // both 0: the sample; else exactly so many are generated
+	Seed           int64  // of the data
+	Naming         string // "self_auth" (the default) or "kanidm"
+	Level          string // "baseline" (the default) or "dual", as shipped
+	NoSelfAuth     bool   // no emulator; the SELF_AUTH_ variables are left alone
+	Fresh          bool   // the bare schema without tenants, and a directory with built-in entries only
+	Dir            string // keeps the database, the directory, the certificate and the address; "": all is temporary
+	Cost           string // of the emulator's calls, as selfauthd.Options has it
+	Faults         *selfauthd.Faults
 	Log            func(string) // gets a line for each noteworthy event; nil: nobody listens
 }
 
@@ -133,22 +135,32 @@ type kept struct {
 }
 
 func (s *Sandbox) startSelfAuth(o Options, dir string) (err error) {
-	file := filepath.Join(dir, "selfauth.json")
+	file, keep := filepath.Join(dir, "selfauth.json"), ""
+	if o.Dir != "" {
+		keep = filepath.Join(dir, "selfauth")
+	}
 	var k kept
 	if b, readErr := os.ReadFile(file); readErr == nil {
 		if err := json.Unmarshal(b, &k); err != nil {
 			return fmt.Errorf("read %s: %w", file, err)
 		}
-		o.Log("the Self-auth server is in memory: its directory starts anew")
 	} else if k.Certificate, k.Key, k.CA, err = selfauthd.NewCertificate(); err != nil {
 		return err
 	}
-	if s.selfauth, err = selfauthd.Start(selfauthd.Options{Addr: k.Addr, Certificate: k.Certificate, Key: k.Key, CA: k.CA}); err != nil && k.Addr != "" {
+	if k.Addr == "" && keep != "" {
+		// A directory without an address is of a start that was killed: it may lack what it is to hold.
+		if err := os.RemoveAll(keep); err != nil {
+			return err
+		}
+	}
+	if s.selfauth, err = selfauthd.Start(selfauthd.Options{Addr: k.Addr, Certificate: k.Certificate, Key: k.Key, CA: k.CA, Dir: keep, Cost: o.Cost, Faults: o.Faults}); err != nil && k.Addr != "" {
 		return fmt.Errorf("start the Self-auth server where it was: %w", err)
 	} else if err != nil {
 		return err
 	}
-	if err := s.seed(o); err != nil {
+	if s.selfauth.Kept() {
+		o.Log("the directory kept in " + dir + " is used as it is")
+	} else if err := s.seed(o); err != nil {
 		return err
 	}
 	if k.Addr == "" {

@@ -137,6 +137,14 @@ func (f *filter) negates() bool {
 
 var backend = internal("backend")
 
+// near says whether an entry is one of those that the indexes leave to be looked at.
+func (q *request) near(f *filter, e *entry) bool {
+	if f.op == "and" {
+		return !slices.ContainsFunc(f.kids, func(k *filter) bool { return k.op != "andnot" && !q.near(k, e) })
+	}
+	return f.scans() || q.match(f, e)
+}
+
 // readable says whether a caller may read all that the filter is about. Otherwise nothing is found.
 func (f *filter) readable(may func(string) bool) bool {
 	return (f.attr == "" || may(f.attr)) && !slices.ContainsFunc(f.kids, func(k *filter) bool { return !k.readable(may) })
@@ -270,7 +278,7 @@ func (q *request) search(f *filter) ([]*entry, *fault) {
 		if !may("uuid") || !may("name") || !f.readable(may) {
 			return false
 		}
-		q.work.scanned++
+		q.scans(q.s.o.Cost != "" && q.near(f, e))
 		return q.match(f, e)
 	}
 	if err := q.limit(func(e *entry) bool { return q.match(f, e) }); err != nil {

@@ -56,13 +56,20 @@ type api struct {
 	tokens map[string]string
 	bound  map[string]string // what recordings bind
 	clock  time.Time
+	now    func() time.Time
 }
 
-func newAPI(t *testing.T) *api {
+func newAPI(t *testing.T) *api { return newAPIWith(t, Options{}) }
+
+func newAPIWith(t *testing.T, o Options) *api {
 	t.Helper()
 	a := &api{t: t, tokens: map[string]string{"garbage": "garbage"}, bound: map[string]string{}, clock: time.Now()}
+	if a.now = o.Now; o.Now == nil {
+		a.now = func() time.Time { return a.clock }
+	}
+	o.Now = a.now
 	var err error
-	if a.s, err = Start(Options{Now: func() time.Time { return a.clock }}); err != nil {
+	if a.s, err = Start(o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.s.Close() })

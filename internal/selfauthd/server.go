@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,7 @@ type Server struct {
 	kept    bool                  // the directory was found in Options.Dir
 	count   atomic.Uint64
 	served  chan error
+	close   func() error
 }
 
 // Start serves on loopback until Close.
@@ -112,6 +114,7 @@ func Start(o Options) (*Server, error) {
 	s.routes = s.table()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}
+	s.close = sync.OnceValue(s.end)
 	go func() { s.served <- s.http.ServeTLS(l, "", "") }()
 	return s, nil
 }
@@ -142,8 +145,10 @@ func (s *Server) passwords() (idmAdmin, admin string) {
 // Kept says whether the directory was found in Options.Dir.
 func (s *Server) Kept() bool { return s.kept }
 
-// Close ends all connections.
-func (s *Server) Close() error {
+// Close ends all connections. It is safe to call twice.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) end() error {
 	err := s.http.Close()
 	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
