@@ -66,7 +66,7 @@ var (
 	personForDesk    = identity.and(some("spn", "displayname", "memberof", "directmemberof", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
 	personForBoard   = identity.and(some("spn", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
 	personForMail    = identity.and(some("spn", "displayname", "mail"))
-	groupForAdmins   = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof", "directmemberof", "entry_managed_by", "gidnumber"))
+	groupForAdmins   = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof", "directmemberof", "entry_managed_by"))
 	groupForPolicy   = identity.and(policyValues)
 	clientForAdmins  = identity.and(some("spn", "displayname", "description", "key_internal_data", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map")).and(clientSwitches)
 	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",

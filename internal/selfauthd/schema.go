@@ -229,7 +229,21 @@ func parseSought(attr, value string) *fault {
 		_, err := parse(attr, value)
 		return err
 	}
+	_, err := uuid.Parse(value)
+	if text := soughtTexts[attr]; text != "" && err != nil {
+		return invalidAttribute(text)
+	}
 	return nil
+}
+
+// soughtTexts refuse what cannot be a value of attributes that are never written by hand.
+var soughtTexts = map[string]string{
+	"attested_passkeys":            "Invalid AttestedPasskey UUID syntax",
+	"grant_ui_hint":                "Invalid uihint syntax",
+	"key_internal_data":            "Invalid syntax, expected hex string",
+	"last_modified_cid":            "Invalid cid syntax",
+	"passkeys":                     "Invalid Passkey UUID syntax",
+	"webauthn_attestation_ca_list": "Invalid - unable to query attestation CA list",
 }
 
 // parseAll checks names and values of attributes, in a fixed order, and puts values into the form in which they are kept.
