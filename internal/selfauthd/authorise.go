@@ -112,33 +112,17 @@ func (q *request) authorise() (any, *fault) {
 	return q.permitted(c, g, []byte(`"Permitted"`)), nil
 }
 
-// redirects says whether a client may be answered at a URL.
+// redirects says whether a client may be answered at a URL: one that it registered, whether it wants that to be strict or not.
 func (e *entry) redirects(uri string) bool {
 	u, ok := parseURL(uri)
 	if !ok {
 		return false
 	}
-	if slices.Contains(e.more["oauth2_rs_origin"], u) || slices.Contains(e.more["oauth2_rs_origin_landing"], u) || e.looseRedirect(u) {
+	if slices.Contains(e.more["oauth2_rs_origin"], u) || slices.Contains(e.more["oauth2_rs_origin_landing"], u) {
 		return true
 	}
 	parsed, err := url.Parse(u)
 	return err == nil && e.isOn("oauth2_allow_localhost_redirect") && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, parsed.Hostname())
-}
-
-// looseRedirect is the rule of clients that do not want strict redirects: any path of a known origin.
-func (e *entry) looseRedirect(uri string) bool {
-	if e.isOn("oauth2_strict_redirect_uri") {
-		return false
-	}
-	return slices.ContainsFunc(slices.Concat(e.more["oauth2_rs_origin"], e.more["oauth2_rs_origin_landing"]), func(known string) bool { return origin(known) == origin(uri) })
-}
-
-func origin(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // challenged says whether PKCE is as it must be: S256, unless the client may do without.

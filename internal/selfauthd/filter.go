@@ -308,7 +308,7 @@ func (q *request) limit(which func(*entry) bool) *fault {
 	for _, e := range q.store.byID {
 		if which(e) {
 			if found++; found > q.caller.results {
-				return resourceLimit
+				return backend
 			}
 		}
 	}

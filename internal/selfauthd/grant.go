@@ -112,11 +112,11 @@ func (q *request) grantCode(c *entry, form url.Values) any {
 		return oauthError("invalid_origin")
 	}
 	e := q.store.byID[g.Person]
-	if e == nil || e.expired(q.s.o.Now()) {
-		return oauthError("invalid_grant")
+	if e == nil {
+		return oauthError("server_error")
 	}
-	id := uuid.New()
-	return q.tokens(c, e, refreshToken{Person: e.id, Session: id, Scopes: g.Scopes, Nonce: g.Nonce}, g.Session)
+	// Whether the person is still in time is asked when the tokens are used.
+	return q.tokens(c, e, refreshToken{Person: e.id, Session: uuid.New(), Scopes: g.Scopes, Nonce: g.Nonce}, g.Session)
 }
 
 // verified compares a challenge with what it was made of. Neither comes without the other.

@@ -81,6 +81,7 @@ var (
 	serviceValues   = some("name", "displayname", "description", "mail", "entry_managed_by").and(validity)
 	newService      = serviceValues.and(identity)
 	clientValues    = some("name", "displayname", "description", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map").and(clientSwitches)
+	publicValues    = clientValues.without("oauth2_consent_prompt_enable") // a public client always asks
 	newClientValues = some("class", "name", "displayname", "description").and(clientSwitches.without("oauth2_consent_prompt_enable", "key_action_rotate", "key_action_revoke"))
 )
 
@@ -193,7 +194,10 @@ func (q *request) mayChange(e *entry) func(string) bool {
 	case group:
 		return q.mayChangeGroup(e, manages).may
 	case client:
-		if c.in(idmOAuth2Admins) {
+		switch {
+		case c.in(idmOAuth2Admins) && e.client.public:
+			return publicValues.may
+		case c.in(idmOAuth2Admins):
 			return clientValues.may
 		}
 	case serviceAccount:
