@@ -23,9 +23,12 @@ func (q *request) newToken() (any, *fault) {
 }
 
 func (q *request) listTokens() (any, *fault) {
-	e := q.pick(serviceAccount)
-	if e == nil {
-		return nil, noMatching
+	e, err := q.account()
+	if err != nil {
+		return nil, err
+	}
+	if e.account == nil || !q.manages(e) && !q.caller.in(idmServiceAccountAdmins) {
+		return []apiToken{}, nil
 	}
 	list := make([]apiToken, 0, len(e.account.tokens))
 	for _, t := range e.account.tokens {

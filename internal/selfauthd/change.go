@@ -316,7 +316,7 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 		q.store.index(e)
 		q.store.touch(e)
 		q.work.modified++
-		if e.group != nil && !e.dynamic {
+		if e.group != nil {
 			before := len(e.group.members)
 			changed := q.store.changeMembers(e, mods, joins)
 			q.work.members, q.work.held, q.work.pairs = q.work.members+changed, q.work.held+before, q.work.pairs+changed*before

@@ -38,10 +38,10 @@ func (q *request) pickEntry(k kind) *entry {
 }
 
 func (q *request) list(k kind) (any, *fault) {
-	if err := q.limit(func(e *entry) bool { return e.kind == k }); err != nil {
+	if err := q.limit(func(e *entry) bool { return e.is(k) }); err != nil {
 		return nil, err
 	}
-	return q.views(q.store.live(func(e *entry) bool { return q.scans(e.kind == k) && q.visible(e) })), nil
+	return q.views(q.store.live(func(e *entry) bool { return q.scans(e.is(k)) && q.visible(e) })), nil
 }
 
 // scans counts an entry that a search has to look at.

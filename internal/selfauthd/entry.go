@@ -75,7 +75,7 @@ func (s *store) directGroups(e *entry) []*entry {
 		list = append(list, s.allAccounts)
 	}
 	slices.SortFunc(list, byID)
-	return list
+	return slices.Compact(list)
 }
 
 // memberOf is the transitive closure, sorted by id.

@@ -67,8 +67,11 @@ var (
 	personForBoard   = identity.and(some("spn", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
 	personForMail    = identity.and(some("spn", "displayname", "mail"))
 	groupForAdmins   = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof", "directmemberof", "entry_managed_by"))
+	groupForUnix     = groupForAdmins.without("entry_managed_by")
+	groupForManager  = identity.and(some("spn", "description", "member", "entry_managed_by"))
 	groupForPolicy   = identity.and(policyValues)
 	clientForAdmins  = identity.and(some("spn", "displayname", "description", "key_internal_data", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map")).and(clientSwitches)
+	builtinForOthers = identity.and(some("spn", "description"))
 	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
 		"entry_managed_by", "primary_credential")
 
@@ -110,8 +113,11 @@ func (q *request) sees(e *entry) func(string) bool {
 	if c.e == e {
 		return ownPerson.may
 	}
-	if c.in(idmServiceAccountAdmins) || q.manages(e) {
+	switch {
+	case q.manages(e), e.kind == serviceAccount && c.in(idmServiceAccountAdmins):
 		return accountForOthers.may
+	case c.in(idmServiceAccountAdmins):
+		return builtinForOthers.may
 	}
 	return rights(nil).may
 }
@@ -140,19 +146,24 @@ func (q *request) seesGroup(e *entry) rights {
 	c := q.caller
 	var r rights
 	guarded := e.builtin && q.isHigh(e)
-	if c.in(idmAccessControlAdmins) || q.manages(e) || !guarded && (c.in(idmGroupAdmins) || c.in(idmUnixAdmins)) {
+	switch {
+	case c.in(idmAccessControlAdmins) || !guarded && (c.in(idmUnixAdmins) || c.in(idmGroupAdmins)):
 		r = groupForAdmins
+	case c.in(idmUnixAdmins) && q.manages(e):
+		r = groupForUnix.and(groupForManager)
+	case c.in(idmUnixAdmins):
+		r = groupForUnix
+	case q.manages(e):
+		r = groupForManager
 	}
-	if !c.in(idmAccountPolicyAdmins) {
+	switch {
+	case !c.in(idmAccountPolicyAdmins):
 		return r
-	}
-	if r == nil {
+	case r == nil:
 		return groupForPolicy
 	}
-	return groupForBoth
+	return r.and(groupForPolicy)
 }
-
-var groupForBoth = groupForAdmins.and(groupForPolicy)
 
 // manages says whether the caller is the manager of an entry, or in the group that is.
 func (q *request) manages(e *entry) bool {
@@ -233,7 +244,7 @@ func (q *request) mayChangeGroup(e *entry, manages bool) rights {
 	var r rights
 	switch {
 	case e.builtin && (admin || manages):
-		r = some("member") // of a dynamic group without effect: the rule makes the members
+		r = some("member") // of a dynamic group too, beside those that the rule makes members
 	case e.builtin:
 	case admin:
 		r = groupValues

@@ -117,6 +117,13 @@ func (q *request) stream(head string, list []*entry, want func(string) bool) {
 	_ = w.Flush() // a client that went away is told nothing
 }
 
+func (q *request) scimPerson() (any, *fault) {
+	if q.pick(person) == nil {
+		return nil, noMatching
+	}
+	return q.scimEntry()
+}
+
 func (q *request) scimEntry() (any, *fault) {
 	e := q.store.resolve(q.vars[0])
 	if e == nil || !q.visible(e) {
@@ -214,7 +221,7 @@ func (s *store) scimReferences(e *entry, attr string) any {
 		}
 	case "entry_managed_by":
 		if m := s.manager(e); m != nil {
-			return scimReference{m.id.String(), s.spn(m)}
+			list = []*entry{m}
 		}
 	}
 	var out []scimReference

@@ -274,7 +274,7 @@ func (s *Server) table() []route {
 		on("POST", "/v1/raw/delete", (*request).rawDelete).write(),
 		on("GET", "/scim/v1/Entry", (*request).scimList),
 		on("GET", "/scim/v1/Entry/{}", (*request).scimEntry),
-		on("GET", "/scim/v1/Person/{}", (*request).scimEntry),
+		on("GET", "/scim/v1/Person/{}", (*request).scimPerson),
 		on("POST", "/v1/service_account/{}/_api_token", (*request).newToken).write(),
 		on("GET", "/v1/service_account/{}/_api_token", (*request).listTokens),
 		on("DELETE", "/v1/service_account/{}/_api_token/{}", (*request).dropToken).write(),
