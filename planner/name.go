@@ -56,11 +56,12 @@ func (n Namer) display(vars config.UserVars) (string, bool) {
 	return text, text != ""
 }
 
-// cleanText turns control characters (and what hides or turns text) into blanks, as Self-auth takes none.
+// cleanText turns control characters into blanks, as Self-auth takes none, and so what breaks or turns a line or is not
+// seen: Self-auth takes that, but one person could pass for another by it.
 func cleanText(s string) string {
 	s = strings.ToValidUTF8(s, " ")
 	clean := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || strings.ContainsRune("\u2028\u2029\u200b\ufeff", r) {
 			return ' '
 		}
 		return r
@@ -72,11 +73,13 @@ func cleanText(s string) string {
 // most 64 characters, no UUID, no reserved word. What does not fit as it is carries the suffix.
 func CleanName(raw string, user uuid.UUID, suffix bool) string {
 	base := asciiName(raw)
-	if base == "" || base[0] < 'a' || base[0] > 'z' {
+	switch {
+	case base == "":
+		base, suffix = "u", true
+	case base[0] < 'a' || base[0] > 'z':
 		base = "u-" + base
-		base = strings.TrimSuffix(base, "-")
 	}
-	if _, err := uuid.Parse(base); err == nil || base == "root" || base == "u" || len(base) > maxName {
+	if isUUID(base) || base == "root" || len(base) > maxName {
 		suffix = true
 	}
 	if !suffix {
@@ -89,6 +92,12 @@ func CleanName(raw string, user uuid.UUID, suffix bool) string {
 	return base + "-" + hex.EncodeToString(sum[:suffixLen/2])
 }
 
+// isUUID says whether Self-auth would read a name as an id: with its hyphens or without. uuid.Parse reads more.
+func isUUID(name string) bool {
+	_, err := uuid.Parse(name)
+	return err == nil && (len(name) == 36 || len(name) == 32)
+}
+
 // asciiName folds a text to the letters, digits and signs of a name; everything else becomes a hyphen, hyphens in
 // a row one.
 func asciiName(raw string) string {
@@ -97,7 +106,8 @@ func asciiName(raw string) string {
 	}
 	var b strings.Builder
 	hyphen := false
-	for _, r := range norm.NFKD.String(strings.ToLower(raw)) {
+	// Some signs decompose to capitals: lower case comes last.
+	for _, r := range strings.ToLower(norm.NFKD.String(raw)) {
 		var out string
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '.':
