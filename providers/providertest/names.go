@@ -12,7 +12,7 @@ const (
 	byLocal    = "${user.email_local}"
 	byFullName = "${user.full_name}"
 	byMail     = "${user.email}"
-	byID       = "${user.user_id}"
+	byUserID   = "${user.user_id}"
 	byNumber   = "${parseint(user.full_name, 10)}" // fails where that is no number
 )
 
@@ -231,7 +231,7 @@ func Names() (all []Name) {
 			{Case: "one that looks the same then", Tenant: "globex", Mail: "a@b-c.whole.example", Person: "a-b-c.whole.example-76fa81a2"},
 			{Case: "a digit first in an address", Tenant: "acme", Mail: "1a@whole.example", Person: "u-1a-whole.example"},
 		}},
-		{byID, []Name{
+		{byUserID, []Name{
 			{Case: "a user id", Tenant: "acme", Mail: "id@id.example", Person: "b920215e-a7f9-50af-8b94-30788a0afe00-14dc7bd6"},
 			{Case: "another user id", Tenant: "acme", Mail: "id2@id.example", Person: "u-56d2d65e-f09f-51fe-91c1-c733608a7c1c"},
 		}},

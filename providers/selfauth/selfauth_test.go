@@ -1,7 +1,6 @@
 package selfauth
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,362 +11,94 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/providers/providertest"
 	"anthill/state"
 )
 
-// TestServer is what the provider promises, on every server there is.
+// TestServer is what the provider promises, on every server there is: the conformance suite, and beside it what this client
+// alone has.
 func TestServer(t *testing.T) {
 	t.Parallel()
 	for _, s := range servers(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			testServer(t, s)
+			t.Run("conformance", func(t *testing.T) { providertest.Run(t, s.suite(t)) })
+			t.Run("reasons", func(t *testing.T) { testReasons(t, s) })
+			t.Run("whoami", func(t *testing.T) { testWhoami(t, s) })
+			t.Run("rights", func(t *testing.T) { testRights(t, s) })
+			t.Run("connections", func(t *testing.T) { testConnections(t, s) })
 		})
 	}
 }
 
-// testServer runs its parts one after the other: they share the server, and one looks for markers left behind.
-func testServer(t *testing.T, s server) {
-	t.Run("create many and list them", func(t *testing.T) { testCreate(t, s) })
-	t.Run("refusals", func(t *testing.T) { testRefusals(t, s) })
-	t.Run("expire, enable, delete", func(t *testing.T) { testMany(t, s) })
-	t.Run("groups and members", func(t *testing.T) { testGroups(t, s) })
-	t.Run("whoami", func(t *testing.T) { testWhoami(t, s) })
-	t.Run("rights", func(t *testing.T) { testRights(t, s) })
-	t.Run("connections", func(t *testing.T) { testConnections(t, s) })
-}
-
-func newPersons(t testing.TB, n int) []providers.NewPerson {
+// newPersons are persons whom the test deletes in the end.
+func newPersons(t testing.TB, p *Provider, n int) []providers.NewPerson {
 	t.Helper()
 	prefix := "p" + random(t)
 	persons := make([]providers.NewPerson, n)
+	ids := make([]uuid.UUID, n)
 	for i := range persons {
 		name := fmt.Sprintf("%s-%d", prefix, i)
-		persons[i] = providers.NewPerson{ID: uuid.New(), Name: name, Display: "Person Ünï " + name, Mail: name + "@corp.example"}
+		ids[i] = uuid.New()
+		persons[i] = providers.NewPerson{ID: ids[i], Name: name, Display: "Person Ünï " + name, Mail: name + "@corp.example"}
 	}
+	t.Cleanup(func() {
+		if err := p.Accounts().Delete(after(t), ids); err != nil {
+			t.Error(err)
+		}
+	})
 	return persons
 }
 
-func idsOf(persons []providers.NewPerson) []uuid.UUID {
-	ids := make([]uuid.UUID, len(persons))
-	for i, p := range persons {
-		ids[i] = p.ID
-	}
-	return ids
-}
-
-func made(t testing.TB, a providers.Accounts, n int) []providers.NewPerson {
+// newGroup is a group that the test deletes in the end.
+func newGroup(t testing.TB, p *Provider) (uuid.UUID, state.Attributes) {
 	t.Helper()
-	persons := newPersons(t, n)
-	if err := a.Create(within(t, time.Minute), persons); err != nil {
-		t.Fatal(err)
-	}
-	return persons
-}
-
-func byID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
-
-// seen is how new persons are to be listed.
-func seen(persons []providers.NewPerson, expired bool) []providers.Person {
-	want := make([]providers.Person, len(persons))
-	for i, p := range persons {
-		want[i] = providers.Person{ID: p.ID, Name: p.Name, Display: p.Display, Mails: []string{p.Mail}, Expired: expired}
-	}
-	slices.SortFunc(want, func(a, b providers.Person) int { return byID(a.ID, b.ID) })
-	return want
-}
-
-// listed returns those of the ids that the listing has, sorted.
-func listed(t testing.TB, p *Provider, ids []uuid.UUID) []providers.Person {
-	t.Helper()
-	wanted := map[uuid.UUID]bool{}
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	got := []providers.Person{}
-	for person, err := range p.Directory().Persons(within(t, time.Minute)) {
-		if err != nil {
-			t.Fatal(err)
+	id := uuid.New()
+	t.Cleanup(func() {
+		if err := p.Accounts().DeleteGroups(after(t), []uuid.UUID{id}); err != nil {
+			t.Error(err)
 		}
-		if wanted[person.ID] {
-			got = append(got, person)
-		}
-	}
-	slices.SortFunc(got, func(a, b providers.Person) int { return byID(a.ID, b.ID) })
-	return got
+	})
+	return id, state.Attributes{"name": "g" + random(t)}
 }
 
-func looked(t testing.TB, a providers.Accounts, ids []uuid.UUID) []providers.Person {
-	t.Helper()
-	got, err := a.Lookup(within(t, time.Minute), ids)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.SortFunc(got, func(a, b providers.Person) int { return byID(a.ID, b.ID) })
-	return got
-}
-
-func testCreate(t *testing.T, s server) {
-	p := s.open(t, s.rw)
-	persons := made(t, p.Accounts(), 300)
-	ids := idsOf(persons)
-	want := seen(persons, false)
-	if diff := cmp.Diff(want, listed(t, p, ids)); diff != "" {
-		t.Errorf("listing (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(want, looked(t, p.Accounts(), append(slices.Clone(ids), uuid.New()))); diff != "" {
-		t.Errorf("lookup (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(want, listed(t, s.open(t, s.ro), ids)); diff != "" {
-		t.Errorf("listing by the read-only token (-want +got):\n%s", diff)
-	}
-	n := 0
-	for _, err := range p.Directory().Persons(within(t, time.Minute)) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n++; n == 3 {
-			break
-		}
-	}
-	if n != 3 {
-		t.Errorf("a listing that is left early gave %d persons, want 3", n)
-	}
-}
-
-func testRefusals(t *testing.T, s server) {
+// testReasons: the reason of a refusal says in words what is wrong, without a value.
+func testReasons(t *testing.T, s server) {
 	p := s.open(t, s.rw)
 	a := p.Accounts()
-	there := made(t, a, 2)
-	dead := made(t, a, 1)[0]
-	if err := a.Delete(t.Context(), []uuid.UUID{dead.ID}); err != nil {
-		t.Fatal(err)
+	there, dead := newPersons(t, p, 2), newPersons(t, p, 1)
+	group, at := newGroup(t, p)
+	_, groupErr := a.CreateObject(t.Context(), state.KindGroup, group, at)
+	for _, err := range []error{groupErr, a.Create(t.Context(), there), a.Create(t.Context(), dead), a.Delete(t.Context(), []uuid.UUID{dead[0].ID})} {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	group := providers.Group{ID: uuid.New(), Name: "g" + random(t)}
-	if err := createGroup(t, a, group); err != nil {
-		t.Fatal(err)
-	}
-	tests := map[string]struct {
+	for name, test := range map[string]struct {
 		spoil  func(*providers.NewPerson)
-		want   providers.Kind // alone
-		many   providers.Kind // in a batch
+		want   providers.Kind
 		reason string
 	}{
-		"bad mail":          {func(p *providers.NewPerson) { p.Mail = "secret no mail" }, providers.Refused, providers.Refused, "Self-auth refuses the e-mail address"},
-		"bad name":          {func(p *providers.NewPerson) { p.Name = "9secret" }, providers.Refused, providers.Refused, "Self-auth refuses the name"},
-		"bad display":       {func(p *providers.NewPerson) { p.Display = "secret\nline" }, providers.Refused, providers.Refused, "Self-auth refuses the display name"},
-		"name in use":       {func(p *providers.NewPerson) { p.Name = there[0].Name }, providers.Conflict, providers.Conflict, "an entry with this name exists already"},
-		"name of a group":   {func(p *providers.NewPerson) { p.Name = group.Name }, providers.Conflict, providers.Conflict, "an entry with this name exists already"},
-		"mail in use":       {func(p *providers.NewPerson) { p.Mail = there[1].Mail }, providers.Conflict, providers.Conflict, "an entry with this e-mail address exists already"},
-		"id of a person":    {func(p *providers.NewPerson) { p.ID = there[0].ID }, providers.Conflict, providers.Conflict, "the id exists already"},
-		"id of a group":     {func(p *providers.NewPerson) { p.ID = group.ID }, providers.Conflict, providers.Conflict, "the id exists already"},
-		"id of a deleted":   {func(p *providers.NewPerson) { p.ID = dead.ID }, providers.Burnt, providers.Conflict, "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"},
-		"more than 2 MiB":   {func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, providers.Refused, providers.Refused, "it is more than Self-auth takes in one request"},
-		"name and mail too": {func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, providers.Conflict, providers.Conflict, "an entry with this name and one with this e-mail address exist already"},
-	}
-	for name, test := range tests {
+		"bad mail":          {func(p *providers.NewPerson) { p.Mail = "secret no mail" }, providers.Refused, "Self-auth refuses the e-mail address"},
+		"bad name":          {func(p *providers.NewPerson) { p.Name = "9secret" }, providers.Refused, "Self-auth refuses the name"},
+		"bad display":       {func(p *providers.NewPerson) { p.Display = "secret\nline" }, providers.Refused, "Self-auth refuses the display name"},
+		"name in use":       {func(p *providers.NewPerson) { p.Name = there[0].Name }, providers.Conflict, "an entry with this name exists already"},
+		"name of a group":   {func(p *providers.NewPerson) { p.Name = at["name"] }, providers.Conflict, "an entry with this name exists already"},
+		"mail in use":       {func(p *providers.NewPerson) { p.Mail = there[1].Mail }, providers.Conflict, "an entry with this e-mail address exists already"},
+		"id of a person":    {func(p *providers.NewPerson) { p.ID = there[0].ID }, providers.Conflict, "the id exists already"},
+		"id of a deleted":   {func(p *providers.NewPerson) { p.ID = dead[0].ID }, providers.Burnt, "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"},
+		"more than 2 MiB":   {func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, providers.Refused, "it is more than Self-auth takes in one request"},
+		"name and mail too": {func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, providers.Conflict, "an entry with this name and one with this e-mail address exist already"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			persons := newPersons(t, 6)
-			test.spoil(&persons[4])
-			secrets := []string{"secret", s.rw, there[0].Name, there[1].Mail}
-			err := a.Create(t.Context(), persons)
-			wantKind(t, err, test.many, secrets...)
-			if got := looked(t, a, idsOf(persons[:4])); len(got) != 0 {
-				t.Errorf("%d persons were made of a batch that was refused", len(got))
-			}
-			err = a.Create(t.Context(), persons[4:5])
-			wantKind(t, err, test.want, secrets...)
+			person := providers.NewPerson{ID: uuid.New(), Name: "p" + random(t), Display: "P"}
+			test.spoil(&person)
+			err := a.Create(t.Context(), []providers.NewPerson{person})
+			wantKind(t, err, test.want, "secret", s.rw, there[0].Name, there[1].Mail)
 			if err, ok := err.(*providers.Error); !ok || err.Reason != test.reason {
 				t.Errorf("reason of %v, want %q", err, test.reason)
 			}
-			if err := a.Create(t.Context(), persons[:4]); err != nil {
-				t.Errorf("the others: %v", err)
-			}
 		})
-	}
-	twice := newPersons(t, 2)
-	twice[1].ID = twice[0].ID
-	wantKind(t, a.Create(t.Context(), twice), providers.Conflict)
-	if err := a.Create(t.Context(), nil); err != nil {
-		t.Errorf("create none: %v", err)
-	}
-}
-
-func testMany(t *testing.T, s server) {
-	p := s.open(t, s.rw)
-	a := p.Accounts()
-	for _, n := range []int{1, 2, filterIDs, filterIDs + 1, 300} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			persons, others := made(t, a, n), made(t, a, 2)
-			ids := append(idsOf(persons), uuid.New(), uuid.New()) // some are absent
-			check := func(what string, want []providers.Person) {
-				t.Helper()
-				if diff := cmp.Diff(want, looked(t, a, ids)); diff != "" {
-					t.Errorf("after %s (-want +got):\n%s", what, diff)
-				}
-				if diff := cmp.Diff(seen(others, false), listed(t, p, idsOf(others))); diff != "" {
-					t.Errorf("others after %s (-want +got):\n%s", what, diff)
-				}
-			}
-			for range 2 { // doing it again is fine
-				if err := a.Expire(t.Context(), ids); err != nil {
-					t.Fatal(err)
-				}
-				check("expire", seen(persons, true))
-			}
-			if diff := cmp.Diff(seen(persons, true), listed(t, p, ids)); diff != "" {
-				t.Errorf("listing after expire (-want +got):\n%s", diff)
-			}
-			for range 2 {
-				if err := a.Enable(t.Context(), ids); err != nil {
-					t.Fatal(err)
-				}
-				check("enable", seen(persons, false))
-			}
-			for range 2 {
-				if err := a.Delete(t.Context(), ids); err != nil {
-					t.Fatal(err)
-				}
-				check("delete", []providers.Person{})
-			}
-		})
-	}
-	if err := a.Expire(t.Context(), nil); err != nil {
-		t.Errorf("expire none: %v", err)
-	}
-	// A group among the ids is no person: its members stay as they are.
-	persons, other := made(t, a, 40), made(t, a, 1)
-	group := providers.Group{ID: uuid.New(), Name: "g" + random(t)}
-	if err := createGroup(t, a, group); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.AddMembers(t.Context(), group.ID, idsOf(other)); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Expire(t.Context(), append(idsOf(persons), group.ID)); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(seen(other, false), looked(t, a, idsOf(other))); diff != "" {
-		t.Errorf("member of a group whose id was among the persons (-want +got):\n%s", diff)
-	}
-	if err := a.Tidy(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantNoMarkers(t, p)
-}
-
-func wantNoMarkers(t *testing.T, p *Provider) {
-	t.Helper()
-	groups, err := p.Directory().Groups(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, g := range groups {
-		if strings.HasPrefix(g.Name, markerPrefix) {
-			t.Errorf("marker %s was left behind", g.Name)
-		}
-	}
-}
-
-func testGroups(t *testing.T, s server) {
-	p := s.open(t, s.rw)
-	a := p.Accounts()
-	ids := idsOf(made(t, a, 20))
-	slices.SortFunc(ids, byID)
-	g := providers.Group{ID: uuid.New(), Name: "g" + random(t), Description: "Ünï group"}
-	g.Members = []uuid.UUID(nil)
-	check := func(what string) {
-		t.Helper()
-		got, _, err := a.ReadObject(t.Context(), state.KindGroup, g.ID, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got["name"] != g.Name || got["description"] != g.Description {
-			t.Errorf("group after %s: %v, want %s, %s", what, got, g.Name, g.Description)
-		}
-		all, err := p.Directory().Groups(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		i, _ := slices.BinarySearchFunc(all, g.ID, func(g providers.Group, id uuid.UUID) int { return byID(g.ID, id) })
-		if i < len(all) {
-			all[i].Place = 0
-		}
-		if i == len(all) || !cmp.Equal(g, all[i]) {
-			t.Errorf("the listing has not the same group after %s", what)
-		}
-	}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(createGroup(t, a, g))
-	check("create")
-	must(a.AddMembers(t.Context(), g.ID, ids[:15]))
-	must(a.AddMembers(t.Context(), g.ID, ids[10:]))
-	must(a.AddMembers(t.Context(), g.ID, nil))
-	g.Members = ids
-	check("adding members")
-	wantKind(t, a.AddMembers(t.Context(), g.ID, []uuid.UUID{ids[0], uuid.New()}), providers.NotFound)
-	must(a.RemoveMembers(t.Context(), g.ID, append([]uuid.UUID{uuid.New()}, ids[5:]...)))
-	must(a.RemoveMembers(t.Context(), g.ID, ids[19:]))
-	g.Members = ids[:5]
-	check("removing members")
-	got, err := a.Members(t.Context(), g.ID, ids[3:8])
-	must(err)
-	if diff := cmp.Diff(ids[3:5], got); diff != "" {
-		t.Errorf("members (-want +got):\n%s", diff)
-	}
-	describe := func(text string) error {
-		return a.ChangeObject(t.Context(), state.KindGroup, g.ID, state.Attributes{"description": "?"}, state.Attributes{"description": text})
-	}
-	must(describe("another"))
-	g.Description = "another"
-	check("describe")
-	for range 2 {
-		must(describe(""))
-		g.Description = ""
-		check("purging the description")
-	}
-	wantKind(t, describe("two\nlines"), providers.Refused)
-
-	again := providers.Group{ID: g.ID, Name: "g" + random(t)}
-	must(createGroup(t, a, again)) // its id says that it is the same
-	wantKind(t, createGroup(t, a, providers.Group{ID: uuid.New(), Name: g.Name}), providers.Conflict)
-	must(a.DeleteObject(t.Context(), state.KindGroup, g.ID, nil))
-	wantKind(t, a.DeleteObject(t.Context(), state.KindGroup, g.ID, nil), providers.NotFound)
-	wantKind(t, createGroup(t, a, again), providers.Burnt)
-	wantKind(t, a.AddMembers(t.Context(), g.ID, ids[:1]), providers.NotFound)
-	wantKind(t, a.RemoveMembers(t.Context(), g.ID, ids[:1]), providers.NotFound)
-	wantKind(t, describe("x"), providers.NotFound)
-	_, err = a.Members(t.Context(), g.ID, ids)
-	wantKind(t, err, providers.NotFound)
-	if got, _, err := a.ReadObject(t.Context(), state.KindGroup, g.ID, ""); got != nil || err != nil {
-		t.Errorf("deleted group: %v, %v, want none", got, err)
-	}
-	if got, _, err := a.ReadObject(t.Context(), state.KindGroup, ids[0], ""); got != nil || err != nil {
-		t.Errorf("a person read as a group: %v, %v, want none", got, err)
-	}
-
-	all, err := p.Directory().Groups(t.Context())
-	must(err)
-	builtin := map[string]bool{}
-	for _, g := range all {
-		builtin[g.Name] = g.Builtin
-	}
-	for _, name := range []string{"idm_people_admins", "idm_all_persons"} {
-		if is, there := builtin[name]; there && !is {
-			t.Errorf("%s does not count as built in", name)
-		}
-	}
-	names, err := p.Directory().OtherNames(t.Context())
-	must(err)
-	for _, name := range []string{"operator_svc", "idm_admin", "anonymous"} {
-		if !slices.Contains(names, name) {
-			t.Errorf("other names lack %s: %v", name, names)
-		}
 	}
 }
 
@@ -390,6 +121,9 @@ func testWhoami(t *testing.T, s server) {
 		token  string
 		writes providers.WriteRight
 	}{{s.rw, providers.WriteYes}, {s.ro, providers.WriteNo}} {
+		if test.token == "" {
+			continue
+		}
 		id, err := s.open(t, " "+test.token+"\n").Whoami(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -406,7 +140,14 @@ func testWhoami(t *testing.T, s server) {
 }
 
 func testRights(t *testing.T, s server) {
-	person := made(t, s.open(t, s.rw).Accounts(), 1)
+	if s.idmAdmin == "" {
+		t.Skip("no service accounts can be made: SELF_AUTH_IDM_ADMIN_PASSWORD is not set")
+	}
+	all := s.open(t, s.rw)
+	person := newPersons(t, all, 1)
+	if err := all.Accounts().Create(t.Context(), person); err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		groups              []string
 		missing, unreadable []string
@@ -430,10 +171,17 @@ func testRights(t *testing.T, s server) {
 				t.Errorf("missing, unreadable (-want +got):\n%s", diff)
 			}
 			// What Whoami says is what the server does.
-			if sees := len(listed(t, p, idsOf(person))) == 1; sees == slices.Contains(test.unreadable, peopleAdmins) {
+			sees := false
+			for seen, err := range p.Directory().Persons(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				sees = sees || seen.ID == person[0].ID
+			}
+			if sees == slices.Contains(test.unreadable, peopleAdmins) {
 				t.Errorf("sees persons: %v, though unreadable is %v", sees, test.unreadable)
 			}
-			if err := p.Accounts().Create(t.Context(), newPersons(t, 1)); slices.Contains(test.missing, peopleAdmins) {
+			if err := p.Accounts().Create(t.Context(), newPersons(t, all, 1)); slices.Contains(test.missing, peopleAdmins) {
 				wantKind(t, err, providers.Denied, token)
 				if err != nil && !strings.Contains(err.Error(), peopleAdmins) {
 					t.Errorf("%q does not name the group that gives the right", err)
@@ -441,7 +189,8 @@ func testRights(t *testing.T, s server) {
 			} else if err != nil {
 				t.Error(err)
 			}
-			if err := createGroup(t, p.Accounts(), providers.Group{ID: uuid.New(), Name: "g" + random(t)}); slices.Contains(test.missing, groupAdmins) {
+			gid, at := newGroup(t, all)
+			if _, err := p.Accounts().CreateObject(t.Context(), state.KindGroup, gid, at); slices.Contains(test.missing, groupAdmins) {
 				wantKind(t, err, providers.Denied, token)
 			} else if err != nil {
 				t.Error(err)
@@ -451,7 +200,7 @@ func testRights(t *testing.T, s server) {
 			}
 		})
 	}
-	err := s.open(t, s.ro).Accounts().Create(t.Context(), newPersons(t, 1))
+	err := s.open(t, s.ro).Accounts().Create(t.Context(), newPersons(t, all, 1))
 	wantKind(t, err, providers.Denied, s.ro)
 	if err == nil || !strings.Contains(err.Error(), "the token may read only") {
 		t.Errorf("a write by the read-only token: %v", err)
@@ -463,14 +212,6 @@ func testConnections(t *testing.T, s server) {
 	_, err := s.open(t, wrong).Whoami(t.Context())
 	wantKind(t, err, providers.Unauthenticated, wrong)
 
-	past := time.Now().Add(-time.Hour).Unix()
-	expired := s.account(t, &past)
-	_, err = s.open(t, expired).Whoami(t.Context())
-	wantKind(t, err, providers.Unauthenticated, expired)
-	if err == nil || !strings.Contains(err.Error(), "the token expired on ") {
-		t.Errorf("expired token: %v", err)
-	}
-
 	p, err := Open(Options{URL: s.url, Token: s.rw})
 	if err != nil {
 		t.Fatal(err)
@@ -480,9 +221,15 @@ func testConnections(t *testing.T, s server) {
 	if err == nil || !strings.Contains(err.Error(), "SELF_AUTH_CA_FILE") {
 		t.Errorf("a certificate of an unknown authority: %v", err)
 	}
-}
 
-func createGroup(t *testing.T, a providers.Accounts, g providers.Group) error {
-	_, err := a.CreateObject(t.Context(), state.KindGroup, g.ID, state.Attributes{"name": g.Name, "description": g.Description})
-	return err
+	if s.idmAdmin == "" {
+		t.Skip("no service accounts can be made: SELF_AUTH_IDM_ADMIN_PASSWORD is not set")
+	}
+	past := time.Now().Add(-time.Hour).Unix()
+	expired := s.account(t, &past)
+	_, err = s.open(t, expired).Whoami(t.Context())
+	wantKind(t, err, providers.Unauthenticated, expired)
+	if err == nil || !strings.Contains(err.Error(), "the token expired on ") {
+		t.Errorf("expired token: %v", err)
+	}
 }

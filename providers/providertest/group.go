@@ -1,0 +1,335 @@
+package providertest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// group makes a group and returns its id.
+func (r *run) group(t testing.TB, a providers.Accounts, at state.Attributes) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	got, err := a.CreateObject(within(t), state.KindGroup, id, at)
+	must(t, "create group "+at["name"], err)
+	same(t, "id of the new group", id, got)
+	return id
+}
+
+// read is what an object is by its id.
+func read(t testing.TB, a providers.Accounts, kind state.Kind, id uuid.UUID) state.Attributes {
+	t.Helper()
+	at, got, err := a.ReadObject(within(t), kind, id, "")
+	must(t, "read an object", err)
+	same(t, "id of the object that was read", id, got)
+	return at
+}
+
+// listedGroup is a group in the listing; nil: it is not there. Its place is left out.
+func listedGroup(t testing.TB, d providers.Directory, id uuid.UUID) *providers.Group {
+	t.Helper()
+	all, err := d.Groups(within(t))
+	must(t, "list groups", err)
+	if !slices.IsSortedFunc(all, func(a, b providers.Group) int { return byID(a.ID, b.ID) }) {
+		t.Error("the listing of groups is not sorted by id")
+	}
+	i, there := slices.BinarySearchFunc(all, id, func(g providers.Group, id uuid.UUID) int { return byID(g.ID, id) })
+	if !there {
+		return nil
+	}
+	all[i].Place = 0
+	return &all[i]
+}
+
+func groups(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	want := state.Attributes{"name": r.name("group"), "description": "Ünï group"}
+	id := r.group(t, a, want)
+	check := func(what string, want state.Attributes) {
+		t.Helper()
+		same(t, "group after "+what, want, read(t, a, state.KindGroup, id))
+		same(t, "listed group after "+what, &providers.Group{ID: id, Name: want["name"], Description: want["description"]}, listedGroup(t, p.Directory(), id))
+	}
+	check("create", want)
+
+	// A stopped run may have made it: its id says that it is the same.
+	_, err := a.CreateObject(ctx, state.KindGroup, id, state.Attributes{"name": want["name"], "description": "another"})
+	must(t, "create it again", err)
+	_, err = a.CreateObject(ctx, state.KindGroup, id, state.Attributes{"name": r.name("again")})
+	must(t, "create it again under another name", err)
+	check("create again", want)
+
+	was := want
+	for _, step := range []struct {
+		what string
+		to   state.Attributes
+		want state.Attributes
+	}{
+		{"another description", state.Attributes{"description": "b"}, state.Attributes{"name": was["name"], "description": "b"}},
+		{"no description", state.Attributes{"description": ""}, state.Attributes{"name": was["name"]}},
+		{"no description again", state.Attributes{"description": ""}, state.Attributes{"name": was["name"]}},
+		{"another name", state.Attributes{"name": was["name"] + "-b"}, state.Attributes{"name": was["name"] + "-b"}},
+		{"undo", was, was},
+		{"nothing given", state.Attributes{}, was},
+		{"the same", was, was},
+		{"capitals, which the server lowers", state.Attributes{"name": strings.ToUpper(was["name"]) + ".C"}, state.Attributes{"name": was["name"] + ".c", "description": was["description"]}},
+		{"undo of that", was, was},
+	} {
+		now := read(t, a, state.KindGroup, id)
+		for range 2 { // the second time it is done already
+			must(t, "change to "+step.what, a.ChangeObject(ctx, state.KindGroup, id, now, step.to))
+			check("change to "+step.what, step.want)
+		}
+	}
+	a.Taken()
+	must(t, "change nothing", a.ChangeObject(ctx, state.KindGroup, id, was, was))
+	if calls, _ := a.Taken(); len(calls) != 0 {
+		t.Errorf("a change of nothing made %d calls, want none: %v", len(calls), calls)
+	}
+
+	must(t, "delete", a.DeleteObject(ctx, state.KindGroup, id, was))
+	same(t, "deleted group", nil, read(t, a, state.KindGroup, id))
+	same(t, "deleted group in the listing", nil, listedGroup(t, p.Directory(), id))
+	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindGroup, id, was), providers.NotFound)
+	_, err = a.CreateObject(ctx, state.KindGroup, id, was)
+	r.kind(t, "create with the id of a deleted group", err, providers.Burnt)
+	next := r.group(t, a, was) // its name is free at once
+	r.kind(t, "revive while the name is in use", a.Revive(ctx, []uuid.UUID{id}), providers.Conflict)
+	must(t, "delete the one with its name", a.DeleteObject(ctx, state.KindGroup, next, was))
+	must(t, "revive", a.Revive(ctx, []uuid.UUID{id}))
+	check("revive", was)
+}
+
+func groupRefusals(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	want := state.Attributes{"name": r.name("group"), "description": "d"}
+	id := r.group(t, a, want)
+	other := state.Attributes{"name": r.name("group")}
+	r.group(t, a, other)
+	person := r.made(t, a, 1)[0]
+	client := r.name("client")
+	_, err := a.CreateObject(ctx, state.KindClient, uuid.Nil, newClient(client, "public"))
+	must(t, "create a client", err)
+
+	for _, bad := range []struct {
+		what string
+		at   state.Attributes
+		kind providers.Kind
+	}{
+		{"the name of a group", state.Attributes{"name": other["name"]}, providers.Conflict},
+		{"the name of a group in capitals", state.Attributes{"name": strings.ToUpper(other["name"])}, providers.Conflict},
+		{"the name of a person", state.Attributes{"name": person.Name}, providers.Conflict},
+		{"the name of a client", state.Attributes{"name": client}, providers.Conflict},
+		{"the name of a built-in group", state.Attributes{"name": "idm_all_persons"}, providers.Conflict},
+		{"a name that begins with a digit", state.Attributes{"name": "9" + other["name"]}, providers.Refused},
+		{"a name with a blank", state.Attributes{"name": "secret name"}, providers.Refused},
+		{"a name of 65", state.Attributes{"name": strings.Repeat("x", 65)}, providers.Refused},
+		{"a name that is a UUID", state.Attributes{"name": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}, providers.Refused},
+		{"root", state.Attributes{"name": "root"}, providers.Refused},
+		{"a description of two lines", state.Attributes{"name": r.name("g"), "description": "secret\nline"}, providers.Refused},
+	} {
+		_, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), bad.at)
+		r.kind(t, "create with "+bad.what, err, bad.kind, "secret")
+		change := state.Attributes{"description": "changed"}
+		for k, v := range bad.at {
+			change[k] = v
+		}
+		r.kind(t, "change to "+bad.what, a.ChangeObject(ctx, state.KindGroup, id, want, change), bad.kind, "secret")
+		same(t, "group after "+bad.what, want, read(t, a, state.KindGroup, id))
+	}
+	_, err = a.CreateObject(ctx, state.KindGroup, person.ID, state.Attributes{"name": r.name("g")})
+	r.kind(t, "create with the id of a person", err, providers.Conflict)
+
+	absent := uuid.New()
+	same(t, "absent group", nil, read(t, a, state.KindGroup, absent))
+	same(t, "a person read as a group", nil, read(t, a, state.KindGroup, person.ID))
+	r.kind(t, "change an absent group", a.ChangeObject(ctx, state.KindGroup, absent, state.Attributes{}, other), providers.NotFound)
+	r.kind(t, "change a person as a group", a.ChangeObject(ctx, state.KindGroup, person.ID, state.Attributes{}, state.Attributes{"name": r.name("g")}), providers.NotFound)
+	r.kind(t, "delete an absent group", a.DeleteObject(ctx, state.KindGroup, absent, other), providers.NotFound)
+	r.kind(t, "delete a person as a group", a.DeleteObject(ctx, state.KindGroup, person.ID, other), providers.NotFound)
+	r.kind(t, "revive what never was", a.Revive(ctx, []uuid.UUID{absent}), providers.NotFound)
+	r.see(t, "person after all that", p, []providers.NewPerson{person}, false)
+}
+
+func members(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	ids := sorted(idsOf(r.made(t, a, 20)))
+	g := providers.Group{Name: r.name("group")}
+	g.ID = r.group(t, a, state.Attributes{"name": g.Name})
+	check := func(what string, want []uuid.UUID) {
+		t.Helper()
+		g.Members = want
+		same(t, "group after "+what, &g, listedGroup(t, p.Directory(), g.ID))
+		got, err := a.Members(ctx, g.ID, append(slices.Clone(ids), uuid.New()))
+		must(t, "members after "+what, err)
+		if !slices.Equal(want, got) {
+			t.Errorf("members after %s: %v, want %v", what, got, want)
+		}
+	}
+	check("create", nil)
+	must(t, "add 15", a.AddMembers(ctx, g.ID, ids[:15]))
+	check("adding 15", ids[:15])
+	for range 2 {
+		must(t, "add some that are in it", a.AddMembers(ctx, g.ID, ids[10:]))
+		check("adding some that are in it", ids)
+	}
+	must(t, "add none", a.AddMembers(ctx, g.ID, nil))
+	check("adding none", ids)
+	for range 2 {
+		must(t, "remove some, one of whom is nobody", a.RemoveMembers(ctx, g.ID, append([]uuid.UUID{uuid.New()}, ids[5:]...)))
+		check("removing some", ids[:5])
+	}
+	r.kind(t, "add somebody who is nobody", a.AddMembers(ctx, g.ID, []uuid.UUID{ids[9], uuid.New()}), providers.NotFound)
+	check("adding somebody who is nobody", ids[:5])
+	must(t, "undo", a.AddMembers(ctx, g.ID, ids[5:]))
+	check("undo", ids)
+	some, err := a.Members(ctx, g.ID, []uuid.UUID{ids[4], ids[2], uuid.New()})
+	must(t, "members of three", err)
+	same(t, "members of three", []uuid.UUID{ids[2], ids[4]}, some)
+	must(t, "remove all", a.RemoveMembers(ctx, g.ID, ids))
+	check("removing all", nil)
+
+	// A group in a group is a member as any other, and its members are none.
+	inner := r.group(t, a, state.Attributes{"name": r.name("group")})
+	must(t, "fill the inner group", a.AddMembers(ctx, inner, ids[:3]))
+	must(t, "add a group", a.AddMembers(ctx, g.ID, []uuid.UUID{inner}))
+	g.Members = []uuid.UUID{inner}
+	same(t, "group with a group in it", &g, listedGroup(t, p.Directory(), g.ID))
+	nested, err := a.Members(ctx, g.ID, ids)
+	must(t, "persons in a group that holds a group", err)
+	same(t, "persons in a group that holds a group", 0, len(nested))
+
+	// A member that is deleted leaves, and is back with the member.
+	must(t, "delete a member", a.Delete(ctx, ids[:1]))
+	left, err := a.Members(ctx, inner, ids)
+	must(t, "members after one was deleted", err)
+	same(t, "members after one was deleted", ids[1:3], left)
+	must(t, "revive the member", a.Revive(ctx, ids[:1]))
+	left, err = a.Members(ctx, inner, ids)
+	must(t, "members after one was revived", err)
+	same(t, "members after one was revived", ids[:3], left)
+
+	absent := uuid.New()
+	r.kind(t, "add to an absent group", a.AddMembers(ctx, absent, ids[:1]), providers.NotFound)
+	r.kind(t, "remove from an absent group", a.RemoveMembers(ctx, absent, ids[:1]), providers.NotFound)
+	_, err = a.Members(ctx, absent, ids)
+	r.kind(t, "members of an absent group", err, providers.NotFound)
+}
+
+// strangers are members that a change of the group takes out, or with from and to exchanged puts back.
+func strangers(t *testing.T, r *run) {
+	a, ctx := r.open(t).Accounts(), within(t)
+	ids := sorted(idsOf(r.made(t, a, 4)))
+	was := state.Attributes{"name": r.name("group")}
+	id := r.group(t, a, was)
+	must(t, "add members", a.AddMembers(ctx, id, ids))
+	text, err := json.Marshal(ids[1:])
+	must(t, "encode", err)
+	with, without := state.Attributes{"name": was["name"], "strangers": string(text)}, state.Attributes{"name": was["name"] + "-b", "strangers": ""}
+	check := func(what, name string, want []uuid.UUID) {
+		t.Helper()
+		got, err := a.Members(ctx, id, ids)
+		must(t, "members", err)
+		same(t, "members after "+what, want, got)
+		same(t, "group after "+what, state.Attributes{"name": name}, read(t, a, state.KindGroup, id))
+	}
+	for range 2 {
+		must(t, "take strangers out", a.ChangeObject(ctx, state.KindGroup, id, with, without))
+		check("taking strangers out", without["name"], ids[:1])
+	}
+	for range 2 {
+		must(t, "put them back", a.ChangeObject(ctx, state.KindGroup, id, without, with))
+		check("putting them back", with["name"], ids)
+	}
+	must(t, "change nothing of them", a.ChangeObject(ctx, state.KindGroup, id, with, was))
+	check("a change that does not speak of them", was["name"], ids)
+}
+
+// places: the listing tells in which order groups were created.
+func places(t *testing.T, r *run) {
+	p := r.open(t)
+	a := p.Accounts()
+	base := r.name("place")
+	var made []uuid.UUID
+	for _, end := range []string{"c", "a", "b", "d"} {
+		made = append(made, r.group(t, a, state.Attributes{"name": base + end}))
+	}
+	must(t, "rename the first", a.ChangeObject(within(t), state.KindGroup, made[0], state.Attributes{"name": base + "c"}, state.Attributes{"name": base + "z"}))
+	all, err := p.Directory().Groups(within(t))
+	must(t, "list groups", err)
+	place := map[uuid.UUID]int{}
+	seen := map[int]bool{}
+	for _, g := range all {
+		if seen[g.Place] {
+			t.Errorf("place %d is that of two groups, want each once", g.Place)
+		}
+		place[g.ID], seen[g.Place] = g.Place, true
+		if g.Name == "idm_all_persons" && !g.Builtin {
+			t.Error("idm_all_persons does not count as built in")
+		}
+	}
+	for i := 1; i < len(made); i++ {
+		if place[made[i-1]] >= place[made[i]] {
+			t.Errorf("group %d has place %d and group %d, made after it, has %d; want the order of creation", i, place[made[i-1]], i+1, place[made[i]])
+		}
+	}
+}
+
+// foreignGroup: of a group that somebody else has made only what is given changes.
+func foreignGroup(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	ids := sorted(idsOf(r.made(t, a, 2)))
+	id, name := uuid.New(), r.name("foreign")
+	path := "/v1/group/" + id.String()
+	r.do(t, http.MethodPost, "/v1/group", entry{attributes{"uuid": {id.String()}, "name": {name}, "description": {"theirs"}, "mail": {name + "@corp.example"},
+		"entry_managed_by": {"idm_admins"}, "member": {ids[0].String(), ids[1].String()}}})
+	was := state.Attributes{"name": name, "description": "theirs"}
+	same(t, "foreign group", was, read(t, a, state.KindGroup, id))
+	same(t, "foreign group in the listing", &providers.Group{ID: id, Name: name, Description: "theirs", Members: ids}, listedGroup(t, p.Directory(), id))
+	before := r.entry(t, path)
+	must(t, "change it", a.ChangeObject(ctx, state.KindGroup, id, was, state.Attributes{"description": "ours"}))
+	want := attributes{}
+	for k, v := range before {
+		want[k] = v
+	}
+	want["description"] = []string{"ours"}
+	same(t, "the whole entry after the change", want, r.entry(t, path))
+	must(t, "undo", a.ChangeObject(ctx, state.KindGroup, id, state.Attributes{"description": "ours"}, state.Attributes{"description": "theirs"}))
+	same(t, "the whole entry after undoing it", before, r.entry(t, path))
+}
+
+// deletedGroups: groups go together, absent ones are fine, persons among them stay, and so do members.
+func deletedGroups(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	person := r.made(t, a, 1)
+	ids := []uuid.UUID{uuid.New(), person[0].ID}
+	for range 33 {
+		ids = append(ids, r.group(t, a, state.Attributes{"name": r.name("group")}))
+	}
+	stays := r.group(t, a, state.Attributes{"name": r.name("group")})
+	must(t, "fill a group", a.AddMembers(ctx, ids[5], idsOf(person)))
+	must(t, "fill the one that stays", a.AddMembers(ctx, stays, append(idsOf(person), ids[6])))
+	for range 2 {
+		must(t, "delete groups together", a.DeleteGroups(ctx, ids))
+		for _, id := range ids[2:] {
+			same(t, "deleted group", nil, read(t, a, state.KindGroup, id))
+		}
+	}
+	must(t, "delete no groups", a.DeleteGroups(ctx, nil))
+	r.see(t, "person among deleted groups", p, person, false)
+	if g := listedGroup(t, p.Directory(), stays); g == nil || !slices.Equal(g.Members, idsOf(person)) {
+		t.Errorf("the group that stays: %+v, want it with its one person", g)
+	}
+}

@@ -1,0 +1,217 @@
+package providertest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// world is something of each kind.
+type world struct {
+	list   []providers.NewPerson
+	dead   uuid.UUID // a deleted person
+	group  uuid.UUID // with all persons as members, and a policy
+	is     state.Attributes
+	policy state.Attributes
+	client uuid.UUID
+	app    state.Attributes
+}
+
+func (r *run) world(t testing.TB, p Provider) *world {
+	t.Helper()
+	a, ctx := p.Accounts(), within(t)
+	w := &world{list: r.made(t, a, 40), is: state.Attributes{"name": r.name("group"), "description": "d"}, policy: state.Attributes{"privilege_expiry": "60"}}
+	dead := r.made(t, a, 1)
+	w.dead = dead[0].ID
+	must(t, "delete one", a.Delete(ctx, idsOf(dead)))
+	w.group = r.group(t, a, w.is)
+	must(t, "add members", a.AddMembers(ctx, w.group, idsOf(w.list)))
+	_, err := a.CreateObject(ctx, state.KindPolicy, w.group, nil)
+	must(t, "enable a policy", err)
+	must(t, "set it", a.ChangeObject(ctx, state.KindPolicy, w.group, nil, w.policy))
+	w.app = plainClient(r.name("client"), "confidential")
+	w.client = r.client(t, a, w.app["name"], "confidential")
+	return w
+}
+
+// unchanged wants the world to be as it was made.
+func (r *run) unchanged(t testing.TB, p Provider, w *world) {
+	t.Helper()
+	r.see(t, "persons after all that was not allowed", p, w.list, false)
+	r.recycled(t, p, w.dead, true)
+	same(t, "group after all that was not allowed", &providers.Group{ID: w.group, Name: w.is["name"], Description: w.is["description"], Members: sorted(idsOf(w.list)), Policy: w.policy}, listedGroup(t, p.Directory(), w.group))
+	checkClient(t, p, "all that was not allowed", w.client, w.app["name"], w.app)
+}
+
+// attempt is a call that a right is needed for.
+type attempt struct {
+	what string
+	do   func() error
+}
+
+// onPersons, onGroups and onOthers are all writes, each of something that is there or could be made.
+func (r *run) onPersons(t testing.TB, a providers.Accounts, w *world) (list []attempt) {
+	ctx := within(t)
+	list = []attempt{
+		{"create a person", func() error { return a.Create(ctx, r.newPersons(1)) }},
+		{"create three persons", func() error { return a.Create(ctx, r.newPersons(3)) }},
+		{"readdress", func() error { return a.Readdress(ctx, w.list[0].ID, []string{r.name("m") + "@corp.example"}) }},
+	}
+	for _, n := range []int{1, 40} {
+		ids := idsOf(w.list[:n])
+		list = append(list, attempt{fmt.Sprintf("expire %d", n), func() error { return a.Expire(ctx, ids) }},
+			attempt{fmt.Sprintf("enable %d", n), func() error { return a.Enable(ctx, ids) }},
+			attempt{fmt.Sprintf("delete %d", n), func() error { return a.Delete(ctx, ids) }})
+	}
+	return list
+}
+
+func (r *run) onGroups(t testing.TB, a providers.Accounts, w *world) []attempt {
+	ctx, ids := within(t), idsOf(w.list)
+	return []attempt{
+		{"create a group", func() error {
+			_, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), state.Attributes{"name": r.name("g")})
+			return err
+		}},
+		{"change a group", func() error {
+			return a.ChangeObject(ctx, state.KindGroup, w.group, w.is, state.Attributes{"description": "x"})
+		}},
+		{"add members", func() error { return a.AddMembers(ctx, w.group, ids) }},
+		{"remove members", func() error { return a.RemoveMembers(ctx, w.group, ids) }},
+		{"delete a group", func() error { return a.DeleteObject(ctx, state.KindGroup, w.group, w.is) }},
+		{"delete groups", func() error { return a.DeleteGroups(ctx, []uuid.UUID{w.group}) }},
+	}
+}
+
+func (r *run) onOthers(t testing.TB, a providers.Accounts, w *world) []attempt {
+	ctx := within(t)
+	return []attempt{
+		{"enable a policy", func() error { _, err := a.CreateObject(ctx, state.KindPolicy, w.group, nil); return err }},
+		{"change a policy", func() error {
+			return a.ChangeObject(ctx, state.KindPolicy, w.group, w.policy, state.Attributes{"privilege_expiry": "61"})
+		}},
+		{"disable a policy", func() error { return a.DeleteObject(ctx, state.KindPolicy, w.group, w.policy) }},
+		{"create a client", func() error {
+			_, err := a.CreateObject(ctx, state.KindClient, uuid.Nil, newClient(r.name("client"), "public"))
+			return err
+		}},
+		{"change a client", func() error {
+			return a.ChangeObject(ctx, state.KindClient, w.client, w.app, state.Attributes{"display_name": "x"})
+		}},
+		{"change a client's maps", func() error {
+			return a.ChangeObject(ctx, state.KindClient, w.client, w.app, state.Attributes{"scope_maps": text(map[string][]string{w.group.String(): {"openid"}})})
+		}},
+		{"delete a client", func() error { return a.DeleteObject(ctx, state.KindClient, w.client, w.app) }},
+		{"revive", func() error { return a.Revive(ctx, []uuid.UUID{w.dead}) }},
+	}
+}
+
+// readOnly: such a token reads all, and writes nothing.
+func readOnly(t *testing.T, r *run) {
+	if r.Tokens.ReadOnly == "" {
+		t.Skip("there is no token that may only read")
+	}
+	all := r.open(t)
+	w := r.world(t, all)
+	p := r.Open(t, r.Tokens.ReadOnly, r.name("own"))
+	a := p.Accounts()
+	r.unchanged(t, p, w)
+	for _, c := range slices.Concat(r.onPersons(t, a, w), r.onGroups(t, a, w), r.onOthers(t, a, w)) {
+		r.kind(t, c.what+" with a token that may only read", c.do(), providers.Denied)
+	}
+	r.unchanged(t, all, w)
+}
+
+// lacking: what an account may not see looks to it as if it were not there. So Whoami tells which rights it lacks, for
+// absence to be judged by; and no write that needs one of them says that it was done.
+func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
+	if token == "" {
+		t.Skip("there is no such token")
+	}
+	all := r.open(t)
+	w := r.world(t, all)
+	p := r.Open(t, token, r.name("own"))
+	a, ctx := p.Accounts(), within(t)
+	who, err := p.Whoami(ctx)
+	must(t, "whoami", err)
+	has := map[string]bool{"idm_people_admins": overPersons, "idm_group_admins": overGroups, "idm_account_policy_admins": false, "idm_oauth2_admins": false, "idm_recycle_bin_admins": false}
+	var lacks []string
+	for group, want := range has {
+		if got := who.In(group); got != want {
+			t.Errorf("whoami says that the account is in %s: %v, want %v", group, got, want)
+		}
+		if !want && (group == "idm_people_admins" || group == "idm_group_admins") {
+			lacks = append(lacks, group)
+		}
+	}
+	slices.Sort(lacks)
+	for what, got := range map[string][]string{"to write": who.Missing, "to read": who.Unreadable} {
+		got = slices.Sorted(slices.Values(got))
+		if !slices.Equal(got, lacks) {
+			t.Errorf("whoami says that the account lacks %v %s, want %v", got, what, lacks)
+		}
+	}
+	fails := func(list []attempt) {
+		t.Helper()
+		for _, c := range list {
+			err := c.do()
+			if k := providers.KindOf(err); k != providers.Denied && k != providers.NotFound && !r.known(t, c.what+" without the right", err) {
+				t.Errorf("%s without the right: %v, want it denied or not found", c.what, err)
+			}
+		}
+	}
+	// seen are readings: they show what is there, or nothing.
+	seen := func(what string, got int, want int, err error) {
+		t.Helper()
+		if k := providers.KindOf(err); err != nil && k != providers.Denied && k != providers.NotFound {
+			t.Errorf("%s: %v, want no error, or it denied or not found", what, err)
+		}
+		if err == nil && got != want {
+			t.Errorf("%s: %d of the run's, want %d", what, got, want)
+		}
+	}
+	count := func(yes bool, n int) int {
+		if yes {
+			return n
+		}
+		return 0
+	}
+	list, err := a.Lookup(ctx, idsOf(w.list))
+	seen("look up persons", len(list), count(overPersons, len(w.list)), err)
+	got, err := a.Members(ctx, w.group, idsOf(w.list))
+	seen("members of a group", len(got), count(overGroups, len(w.list)), err)
+	at, _, err := a.ReadObject(ctx, state.KindGroup, w.group, "")
+	seen("read a group", count(at != nil, 1), count(overGroups, 1), err)
+	at, _, err = a.ReadObject(ctx, state.KindClient, w.client, "")
+	seen("read a client", count(at != nil, 1), 0, err)
+	groups, err := p.Directory().Groups(ctx)
+	seen("list groups", count(slices.ContainsFunc(groups, func(g providers.Group) bool { return g.ID == w.group }), 1), count(overGroups, 1), err)
+	clients, err := p.Directory().Clients(ctx)
+	seen("list clients", len(clients), 0, err)
+	dead, err := p.Directory().Recycled(ctx)
+	seen("list what was deleted", len(dead), 0, err)
+	if _, err := p.Directory().OtherNames(ctx); err != nil {
+		t.Errorf("other names: %v, want those that the account may see and no error", err)
+	}
+	if overPersons {
+		r.see(t, "persons, with the right over them alone", p, w.list, false)
+		must(t, "expire with the right over persons alone", a.Expire(ctx, idsOf(w.list[:2])))
+		must(t, "enable with the right over persons alone", a.Enable(ctx, idsOf(w.list[:2])))
+	} else {
+		fails(r.onPersons(t, a, w))
+	}
+	if overGroups {
+		must(t, "change with the right over groups alone", a.ChangeObject(ctx, state.KindGroup, w.group, w.is, state.Attributes{"description": "x"}))
+		must(t, "undo with the right over groups alone", a.ChangeObject(ctx, state.KindGroup, w.group, state.Attributes{"description": "x"}, w.is))
+		must(t, "add members with the right over groups alone", a.AddMembers(ctx, w.group, idsOf(w.list[:2])))
+	} else {
+		fails(r.onGroups(t, a, w))
+	}
+	fails(r.onOthers(t, a, w))
+	r.unchanged(t, all, w)
+}
