@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -143,11 +144,12 @@ func attestation(t *testing.T, r *run) {
 	const name = "webauthn_attestation_ca_list"
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, "make a key", err)
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Keys"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Keys"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
 	certificate, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
 	must(t, "make a certificate", err)
-	value := fmt.Sprintf(`{"cas":{"a2V5cw":{"aaguids":{"a0000000-0000-4000-8000-000000000001":{"en":"Key","localised":{}}},"blanket_allow":false,"ca":%q}}}`,
-		base64.RawURLEncoding.EncodeToString(certificate))
+	sum := sha256.Sum256(certificate)
+	value := fmt.Sprintf(`{"cas":{%q:{"aaguids":{"a0000000-0000-4000-8000-000000000001":{"en":"Key","localised":{}}},"blanket_allow":false,"ca":%q}}}`,
+		base64.RawURLEncoding.EncodeToString(sum[:]), base64.RawURLEncoding.EncodeToString(certificate))
 	id := r.group(t, a, state.Attributes{"name": r.name("policy")})
 	_, err = a.CreateObject(ctx, state.KindPolicy, id, nil)
 	must(t, "enable", err)
