@@ -40,11 +40,10 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 			continue
 		case !t.Live():
 			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", g.Address, tenantAway(t)))
-			if r.has && !r.Deleted {
-				p.groupID[g.Address], p.dormants[r.ID] = r.ID, true
-			}
+			p.keepAsItIs(g.Address, r)
 			continue
 		case t.taken, t.blocked:
+			p.keepAsItIs(g.Address, r)
 			continue
 		case r.has && r.Paused && r.Deleted:
 			p.paused(g.Address, r.Object, true)
@@ -59,6 +58,13 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 		p.add(c, g.Pos)
 	}
 	p.adoptedOrder(bySlug)
+}
+
+// keepAsItIs keeps a group of ours that is not looked at, with its policy and its places in clients' maps.
+func (p *objectPlanner) keepAsItIs(a state.Address, r groupRecord) {
+	if r.has && !r.Deleted {
+		p.groupID[a], p.dormants[r.ID] = r.ID, true
+	}
 }
 
 type groupRecord struct {

@@ -58,7 +58,7 @@ func TestImportDirections(t *testing.T) {
 		"github.com/hashicorp/hcl/v2/hcl":   {"config"},
 		"github.com/hashicorp/hcl/v2/json":  {"config"},
 		"github.com/hashicorp/hcl/v2/gohcl": {"config"},
-		"net/http":                          {"providers/selfauth", "internal/selfauthd", "internal/scratchpg", "internal/bench"},
+		"net/http":                          {"providers/selfauth", "providers/providertest", "internal/selfauthd", "internal/scratchpg", "internal/bench"},
 	}
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "anthill/")

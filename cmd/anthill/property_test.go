@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -158,11 +159,21 @@ func (w *world) snapshot() string {
 		w.t.Fatal(err)
 	}
 	for _, c := range clients {
-		text := fmt.Sprint(c.Attributes)
-		for id, name := range names {
-			text = strings.ReplaceAll(text, id, name)
+		for k, v := range c.Attributes {
+			for id, name := range names {
+				v = strings.ReplaceAll(v, id, name)
+			}
+			var value any
+			if json.Unmarshal([]byte(v), &value) == nil { // sorted by name, not by id
+				b, err := json.Marshal(value)
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				v = string(b)
+			}
+			c.Attributes[k] = v
 		}
-		lines = append(lines, "client "+text)
+		lines = append(lines, fmt.Sprint("client ", c.Attributes))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")

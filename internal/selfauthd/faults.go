@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ import (
 type Faults struct {
 	Seed uint64
 
+	stopped  atomic.Bool
 	chances  map[string]float64
 	from, to time.Duration // latency
 	restarts map[uint64]bool
@@ -116,8 +118,11 @@ type drawn struct {
 	dice                                                              *rand.Rand
 }
 
+// Stop ends all faults.
+func (f *Faults) Stop() { f.stopped.Store(true) }
+
 func (f *Faults) draw(n uint64) (d drawn) {
-	if f == nil {
+	if f == nil || f.stopped.Load() {
 		return d
 	}
 	d.dice = rand.New(rand.NewPCG(f.Seed, n)) //nolint:gosec // chances, no secrets

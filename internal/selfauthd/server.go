@@ -424,8 +424,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{s: s, store: s.store, w: w, r: r, vars: vars, route: route}
 	f := s.o.Faults.draw(s.count.Add(1))
 	value, err := q.faulty(f)
-	if f.dropAfter && err == nil && route.writes || s.o.After != nil && s.o.After(r) {
-		panic(http.ErrAbortHandler)
+	if err == nil {
+		drop := s.o.After != nil && s.o.After(r)
+		if drop || f.dropAfter && route.writes {
+			panic(http.ErrAbortHandler)
+		}
 	}
 	q.answer(value, err)
 }
