@@ -297,6 +297,14 @@ func foreignGroup(t *testing.T, r *run) {
 	was := state.Attributes{"name": name, "description": "theirs"}
 	same(t, "foreign group", was, read(t, a, state.KindGroup, id))
 	same(t, "foreign group in the listing", &providers.Group{ID: id, Name: name, Description: "theirs", Members: ids}, listedGroup(t, p.Directory(), id))
+	byName, got, err := a.ReadObject(ctx, state.KindGroup, uuid.Nil, name)
+	must(t, "read by name", err)
+	if (byName == nil || got != id) && !r.known(t, "read a group by name", byName) {
+		t.Errorf("foreign group read by its name: %v with id %s, want %v with %s", byName, got, was, id)
+	}
+	person := r.newPersons(1)
+	person[0].Mail = name + "@corp.example"
+	r.kind(t, "create a person with the group's address", a.Create(ctx, person), providers.Conflict, person[0].Mail)
 	before := r.entry(t, path)
 	must(t, "change it", a.ChangeObject(ctx, state.KindGroup, id, was, state.Attributes{"description": "ours"}))
 	want := attributes{}

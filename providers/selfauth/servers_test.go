@@ -151,6 +151,7 @@ const silent = "persons whom the account may not see count as absent"
 func (s server) suite(t *testing.T) providertest.Server {
 	t.Helper()
 	known := map[string]string{
+		"read a group by name":            "a group is read by its id alone",
 		"two at once":                     "a client has one marker group for all of its calls",
 		"webauthn_attestation_ca_list":    "Self-auth shows the names of devices in place of the list",
 		"delete groups without the right": silent,
