@@ -3,7 +3,6 @@ package providertest
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -272,8 +271,8 @@ func foreignClient(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	name := r.name("foreign")
 	path := "/v1/oauth2/" + name
-	r.do(t, http.MethodPost, "/v1/oauth2/_public", entry{attributes{"name": {name}, "displayname": {"Theirs"}, "oauth2_rs_origin_landing": {"https://theirs.example"}, "oauth2_strict_redirect_uri": {"true"}}})
-	r.do(t, http.MethodPatch, path, entry{attributes{"oauth2_allow_localhost_redirect": {"true"}, "oauth2_rs_origin": {"https://theirs.example/cb", "https://also.example/cb"}}})
+	r.do(t, "POST", "/v1/oauth2/_public", entry{attributes{"name": {name}, "displayname": {"Theirs"}, "oauth2_rs_origin_landing": {"https://theirs.example"}, "oauth2_strict_redirect_uri": {"true"}}})
+	r.do(t, "PATCH", path, entry{attributes{"oauth2_allow_localhost_redirect": {"true"}, "oauth2_rs_origin": {"https://theirs.example/cb", "https://also.example/cb"}}})
 	want := plainClient(name, "public")
 	want["display_name"], want["landing_url"], want["redirect_urls"] = "Theirs", "https://theirs.example/", `["https://also.example/cb","https://theirs.example/cb"]`
 	at, id, err := a.ReadObject(ctx, state.KindClient, uuid.Nil, name)
@@ -300,7 +299,7 @@ func revivedClient(t *testing.T, r *run) {
 		must(t, "set", a.ChangeObject(ctx, state.KindClient, id, plainClient(name, kind), state.Attributes{"redirect_urls": `["https://app.example/cb"]`, "prefer_short_names": "true",
 			"scope_maps": text(map[string][]string{group.String(): {"openid"}}), "claim_maps": text(map[string]any{"c": claimMap("csv", map[string][]string{group.String(): {"v"}})})}))
 		was := read(t, a, state.KindClient, id)
-		secret := func() string { return string(r.do(t, http.MethodGet, "/v1/oauth2/"+name+"/_basic_secret", nil)) }
+		secret := func() string { return string(r.do(t, "GET", "/v1/oauth2/"+name+"/_basic_secret", nil)) }
 		before := secret()
 		if (kind == "public") != (before == "null") {
 			t.Errorf("a %s client's secret has %d bytes; want one for confidential clients alone", kind, len(before))

@@ -2,7 +2,6 @@ package providertest
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -292,7 +291,7 @@ func foreignGroup(t *testing.T, r *run) {
 	ids := sorted(idsOf(r.made(t, a, 2)))
 	id, name := uuid.New(), r.name("foreign")
 	path := "/v1/group/" + id.String()
-	r.do(t, http.MethodPost, "/v1/group", entry{attributes{"uuid": {id.String()}, "name": {name}, "description": {"theirs"}, "mail": {name + "@corp.example"},
+	r.do(t, "POST", "/v1/group", entry{attributes{"uuid": {id.String()}, "name": {name}, "description": {"theirs"}, "mail": {name + "@corp.example"},
 		"entry_managed_by": {"idm_admins"}, "member": {ids[0].String(), ids[1].String()}}})
 	was := state.Attributes{"name": name, "description": "theirs"}
 	same(t, "foreign group", was, read(t, a, state.KindGroup, id))

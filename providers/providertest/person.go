@@ -2,7 +2,6 @@ package providertest
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -196,7 +195,7 @@ func expiredPersons(t *testing.T, r *run) {
 	}
 	// Somebody else's expiry: to come it is none yet, past it is one; both go.
 	set := func(at time.Time) {
-		r.do(t, http.MethodPatch, "/v1/person/"+ids[0].String(), entry{attributes{"account_expire": {at.UTC().Format(time.RFC3339)}}})
+		r.do(t, "PATCH", "/v1/person/"+ids[0].String(), entry{attributes{"account_expire": {at.UTC().Format(time.RFC3339)}}})
 	}
 	set(time.Now().Add(48 * time.Hour))
 	r.see(t, "person who is to expire", p, list[:1], false)
@@ -314,8 +313,8 @@ func foreignPerson(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	id, name := uuid.New(), r.name("foreign")
 	path := "/v1/person/" + id.String()
-	r.do(t, http.MethodPost, "/v1/person", entry{attributes{"uuid": {id.String()}, "name": {name}, "displayname": {" Theirs "}, "mail": {"z." + name + "@corp.example", "a." + name + "@corp.example"}}})
-	r.do(t, http.MethodPatch, path, entry{attributes{"legalname": {"Their Name"}, "account_valid_from": {"2020-01-01T00:00:00Z"}}})
+	r.do(t, "POST", "/v1/person", entry{attributes{"uuid": {id.String()}, "name": {name}, "displayname": {" Theirs "}, "mail": {"z." + name + "@corp.example", "a." + name + "@corp.example"}}})
+	r.do(t, "PATCH", path, entry{attributes{"legalname": {"Their Name"}, "account_valid_from": {"2020-01-01T00:00:00Z"}}})
 	want := []providers.Person{{ID: id, Name: name, Display: " Theirs ", Mails: []string{"z." + name + "@corp.example", "a." + name + "@corp.example"}}}
 	same(t, "foreign person, looked up", want, found(t, p, []uuid.UUID{id}))
 	same(t, "foreign person, listed", want, listed(t, p, []uuid.UUID{id}))

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"net/http"
 	"testing"
 	"time"
 
@@ -115,7 +114,7 @@ func policyRefusals(t *testing.T, r *run) {
 		same(t, "policy after "+name+" = "+bad, was, read(t, a, state.KindPolicy, id))
 	}
 	// What others have set is read, and stays.
-	r.do(t, http.MethodPut, "/v1/group/"+id.String()+"/_attr/authsession_expiry", []string{"77"})
+	r.do(t, "PUT", "/v1/group/"+id.String()+"/_attr/authsession_expiry", []string{"77"})
 	must(t, "change one value", a.ChangeObject(ctx, state.KindPolicy, id, was, state.Attributes{"limit_search_max_results": "8"}))
 	same(t, "policy with a value of somebody else", state.Attributes{"auth_password_minimum_length": "12", "limit_search_max_results": "8", "authsession_expiry": "77"}, read(t, a, state.KindPolicy, id))
 

@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -144,11 +143,13 @@ func within(t testing.TB) context.Context {
 func (r *run) do(t testing.TB, method, path string, in any) []byte {
 	t.Helper()
 	status, answer, err := r.Do(within(t), r.Tokens.ReadWrite, method, path, in)
-	if err != nil || status != http.StatusOK {
+	if err != nil || status != fine {
 		t.Fatalf("%s %s beside the provider: status %d, %s, %v; want 200", method, path, status, answer, err)
 	}
 	return answer
 }
+
+const fine = 200 // the status of every answer that is none of an error
 
 // attributes are those of an entry as /v1 shows them.
 type attributes map[string][]string
@@ -161,7 +162,7 @@ type entry struct {
 func (r *run) entry(t testing.TB, path string) attributes {
 	t.Helper()
 	var e *entry
-	if answer := r.do(t, http.MethodGet, path, nil); json.Unmarshal(answer, &e) != nil {
+	if answer := r.do(t, "GET", path, nil); json.Unmarshal(answer, &e) != nil {
 		t.Fatalf("GET %s beside the provider: %s; want an entry", path, answer)
 	}
 	if e == nil {
@@ -224,14 +225,14 @@ func (r *run) cleanUp(t testing.TB) {
 	defer cancel()
 	do := func(method, path string, in any) []byte {
 		status, answer, err := r.Do(ctx, r.Tokens.ReadWrite, method, path, in)
-		if err != nil || status != http.StatusOK {
+		if err != nil || status != fine {
 			t.Errorf("clean up: %s %s: status %d, %s, %v; want 200", method, path, status, answer, err)
 		}
 		return answer
 	}
 	left := func(path string) (names, ids []string) {
 		var entries []entry
-		if answer := do(http.MethodGet, path, nil); json.Unmarshal(answer, &entries) != nil {
+		if answer := do("GET", path, nil); json.Unmarshal(answer, &entries) != nil {
 			t.Errorf("clean up: GET %s: %s; want entries", path, answer)
 		}
 		for _, e := range entries {
@@ -245,17 +246,17 @@ func (r *run) cleanUp(t testing.TB) {
 	const people, crowds, apps = "/v1/person", "/v1/group", "/v1/oauth2"
 	names, _ := left(apps)
 	for _, n := range names {
-		do(http.MethodDelete, apps+"/"+n, nil)
+		do("DELETE", apps+"/"+n, nil)
 	}
 	if _, ids := left(people); len(ids) > 0 {
 		sweep := uuid.NewString()
-		do(http.MethodPost, crowds, entry{attributes{"uuid": {sweep}, "name": {r.name("sweep")}, "member": ids}})
-		do(http.MethodPost, "/v1/raw/delete", map[string]any{"filter": map[string]any{"and": []any{
+		do("POST", crowds, entry{attributes{"uuid": {sweep}, "name": {r.name("sweep")}, "member": ids}})
+		do("POST", "/v1/raw/delete", map[string]any{"filter": map[string]any{"and": []any{
 			map[string]any{"eq": []string{"class", "person"}}, map[string]any{"eq": []string{"memberof", sweep}}}}})
 	}
 	_, ids := left(crowds)
 	for _, id := range ids {
-		do(http.MethodDelete, crowds+"/"+id, nil)
+		do("DELETE", crowds+"/"+id, nil)
 	}
 	for _, path := range []string{apps, people, crowds} {
 		if names, _ := left(path); len(names) > 0 {
