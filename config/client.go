@@ -39,9 +39,9 @@ func (e *evaluator) clients() (clients []Client) {
 	return clients
 }
 
-// The forms of scopes and claims that Self-auth takes (selfauth-api 11.1).
+// The forms of scopes and claims that Self-auth takes (tried on 1.10.5).
 var (
-	scopeForm = regexp.MustCompile(`^[0-9a-zA-Z_]+(([:\-.]|(://))[0-9a-zA-Z_]+)*$`)
+	scopeForm = regexp.MustCompile(`^[0-9a-zA-Z_]+$`)
 	claimForm = regexp.MustCompile(`^[0-9a-zA-Z_]+([:\-][0-9a-zA-Z_]+)*$`)
 )
 

@@ -3,6 +3,7 @@ package planner
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -38,7 +39,7 @@ func (p *objectPlanner) planPolicies(list []config.AccountPolicy) {
 			c.Text = append(c.Text, "policy enabled")
 			c.Text = append(c.Text, texts(nil, c.Will)...)
 		default:
-			p.settle(&c, live.policy, a.Attributes)
+			p.settle(&c, withAuthorities(live.policy, rec), a.Attributes)
 			if !has || rec.Deleted {
 				c.Action, after.Adopted = Adopt, true
 				c.Text = slices.Insert(c.Text, 0, "the group has a policy already: taken over")
@@ -48,6 +49,19 @@ func (p *objectPlanner) planPolicies(list []config.AccountPolicy) {
 	}
 }
 
+// authorities is the one attribute that Self-auth does not show as it was written, but by the names of devices.
+const authorities = "webauthn_attestation_ca_list"
+
+// withAuthorities is a policy as it is, its list of authorities as we wrote it where there still is one.
+func withAuthorities(live state.Attributes, rec state.Object) state.Attributes {
+	if live[authorities] == "" || rec.Attributes[authorities] == "" {
+		return live
+	}
+	live = maps.Clone(live)
+	live[authorities] = rec.Attributes[authorities]
+	return live
+}
+
 func (p *objectPlanner) gonePolicy(rec state.Object) {
 	if p.dormants[rec.ID] {
 		p.dormant = append(p.dormant, fmt.Sprintf("%s: its group is kept, and so is the policy", rec.Address))
@@ -55,7 +69,7 @@ func (p *objectPlanner) gonePolicy(rec state.Object) {
 	}
 	before := rec
 	live, there := p.dir.groups[rec.ID]
-	c := ObjectChange{Address: rec.Address, Kind: state.KindPolicy, Action: Delete, Before: &before, Was: set(live.policy), Text: []string{"policy off, values reset"}}
+	c := ObjectChange{Address: rec.Address, Kind: state.KindPolicy, Action: Delete, Before: &before, Was: set(withAuthorities(live.policy, rec)), Text: []string{"policy off, values reset"}}
 	if rec.Adopted || !there || live.policy == nil {
 		c.Action, c.Was, c.Will = Forget, state.Attributes{}, state.Attributes{}
 		c.Text = []string{"there before us or gone already: it stays as it is"}

@@ -150,7 +150,7 @@ func (u *undo) now(o state.Object) state.Attributes {
 		}
 	case state.KindPolicy:
 		if g, there := u.dir.groups[o.ID]; there && g.policy != nil {
-			return g.policy
+			return withAuthorities(g.policy, o)
 		}
 	case state.KindClient:
 		for _, c := range u.liveClients {

@@ -259,7 +259,7 @@ func changed(c planner.ObjectChange, live state.Attributes) string {
 	}
 	for _, side := range []state.Attributes{c.Was, c.Will} {
 		for k := range side {
-			if k != "strangers" && live[k] != c.Was[k] && (c.Will == nil || live[k] != c.Will[k]) {
+			if k != "strangers" && k != "webauthn_attestation_ca_list" && live[k] != c.Was[k] && (c.Will == nil || live[k] != c.Will[k]) {
 				return "its " + strings.ReplaceAll(k, "_", " ") + " changed after the plan"
 			}
 		}

@@ -29,8 +29,10 @@ type bulk struct {
 	owner    string
 	maxWrite time.Duration
 
-	mu     sync.Mutex
-	marker uuid.UUID       // the marker group; zero: not made yet
+	marking chan struct{} // holds one: the bulk call that has the marker
+	marker  uuid.UUID     // the marker group; zero: not made yet
+
+	mu    sync.Mutex
 	lacks  map[string]bool // bulk calls that the server or the token lacks
 }
 
@@ -78,6 +80,12 @@ func (a accounts) raw(ctx context.Context, k call) (can bool, err error) {
 // eachPerson does one thing to many persons in one transaction, or where the server has no bulk calls one by one. Few
 // are named in a filter; more are made members of a marker group, which the filter names. Ids of no person are left out.
 func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, together func(filter) call, alone func(uuid.UUID) call) error {
+	select {
+	case a.marking <- struct{}{}:
+	case <-ctx.Done():
+		return interrupted(ctx, together(nil), "nothing was sent")
+	}
+	defer func() { <-a.marking }()
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), listIDs)]
 		ids = ids[len(some):]
@@ -94,7 +102,7 @@ func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, together func
 		if !can {
 			err = a.oneByOne(ctx, some, alone)
 		}
-		if err = ignoreAbsent(err); err != nil {
+		if err = a.ignoreAbsent(ctx, k, err); err != nil {
 			return err
 		}
 	}
@@ -103,7 +111,8 @@ func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, together func
 
 func (a accounts) oneByOne(ctx context.Context, ids []uuid.UUID, alone func(uuid.UUID) call) error {
 	for _, id := range ids {
-		if err := ignoreAbsent(a.conn.write(ctx, alone(id))); err != nil {
+		k := alone(id)
+		if err := a.ignoreAbsent(ctx, k, a.conn.write(ctx, k)); err != nil {
 			return err
 		}
 	}
@@ -180,25 +189,35 @@ func (a accounts) Tidy(ctx context.Context) error {
 // DeleteGroups deletes groups together, as far as one filter goes; their members stay. Absent ones are fine.
 func (a accounts) DeleteGroups(ctx context.Context, ids []uuid.UUID) error {
 	for some := range slices.Chunk(ids, filterIDs) {
-		can, err := a.raw(ctx, call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": idFilter("group", some)}), doing: "delete " + count(len(some), "group"), right: groupAdmins, twice: true})
+		k := call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": idFilter("group", some)}), doing: "delete " + count(len(some), "group"), right: groupAdmins, twice: true}
+		can, err := a.raw(ctx, k)
 		if !can {
 			err = a.oneByOne(ctx, some, func(id uuid.UUID) call {
 				return call{method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: "delete a group", right: groupAdmins, twice: true}
 			})
 		}
-		if err = ignoreAbsent(err); err != nil {
+		if err = a.ignoreAbsent(ctx, k, err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ignoreAbsent: what is not there needs nothing done to it.
-func ignoreAbsent(err error) error {
-	if providers.KindOf(err) == providers.NotFound {
+// ignoreAbsent: what is not there needs nothing done to it. What the account may not see looks the same, so it is asked
+// whether it has the right still.
+func (a accounts) ignoreAbsent(ctx context.Context, k call, err error) error {
+	if providers.KindOf(err) != providers.NotFound {
+		return err
+	}
+	who, err := a.conn.whoami(ctx)
+	if err != nil {
+		return err
+	}
+	if who.In(k.right) {
 		return nil
 	}
-	return err
+	return &providers.Error{Kind: providers.Denied, Side: side, Doing: k.doing, Reason: "the account lacks the right, so that nothing is seen that it could be done to",
+		Cure: "The right comes with the built-in group " + k.right + ": add the account to it."}
 }
 
 func texts(ids []uuid.UUID) []string {

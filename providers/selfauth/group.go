@@ -136,8 +136,8 @@ func decodeID(dec *json.Decoder, id *uuid.UUID) error {
 	return nil
 }
 
-func (a accounts) readGroup(ctx context.Context, doing string, id uuid.UUID, want func(uuid.UUID) bool) (g scimGroup, err error) {
-	k := call{method: http.MethodGet, path: "/scim/v1/Entry/" + id.String() + "?attributes=" + groupAttributes, doing: doing, right: groupAdmins, lists: true}
+func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
+	k := call{method: http.MethodGet, path: "/scim/v1/Entry/" + id + "?attributes=" + groupAttributes, doing: doing, right: groupAdmins, lists: true}
 	err = a.conn.read(ctx, k, func(in *body) error {
 		var err error
 		g, err = decodeGroup(in, json.NewDecoder(in), want)
@@ -153,7 +153,7 @@ func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) 
 	for _, id := range of {
 		wanted[id] = true
 	}
-	g, err := a.readGroup(ctx, "read the members of a group", group, func(id uuid.UUID) bool { return wanted[id] })
+	g, err := a.readGroup(ctx, "read the members of a group", group.String(), func(id uuid.UUID) bool { return wanted[id] })
 	if err != nil {
 		return nil, err
 	}

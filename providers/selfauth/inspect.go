@@ -27,14 +27,16 @@ var (
 //
 // Errors are *providers.Error: Unauthenticated if the token has expired or is unknown, Unreachable if there is no
 // Self-auth server at the address or its certificate is not trusted.
-func (p *Provider) Whoami(ctx context.Context) (providers.Identity, error) {
+func (p *Provider) Whoami(ctx context.Context) (providers.Identity, error) { return p.conn.whoami(ctx) }
+
+func (c *conn) whoami(ctx context.Context) (providers.Identity, error) {
 	k := call{method: http.MethodGet, path: "/v1/self", doing: "ask whose token this is"}
 	var self struct {
 		YouAre entry `json:"youare"`
 	}
-	id := providers.Identity{Writes: p.conn.token.writes}
-	err := p.conn.read(ctx, k, func(in *body) error {
-		id.Version = p.conn.clean(in.version)
+	id := providers.Identity{Writes: c.token.writes}
+	err := c.read(ctx, k, func(in *body) error {
+		id.Version = c.clean(in.version)
 		if err := decodeWhole(in, &self); err != nil {
 			return err
 		}

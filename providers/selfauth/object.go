@@ -35,20 +35,24 @@ func (a accounts) ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID,
 	default:
 		return nil, id, noKind(kind)
 	}
-	g, err := a.readGroup(ctx, "read a group", id, func(uuid.UUID) bool { return false })
+	which := id.String()
+	if id == uuid.Nil {
+		which = url.PathEscape(name)
+	}
+	g, err := a.readGroup(ctx, "read a group", which, func(uuid.UUID) bool { return false })
 	switch {
 	case providers.KindOf(err) == providers.NotFound, err == nil && !g.is:
 		return nil, id, nil
 	case err != nil:
 		return nil, id, err
 	case kind == state.KindPolicy:
-		return g.Policy, id, nil
+		return g.Policy, g.ID, nil
 	}
 	at := state.Attributes{"name": g.Name}
 	if g.Description != "" {
 		at["description"] = g.Description
 	}
-	return at, id, nil
+	return at, g.ID, nil
 }
 
 // CreateObject makes a group with this id, enables a policy on the group of this id, or makes a client, whose id the
@@ -65,7 +69,7 @@ func (a accounts) CreateObject(ctx context.Context, kind state.Kind, id uuid.UUI
 			return id, err
 		}
 		// A lost answer or a stopped run may have left it made: the id says whose it is.
-		if g, lookErr := a.readGroup(ctx, "read a group", id, func(uuid.UUID) bool { return false }); lookErr == nil && g.is {
+		if g, lookErr := a.readGroup(ctx, "read a group", id.String(), func(uuid.UUID) bool { return false }); lookErr == nil && g.is {
 			return id, nil
 		}
 		return id, err

@@ -63,7 +63,7 @@ func Open(o Options) (*Provider, error) {
 	if o.MaxWrite == 0 {
 		o.MaxWrite = time.Second
 	}
-	return &Provider{conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now, bulk: &bulk{owner: o.Owner, maxWrite: o.MaxWrite}}, nil
+	return &Provider{conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now, bulk: &bulk{owner: o.Owner, maxWrite: o.MaxWrite, marking: make(chan struct{}, 1)}}, nil
 }
 
 // Close closes the connections that are idle.
