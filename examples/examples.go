@@ -8,3 +8,8 @@ import "embed"
 //
 //go:embed quickstart/*.anthill.hcl
 var Quickstart embed.FS
+
+// Login is a configuration with all kinds of objects, in the folder login.
+//
+//go:embed login/*.anthill.hcl
+var Login embed.FS

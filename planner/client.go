@@ -110,6 +110,11 @@ func (p *objectPlanner) planClients(list []config.Client) {
 		case !there:
 			c.Action, c.Will = Create, set(want)
 			c.Text = append(c.Text, fmt.Sprintf("%s client %s", want["type"], x.Name))
+			for _, k := range []string{"redirect_urls", "scope_maps", "sup_scope_maps", "claim_maps"} {
+				if want[k] != "" {
+					c.Text = append(c.Text, texts(nil, state.Attributes{k: want[k]})...)
+				}
+			}
 		case live.Attributes["type"] != want["type"]:
 			c.Action, c.Was, c.Will = Replace, set(live.Attributes), set(want)
 			after.ID = uuid.Nil // a new one, which the server chooses

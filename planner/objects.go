@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -80,6 +82,7 @@ func (w *world) planObjects(mappings []providers.Mapping) *objectPlan {
 	p.planClients(c.Clients)
 	p.planGone(state.KindTenant, state.KindPolicy, state.KindClient)
 	p.orderLast()
+	w.nameGroups(p.changes)
 	return &p.objectPlan
 }
 
@@ -179,6 +182,8 @@ func sortedNames(a state.Attributes) []string {
 func texts(was, will state.Attributes) (list []string) {
 	for _, k := range sortedNames(will) {
 		switch {
+		case strings.HasSuffix(k, "_maps"):
+			list = append(list, label(k)+": "+mapText(was[k], will[k]))
 		case will[k] == "":
 			list = append(list, fmt.Sprintf("%s: %s -> not set", label(k), quoted(was[k])))
 		case was[k] == "":
@@ -188,6 +193,83 @@ func texts(was, will state.Attributes) (list []string) {
 		}
 	}
 	return list
+}
+
+const shownMaps = 4
+
+// mapText says in words what becomes of a client's maps, with the ids of groups, which give way to their names later.
+func mapText(was, will string) string {
+	before, after := flatMaps(was), flatMaps(will)
+	both := maps.Clone(before)
+	maps.Copy(both, after)
+	alike := map[string][]string{} // what becomes of it -> of which groups: what differs from the rest stands out
+	for _, k := range slices.Sorted(maps.Keys(both)) {
+		a, had := before[k]
+		b, has := after[k]
+		switch {
+		case !had:
+			alike["+ "+b] = append(alike["+ "+b], k)
+		case !has:
+			alike["- "+a] = append(alike["- "+a], k)
+		case a != b:
+			alike[a+" -> "+b] = append(alike[a+" -> "+b], k)
+		}
+	}
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(alike)) {
+		groups := alike[what]
+		if len(groups) > shownMaps+1 {
+			groups = append(groups[:shownMaps:shownMaps], fmt.Sprintf("%d more", len(groups)-shownMaps))
+		}
+		parts = append(parts, what+" for "+strings.Join(groups, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// flatMaps reads scope maps or claim maps: by group, or by claim and group, what its members get.
+func flatMaps(text string) map[string]string {
+	flat := map[string]string{}
+	var scopes map[string][]string
+	if json.Unmarshal([]byte(text), &scopes) == nil {
+		for g, list := range scopes {
+			flat[g] = "(" + strings.Join(list, " ") + ")"
+		}
+		return flat
+	}
+	for claim, c := range readClaims(text) {
+		for g, list := range c.Values {
+			flat[g+" in "+claim] = "(" + strings.Join(list, " ") + " as " + c.Join + ")"
+		}
+	}
+	return flat
+}
+
+var anID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// nameGroups puts names for the ids of groups into what is shown of changes.
+func (w *world) nameGroups(changes []ObjectChange) {
+	names := map[string]string{}
+	for id, g := range w.dir.groups {
+		names[id.String()] = g.name
+	}
+	for _, c := range changes {
+		if c.Kind == state.KindGroup && c.After != nil {
+			names[c.After.ID.String()] = c.After.Attributes["name"]
+		}
+	}
+	for i := range changes {
+		if changes[i].Kind != state.KindClient {
+			continue
+		}
+		for k, text := range changes[i].Text {
+			changes[i].Text[k] = anID.ReplaceAllStringFunc(text, func(id string) string {
+				if name := names[id]; name != "" {
+					return name
+				}
+				return id
+			})
+		}
+	}
 }
 
 func label(name string) string {

@@ -183,6 +183,7 @@ func (u *undo) objects(p *Plan) {
 			p.Objects = append(p.Objects, *change)
 		}
 	}
+	u.nameGroups(p.Objects)
 	rank := func(c ObjectChange) int {
 		n := slices.Index([]state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient}, c.Kind)
 		if c.Last {

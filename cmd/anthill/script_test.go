@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -39,8 +40,10 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(foreign, other.CA(), 0o600); err != nil {
 				return err
 			}
-			if err := os.CopyFS(filepath.Join(e.WorkDir, "examples"), examples.Quickstart); err != nil {
-				return err
+			for _, files := range []fs.FS{examples.Quickstart, examples.Login} {
+				if err := os.CopyFS(filepath.Join(e.WorkDir, "examples"), files); err != nil {
+					return err
+				}
 			}
 			for k, v := range w.env {
 				e.Setenv(k, v)

@@ -97,7 +97,10 @@ func wrap(s string, width int) (lines []string) {
 func cells(s string) int { return text.StringWidthWithoutEscSequences(s) }
 
 // table writes rows in columns, two blanks between them; those marked are aligned to the right.
-func (p *page) table(indent int, right []bool, rows [][]string) {
+func (p *page) table(indent int, right []bool, rows [][]string) { p.tableWith(indent, right, rows, nil) }
+
+// tableWith is a table with lines under some of its rows.
+func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[int][]string) {
 	var widths []int
 	for _, r := range rows {
 		for i, c := range r {
@@ -107,7 +110,7 @@ func (p *page) table(indent int, right []bool, rows [][]string) {
 			widths[i] = max(widths[i], cells(c))
 		}
 	}
-	for _, r := range rows {
+	for n, r := range rows {
 		line := strings.Repeat(" ", indent)
 		for i, c := range r {
 			pad := strings.Repeat(" ", widths[i]-cells(c))
@@ -124,6 +127,9 @@ func (p *page) table(indent int, right []bool, rows [][]string) {
 			}
 		}
 		p.line("%s", strings.TrimRight(line, " "))
+		for _, text := range under[n] {
+			p.hang(strings.Repeat(" ", indent+6), text)
+		}
 	}
 }
 

@@ -252,26 +252,45 @@ const listedObjects = 16
 var signs = map[planner.Action]string{planner.Create: "+", planner.Update: "~", planner.Recover: "~", planner.Delete: "-", planner.Replace: "-+", planner.Adopt: "~",
 	planner.Forget: "."}
 
+// listedAlike is how many objects of one block with one action are listed, where there are many in all.
+const listedAlike = 4
+
+// widestText is how much is said of an object in its own line; more stands below it.
+const widestText = 90
+
 func (p *planPage) objects() {
+	many := len(p.plan.Objects) > listedObjects+2
 	var rows [][]string
-	for i, o := range p.plan.Objects {
-		if i == listedObjects && len(p.plan.Objects) > listedObjects+2 {
-			break
+	var rest []planner.ObjectChange
+	alike, under := map[string]int{}, map[int][]string{}
+	for _, o := range p.plan.Objects {
+		key := o.Address.Block() + string(o.Action)
+		if alike[key]++; many && alike[key] > listedAlike {
+			rest = append(rest, o)
+			continue
 		}
-		rows = append(rows, []string{signs[o.Action] + " " + Escape(string(o.Address)), strings.Join(escapeAll(p.a.Texts[o.Address]), "; "), Escape(p.a.Where[o.Address])})
+		texts := escapeAll(p.a.Texts[o.Address])
+		text := strings.Join(texts, "; ")
+		if cells(text) > widestText {
+			text = ""
+			if cells(texts[0]) <= widestText {
+				text, texts = texts[0], texts[1:]
+			}
+			under[len(rows)] = texts
+		}
+		rows = append(rows, []string{signs[o.Action] + " " + Escape(string(o.Address)), text, Escape(p.a.Where[o.Address])})
 	}
-	p.table(2, nil, rows)
-	if rest := len(p.plan.Objects) - len(rows); rest > 0 {
-		p.line("    and %s of %s like these (anthill show -json PLANFILE lists all)", count(int64(rest)), strings.Join(blocks(p.plan.Objects[len(rows):]), ", "))
+	p.tableWith(2, nil, rows, under)
+	if len(rest) > 0 {
+		p.line("    and %s of %s like these (anthill show -json PLANFILE lists all)", count(int64(len(rest))), strings.Join(blocks(rest), ", "))
 	}
 }
 
 // blocks names the blocks of some objects.
 func blocks(list []planner.ObjectChange) (names []string) {
 	for _, o := range list {
-		block, _, _ := strings.Cut(string(o.Address), "[")
-		if !slices.Contains(names, block) {
-			names = append(names, block)
+		if !slices.Contains(names, o.Address.Block()) {
+			names = append(names, o.Address.Block())
 		}
 	}
 	return names
