@@ -230,6 +230,7 @@ type Analysis struct {
 	Texts          map[state.Address][]string `json:"texts,omitempty"`     // what changes in each object
 	Calls          int64                      `json:"calls"`               // to Self-auth, about
 	Transactions   int64                      `json:"transactions"`        // on Postgres, about
+	WriteSeconds   float64                    `json:"write_seconds"`       // that creating persons takes a server of two cores, about
 }
 
 // WaveState is the state of a wave (L13).

@@ -298,7 +298,7 @@ func (u *undo) finish(p *Plan) {
 		a.Notes = append(a.Notes, "the schema stays at dual")
 	}
 	p.Allowed, p.Hazards = judgeHazards(in.Allowed, u.hazards(a))
-	cost(p)
+	cost(p, 0)
 }
 
 // hazards of a rollback: persons deleted are gone after the recycle bin's seven days.

@@ -97,7 +97,9 @@ func wrap(s string, width int) (lines []string) {
 func cells(s string) int { return text.StringWidthWithoutEscSequences(s) }
 
 // table writes rows in columns, two blanks between them; those marked are aligned to the right.
-func (p *page) table(indent int, right []bool, rows [][]string) { p.tableWith(indent, right, rows, nil) }
+func (p *page) table(indent int, right []bool, rows [][]string) {
+	p.tableWith(indent, right, rows, nil)
+}
 
 // tableWith is a table with lines under some of its rows.
 func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[int][]string) {

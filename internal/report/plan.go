@@ -86,6 +86,11 @@ func (p *planPage) summary() {
 	case !p.plan.Empty():
 		p.line("  Everything can be undone.")
 	}
+	if slices.ContainsFunc(p.plan.Objects, func(o planner.ObjectChange) bool {
+		return o.Kind == state.KindClient && (o.Action == planner.Delete || o.Action == planner.Replace)
+	}) {
+		p.line("  %s", p.bold("A deleted client, its secret included, can be brought back for seven days."))
+	}
 	p.allowed()
 }
 
@@ -438,7 +443,19 @@ func (p *planPage) cost() {
 		return
 	}
 	p.gap()
-	p.line("%s  about %s to Self-auth and %s on Postgres", p.bold("Cost"), of(p.a.Calls, "call", "calls"), of(p.a.Transactions, "transaction", "transactions"))
+	takes := ""
+	if p.a.WriteSeconds >= 1 {
+		takes = fmt.Sprintf(" (creating persons takes a server of two cores about %s)", roughly(p.a.WriteSeconds))
+	}
+	p.hang(p.bold("Cost")+"  ", fmt.Sprintf("about %s to Self-auth%s and %s on Postgres", of(p.a.Calls, "call", "calls"), takes, of(p.a.Transactions, "transaction", "transactions")))
+}
+
+// roughly writes a time of which only the size is known.
+func roughly(seconds float64) string {
+	if seconds < 100 {
+		return fmt.Sprintf("%.0f s", seconds)
+	}
+	return fmt.Sprintf("%.0f minutes", seconds/60)
 }
 
 func (p *planPage) next() {

@@ -33,7 +33,7 @@ type bulk struct {
 	marker  uuid.UUID     // the marker group; zero: not made yet
 
 	mu    sync.Mutex
-	lacks  map[string]bool // bulk calls that the server or the token lacks
+	lacks map[string]bool // bulk calls that the server or the token lacks
 }
 
 // filter is a filter of the raw calls (selfauth-api 14).
