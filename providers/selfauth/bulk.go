@@ -171,7 +171,7 @@ func (a accounts) Tidy(ctx context.Context) error {
 	var ids []uuid.UUID
 	err := a.conn.read(ctx, call{method: http.MethodGet, path: path, doing: "look for marker groups", right: groupAdmins, lists: true}, func(in *body) error {
 		ids = nil
-		return decodeList(in, func(dec *json.Decoder) error {
+		return decodeList(in, maxGroups, func(dec *json.Decoder) error {
 			g, err := decodeGroup(in, dec, nil)
 			if err == nil && g.Description == markerText && strings.HasPrefix(g.Name, a.markerName()) {
 				ids = append(ids, g.ID)

@@ -35,7 +35,11 @@ const (
 	maxAnswer  = 8 << 20    // bytes of an answer that is not a listing
 	maxEntry   = 1 << 20    // bytes of one entry of a listing, or of one member of a group
 	maxRefusal = 64 << 10   // bytes read of an error
-	maxListing = 16 << 30   // bytes of a listing: far more than any directory, and an end to one without end
+	maxListing = 8 << 30    // bytes of a listing: far more than any directory, and an end to one without end
+	maxPersons = 30_000_000 // entries of a listing that is handed on one by one
+	maxGroups  = 1_000_000  // entries of one that is kept
+
+	listMost = 30 * time.Minute // for a whole listing, however steadily it drips
 )
 
 var (
@@ -53,6 +57,7 @@ type conn struct {
 	now     func() time.Time
 	writing chan struct{} // holds one: the write under way
 	pause   func(ctx context.Context, d time.Duration) error
+	most    time.Duration // for a listing
 	ledger  ledger
 }
 
@@ -82,6 +87,7 @@ func newConn(origin string, t token, roots *x509.CertPool, agent string, now fun
 		now:     now,
 		writing: make(chan struct{}, 1),
 		pause:   wait,
+		most:    listMost,
 	}
 }
 
@@ -223,6 +229,7 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 		patience = writePatience
 	case k.lists:
 		patience, in.patience = listPatience, readPatience
+		defer time.AfterFunc(c.most, func() { cancel(errSlow) }).Stop()
 	}
 	in.timer = time.AfterFunc(patience, func() { cancel(errSlow) })
 	defer in.timer.Stop()

@@ -62,8 +62,8 @@ func decodeWhole(in *body, v any) error {
 }
 
 // decodeList decodes the answer of a listing and calls element for each entry, with the decoder before it. The
-// number of entries must be the one that the server announced, if it did.
-func decodeList(in *body, element func(*json.Decoder) error) error {
+// number of entries must be the one that the server announced, if it did, and at most so many.
+func decodeList(in *body, most int64, element func(*json.Decoder) error) error {
 	dec := json.NewDecoder(in)
 	total, n := int64(-1), int64(0)
 	found := false
@@ -76,8 +76,11 @@ func decodeList(in *body, element func(*json.Decoder) error) error {
 			found = true
 			return decodeArray(dec, func() error {
 				in.grant(maxEntry)
-				if n++; total >= 0 && n > total {
+				switch n++; {
+				case total >= 0 && n > total:
 					return errors.New("more entries came than were announced")
+				case n > most:
+					return fmt.Errorf("more than %d entries came, which no directory has", most)
 				}
 				return element(dec)
 			})

@@ -26,7 +26,7 @@ func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
 	var groups []providers.Group
 	err := d.conn.read(ctx, k, func(in *body) error {
 		groups = nil
-		return decodeList(in, func(dec *json.Decoder) error {
+		return decodeList(in, maxGroups, func(dec *json.Decoder) error {
 			g, err := decodeGroup(in, dec, nil)
 			g.Place = len(groups)
 			if err == nil {

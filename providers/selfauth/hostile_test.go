@@ -2,6 +2,7 @@ package selfauth
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -114,6 +115,18 @@ func TestHostile(t *testing.T) {
 		"endless error":   endless(500, "x"),
 		"endless space":   endless(200, " "),
 		"endless string":  endless(200, `{"resources":[{"id":"`+strings.Repeat("y", 4096)),
+		"gzip bomb": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip") // nobody asked for it
+			var packed bytes.Buffer
+			z := gzip.NewWriter(&packed)
+			z.Write(make([]byte, 16<<20))
+			z.Flush()
+			for {
+				if _, err := w.Write(packed.Bytes()); err != nil {
+					return
+				}
+			}
+		},
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://localhost:1/"+testToken, 302)
 		},
@@ -191,6 +204,51 @@ func TestSlow(t *testing.T) {
 	wantKind(t, err, providers.Unreachable, testToken)
 	if !errors.Is(err, context.DeadlineExceeded) || n == 0 || time.Since(begin) > 5*time.Second {
 		t.Errorf("after %v and %d persons: %v", time.Since(begin), n, err)
+	}
+}
+
+// TestDrips: a server that drips is ended even where the caller has all the time in the world.
+func TestDrips(t *testing.T) {
+	t.Parallel()
+	p := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"resources":[`)
+		for http.NewResponseController(w).Flush() == nil {
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			io.WriteString(w, " ")
+		}
+	})
+	p.conn.most = 100 * time.Millisecond
+	_, err := persons1(within(t, time.Minute), p)
+	wantKind(t, err, providers.Unreachable, testToken)
+	if err == nil || !strings.Contains(err.Error(), "no answer came in time") {
+		t.Errorf("it ends with: %v", err)
+	}
+}
+
+// TestEndlessEntries: a listing of groups without end is given up before it fills the memory.
+func TestEndlessEntries(t *testing.T) {
+	t.Parallel()
+	p := fake(t, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"resources":[`)
+		block := strings.Repeat(`{"id":"a0000000-0000-4000-8000-000000000001","name":"g"},`, 1000)
+		for {
+			if _, err := io.WriteString(w, block); err != nil {
+				return
+			}
+		}
+	})
+	_, err := p.Directory().Groups(within(t, 2*time.Minute))
+	if err == nil || !strings.Contains(err.Error(), "more than 1000000 entries") {
+		t.Errorf("it ends with: %v", err)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if m.Sys > 2<<30 {
+		t.Errorf("%d MiB were taken from the system", m.Sys>>20)
 	}
 }
 

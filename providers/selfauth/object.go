@@ -339,7 +339,7 @@ func (d directory) Clients(ctx context.Context) ([]providers.Client, error) {
 	var clients []providers.Client
 	err := d.conn.read(ctx, k, func(in *body) error {
 		clients = nil
-		return decodeList(in, func(dec *json.Decoder) error {
+		return decodeList(in, maxGroups, func(dec *json.Decoder) error {
 			var c scimClient
 			if err := dec.Decode(&c); err != nil {
 				return err

@@ -26,7 +26,7 @@ func (d directory) Persons(ctx context.Context) iter.Seq2[providers.Person, erro
 		now := d.now()
 		stopped := false
 		err := d.conn.read(ctx, k, func(in *body) error {
-			return decodeList(in, func(dec *json.Decoder) error {
+			return decodeList(in, maxPersons, func(dec *json.Decoder) error {
 				var e scimPerson
 				if err := dec.Decode(&e); err != nil {
 					return err
