@@ -17,7 +17,10 @@ import (
 // firstFree is the first id that is not the system's (selfauth-api 5.3).
 var firstFree = uuid.MustParse("00000000-0000-0000-0001-000000000000")
 
-const groupAttributes = "name,description,member,class,allow_primary_cred_fallback,auth_password_minimum_length,authsession_expiry,credential_type_minimum," +
+const groupAttributes = objectAttributes + ",member"
+
+// objectAttributes are those of a group as an object: its members may be many.
+const objectAttributes = "name,description,class,allow_primary_cred_fallback,auth_password_minimum_length,authsession_expiry,credential_type_minimum," +
 	"limit_search_max_filter_test,limit_search_max_results,privilege_expiry,webauthn_attestation_ca_list"
 
 // Groups lists all groups that the account may see, sorted by id, each with its direct members sorted by id.
@@ -137,7 +140,11 @@ func decodeID(dec *json.Decoder, id *uuid.UUID) error {
 }
 
 func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
-	k := call{method: http.MethodGet, path: "/scim/v1/Entry/" + id + "?attributes=" + groupAttributes, doing: doing, right: groupAdmins, lists: true}
+	attributes := objectAttributes
+	if want != nil {
+		attributes = groupAttributes
+	}
+	k := call{method: http.MethodGet, path: "/scim/v1/Entry/" + id + "?attributes=" + attributes, doing: doing, right: groupAdmins, lists: true}
 	err = a.conn.read(ctx, k, func(in *body) error {
 		var err error
 		g, err = decodeGroup(in, json.NewDecoder(in), want)

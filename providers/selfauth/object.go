@@ -39,7 +39,7 @@ func (a accounts) ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID,
 	if id == uuid.Nil {
 		which = url.PathEscape(name)
 	}
-	g, err := a.readGroup(ctx, "read a group", which, func(uuid.UUID) bool { return false })
+	g, err := a.readGroup(ctx, "read a group", which, nil)
 	switch {
 	case providers.KindOf(err) == providers.NotFound, err == nil && !g.is:
 		return nil, id, nil
@@ -69,7 +69,7 @@ func (a accounts) CreateObject(ctx context.Context, kind state.Kind, id uuid.UUI
 			return id, err
 		}
 		// A lost answer or a stopped run may have left it made: the id says whose it is.
-		if g, lookErr := a.readGroup(ctx, "read a group", id.String(), func(uuid.UUID) bool { return false }); lookErr == nil && g.is {
+		if g, lookErr := a.readGroup(ctx, "read a group", id.String(), nil); lookErr == nil && g.is {
 			return id, nil
 		}
 		return id, err
