@@ -147,18 +147,6 @@ func jsonList(list []string) string {
 	return string(b)
 }
 
-// canonicalJSON writes a JSON text with sorted keys and no blanks.
-func canonicalJSON(text string) (string, bool) {
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var v any
-	if dec.Decode(&v) != nil {
-		return "", false
-	}
-	b, err := json.Marshal(v)
-	return string(b), err == nil
-}
-
 // words is a set of texts of one form.
 func (r reader) words(name string, form *regexp.Regexp) []string {
 	list, known := r.strings(name)

@@ -81,14 +81,14 @@ func (r reader) json(name string) (string, bool) {
 		return "", false
 	}
 	if v.Type() == cty.String && strings.HasPrefix(strings.TrimSpace(v.AsString()), "{") {
-		return canonicalJSON(v.AsString())
+		return state.CanonicalJSON(v.AsString())
 	}
 	b, err := json.Marshal(v, v.Type())
 	if err != nil {
 		r.wrong(name, "it cannot be written as JSON")
 		return "", false
 	}
-	return canonicalJSON(string(b))
+	return state.CanonicalJSON(string(b))
 }
 
 // tenantValue is what an expression sees of a tenant block: an object, or a map of them with for_each.

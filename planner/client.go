@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/config"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -139,18 +140,18 @@ func (p *objectPlanner) clientWanted(x config.Client, live state.Attributes) sta
 	}
 	want["scope_maps"] = p.scopeMaps(x.Scopes, live["scope_maps"])
 	want["sup_scope_maps"] = p.scopeMaps(x.SupScopes, live["sup_scope_maps"])
-	claims := Claims{}
-	for claim, now := range readClaims(live["claim_maps"]) {
+	claims := providers.Claims{}
+	for claim, now := range providers.ReadClaims(live["claim_maps"]) {
 		for g, values := range now.Values {
 			if id, err := uuid.Parse(g); err == nil && p.dormants[id] {
-				claims.add(claim, now.Join, g, values)
+				claims.Add(claim, now.Join, g, values)
 			}
 		}
 	}
 	for _, m := range x.Claims {
 		for _, g := range m.Groups {
 			if id, known := p.groupID[g]; known {
-				claims.add(m.Claim, m.Join, id.String(), m.Values)
+				claims.Add(m.Claim, m.Join, id.String(), m.Values)
 			}
 		}
 	}
@@ -175,31 +176,6 @@ func (p *objectPlanner) scopeMaps(list []config.ScopeMap, live string) string {
 		}
 	}
 	return jsonText(maps, len(maps))
-}
-
-// Claims are claim maps in their canonical form: by claim, how values are joined and the values of groups by id.
-type Claims map[string]Claim
-
-// Claim is one of them.
-type Claim struct {
-	Join   string              `json:"join"`
-	Values map[string][]string `json:"values"`
-}
-
-func (c Claims) add(claim, join, group string, values []string) {
-	now, ok := c[claim]
-	if !ok {
-		now.Values = map[string][]string{}
-	}
-	now.Join = join
-	now.Values[group] = values
-	c[claim] = now
-}
-
-func readClaims(text string) Claims {
-	c := Claims{}
-	_ = json.Unmarshal([]byte(text), &c) // ours, or empty
-	return c
 }
 
 func jsonText(v any, n int) string {

@@ -236,7 +236,7 @@ func flatMaps(text string) map[string]string {
 		}
 		return flat
 	}
-	for claim, c := range readClaims(text) {
+	for claim, c := range providers.ReadClaims(text) {
 		for g, list := range c.Values {
 			flat[g+" in "+claim] = "(" + strings.Join(list, " ") + " as " + c.Join + ")"
 		}
@@ -334,15 +334,17 @@ func (p *objectPlanner) orderLast() {
 		c := &p.changes[i]
 		c.Last = c.Action == Delete || c.Action == Forget || groupsGo && c.Kind == state.KindClient && c.Action == Update
 	}
-	rank := func(c ObjectChange) int {
-		order := []state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient}
-		n := slices.Index(order, c.Kind)
-		if c.Last {
-			return 10 - n // a client lets go of groups before they go
-		}
-		return n
-	}
 	slices.SortStableFunc(p.changes, func(a, b ObjectChange) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// rank orders changes as apply carries them out: what others are made of first, and what waits for the users in the
+// opposite order, so that a client lets go of groups before they go.
+func rank(c ObjectChange) int {
+	n := slices.Index([]state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient}, c.Kind)
+	if c.Last {
+		return 10 - n
+	}
+	return n
 }
 
 // maxGeneration is how far an object of ours is looked for where the state is lost.

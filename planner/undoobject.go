@@ -184,13 +184,6 @@ func (u *undo) objects(p *Plan) {
 		}
 	}
 	u.nameGroups(p.Objects)
-	rank := func(c ObjectChange) int {
-		n := slices.Index([]state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient}, c.Kind)
-		if c.Last {
-			return 10 - n
-		}
-		return n
-	}
 	slices.SortStableFunc(p.Objects, func(a, b ObjectChange) int {
 		x, y := objectOf(a), objectOf(b)
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(x.TenantSlug, y.TenantSlug), cmp.Compare(x.Role(), y.Role()), strings.Compare(string(a.Address), string(b.Address)))

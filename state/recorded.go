@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"maps"
 	"reflect"
 	"strings"
@@ -71,6 +72,18 @@ const (
 // and elements, so that equal values are equal texts. A name that is not there is a value that is not set. nil: there
 // is no such object.
 type Attributes map[string]string
+
+// CanonicalJSON writes a JSON text with sorted keys and no blanks; not ok where it is none.
+func CanonicalJSON(text string) (canonical string, ok bool) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return "", false
+	}
+	b, err := json.Marshal(v)
+	return string(b), err == nil
+}
 
 // Object is a recorded object.
 type Object struct {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,19 +15,13 @@ import (
 	"anthill/state"
 )
 
-// canonicalJSON writes a JSON text of the database with sorted keys and no blanks.
+// canonicalJSON is the text of a jsonb column, which is always JSON, in the canonical form.
 func canonicalJSON(text string) string {
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var v any
-	if dec.Decode(&v) != nil {
+	canonical, ok := state.CanonicalJSON(text)
+	if !ok {
 		return text
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return text
-	}
-	return string(b)
+	return canonical
 }
 
 func onlyTenants(kind state.Kind) error {

@@ -264,14 +264,6 @@ func (t *oneOrMore) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(t))
 }
 
-// claims are claim maps in the canonical form that plans have.
-type claims map[string]claim
-
-type claim struct {
-	Join   string              `json:"join"`
-	Values map[string][]string `json:"values"`
-}
-
 // joins are the words for how a claim's values are put together, by the server's sign.
 var joins = map[string]string{";": "array", ",": "csv", " ": "ssv"}
 
@@ -285,14 +277,9 @@ func (c *scimClient) client() (providers.Client, error) {
 		kind = "public"
 	}
 	slices.Sort(c.Redirects)
-	cl := claims{}
+	claims := providers.Claims{}
 	for _, m := range c.Claims {
-		now, ok := cl[m.Claim]
-		if !ok {
-			now = claim{Join: joins[m.Join], Values: map[string][]string{}}
-		}
-		now.Values[m.Group] = sorted(m.Values)
-		cl[m.Claim] = now
+		claims.Add(m.Claim, joins[m.Join], m.Group, sorted(m.Values))
 	}
 	at := state.Attributes{"name": c.Name, "type": kind, "display_name": c.Display, "landing_url": c.Landing, "redirect_urls": list(c.Redirects),
 		"pkce": yesNo(!c.NoPKCE), "prefer_short_names": yesNo(c.Short), "legacy_crypto": yesNo(c.Legacy), "strict_redirects": yesNo(c.Strict)}
@@ -305,8 +292,8 @@ func (c *scimClient) client() (providers.Client, error) {
 			at[name] = string(encode(by))
 		}
 	}
-	if len(cl) > 0 {
-		at["claim_maps"] = string(encode(cl))
+	if len(claims) > 0 {
+		at["claim_maps"] = string(encode(claims))
 	}
 	return providers.Client{ID: id, Name: c.Name, Attributes: at}, nil
 }
@@ -421,7 +408,7 @@ func (a accounts) changeClient(ctx context.Context, from, to state.Attributes) e
 		}
 	}
 	if v, given := to["claim_maps"]; given && v != from["claim_maps"] {
-		if err := a.changeClaims(ctx, path+"/_claimmap/", claimsOf(from["claim_maps"]), claimsOf(v)); err != nil {
+		if err := a.changeClaims(ctx, path+"/_claimmap/", providers.ReadClaims(from["claim_maps"]), providers.ReadClaims(v)); err != nil {
 			return err
 		}
 	}
@@ -438,12 +425,6 @@ func scopesOf(text string) map[string][]string {
 	m := map[string][]string{}
 	_ = json.Unmarshal([]byte(text), &m) // ours, or empty
 	return m
-}
-
-func claimsOf(text string) claims {
-	c := claims{}
-	_ = json.Unmarshal([]byte(text), &c) // ours, or empty
-	return c
 }
 
 func (a accounts) changeScopes(ctx context.Context, path string, was, will map[string][]string) error {
@@ -464,7 +445,7 @@ func (a accounts) changeScopes(ctx context.Context, path string, was, will map[s
 	return nil
 }
 
-func (a accounts) changeClaims(ctx context.Context, path string, was, will claims) error {
+func (a accounts) changeClaims(ctx context.Context, path string, was, will providers.Claims) error {
 	for _, name := range keys(was) {
 		for _, g := range keys(was[name].Values) {
 			if _, stays := will[name].Values[g]; !stays {
