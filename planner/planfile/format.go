@@ -12,13 +12,13 @@ import (
 //	kind (1 byte) · length (8 bytes, big endian) · payload · SHA-256 of kind, length and payload
 //
 //	E  effects: planner.Plan as JSON
-//	S  shapes of a segment as JSON; U  users of that segment, rows one after the other; both once a segment, in order
+//	S  shapes of a segment as JSON, deflated; U  users of that segment, rows one after the other; both once a segment, in order
 //	K  skipped users: 16 bytes of id and one of reason each
 //	A  analysis as JSON
 //	T  trailer: the plan ID
 //
 // A user is 16 bytes of id, 16 of digest, the shape's index as uvarint, in a segment that restores the journal record as
-// uvarint, and where a person is taken over the 16 bytes of its id. The rows are mostly random bits, so nothing is compressed.
+// uvarint, and where a person is taken over the 16 bytes of its id. The rows are mostly random bits, so they are not compressed.
 //
 // The plan ID is SHA-256 over idPrefix and the sums of the sections E, S and U: analysis and the list of skipped
 // users lie outside.

@@ -3,6 +3,7 @@ package planfile
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -162,7 +163,7 @@ func (v *verifier) take(kind byte, body []byte, p part) error {
 		return json.Unmarshal(body, r.plan)
 	case kindShapes:
 		var s []planner.Shape
-		if err := json.Unmarshal(body, &s); err != nil {
+		if err := json.NewDecoder(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxJSON)).Decode(&s); err != nil {
 			return err
 		}
 		r.shapes = append(r.shapes, s)

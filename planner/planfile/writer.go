@@ -2,6 +2,8 @@ package planfile
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -125,7 +127,7 @@ func (w *Writer) Finish(out io.Writer, p *planner.Plan) (state.Hash, error) {
 	f.raw([]byte(magic))
 	f.json(kindEffects, p)
 	for _, s := range kept {
-		f.json(kindShapes, s.shapes)
+		f.packed(kindShapes, s.shapes)
 		f.spool(kindUsers, s.spool)
 	}
 	f.spool(kindSkipped, w.skipped)
@@ -169,6 +171,22 @@ func (f *fileWriter) json(kind byte, v any) {
 		f.err = err
 	}
 	f.bytes(kind, b)
+}
+
+// packed writes JSON that repeats itself much, deflated.
+func (f *fileWriter) packed(kind byte, v any) {
+	var b bytes.Buffer
+	z, err := flate.NewWriter(&b, flate.DefaultCompression)
+	if err == nil {
+		err = json.NewEncoder(z).Encode(v)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	f.bytes(kind, b.Bytes())
 }
 
 func (f *fileWriter) bytes(kind byte, b []byte) {
