@@ -27,6 +27,7 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 		records[g.Address] = groupRecord{rec, from, has}
 	}
 	p.markTaken(groups, records, bySlug)
+	left := p.left()
 	for _, g := range groups {
 		r, t := records[g.Address], bySlug[g.Tenant]
 		switch {
@@ -36,7 +37,7 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 			p.diags = p.diags.Append(fail("Group of another tenant", "%s (%s:%d) was made for tenant %q and is now declared for %q. A group does not change its tenant: declare another one, under another address.",
 				g.Address, g.Pos.File, g.Pos.Line, r.TenantSlug, g.Tenant))
 			continue
-		case !r.has && p.claimed(g, t):
+		case !r.has && p.claimed(g, t, left):
 			continue
 		case !t.Live():
 			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", g.Address, tenantAway(t)))
@@ -103,15 +104,19 @@ func (p *objectPlanner) followSlugs(groups []config.Group, bySlug map[string]*te
 	}
 }
 
-// claimed finds a new address that claims the object of one that is gone (L34).
-func (p *objectPlanner) claimed(g config.Group, t *tenant) bool {
+// left are the recorded groups that no declared one has taken.
+func (p *objectPlanner) left() (list []state.Object) {
 	for _, rec := range p.in.State.Objects {
-		if rec.Kind != state.KindGroup || rec.Deleted || p.declared[rec.Address] || rec.Address == g.Address {
-			continue
+		if _, there := p.recorded[rec.Address]; there && rec.Kind == state.KindGroup && !rec.Deleted && !p.declared[rec.Address] {
+			list = append(list, rec)
 		}
-		if _, left := p.recorded[rec.Address]; !left {
-			continue
-		}
+	}
+	return list
+}
+
+// claimed finds a new address that claims the object of one that is gone (L34).
+func (p *objectPlanner) claimed(g config.Group, t *tenant, left []state.Object) bool {
+	for _, rec := range left {
 		if rec.Attributes["name"] == g.Name || rec.Tenant == t.ID && rec.Role() == g.Role {
 			p.diags = p.diags.Append(fail("Group under another address", "%s (%s:%d) claims the group %q of tenant %q, which is recorded as %s, and that is declared no more. It is not deleted and made again, since everybody in it would lose it. If it is the same group, say so:\n\n    moved {\n      from = %s\n      to   = %s\n    }\n\nIf it is another, give it another name or role.",
 				g.Address, g.Pos.File, g.Pos.Line, rec.Attributes["name"], rec.TenantSlug, rec.Address, rec.Address, g.Address))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"anthill/config"
 	"anthill/providers"
 	"anthill/state"
@@ -25,6 +27,10 @@ func (w *world) layTenants(list []config.Tenant) {
 	for _, o := range w.in.State.Objects {
 		recorded[o.Address] = o
 	}
+	byID, bySlug := map[uuid.UUID]int{}, map[string]int{}
+	for i, t := range w.tenants {
+		byID[t.ID], bySlug[t.Slug] = i, i
+	}
 	for _, d := range list {
 		t := tenantPlan{Tenant: d, id: -1}
 		t.rec, t.has = recorded[d.Address]
@@ -33,10 +39,11 @@ func (w *world) layTenants(list []config.Tenant) {
 				t.rec, t.from, t.has = old, m.From, true
 			}
 		}
-		i := slices.IndexFunc(w.tenants, func(x tenant) bool {
-			return t.has && x.ID == t.rec.ID || !t.has && x.Slug == d.Slug
-		})
-		if i >= 0 {
+		i, found := bySlug[d.Slug]
+		if t.has {
+			i, found = byID[t.rec.ID]
+		}
+		if found {
 			live := w.tenants[i].Tenant
 			t.live = &live
 		}
@@ -44,7 +51,7 @@ func (w *world) layTenants(list []config.Tenant) {
 			w.tenantPlans = append(w.tenantPlans, t)
 			continue
 		}
-		if i < 0 {
+		if !found {
 			i = len(w.tenants)
 			w.tenants = append(w.tenants, tenant{Tenant: providers.Tenant{ID: state.TenantID(w.lineage, d.Address), Plan: "free", Status: "active"}})
 		}
