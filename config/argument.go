@@ -139,6 +139,10 @@ func (r reader) optionalText(name string) (s string, known bool) {
 		return "", false
 	}
 	s = v.AsString()
+	if strings.ContainsRune(s, 0) {
+		r.wrong(name, "it holds a NUL, which no database keeps")
+		return "", false
+	}
 	return s, r.allowed(name, s)
 }
 

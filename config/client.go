@@ -63,9 +63,12 @@ func (e *evaluator) client(n *node, i instance) Client {
 		urls[k] = r.url("redirect_urls", u)
 	}
 	slices.Sort(urls)
-	landing, _ := r.optionalText("landing_url")
-	if landing != "" {
-		landing = r.url("landing_url", landing)
+	urls = slices.Compact(urls)
+	landing, known := r.optionalText("landing_url")
+	if known {
+		if landing = r.url("landing_url", landing); landing != "" && !strings.HasPrefix(landing, "http") {
+			r.wrong("landing_url", "a web address is needed, not %q", landing)
+		}
 	}
 	pkce := r.bool("pkce")
 	if public && !pkce && n.args["pkce"] != nil {
@@ -177,9 +180,18 @@ func (r reader) url(name, text string) string {
 	case u.Fragment != "":
 		r.wrong(name, "%q has a fragment, which a redirect cannot have", text)
 		return text
+	case u.User != nil || strings.ContainsAny(text, `'"<>\^{|}`+"`") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
+		r.wrong(name, "%q is not written plainly: no user, no dots or quotes that a browser would take out", text)
+		return text
+	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about"}, u.Scheme):
+		r.wrong(name, "%q is no place to send anybody to", text)
+		return text
+	case (u.Scheme == "http" || u.Scheme == "https") && oddHost.MatchString(u.Hostname()):
+		r.wrong(name, "the host of %q is written as a number that browsers write in another way", text)
+		return text
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return text
+		return u.String()
 	}
 	u.Host = strings.ToLower(u.Host)
 	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
@@ -190,6 +202,9 @@ func (r reader) url(name, text string) string {
 	}
 	return u.String()
 }
+
+// oddHost is a host that begins like a number and is no plain IPv4 address.
+var oddHost = regexp.MustCompile(`^(0x[0-9a-f]*|[0-9]+|[0-9]+\.[0-9]+|[0-9]+\.[0-9]+\.[0-9]+|.*\.0[0-9x].*)$`)
 
 func loopbackHost(host string) bool {
 	ip := net.ParseIP(host)
@@ -276,7 +291,9 @@ func (e *evaluator) accountAttributes(r reader) state.Attributes {
 		}
 		return 0
 	}
-	seconds("session_expiry", "authsession_expiry")
+	if n := seconds("session_expiry", "authsession_expiry"); n > 0 && n < 60 {
+		r.wrong("session_expiry", "a login that lasts less than a minute is of no use to anybody")
+	}
 	if seconds("privilege_expiry", "privilege_expiry") > 3600 {
 		r.wrong("privilege_expiry", "Self-auth takes no more than 1h")
 	}
@@ -287,12 +304,18 @@ func (e *evaluator) accountAttributes(r reader) state.Attributes {
 			continue
 		}
 		n := r.count(name)
+		if name == "password_minimum_length" && n > 128 {
+			r.wrong(name, "Self-auth takes passwords of at most 128 characters")
+		}
 		if n > 1<<32-1 {
 			r.wrong(name, "it is more than Self-auth takes")
 		}
 		a[attribute] = strconv.FormatInt(n, 10)
 	}
 	a["webauthn_attestation_ca_list"], _ = r.json("attestation_ca_list")
+	if minimum := a["credential_type_minimum"]; minimum == "attested_passkey" && r.n.args["attestation_ca_list"] == nil {
+		r.wrong("credential_minimum", "attested passkeys need attestation_ca_list: without it nobody could enrol one")
+	}
 	a["allow_primary_cred_fallback"] = ""
 	if r.n.args["primary_cred_fallback"] != nil {
 		a["allow_primary_cred_fallback"] = boolText(r.bool("primary_cred_fallback"))
@@ -305,7 +328,14 @@ func (e *evaluator) moves() (list []Move) {
 	for _, n := range e.m.all("moved") {
 		r := e.reader(n, scope{static: true})
 		m := Move{From: r.address("from"), To: r.address("to"), Pos: posOf(n.at)}
-		if m.From != "" && m.To != "" {
+		kind, _, _ := strings.Cut(string(m.From), ".")
+		switch {
+		case m.From == "" || m.To == "":
+		case !strings.HasPrefix(string(m.To), kind+"."):
+			r.wrong("to", "%s cannot become %s: what moves keeps its kind", m.From, m.To)
+		case m.From == m.To:
+			r.wrong("to", "it is the address before")
+		default:
 			list = append(list, m)
 		}
 	}
@@ -326,7 +356,7 @@ func (r reader) address(name string) state.Address {
 	if !diags.HasErrors() && ok {
 		kind = t.RootName()
 	}
-	if kind != "group" && kind != "tenant" && kind != "oauth2_client" || len(t) > 3 {
+	if kind != "group" && kind != "account_policy" && kind != "tenant" && kind != "oauth2_client" || len(t) > 3 {
 		r.wrong(name, "an address is needed, like group.admins[\"acme\"]")
 		return ""
 	}

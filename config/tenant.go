@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func (e *evaluator) tenant(n *node, i instance) Tenant {
 	r := e.reader(n, scope{each: i.each})
 	t := Tenant{Address: i.address(n), Adopt: r.bool("adopt"), Attributes: state.Attributes{}, Pos: posOf(n.at)}
 	t.Slug = e.tenantSlug(n, i, r)
-	if t.Slug == "" || len(t.Slug) > 100 || strings.ContainsFunc(t.Slug, isControl) {
+	if strings.TrimSpace(t.Slug) == "" || len(t.Slug) > 100 || strings.ContainsFunc(t.Slug, isControl) {
 		r.wrong("slug", "a text of 1 to 100 characters is needed, not %q", t.Slug)
 	}
 	t.Attributes["slug"] = t.Slug
@@ -55,9 +56,6 @@ func (e *evaluator) tenant(n *node, i instance) Tenant {
 		}
 	}
 	if v, given := r.json("settings"); given {
-		if !strings.HasPrefix(v, "{") {
-			r.wrong("settings", "an object is needed")
-		}
 		t.Attributes["settings"] = v
 	}
 	return t
@@ -73,23 +71,35 @@ func (e *evaluator) tenantSlug(n *node, i instance, r reader) string {
 	return n.label
 }
 
-// json reads an argument of any type as canonical JSON.
+// json reads an argument that is an object, or the JSON text of one, in the canonical form. Numbers are plain: a database
+// would write others in its own way, and no plan would ever be empty.
 func (r reader) json(name string) (string, bool) {
 	r.spec(name, JSON)
 	v, given := r.get(name)
 	if !given || !v.IsWhollyKnown() {
 		return "", false
 	}
-	if v.Type() == cty.String && strings.HasPrefix(strings.TrimSpace(v.AsString()), "{") {
-		return state.CanonicalJSON(v.AsString())
+	var text string
+	if v.Type() == cty.String {
+		text = v.AsString()
+	} else if b, err := json.Marshal(v, v.Type()); err == nil {
+		text = string(b)
 	}
-	b, err := json.Marshal(v, v.Type())
-	if err != nil {
-		r.wrong(name, "it cannot be written as JSON")
-		return "", false
+	canonical, ok := state.CanonicalJSON(text)
+	switch {
+	case !ok || !strings.HasPrefix(canonical, "{"):
+		r.wrong(name, "an object is needed, or the JSON text of one, not %s", describe(v))
+	case strings.Contains(canonical, `\u0000`):
+		r.wrong(name, "it holds a NUL, which no database keeps")
+	case oddNumber.MatchString(canonical):
+		r.wrong(name, "its numbers must be written plainly, without an exponent, -0 or zeros at the end")
+	default:
+		return canonical, true
 	}
-	return state.CanonicalJSON(string(b))
+	return "", false
 }
+
+var oddNumber = regexp.MustCompile(`[:\[,](-?[0-9.]+[eE]|-0[,.\]}]|-?[0-9]+\.[0-9]*0[,\]}])`)
 
 // tenantValue is what an expression sees of a tenant block: an object, or a map of them with for_each.
 func (e *evaluator) tenantValue(n *node) (cty.Value, bool) {

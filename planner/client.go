@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -15,7 +16,19 @@ import (
 
 // planPolicies plans the account policies, each on one group.
 func (p *objectPlanner) planPolicies(list []config.AccountPolicy) {
+	byGroup := map[uuid.UUID]state.Address{} // policies that are declared no more under their address
+	for _, rec := range p.in.State.Objects {
+		if rec.Kind == state.KindPolicy && !rec.Deleted && !p.declared[rec.Address] {
+			byGroup[rec.ID] = rec.Address
+		}
+	}
 	for _, a := range list {
+		// A policy is known by its group: whatever became of the names of blocks, it is the same one.
+		if before, ok := byGroup[p.groupID[a.Group]]; ok {
+			if rec, has := p.recorded[a.Address]; !has || rec.Deleted {
+				p.moved[a.Address] = before
+			}
+		}
 		rec, from, has := p.take(a.Address)
 		group, known := p.groupID[a.Group]
 		if !known || p.dormants[group] {
@@ -95,14 +108,17 @@ func (p *objectPlanner) planClients(list []config.Client) {
 		}
 		live, there := p.clients[after.ID]
 		if holder, held := p.byClient[x.Name]; held && !there {
+			if other := p.recordedClient(holder, x.Address); other != "" {
+				p.diags = p.diags.Append(fail("Client under another address", "%s (%s:%d): the client %q is recorded as %s. If it is the same client, say so:\n\n    moved {\n      from = %s\n      to   = %s\n    }", x.Address, x.Pos.File, x.Pos.Line, x.Name, other, other, x.Address))
+				continue
+			}
 			if !x.Adopt && (!has || !rec.Deleted) {
 				p.diags = p.diags.Append(fail("Client exists already", "%s (%s:%d): Self-auth has a client %q that Anthill did not make. To take it over as it is declared, give it:\n\n    adopt = true\n\nIt is never deleted then. Or give it another name.", x.Address, x.Pos.File, x.Pos.Line, x.Name))
 				continue
 			}
 			live, there = p.clients[holder], true
 			after.ID, after.Adopted = holder, true
-		} else if !there && p.dir.nameTaken(p.dir.hash(x.Name)) {
-			p.diags = p.diags.Append(fail("Name in use", "%s (%s:%d): the name %q belongs to a person, group or account of Self-auth, which share one set of names. Give it another name.", x.Address, x.Pos.File, x.Pos.Line, x.Name))
+		} else if (!there || live.Name != x.Name) && p.nameInUse(x.Address, x.Pos, x.Name, live.ID) {
 			continue
 		}
 		want := p.clientWanted(x, live.Attributes)
@@ -127,8 +143,49 @@ func (p *objectPlanner) planClients(list []config.Client) {
 				c.Action = Adopt
 				c.Text = slices.Insert(c.Text, 0, fmt.Sprintf("client %s was there before: taken over", x.Name))
 			}
+			p.loginsEnd(c)
 		}
 		p.add(c, x.Pos)
+	}
+}
+
+// recordedClient is the address under which a client of that id is recorded, if that is another one.
+func (p *objectPlanner) recordedClient(id uuid.UUID, a state.Address) state.Address {
+	for _, rec := range p.in.State.Objects {
+		if rec.Kind == state.KindClient && !rec.Deleted && rec.ID == id && rec.Address != a {
+			return rec.Address
+		}
+	}
+	return ""
+}
+
+// loginsEnd raises the hazards of what makes an application's logins fail: another client id, redirect URLs that go.
+func (p *objectPlanner) loginsEnd(c ObjectChange) {
+	if was, will := c.Was["name"], c.Will["name"]; was != "" && will != "" {
+		p.raise(EndsSessions, 1, fmt.Sprintf("client %s becomes %s: its id and its issuer change, so logins fail until the application has them, and every token of it ends", was, will))
+	}
+	if _, touched := c.Will["redirect_urls"]; !touched {
+		return
+	}
+	var was, will, gone []string
+	_ = json.Unmarshal([]byte(c.Was["redirect_urls"]), &was) // ours, or empty
+	_ = json.Unmarshal([]byte(c.Will["redirect_urls"]), &will)
+	for _, u := range was {
+		if !slices.Contains(will, u) {
+			gone = append(gone, u)
+		}
+	}
+	if len(gone) > 0 {
+		p.raise(LoginGap, int64(len(gone)), fmt.Sprintf("%s: logins that lead to %s are refused", c.Address, strings.Join(gone, ", ")))
+	}
+}
+
+// endsScopes raises the hazard of deleting a group that other clients give scopes by.
+func (p *objectPlanner) endsScopes(rec state.Object, live dirGroup) {
+	for _, l := range p.liveClients {
+		if slices.Contains(scopeGroups(l.Attributes), rec.ID) && p.recordedClient(l.ID, "") == "" {
+			p.raise(LocksOut, max(p.dir.counts[live.index], 1), fmt.Sprintf("group %s goes, and client %s, which is not Anthill's, lets its members in by it", live.name, l.Name))
+		}
 	}
 }
 
@@ -206,25 +263,33 @@ func (p *objectPlanner) goneClient(rec state.Object) {
 
 // scopeGroups are the groups of a client that give scopes, by what is or will be.
 func scopeGroups(a state.Attributes) (ids []uuid.UUID) {
-	var maps map[string][]string
-	_ = json.Unmarshal([]byte(a["scope_maps"]), &maps) // ours, or empty
-	for g := range maps {
-		if id, err := uuid.Parse(g); err == nil {
-			ids = append(ids, id)
-		}
+	for id := range scopesOf(a) {
+		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, compareID)
 	return ids
 }
 
-// scopeChanges are the clients' groups before and after the plan.
+// scopeChanges are the clients' scopes by group before and after the plan.
 func (p *objectPlan) scopeChanges() (list []scopeChange) {
 	for _, c := range p.changes {
 		if c.Kind == state.KindClient && c.Was != nil && c.Will != nil {
 			if _, touched := c.Will["scope_maps"]; touched {
-				list = append(list, scopeChange{scopeGroups(c.Was), scopeGroups(c.Will)})
+				list = append(list, scopeChange{c.Address, scopesOf(c.Was), scopesOf(c.Will)})
 			}
 		}
 	}
 	return list
+}
+
+func scopesOf(a state.Attributes) map[uuid.UUID][]string {
+	var maps map[string][]string
+	_ = json.Unmarshal([]byte(a["scope_maps"]), &maps) // ours, or empty
+	scopes := make(map[uuid.UUID][]string, len(maps))
+	for g, list := range maps {
+		if id, err := uuid.Parse(g); err == nil {
+			scopes[id] = list
+		}
+	}
+	return scopes
 }

@@ -32,8 +32,9 @@ type decision struct {
 	skipped    map[SkipReason]int64
 	pauses     map[pauseKey]bool
 	counts     struct{ moved, nowhere, groupless, unverified, adopted, mailStuck int64 }
-	lastGroup  map[uuid.UUID]int64 // groups to be deleted -> users who would lose the last mapped group
-	lostScope  map[uuid.UUID]int64 // or every scope of a client
+	lastGroup  map[uuid.UUID]int64     // groups to be deleted -> users who would lose the last mapped group
+	lostScope  map[state.Address]int64 // clients -> users who would lose a scope of it
+	adopting   map[uuid.UUID]bool
 	scopes     []scopeChange
 	shared     int64
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
@@ -206,6 +207,9 @@ func (d *decision) adoptReason(e *entry) SkipReason {
 	if p, _ := d.dir.person(e.Adopt); p.expired {
 		return SkipHolderAway
 	}
+	if d.adopting[e.Adopt] {
+		return SkipHolderForeign
+	}
 	return SkipInvalid
 }
 
@@ -263,6 +267,7 @@ func (d *decision) move(e *entry, wave int) error {
 	case adopts:
 		s.Act, s.Link, s.Ours, s.LinkOurs, s.Generation = state.PersonAdopt, true, false, true, 0
 		c.Person = e.Adopt
+		d.adopting[e.Adopt] = true
 		f.Adopt++
 		f.Link++
 		d.counts.adopted++
@@ -288,6 +293,7 @@ func (d *decision) move(e *entry, wave int) error {
 	s.Complete = policy.CompleteOnLink && !e.Completed
 	f.Users++
 	f.Join += int64(len(s.Join))
+	d.countAdmin(f, s.Join, nil)
 	if isAdmin(d.roles.list[e.Role]) {
 		f.Admins++
 	}
@@ -399,7 +405,7 @@ func (d *decision) followUp(e *entry) error {
 			s.Leave = append(s.Leave, g)
 		}
 	}
-	d.misses(e, s.Join)
+	d.misses(e, s.Join, s.Leave)
 	if len(s.Join)+len(s.Leave) == 0 && !s.Mail && s.Act == state.PersonNone && s.Away == e.Away {
 		return nil
 	}
@@ -407,6 +413,7 @@ func (d *decision) followUp(e *entry) error {
 	f.Users++
 	f.Join += int64(len(s.Join))
 	f.Leave += int64(len(s.Leave))
+	d.countAdmin(f, s.Join, s.Leave)
 	if s.Mail {
 		f.Mail++
 	}
@@ -414,6 +421,17 @@ func (d *decision) followUp(e *entry) error {
 		f.Enable++
 	}
 	return d.addFollow(s, UserChange{User: e.User, Before: e.Digest})
+}
+
+// countAdmin counts users who gain or lose a group that is mapped as admin.
+func (d *decision) countAdmin(f *TenantEffect, join, leave []uuid.UUID) {
+	admin := func(g uuid.UUID) bool { return d.adminGroups[g] }
+	if slices.ContainsFunc(join, admin) {
+		f.GainAdmin++
+	}
+	if slices.ContainsFunc(leave, admin) {
+		f.LoseAdmin++
+	}
 }
 
 // sleep adds what becomes of the person of a row that is not active any more: one that we made expires, of one that we
@@ -436,44 +454,70 @@ func (d *decision) sleep(e *entry, s Shape, f *TenantEffect) error {
 
 // mailMayFollow says whether Self-auth would take the row's address for the person that has another.
 func (d *decision) mailMayFollow(e *entry) bool {
-	if e.Problem != 0 || d.dupMail[e.Mail] || d.dir.mailTaken(e.Mail, e.Person) {
+	if e.Problem != 0 || d.dupMail[e.Mail] || d.dir.mailTaken(e.Mail, e.Person) || !e.Verified && d.in.Config.Identity.Unverified == "skip" {
 		d.counts.mailStuck++
 		return false
+	}
+	if !e.Verified {
+		d.counts.unverified++
 	}
 	return true
 }
 
-// scopeChange is a client's groups that give scopes, now and as planned.
-type scopeChange struct{ was, will []uuid.UUID }
+// scopeChange is which scopes a client gives the members of groups, now and as planned.
+type scopeChange struct {
+	client    state.Address
+	was, will map[uuid.UUID][]string
+}
 
-// misses counts moved users who would lose the last mapped group, or every scope of a client, with a group that this
-// plan deletes (L35).
-func (d *decision) misses(e *entry, join []uuid.UUID) {
-	if len(d.deleting) == 0 {
+// misses counts moved users who would lose the last mapped group with one that this plan deletes (L35), or a scope of a
+// client: then the client refuses them.
+func (d *decision) misses(e *entry, join, leave []uuid.UUID) {
+	if len(d.deleting) == 0 && len(d.scopes) == 0 {
 		return
 	}
-	var lost, left []uuid.UUID
+	var had, left []uuid.UUID
 	for _, m := range d.dir.memberOf(e.Person) {
-		if g := d.groupIDs[m.group]; d.deleting[g] != "" {
-			lost = append(lost, g)
-		} else {
+		g := d.groupIDs[m.group]
+		had = append(had, g)
+		if d.deleting[g] == "" && !slices.Contains(leave, g) {
 			left = append(left, g)
 		}
 	}
 	left = append(left, join...)
+	for _, c := range d.scopes {
+		if !covers(scopesBy(c.will, left), scopesBy(c.was, had)) {
+			d.lostScope[c.client]++
+		}
+	}
 	mapped := slices.ContainsFunc(left, func(g uuid.UUID) bool {
 		return slices.Contains(d.mapped[g], e.Tenant) || d.tenants[e.Tenant].declares(g)
 	})
-	for _, g := range lost {
-		if !mapped {
+	for _, g := range had {
+		if d.deleting[g] != "" && !mapped {
 			d.lastGroup[g]++
 		}
-		for _, c := range d.scopes {
-			if slices.Contains(c.was, g) && !slices.ContainsFunc(left, func(l uuid.UUID) bool { return slices.Contains(c.will, l) }) {
-				d.lostScope[g]++
-			}
+	}
+}
+
+// scopesBy are the scopes that the members of some groups get.
+func scopesBy(scopes map[uuid.UUID][]string, groups []uuid.UUID) map[string]bool {
+	got := map[string]bool{}
+	for _, g := range groups {
+		for _, s := range scopes[g] {
+			got[s] = true
 		}
 	}
+	return got
+}
+
+func covers(a, b map[string]bool) bool {
+	for s := range b {
+		if !a[s] {
+			return false
+		}
+	}
+	return true
 }
 
 // lookOutside counts what others changed of a moved user, and its memberships.

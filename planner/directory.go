@@ -26,6 +26,7 @@ type directory struct {
 	members []dirMember          // sorted by person
 	counts  []int64              // members of each group, by index
 	links   int64                // memberships
+	byGroup map[uint32][]dirMember
 }
 
 type dirPerson struct {
@@ -43,6 +44,7 @@ type dirGroup struct {
 	name, description string
 	index             uint32
 	place             int
+	builtin           bool
 	policy            state.Attributes
 }
 
@@ -65,7 +67,7 @@ func readDirectory(ctx context.Context, src providers.Directory, persons bool) (
 	}
 	ids := make([]uuid.UUID, 0, len(groups))
 	for _, g := range groups {
-		d.groups[g.ID] = dirGroup{name: g.Name, description: g.Description, index: uint32(len(ids)), place: g.Place, policy: g.Policy}
+		d.groups[g.ID] = dirGroup{name: g.Name, description: g.Description, index: uint32(len(ids)), place: g.Place, builtin: g.Builtin, policy: g.Policy}
 		d.byName[strings.ToLower(g.Name)] = g.ID
 		d.names = append(d.names, d.hash(g.Name))
 		if !g.Builtin {
@@ -142,6 +144,17 @@ func (d *directory) holder(h uint64) uuid.UUID {
 		return uuid.Nil
 	}
 	return d.mails[i].person
+}
+
+// membersOf returns the members of a group. The index for it is made when it is first asked for.
+func (d *directory) membersOf(group uint32) []dirMember {
+	if d.byGroup == nil {
+		d.byGroup = map[uint32][]dirMember{}
+		for _, m := range d.members {
+			d.byGroup[m.group] = append(d.byGroup[m.group], m)
+		}
+	}
+	return d.byGroup[group]
 }
 
 // memberOf returns the memberships of a person, as indexes of groups.

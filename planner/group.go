@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 			p.dormant = append(p.dormant, fmt.Sprintf("%s: its tenant is %s", g.Address, tenantAway(t)))
 			p.keepAsItIs(g.Address, r)
 			continue
-		case t.taken, t.blocked:
+		case p.foreign(g, r, t), t.taken, t.blocked:
 			p.keepAsItIs(g.Address, r)
 			continue
 		case r.has && r.Paused && r.Deleted:
@@ -51,6 +52,9 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 			continue
 		}
 		c := p.planGroup(g, r, t)
+		if name := c.Will["name"]; c.Was != nil && name != "" && p.nameInUse(g.Address, g.Pos, name, c.After.ID) {
+			continue
+		}
 		p.groupID[g.Address] = c.After.ID
 		t.groups = append(t.groups, wantedGroup{id: c.After.ID, members: g.Members, address: g.Address})
 		if p.paused(g.Address, r.Object, r.has) {
@@ -66,6 +70,39 @@ func (p *objectPlanner) keepAsItIs(a state.Address, r groupRecord) {
 	if r.has && !r.Deleted {
 		p.groupID[a], p.dormants[r.ID] = r.ID, true
 	}
+}
+
+// foreign says whether taking a group over would break the isolation of tenants, or reach for what is Self-auth's own: then
+// it is not, and the tenant is left alone (L40).
+func (p *objectPlanner) foreign(g config.Group, r groupRecord, t *tenant) bool {
+	holder, held := p.dir.byName[g.Name]
+	if !g.Adopt || !held || r.has && r.ID == holder {
+		return false
+	}
+	live := p.dir.groups[holder]
+	if live.builtin {
+		p.diags = p.diags.Append(fail("Built-in group", "%s (%s:%d): the group %q is Self-auth's own, and its members administer Self-auth or are chosen by it. It cannot be taken over: give the group another name.", g.Address, g.Pos.File, g.Pos.Line, g.Name))
+		return true
+	}
+	at := p.tenantIndex(t.ID)
+	others := map[string]int{}
+	for _, of := range p.mapped[holder] {
+		if of != at {
+			others["it is mapped to tenant "+p.tenants[of].Slug]++
+		}
+	}
+	for _, m := range p.dir.membersOf(live.index) {
+		for _, of := range p.tenantsOf(m.person) {
+			if of != at {
+				others["users of tenant "+p.tenants[of].Slug+" are members of it"]++
+			}
+		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(others)) {
+		p.violations = append(p.violations, fmt.Sprintf("group %s cannot be taken over for tenant %s: %s", g.Name, t.Slug, why))
+	}
+	t.blocked = t.blocked || len(others) > 0
+	return len(others) > 0
 }
 
 type groupRecord struct {
@@ -137,10 +174,18 @@ func (p *objectPlanner) markTaken(groups []config.Group, records map[state.Addre
 		holder, held := p.dir.byName[g.Name]
 		r := records[g.Address]
 		ours := r.has && r.ID == holder || held && holder == state.GroupID(p.lineage, g.Address, p.generation(g.Address))
+		if held && !ours && !g.Adopt && p.isOurs(holder) {
+			continue // an edit that takes the name of another group of ours is a mistake, told where it is planned
+		}
 		if held && !ours && !g.Adopt || !held && p.dir.nameTaken(p.dir.hash(g.Name)) {
 			t.taken = true
 		}
 	}
+}
+
+// isOurs says whether an entry is recorded as a group of ours.
+func (p *objectPlanner) isOurs(id uuid.UUID) bool {
+	return slices.ContainsFunc(p.in.State.Objects, func(o state.Object) bool { return o.Kind == state.KindGroup && !o.Deleted && o.ID == id })
 }
 
 // generation is that of the group of ours which Self-auth has at an address; 1 where it has none.
@@ -306,6 +351,7 @@ func (p *objectPlanner) goneGroup(rec state.Object) {
 		after.Deleted = true
 		c.After = &after
 		c.Text = []string{fmt.Sprintf("group %s and its mapping row, %d members", live.name, p.dir.counts[live.index])}
+		p.endsScopes(rec, live)
 	}
 	p.add(c, config.Pos{})
 	delete(p.where, rec.Address)

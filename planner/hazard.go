@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -38,10 +39,29 @@ func judgeHazards(allowed []Allowance, hazards []Hazard) ([]Allowance, []Hazard)
 }
 
 // hazards are those that deciding about users raises.
-func (d *decision) hazards() []Hazard {
-	if d.counts.adopted == 0 {
-		return nil
+func (d *decision) hazards() (list []Hazard) {
+	if n := d.counts.adopted; n > 0 {
+		list = append(list, Hazard{Code: AdoptsPerson, Count: n, Text: fmt.Sprintf(
+			"%d persons who were in Self-auth before hold a verified address of a user who is to be moved, and are taken over for it (identity.adopt = \"mail\"): whoever logs in as such a person becomes that user", n)})
 	}
-	return []Hazard{{Code: AdoptsPerson, Count: d.counts.adopted, Text: fmt.Sprintf(
-		"%d persons who were in Self-auth before hold a verified address of a user who is to be moved, and are taken over for it (identity.adopt = \"mail\"): whoever logs in as such a person becomes that user", d.counts.adopted)}}
+	for _, client := range slices.Sorted(maps.Keys(d.lostScope)) {
+		n := d.lostScope[client]
+		list = append(list, Hazard{Code: LocksOut, Count: n, Text: fmt.Sprintf(
+			"%s: %d moved users lose a scope that its scope_map gives them now. A client that asks for a scope which is granted to nobody of them refuses them", client, n)})
+	}
+	return list
+}
+
+// together adds up hazards of one code: it is allowed with one count.
+func together(hazards []Hazard) (list []Hazard) {
+	for _, h := range hazards {
+		i := slices.IndexFunc(list, func(x Hazard) bool { return x.Code == h.Code })
+		if i < 0 {
+			list = append(list, h)
+			continue
+		}
+		list[i].Count += h.Count
+		list[i].Text += ". " + h.Text
+	}
+	return list
 }

@@ -61,6 +61,7 @@ type world struct {
 	tenantPlans []tenantPlan
 	liveClients []providers.Client
 	rows        map[[2]uuid.UUID]providers.Mapping // of the mapping table, by tenant and group
+	adminGroups map[uuid.UUID]bool                 // groups that are or will be mapped as admin
 	claimed     []uuid.UUID                        // persons that belong to a user, sorted; kept where persons are adopted
 	deleting    map[uuid.UUID]state.Address        // groups that this plan deletes
 }
@@ -77,6 +78,15 @@ type outsideCounts struct {
 type linkOf struct {
 	person uuid.UUID
 	tenant int32
+}
+
+// tenantsOf are the tenants of the rows that are linked to a person, once sharedLinks has sorted them.
+func (w *world) tenantsOf(person uuid.UUID) (list []int) {
+	i, _ := slices.BinarySearchFunc(w.links, person, func(l linkOf, id uuid.UUID) int { return compareID(l.person, id) })
+	for ; i < len(w.links) && w.links[i].person == person; i++ {
+		list = append(list, int(w.links[i].tenant))
+	}
+	return list
 }
 
 // interner numbers strings.
@@ -252,7 +262,6 @@ func (w *world) sharedLinks() (violations []string) {
 		w.tenants[a.tenant].blocked, w.tenants[b.tenant].blocked = true, true
 		violations = append(violations, fmt.Sprintf("rows of tenants %s and %s are linked to one person", w.tenants[a.tenant].Slug, w.tenants[b.tenant].Slug))
 	}
-	w.links = nil
 	slices.Sort(violations)
 	return slices.Compact(violations)
 }

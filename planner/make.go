@@ -65,6 +65,17 @@ func Make(ctx context.Context, in Input, sink Sink) (*Plan, hcl.Diagnostics, err
 	violations = append(violations, w.foreignMembers()...)
 	violations = append(violations, w.sharedLinks()...)
 	objects := w.planObjects(mappings)
+	violations = append(violations, objects.violations...)
+	w.links = nil
+	w.adminGroups = map[uuid.UUID]bool{}
+	for _, m := range mappings {
+		w.adminGroups[m.Group] = m.Role == state.RoleAdmin
+	}
+	for _, c := range objects.changes {
+		if c.Kind == state.KindGroup && c.After != nil {
+			w.adminGroups[c.After.ID] = c.After.Role() == state.RoleAdmin
+		}
+	}
 	diags = append(diags, objects.diags...)
 	if diags.HasErrors() {
 		return nil, diags, nil
@@ -187,7 +198,7 @@ func newDecision(w *world, sink Sink) *decision {
 	c := w.in.Config
 	d := &decision{world: w, sink: sink, waves: c.Waves, before: reachability(c.Waves), policies: map[string]config.Policy{},
 		segment: make([]int, len(c.Waves)), follow: -1, tallies: make([]rollout.Tally, len(c.Waves)), views: make([]waveFigures, len(c.Waves)),
-		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}, lastGroup: map[uuid.UUID]int64{}, lostScope: map[uuid.UUID]int64{}}
+		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}, lastGroup: map[uuid.UUID]int64{}, lostScope: map[state.Address]int64{}, adopting: map[uuid.UUID]bool{}}
 	for i := range d.segment {
 		d.segment[i] = -1
 		d.views[i].due = effects{}
@@ -218,11 +229,13 @@ func (d *decision) problems(objects *objectPlan) (diags hcl.Diagnostics) {
 		if c.Kind != state.KindGroup || c.Action != Delete {
 			continue
 		}
-		switch name := c.Before.Attributes["name"]; {
-		case d.lastGroup[c.Before.ID] > 0:
+		if name := c.Before.Attributes["name"]; d.lastGroup[c.Before.ID] > 0 {
 			diags = diags.Append(fail("Group still needed", "%s (group %q) is declared no more, and %d moved users have no other group that is mapped to their tenant: without it the application would not know where they belong. Declare another group for them first, or take them back with a rollback.", c.Address, name, d.lastGroup[c.Before.ID]))
-		case d.lostScope[c.Before.ID] > 0:
-			diags = diags.Append(fail("Group still needed", "%s (group %q) is declared no more, and without it %d moved users would be refused by a client: no other group of theirs is in its scope_map. Add one there first.", c.Address, name, d.lostScope[c.Before.ID]))
+		}
+	}
+	if len(d.deleting) > 0 {
+		for _, client := range slices.Sorted(maps.Keys(d.lostScope)) {
+			diags = diags.Append(fail("Group still needed", "A group is declared no more, and without it %d moved users would be refused by %s: no other group of theirs has its scopes. Add one to its scope_map first.", d.lostScope[client], client))
 		}
 	}
 	if d.in.Config.Identity.SharedEmail == "error" && d.shared > 0 {
@@ -267,7 +280,7 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	}
 	a.Notes = append(objects.notes, d.notes()...)
 	cost(p, len(d.dir.persons))
-	p.Allowed, p.Hazards = judgeHazards(in.Allowed, slices.Concat(d.guards(a.Changed), objects.hazards, d.hazards()))
+	p.Allowed, p.Hazards = judgeHazards(in.Allowed, together(slices.Concat(d.guards(a.Changed), objects.hazards, d.hazards())))
 	a.Notes = append(a.Notes, unusedAllowances(p.Allowed, p.Hazards)...)
 	return p, nil
 }

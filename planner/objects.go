@@ -19,14 +19,15 @@ import (
 
 // objectPlan is what planning the declared objects comes to.
 type objectPlan struct {
-	changes   []ObjectChange // in the order of apply
-	unchanged int
-	dormant   []string
-	outside   []string
-	notes     []string
-	hazards   []Hazard
-	where     map[state.Address]string
-	diags     hcl.Diagnostics
+	changes    []ObjectChange // in the order of apply
+	unchanged  int
+	dormant    []string
+	outside    []string
+	notes      []string
+	hazards    []Hazard
+	violations []string // of isolation, that taking something over would make
+	where      map[state.Address]string
+	diags      hcl.Diagnostics
 }
 
 // objectPlanner compares declared objects with recorded and observed ones.
@@ -74,6 +75,9 @@ func (w *world) planObjects(mappings []providers.Mapping) *objectPlan {
 	}
 	for _, m := range c.Moved {
 		p.moved[m.To] = m.From
+		if p.declared[m.From] {
+			p.diags = p.diags.Append(fail("Moved and still declared", "moved (%s:%d): %s is still declared, so nothing has moved from there. Remove the moved block, or the declaration.", m.Pos.File, m.Pos.Line, m.From))
+		}
 	}
 	p.planTenants()
 	p.planGroups(c.Groups)
@@ -92,7 +96,7 @@ func (p *objectPlanner) take(a state.Address) (rec state.Object, from state.Addr
 		delete(p.recorded, a)
 		return rec, "", true
 	}
-	if before, ok := p.moved[a]; ok {
+	if before, ok := p.movedFrom(a); ok {
 		if old, there := p.recorded[before]; there && !old.Deleted && !p.declared[before] {
 			delete(p.recorded, before)
 			delete(p.recorded, a)
@@ -101,6 +105,36 @@ func (p *objectPlanner) take(a state.Address) (rec state.Object, from state.Addr
 	}
 	delete(p.recorded, a)
 	return rec, "", has
+}
+
+// movedFrom is the address that an object had before, by a moved block of it or of its whole block.
+func (p *objectPlanner) movedFrom(a state.Address) (state.Address, bool) {
+	if before, ok := p.moved[a]; ok {
+		return before, true
+	}
+	block := a.Block()
+	before, ok := p.moved[state.Address(block)]
+	return before + a[len(block):], ok && len(a) > len(block)
+}
+
+// nameInUse reports a name that an object is to have and another entry has.
+func (p *objectPlanner) nameInUse(a state.Address, pos config.Pos, name string, own uuid.UUID) bool {
+	holder := p.dir.byName[name]
+	if holder == uuid.Nil {
+		holder = p.byClient[name]
+	}
+	switch {
+	case holder == own && own != uuid.Nil, holder == uuid.Nil && !p.dir.nameTaken(p.dir.hash(name)):
+		return false
+	}
+	whose := "an entry of Self-auth that Anthill did not make"
+	for _, rec := range p.in.State.Objects {
+		if rec.ID == holder && !rec.Deleted && rec.Kind != state.KindPolicy && holder != uuid.Nil {
+			whose = string(rec.Address) + ", which must have given it up before: names that change places take two plans"
+		}
+	}
+	p.diags = p.diags.Append(fail("Name in use", "%s (%s:%d): the name %q belongs to %s. Persons, groups, clients and accounts of Self-auth share one set of names.", a, pos.File, pos.Line, name, whose))
+	return true
 }
 
 // paused says whether an object was taken back and waits for a wave to go on; then it is left as it is.
@@ -121,7 +155,9 @@ func (p *objectPlanner) add(c ObjectChange, pos config.Pos) {
 	if c.From != "" {
 		c.Text = append(c.Text, "was "+string(c.From))
 	}
-	p.where[c.Address] = fmt.Sprintf("%s:%d", pos.File, pos.Line)
+	if pos.File != "" {
+		p.where[c.Address] = fmt.Sprintf("%s:%d", pos.File, pos.Line)
+	}
 	p.changes = append(p.changes, c)
 }
 
@@ -164,7 +200,7 @@ func (p *objectPlanner) settle(c *ObjectChange, live, want state.Attributes) {
 	}
 	for _, k := range sortedNames(c.Will) {
 		if wrote := c.Before.Attributes[k]; wrote == want[k] && c.Before.Attributes != nil {
-			p.outside = append(p.outside, fmt.Sprintf("%s: %s was set to %s: set back", c.Address, label(k), quoted(live[k])))
+			p.outside = append(p.outside, fmt.Sprintf("%s: %s was changed to %s: set back", c.Address, label(k), quoted(live[k])))
 		}
 	}
 }

@@ -267,25 +267,27 @@ type WaveView struct {
 
 // TenantEffect counts what happens to the users of one tenant.
 type TenantEffect struct {
-	Tenant   uuid.UUID `json:"tenant"`
-	Slug     string    `json:"slug"`
-	Live     int64     `json:"live"` // live users of the tenant
-	Users    int64     `json:"users"`
-	Admins   int64     `json:"admins"` // users.role admin, super_admin or owner among Users
-	Create   int64     `json:"create"` // persons made
-	Enable   int64     `json:"enable"` // persons found ours: recovered or enabled again
-	Found    int64     `json:"found"`  // linked before us (L29)
-	Adopt    int64     `json:"adopt"`  // persons taken over
-	Mail     int64     `json:"mail"`   // persons whose address follows
-	Expire   int64     `json:"expire"`
-	Delete   int64     `json:"delete"`
-	Join     int64     `json:"join"` // memberships
-	Leave    int64     `json:"leave"`
-	Link     int64     `json:"link"`      // rows linked
-	Dual     int64     `json:"dual"`      // rows whose method becomes dual
-	SelfAuth int64     `json:"self_auth"` // rows whose method becomes self_auth (L6)
-	Restore  int64     `json:"restore"`   // rows that go back
-	Used     int64     `json:"used"`      // of Restore, completed since: that way in closes
+	Tenant    uuid.UUID `json:"tenant"`
+	Slug      string    `json:"slug"`
+	Live      int64     `json:"live"` // live users of the tenant
+	Users     int64     `json:"users"`
+	Admins    int64     `json:"admins"` // users.role admin, super_admin or owner among Users
+	Create    int64     `json:"create"` // persons made
+	Enable    int64     `json:"enable"` // persons found ours: recovered or enabled again
+	Found     int64     `json:"found"`  // linked before us (L29)
+	Adopt     int64     `json:"adopt"`  // persons taken over
+	Mail      int64     `json:"mail"`   // persons whose address follows
+	Expire    int64     `json:"expire"`
+	Delete    int64     `json:"delete"`
+	Join      int64     `json:"join"` // memberships
+	Leave     int64     `json:"leave"`
+	GainAdmin int64     `json:"gain_admin"` // users who join a group that is mapped as admin
+	LoseAdmin int64     `json:"lose_admin"`
+	Link      int64     `json:"link"`      // rows linked
+	Dual      int64     `json:"dual"`      // rows whose method becomes dual
+	SelfAuth  int64     `json:"self_auth"` // rows whose method becomes self_auth (L6)
+	Restore   int64     `json:"restore"`   // rows that go back
+	Used      int64     `json:"used"`      // of Restore, completed since: that way in closes
 }
 
 // Skipped counts users in scope who will not be moved, by reason.

@@ -43,6 +43,7 @@ func (f *fake) Tenants(context.Context) ([]providers.Tenant, error)   { return f
 func (f *fake) Mappings(context.Context) ([]providers.Mapping, error) { return f.mappings, nil }
 func (f *fake) Groups(context.Context) ([]providers.Group, error)     { return f.groups, nil }
 func (f *fake) Clients(context.Context) ([]providers.Client, error)   { return f.clients, nil }
+func (f *fake) Enrolled(context.Context) ([]uuid.UUID, error)         { return nil, nil }
 func (f *fake) Recycled(context.Context) ([]uuid.UUID, error)         { return nil, nil }
 func (f *fake) OtherNames(context.Context) ([]string, error) {
 	return []string{"admin", "idm_admin"}, nil

@@ -43,7 +43,10 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 	if already(oldest, newest) {
 		return stay()
 	}
-	why := conflict(newest, oldest, row)
+	why, err := u.conflict(newest, oldest, row)
+	if err != nil {
+		return err
+	}
 	if why == "" {
 		why = u.impossible(made)
 	}
@@ -112,23 +115,43 @@ func already(oldest, newest state.Record) bool {
 }
 
 // conflict says why a user stays as it is: another link than ours, or no password left to go back to.
-func conflict(newest, oldest state.Record, row *providers.User) string {
+func (u *undo) conflict(newest, oldest state.Record, row *providers.User) (string, error) {
 	if row == nil {
-		return ""
+		return "", nil
 	}
 	switch {
 	case row.Link != expectedLink(newest) && row.Link != oldest.Before.Link:
-		return "linked to another person since"
-	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword && !hadNone(oldest, row):
-		return "has no password to go back to"
+		return "linked to another person since", nil
+	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword:
+		if !hadNone(oldest, row) {
+			return "has no password to go back to", nil
+		}
+		enrolled, err := u.hasEnrolled(row.Link)
+		if enrolled {
+			return "has no password to go back to, and has enrolled a credential in Self-auth", err
+		}
+		return "", err
 	}
-	return ""
+	return "", nil
 }
 
-// hadNone says whether a user had no password before either (L6) and has not come in through Self-auth since: it loses
-// no way in.
+// hadNone says whether a user had no password before either (L6) and has not come in through Self-auth since.
 func hadNone(oldest state.Record, row *providers.User) bool {
 	return oldest.Effect.Link && oldest.Effect.Method == state.MethodSelfAuth && !row.Completed
+}
+
+// hasEnrolled says whether a person has a credential in Self-auth. It is asked of users without a password alone, and all at
+// once.
+func (u *undo) hasEnrolled(person uuid.UUID) (bool, error) {
+	if u.enrolled == nil {
+		list, err := u.Directory.Enrolled(u.ctx)
+		if err != nil {
+			return false, err
+		}
+		u.enrolled = append([]uuid.UUID{}, list...)
+	}
+	_, there := slices.BinarySearchFunc(u.enrolled, person, compareID)
+	return there, nil
 }
 
 // expectedLink is the link that a row has after a record.

@@ -92,7 +92,11 @@ func (p *objectPlanner) planTenants() {
 		}
 		row := &p.tenants[t.id]
 		if t.live != nil && !t.has && t.live.ID != state.TenantID(p.lineage, t.Address) {
-			if !t.Adopt {
+			if other := p.recordedTenant(t.live.ID, t.Address); other != "" {
+				p.diags = p.diags.Append(fail("Tenant under another address", "%s (%s:%d): the tenant with the slug %q is recorded as %s. If it is the same, say so:\n\n    moved {\n      from = %s\n      to   = %s\n    }", t.Address, t.Pos.File, t.Pos.Line, t.Slug, other, other, t.Address))
+				continue
+			}
+			if !t.Adopt && !t.live.Deleted {
 				p.diags = p.diags.Append(fail("Tenant exists already", "%s (%s:%d): there is a tenant with the slug %q that Anthill did not make. To own the arguments that are given here, and nothing else of it, write:\n\n    adopt = true", t.Address, t.Pos.File, t.Pos.Line, t.Slug))
 				continue
 			}
@@ -103,6 +107,16 @@ func (p *objectPlanner) planTenants() {
 		}
 		p.planTenant(t, row)
 	}
+}
+
+// recordedTenant is the address under which a tenant is recorded, if that is another one that is declared no more.
+func (p *objectPlanner) recordedTenant(id uuid.UUID, a state.Address) state.Address {
+	for _, rec := range p.in.State.Objects {
+		if rec.Kind == state.KindTenant && !rec.Deleted && rec.ID == id && rec.Address != a {
+			return rec.Address
+		}
+	}
+	return ""
 }
 
 func (p *objectPlanner) planTenant(t tenantPlan, row *tenant) {

@@ -28,7 +28,7 @@ type UndoInput struct {
 // as far as the row is still as our newest one left it. Nothing left to undo is an empty Plan whose Undo has no
 // runs. Diagnostics with an error mean that there is no plan.
 func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics, error) {
-	u := &undo{UndoInput: in, sink: sink, segments: map[string]int{}, figures: map[string]effects{}, needed: map[uuid.UUID]bool{}, paused: map[state.Pause]bool{}}
+	u := &undo{UndoInput: in, ctx: ctx, sink: sink, segments: map[string]int{}, figures: map[string]effects{}, needed: map[uuid.UUID]bool{}, paused: map[state.Pause]bool{}}
 	p := &Plan{Kind: state.RunRollback, Target: in.Target, Lineage: Lineage(in.State, in.Target), Undo: &Undoing{DeletePersons: in.DeletePersons,
 		Waves: in.Waves, Tenants: in.Tenants}}
 	diags := u.chooseRuns(p.Undo)
@@ -84,6 +84,9 @@ type undo struct {
 	live      int64
 	chains    []objectChain
 	remade    map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
+	ctx       context.Context         // of this planning
+	enrolled  []uuid.UUID             // persons with a credential, sorted; nil: not asked yet
+	raised    objectPlan              // hazards of objects
 	recycled  map[uuid.UUID]bool      // deleted entries that can be brought back
 }
 
@@ -310,8 +313,8 @@ func (u *undo) hazards(a *Analysis) []Hazard {
 		}
 	}
 	if n == 0 {
-		return nil
+		return u.raised.hazards
 	}
-	return []Hazard{{Code: DeletesData, Count: n, Text: fmt.Sprintf(
-		"%d persons are deleted from Self-auth with the credentials that they have enrolled; after seven days nobody can bring them back. Allow it for this plan:  -allow %s=%d", n, DeletesData, n)}}
+	return append(u.raised.hazards, Hazard{Code: DeletesData, Count: n, Text: fmt.Sprintf(
+		"%d persons are deleted from Self-auth with the credentials that they have enrolled; after seven days nobody can bring them back. Allow it for this plan:  -allow %s=%d", n, DeletesData, n)})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -227,7 +228,7 @@ func (u *undo) nameOf(o state.Object) string {
 	case state.KindGroup:
 		return "group " + o.Attributes["name"] + " and its mapping row"
 	case state.KindPolicy:
-		return "policy off, values reset"
+		return "policy with its values"
 	case state.KindClient:
 		return "client " + o.Attributes["name"]
 	}
@@ -241,7 +242,11 @@ func (u *undo) objectReturns(c objectChain) *ObjectChange {
 	if next, ok := u.remade[after.ID]; ok && after.Kind == state.KindGroup {
 		after.ID, after.Generation = next, max(after.Generation, c.cur.Generation)+1
 	}
-	return &ObjectChange{Address: c.address, Kind: after.Kind, Action: Create, Before: c.recorded(), After: &after, Will: set(c.before()), Text: []string{u.nameOf(after) + ", made again"}}
+	change := &ObjectChange{Address: c.address, Kind: after.Kind, Action: Create, Before: c.recorded(), After: &after, Will: set(c.before()), Text: []string{u.nameOf(after) + ", made again"}}
+	if after.Kind == state.KindTenant {
+		change.Will["deleted"] = "" // its row is only marked
+	}
+	return change
 }
 
 // objectBack gives an object the values back that it had.
@@ -252,6 +257,15 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 		return nil // somebody else has deleted it
 	}
 	change := &ObjectChange{Address: c.address, Kind: o.Kind, Action: Update, Before: c.recorded()}
+	if o.Kind == state.KindGroup {
+		// Who was made to leave, or let in again, is known from the journal alone.
+		live = maps.Clone(live)
+		for _, r := range c.records {
+			if v, touched := r.Will["strangers"]; touched {
+				live["strangers"] = v
+			}
+		}
+	}
 	change.Was, change.Will = compare(live, c.before())
 	change.Text = texts(change.Was, change.Will)
 	oldest := c.records[0]
@@ -271,6 +285,9 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 	}
 	if o.Kind == state.KindClient && change.Will["type"] != "" {
 		change.Action, change.Was, change.Will = Replace, set(live), set(c.before()) // the deleted one comes back with its id
+	}
+	if t := u.tenantOf(o.ID); o.Kind == state.KindTenant && t != nil && t.Status == "active" && change.Will["status"] != "" && t.live > 0 {
+		u.raised.raise(LocksOut, t.live, fmt.Sprintf("tenant %s becomes %s again: its %d users can no longer work", t.Slug, change.Will["status"], t.live))
 	}
 	if len(change.Will) == 0 && c.has && change.After.Equal(c.cur) {
 		return nil

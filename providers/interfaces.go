@@ -25,6 +25,8 @@ type Directory interface {
 	// OtherNames are the names in use that are neither persons' nor groups': service accounts, clients.
 	OtherNames(ctx context.Context) ([]string, error)
 	Clients(ctx context.Context) ([]Client, error) // OAuth2 clients, sorted by name
+	// Enrolled are the persons who have a credential in Self-auth, sorted by id.
+	Enrolled(ctx context.Context) ([]uuid.UUID, error)
 	// Recycled are the ids of the deleted entries that can be brought back; none where the account may not see them.
 	Recycled(ctx context.Context) ([]uuid.UUID, error)
 }

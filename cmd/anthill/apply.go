@@ -185,6 +185,9 @@ func needsApproval(plan *planner.Plan) bool {
 
 // carryOut runs a plan under the lock, with progress, and tells how it ended.
 func (p *program) carryOut(c *cli.Context, s *session, plan *planfile.Reader) error {
+	if err := s.mayCarryOut(plan.Plan()); err != nil {
+		return err
+	}
 	progress := report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
 	began := p.now()
 	result, err := apply.Run(c.Context, plan, p.deps(c, s, plan.Plan().Lineage), progress.Event)

@@ -159,7 +159,7 @@ func (p *program) makePlan(ctx context.Context, c *cli.Context, s *session, ask 
 		if err != nil || diags.HasErrors() {
 			return nil, diags, err
 		}
-		if err := s.mayRead(cfg, in.State); err != nil {
+		if err := s.maySee(kindsOf(cfg, in.State)); err != nil {
 			return nil, nil, err
 		}
 		in.Config = cfg

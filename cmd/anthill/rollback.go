@@ -95,6 +95,9 @@ func (p *program) finishRollback(c *cli.Context, s *session, out string) (finish
 
 func (p *program) makeUndo(ctx context.Context, c *cli.Context, s *session, ask planning, out string) (*madePlan, error) {
 	return p.planWith(ctx, c, s, ask, out, func(in planner.Input, w *planfile.Writer) (*planner.Plan, hcl.Diagnostics, error) {
+		if err := s.maySee(kindsOf(nil, in.State)); err != nil {
+			return nil, nil, err
+		}
 		tenants, err := tenantIDs(ctx, in.Database, c.StringSlice("tenant"))
 		if err != nil {
 			return nil, nil, err

@@ -13,6 +13,7 @@ import (
 	"anthill/config"
 	"anthill/internal/apply"
 	"anthill/internal/report"
+	"anthill/planner"
 	"anthill/providers"
 	"anthill/providers/postgres"
 	"anthill/providers/selfauth"
@@ -149,22 +150,44 @@ func rights(who providers.Identity, lacks []string, to string) error {
 		Cure:   "Absence would look like emptiness, so nothing was concluded and nothing changed. Make it a member of those groups, as idm_admin."}
 }
 
-// mayRead refuses an account that could not see objects which the configuration or the state has: their absence would
-// say nothing.
-func (s *session) mayRead(cfg *config.Config, st *state.State) error {
+// rightsOf are the built-in groups that objects of a kind need, besides what every plan needs.
+var rightsOf = map[state.Kind]string{state.KindPolicy: "idm_account_policy_admins", state.KindClient: "idm_oauth2_admins"}
+
+// maySee refuses an account that could not see objects of these kinds: their absence would say nothing.
+func (s *session) maySee(kinds []state.Kind) error {
 	var lacks []string
-	need := func(kind state.Kind, declared int, right string) {
-		recorded := slices.ContainsFunc(st.Objects, func(o state.Object) bool { return o.Kind == kind && !o.Deleted })
-		if (declared > 0 || recorded) && !s.identity.In(right) {
+	for _, k := range kinds {
+		if right := rightsOf[k]; right != "" && !s.identity.In(right) && !slices.Contains(lacks, right) {
 			lacks = append(lacks, right)
 		}
 	}
-	need(state.KindPolicy, len(cfg.Accounts), "idm_account_policy_admins")
-	need(state.KindClient, len(cfg.Clients), "idm_oauth2_admins")
-	if len(lacks) > 0 {
-		return rights(s.identity, lacks, "see all that the configuration declares")
+	if len(lacks) == 0 {
+		return nil
 	}
-	return nil
+	slices.Sort(lacks)
+	return rights(s.identity, lacks, "see all that is declared or recorded")
+}
+
+func kindsOf(cfg *config.Config, st *state.State) (kinds []state.Kind) {
+	if cfg != nil && len(cfg.Accounts) > 0 {
+		kinds = append(kinds, state.KindPolicy)
+	}
+	if cfg != nil && len(cfg.Clients) > 0 {
+		kinds = append(kinds, state.KindClient)
+	}
+	for _, o := range st.Objects {
+		kinds = append(kinds, o.Kind)
+	}
+	return kinds
+}
+
+// mayCarryOut refuses an account that lacks a right which a plan needs, before its first effect.
+func (s *session) mayCarryOut(plan *planner.Plan) error {
+	var kinds []state.Kind
+	for _, o := range plan.Objects {
+		kinds = append(kinds, o.Kind)
+	}
+	return s.maySee(kinds)
 }
 
 // mayWrite refuses a token that could not carry out a plan, before the first effect.

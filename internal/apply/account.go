@@ -226,14 +226,14 @@ func (x *executor) addresses(it *item) []string {
 	if it.record != nil {
 		return it.record.Effect.Mails
 	}
-	now := it.intent.Effect.Mails
-	list := []string{it.row.Email}
-	for _, m := range now[min(1, len(now)):] {
-		if !strings.EqualFold(m, it.row.Email) {
-			list = append(list, m)
-		}
+	// The row's address comes first. Where the person holds it already, the others are its own and stay; else it takes the
+	// place of the primary one.
+	others := it.intent.Effect.Mails
+	same := func(m string) bool { return strings.EqualFold(m, it.row.Email) }
+	if !slices.ContainsFunc(others, same) {
+		others = others[min(1, len(others)):]
 	}
-	return list
+	return append([]string{it.row.Email}, slices.DeleteFunc(slices.Clone(others), same)...)
 }
 
 func (x *executor) expire(items []*item) error { return x.Accounts.Expire(x.work, personIDs(items)) }

@@ -96,9 +96,35 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 		x.miss(c, reason(err))
 		return x.record.SettleObject(x.work, c.Address, "", &burnt, state.Refused, reason(err))
 	case refused(err):
+		if backErr := x.putBack(c, again); backErr != nil {
+			return backErr
+		}
 		return leave(state.Refused, reason(err))
 	}
 	return err
+}
+
+// putBack undoes what was done of a change of which a part was refused.
+func (x *executor) putBack(c planner.ObjectChange, again bool) error {
+	if c.Action != planner.Update && c.Action != planner.Adopt || len(c.Will) == 0 {
+		return nil
+	}
+	live, id, err := x.read(c, c.After, again)
+	if err != nil || live == nil {
+		return err
+	}
+	back := state.Attributes{}
+	for k := range c.Will {
+		if k != "strangers" && live[k] != c.Was[k] {
+			back[k] = c.Was[k]
+		}
+	}
+	o := *c.After
+	o.ID = id
+	if err := x.changeObject(o, live, back); err != nil && !refused(err) {
+		return err
+	}
+	return nil
 }
 
 // going gathers groups that are deleted together: one by one they cost the server several times as much.

@@ -96,10 +96,24 @@ func (p *planPage) summary() {
 
 func (p *planPage) gains() string {
 	s := count(p.a.Gain) + " gain Self-auth login"
-	if p.a.Lose == 0 {
+	var leave, admin int64
+	for _, t := range p.a.Follow {
+		leave += t.Leave
+		admin += t.LoseAdmin
+	}
+	switch {
+	case p.a.Lose > 0:
+		s += ", " + count(p.a.Lose) + " lose it"
+	case leave == 0:
 		return s + ", none loses anything"
 	}
-	return s + ", " + count(p.a.Lose) + " lose it"
+	if leave > 0 {
+		s += ", " + of(leave, "membership ends", "memberships end")
+	}
+	if admin > 0 {
+		s += " (" + count(admin) + " of admin groups)"
+	}
+	return s
 }
 
 func (p *planPage) objectCounts() {
@@ -257,8 +271,14 @@ const listedObjects = 16
 var signs = map[planner.Action]string{planner.Create: "+", planner.Update: "~", planner.Recover: "~", planner.Delete: "-", planner.Replace: "-+", planner.Adopt: "~",
 	planner.Forget: "."}
 
-// listedAlike is how many objects of one block with one action are listed, where there are many in all.
-const listedAlike = 4
+// listedAlike is how many objects of one block with one action are listed, where there are many in all. Clients and tenants
+// are few, and each says something of its own.
+func listedAlike(o planner.ObjectChange) int {
+	if o.Kind == state.KindClient || o.Kind == state.KindTenant {
+		return 40
+	}
+	return 4
+}
 
 // widestText is how much is said of an object in its own line; more stands below it.
 const widestText = 90
@@ -270,7 +290,7 @@ func (p *planPage) objects() {
 	alike, under := map[string]int{}, map[int][]string{}
 	for _, o := range p.plan.Objects {
 		key := o.Address.Block() + string(o.Action)
-		if alike[key]++; many && alike[key] > listedAlike {
+		if alike[key]++; many && alike[key] > listedAlike(o) {
 			rest = append(rest, o)
 			continue
 		}
@@ -318,6 +338,8 @@ var effectRows = []effectRow{
 	{"expire the person", func(t planner.TenantEffect) int64 { return t.Expire }},
 	{"delete the person", func(t planner.TenantEffect) int64 { return t.Delete }},
 	{"join groups", func(t planner.TenantEffect) int64 { return t.Join }},
+	{"gain an admin group", func(t planner.TenantEffect) int64 { return t.GainAdmin }},
+	{"lose an admin group", func(t planner.TenantEffect) int64 { return t.LoseAdmin }},
 	{"leave groups", func(t planner.TenantEffect) int64 { return t.Leave }},
 	{"link the row", func(t planner.TenantEffect) int64 { return t.Link }},
 	{"password -> dual", func(t planner.TenantEffect) int64 { return t.Dual }},

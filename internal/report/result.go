@@ -36,6 +36,10 @@ func (p *page) stopped(r apply.Result, stopped error) {
 	p.line("What was begun is finished or taken back when it goes on; nothing is done twice. Go on with:")
 	p.gap()
 	p.line("    anthill apply")
+	p.gap()
+	p.line("or, if it stops there again, take back what it has done:")
+	p.gap()
+	p.line("    anthill rollback")
 }
 
 func escapeLines(s string) string { return strings.Join(escapeAll(strings.Split(s, "\n")), "\n") }

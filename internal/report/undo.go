@@ -2,11 +2,13 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"anthill/planner"
+	"anthill/state"
 )
 
 const listedConflicts = 10
@@ -58,7 +60,12 @@ func (p *planPage) undoSummary() {
 	}
 	p.conflicts()
 	p.gap()
-	p.line("  Nobody loses the last way to log in.")
+	if !slices.ContainsFunc(p.plan.Hazards, func(h planner.Hazard) bool { return h.Code == planner.LocksOut }) {
+		p.line("  Nobody loses the last way to log in.")
+	}
+	if slices.ContainsFunc(p.plan.Objects, func(o planner.ObjectChange) bool { return o.Kind == state.KindClient && o.Will == nil }) {
+		p.line("  %s", p.bold("Clients are deleted: logins through them end. They can be brought back for seven days."))
+	}
 	p.line("  This rollback can itself be rolled back.")
 	p.allowed()
 	p.pauses()

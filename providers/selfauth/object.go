@@ -397,9 +397,21 @@ var clientSwitches = []struct {
 
 func trueOrNone(v string) []string { return oneOrNone(map[string]string{"true": "true"}[v]) }
 
-// changeClient writes the maps first, while the client still has its name.
+// changeClient writes the simple attributes first, in one call: a name that is refused leaves all as it was.
 func (a accounts) changeClient(ctx context.Context, from, to state.Attributes) error {
+	patch := map[string][]string{}
+	for _, s := range clientSwitches {
+		if v, given := to[s.ours]; given && v != from[s.ours] {
+			patch[s.theirs] = s.value(v)
+		}
+	}
+	if err := a.patch(ctx, call{path: clientPath(from["name"]), doing: "change a client", right: clientAdmins}, patch); err != nil {
+		return err
+	}
 	path := clientPath(from["name"])
+	if to["name"] != "" {
+		path = clientPath(to["name"])
+	}
 	for name, part := range map[string]string{"scope_maps": "/_scopemap/", "sup_scope_maps": "/_sup_scopemap/"} {
 		if v, given := to[name]; given && v != from[name] {
 			if err := a.changeScopes(ctx, path+part, scopesOf(from[name]), scopesOf(v)); err != nil {
@@ -408,17 +420,9 @@ func (a accounts) changeClient(ctx context.Context, from, to state.Attributes) e
 		}
 	}
 	if v, given := to["claim_maps"]; given && v != from["claim_maps"] {
-		if err := a.changeClaims(ctx, path+"/_claimmap/", providers.ReadClaims(from["claim_maps"]), providers.ReadClaims(v)); err != nil {
-			return err
-		}
+		return a.changeClaims(ctx, path+"/_claimmap/", providers.ReadClaims(from["claim_maps"]), providers.ReadClaims(v))
 	}
-	patch := map[string][]string{}
-	for _, s := range clientSwitches {
-		if v, given := to[s.ours]; given && v != from[s.ours] {
-			patch[s.theirs] = s.value(v)
-		}
-	}
-	return a.patch(ctx, call{path: path, doing: "change a client", right: clientAdmins}, patch)
+	return nil
 }
 
 func scopesOf(text string) map[string][]string {

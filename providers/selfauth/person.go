@@ -1,12 +1,14 @@
 package selfauth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -113,6 +115,26 @@ func (d directory) OtherNames(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// Enrolled lists the persons who have a credential, sorted by id.
+func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
+	path := "/scim/v1/Entry?filter=" + url.PathEscape(`class eq "person" and (primary_credential pr or passkeys pr or attested_passkeys pr)`) + "&attributes=name"
+	var ids []uuid.UUID
+	err := d.conn.read(ctx, call{method: http.MethodGet, path: path, doing: "list who has enrolled a credential", right: peopleAdmins, lists: true}, func(in *body) error {
+		ids = nil
+		return decodeList(in, maxPersons, func(dec *json.Decoder) error {
+			var e scimPerson
+			if err := dec.Decode(&e); err != nil {
+				return err
+			}
+			id, err := uuid.Parse(e.ID)
+			ids = append(ids, id)
+			return err
+		})
+	})
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return ids, err
 }
 
 // Lookup returns those of the ids that are persons, in no order. A filter holds 32 terms, two of which say that
