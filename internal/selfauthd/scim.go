@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,44 +28,40 @@ func (q *request) scimList() (any, *fault) {
 			return nil, err
 		}
 	}
-	list, err := q.scimSearch(f)
-	if err != nil {
-		return nil, err
-	}
-	if by := params.Get("sortBy"); by != "" {
-		slices.SortStableFunc(list, func(a, b *entry) int {
-			return strings.Compare(strings.Join(q.store.values(a, by), ","), strings.Join(q.store.values(b, by), ","))
-		})
-	}
-	head, list, err := page(params.Get("startIndex"), params.Get("count"), list)
-	if err != nil {
-		return nil, err
-	}
 	want := all
 	if a := params.Get("attributes"); a != "" {
 		want = some(strings.Split(lower(a), ",")...).may
 	}
-	q.work.found += len(list)
-	if want("member") {
-		for _, e := range list {
-			if e.group != nil {
-				q.work.shown += len(e.group.members)
-			}
-		}
+	var head string
+	var list []*entry
+	if err := q.held(func() (err *fault) { head, list, err = q.scimSearch(f, params, want); return err }); err != nil {
+		return nil, err
 	}
 	q.pay()
 	q.stream(head, list, want)
 	return streamed{}, nil
 }
 
-// scimSearch authenticates and searches while the directory is held; serve does not hold it for listings.
-func (q *request) scimSearch(f *filter) ([]*entry, *fault) {
-	q.store.mu.RLock()
-	defer q.store.mu.RUnlock()
-	if err := q.authenticate(); err != nil {
-		return nil, err
+// scimSearch finds the entries of a page, and how the answer begins.
+func (q *request) scimSearch(f *filter, params url.Values, want func(string) bool) (head string, list []*entry, err *fault) {
+	if list, err = q.search(f); err != nil {
+		return "", nil, err
 	}
-	return q.search(f)
+	if by := params.Get("sortBy"); by != "" {
+		slices.SortStableFunc(list, func(a, b *entry) int {
+			return strings.Compare(strings.Join(q.store.values(a, by), ","), strings.Join(q.store.values(b, by), ","))
+		})
+	}
+	if head, list, err = page(params.Get("startIndex"), params.Get("count"), list); err != nil {
+		return "", nil, err
+	}
+	q.work.found += len(list)
+	for _, e := range list {
+		if e.group != nil && want("member") {
+			q.work.shown += len(e.group.members)
+		}
+	}
+	return head, list, nil
 }
 
 // page slices a result as startIndex and count ask.

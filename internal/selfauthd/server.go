@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -242,6 +241,7 @@ type route struct {
 	open   bool // no token needed
 	writes bool
 	aside  bool // it changes what no other write is about: the real server does it beside them
+	pieces bool // it holds the directory for itself, again and again
 }
 
 func on(method, path string, do func(*request) (any, *fault)) route {
@@ -253,6 +253,8 @@ func (r route) public() route { r.open = true; return r }
 func (r route) write() route { r.writes = true; return r }
 
 func (r route) beside() route { r.aside = true; return r }
+
+func (r route) piecewise() route { r.pieces = true; return r }
 
 func (s *Server) table() []route {
 	list := []route{
@@ -272,7 +274,7 @@ func (s *Server) table() []route {
 		on("POST", "/v1/raw/create", (*request).rawCreate).write(),
 		on("POST", "/v1/raw/modify", (*request).rawModify).write(),
 		on("POST", "/v1/raw/delete", (*request).rawDelete).write(),
-		on("GET", "/scim/v1/Entry", (*request).scimList),
+		on("GET", "/scim/v1/Entry", (*request).scimList).piecewise(),
 		on("GET", "/scim/v1/Entry/{}", (*request).scimEntry),
 		on("GET", "/scim/v1/Person/{}", (*request).scimPerson),
 		on("POST", "/v1/service_account/{}/_api_token", (*request).newToken).write(),
@@ -458,7 +460,7 @@ func (q *request) serve() (any, *fault) {
 
 var lockTimeout = internal("databaselockacquisitiontimeout")
 
-// perform does what is asked while the directory is held. Listings hold it for themselves.
+// perform does what is asked while the directory is held, all of it but for calls that do so piece by piece.
 func (q *request) perform() (value any, err *fault) {
 	switch {
 	case q.route.writes || q.route.aside:
@@ -472,7 +474,12 @@ func (q *request) perform() (value any, err *fault) {
 			}
 			q.store.commit(line{})
 		}()
-	case !slices.Equal(q.route.path, []string{"scim", "v1", "Entry"}):
+	case q.route.pieces:
+		if err := q.held(q.authenticate); err != nil {
+			return nil, err
+		}
+		return q.route.do(q)
+	default:
 		q.store.mu.RLock()
 		defer q.store.mu.RUnlock()
 	}
@@ -482,4 +489,11 @@ func (q *request) perform() (value any, err *fault) {
 		}
 	}
 	return q.route.do(q)
+}
+
+// held reads while the directory is held.
+func (q *request) held(read func() *fault) *fault {
+	q.store.mu.RLock()
+	defer q.store.mu.RUnlock()
+	return read()
 }
