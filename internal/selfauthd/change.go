@@ -146,14 +146,14 @@ func (s *store) schema(e *entry) *fault {
 		}
 	}
 	switch {
-	case !validName(e.name):
-		return badSyntax("name")
+	case e.description != "" && !validText(e.description):
+		return badSyntax("description")
 	case e.display != "" && !validText(e.display):
 		return badSyntax("displayname")
 	case e.legal != "" && !validText(e.legal):
 		return badSyntax("legalname")
-	case e.description != "" && !validText(e.description):
-		return badSyntax("description")
+	case e.name != "" && !validName(e.name):
+		return badSyntax("name")
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -22,12 +21,12 @@ func validName(name string) bool {
 		return false
 	}
 	_, err := uuid.Parse(name)
-	return err != nil
+	return err != nil || len(name) != 36 && len(name) != 32 // the parser looks for what is longer inside of brackets of any kind
 }
 
-// validText is the rule of utf8 strings: something, and no control characters.
+// validText is the rule of utf8 strings: something, and none of the control characters of ASCII.
 func validText(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // ordered keeps the first address and sorts the rest.

@@ -1,0 +1,65 @@
+package selfauthd
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// said is a request and what a real server says to it; answer "" is null.
+type said struct {
+	method, path, body string
+	status             int
+	answer             string // JSON, or the text of a parser up to its colon
+}
+
+// hears sends requests one after the other, as Anthill's service account.
+func (a *api) hears(list []said) {
+	a.t.Helper()
+	for _, x := range list {
+		var headers map[string]string
+		if x.body != "" {
+			headers = map[string]string{"Content-Type": "application/json"}
+		}
+		resp, text := a.do(x.method, x.path, a.tokens["rw"], []byte(x.body), headers)
+		var got, want any
+		if x.answer == "" {
+			x.answer = "null"
+		}
+		if json.Unmarshal(text, &got) != nil {
+			got = upToColon(string(text))
+		}
+		if json.Unmarshal([]byte(x.answer), &want) != nil {
+			want = x.answer
+		}
+		if diff := cmp.Diff(want, got); resp.StatusCode != x.status || diff != "" {
+			a.t.Errorf("%s %s %.200s: %d, want %d (-want +got)\n%s", x.method, x.path, x.body, resp.StatusCode, x.status, diff)
+		}
+	}
+}
+
+// details are what the recordings leave open and a real server was asked about, each on a fresh server.
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	for name, list := range map[string][]said{
+		"names that hold a uuid": {
+			{"POST", "/v1/person", `{"attrs":{"name":["xe0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11y"],"displayname":["x"]}}`, 200, ""},
+			{"POST", "/v1/person", `{"attrs":{"name":["e0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],"displayname":["x"]}}`, 400, `{"schemaviolation":{"invalidattributesyntax":"name"}}`},
+			{"POST", "/v1/person", `{"attrs":{"name":["e0eebc999c0b4ef8bb6d6bb9bd380a11"],"displayname":["x"]}}`, 400, `{"schemaviolation":{"invalidattributesyntax":"name"}}`},
+		},
+		"control characters": {
+			{"POST", "/v1/person", `{"attrs":{"name":["p"],"displayname":["a\u0085\u009f"]}}`, 200, ""},
+			{"POST", "/v1/group", `{"attrs":{"name":["g"],"description":["\u0085"]}}`, 200, ""},
+			{"PUT", "/v1/person/p/_attr/displayname", `["a\u007f"]`, 400, `{"schemaviolation":{"invalidattributesyntax":"displayname"}}`},
+			{"POST", "/v1/person", `{"attrs":{"name":["a\n"],"displayname":["a\n"]}}`, 400, `{"schemaviolation":{"invalidattributesyntax":"displayname"}}`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.tokens["rw"], a.tokens["ro"] = a.s.Operator()
+			a.hears(list)
+		})
+	}
+}
