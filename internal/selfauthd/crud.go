@@ -175,10 +175,10 @@ func (q *request) appendAttr(k kind) (any, *fault) {
 	return nil, q.modify([]*entry{e}, []mod{{attr: a, add: values}})
 }
 
-// deleteAttr removes the values of the body, or all of them without one; of persons and accounts always all.
+// deleteAttr removes the values of the body, or all of them without one; of persons and accounts always all, whatever is sent.
 func (q *request) deleteAttr(k kind) (any, *fault) {
 	var values []string
-	if q.hasBody() {
+	if q.hasBody() && (k == group || k == client) {
 		var err *fault
 		if values, err = q.listBody(); err != nil {
 			return nil, err
@@ -188,7 +188,7 @@ func (q *request) deleteAttr(k kind) (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	if k != group && k != client || len(values) == 0 {
+	if len(values) == 0 {
 		return nil, q.modify([]*entry{e}, []mod{{attr: a, purge: true}})
 	}
 	return nil, q.modify([]*entry{e}, []mod{{attr: a, remove: values}})

@@ -54,6 +54,25 @@ func TestDetails(t *testing.T) {
 			{"PUT", "/v1/person/p/_attr/displayname", `["a\u007f"]`, 400, `{"schemaviolation":{"invalidattributesyntax":"displayname"}}`},
 			{"POST", "/v1/person", `{"attrs":{"name":["a\n"],"displayname":["a\n"]}}`, 400, `{"schemaviolation":{"invalidattributesyntax":"displayname"}}`},
 		},
+		"bodies are read strictly": {
+			{"POST", "/v1/person", `{"attrs":{"name":["p"],"displayname":["p"],"mail":["p@x.test"]}}`, 200, ""},
+			{"POST", "/v1/group", `{"attrs":{"name":["g"],"member":["p"]}}`, 200, ""},
+			{"PATCH", "/v1/person/p", `{"attrs":{"mail":null}}`, 422, wrongShapeText},
+			{"PATCH", "/v1/person/p", `{"attrs":{"mail":[null]}}`, 422, wrongShapeText},
+			{"PATCH", "/v1/person/p", `{"Attrs":{"mail":[]}}`, 422, wrongShapeText},
+			{"PATCH", "/v1/person/p", `{"attrs":{"mail":[]},"attrs":{"mail":[]}}`, 422, wrongShapeText},
+			{"PATCH", "/v1/person/p", `{"attrs":{"displayname":["\ud800"]}}`, 400, wrongJSONText},
+			{"PATCH", "/v1/person/p", `{"attrs":{"displayname":["\udc00\ud800"]}}`, 400, wrongJSONText},
+			{"PATCH", "/v1/person/p", "{\"attrs\":{\"displayname\":[\"\xff\"]}}", 400, wrongJSONText},
+			{"PUT", "/v1/group/g/_attr/member", `null`, 422, wrongShapeText},
+			{"DELETE", "/v1/group/g/_attr/member", `null`, 422, wrongShapeText},
+			{"DELETE", "/v1/group/g/_attr/member", `[null]`, 422, wrongShapeText},
+			{"GET", "/v1/group/g/_attr/member", ``, 200, `["p@idm.example.test"]`},
+			{"PATCH", "/v1/person/p", `{"attrs":{"displayname":["\\ud800\ud83d\ude00"]},"more":1}`, 200, ""},
+			{"GET", "/v1/person/p/_attr/displayname", ``, 200, `["\\ud800😀"]`},
+			{"DELETE", "/v1/person/p/_attr/mail", `["`, 200, ""},
+			{"GET", "/v1/person/p/_attr/mail", ``, 200, ""},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,3 +82,8 @@ func TestDetails(t *testing.T) {
 		})
 	}
 }
+
+const (
+	wrongShapeText = "Failed to deserialize the JSON body into the target type"
+	wrongJSONText  = "Failed to parse the request body as JSON"
+)

@@ -120,9 +120,6 @@ func (q *request) exchangeIntent() (any, *fault) {
 	if err := q.decode(&token, nil); err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(string(q.body)) == "null" {
-		return nil, wrongShape("invalid type: null, expected a string")
-	}
 	now := q.s.o.Now()
 	e := q.store.byIntent[token]
 	if e == nil || e.recycled || e.cred.intents[token] == nil {

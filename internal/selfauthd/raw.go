@@ -66,12 +66,17 @@ func (q *request) rawSearch() (any, *fault) {
 func (q *request) rawCreate() (any, *fault) {
 	var in struct {
 		Entries []struct {
-			Attrs map[string][]string `json:"attrs"`
+			Attrs map[string]words `json:"attrs"`
 		} `json:"entries"`
 	}
 	err := q.decode(&in, func() string {
 		if in.Entries == nil {
 			return "entries"
+		}
+		for _, e := range in.Entries {
+			if e.Attrs == nil {
+				return "attrs"
+			}
 		}
 		return ""
 	})

@@ -1,7 +1,6 @@
 package selfauthd
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -91,12 +90,9 @@ func (q *request) decode(v any, required func() string) *fault {
 	if err != nil || !isJSON {
 		return &fault{status: http.StatusUnsupportedMediaType, text: "Expected request with `Content-Type: application/json`"}
 	}
-	d := json.NewDecoder(bytes.NewReader(q.body))
 	var shape *json.UnmarshalTypeError
 	var own *shapeError
-	if err = d.Decode(v); err == nil && d.More() {
-		err = errors.New("trailing characters")
-	}
+	err = decodeStrictly(q.body, v)
 	switch {
 	case errors.As(err, &shape):
 		return wrongShape(shape.Error())
@@ -125,7 +121,7 @@ func wrongShape(text string) *fault {
 // attrsBody is the body of creates and patches.
 func (q *request) attrsBody() (map[string][]string, *fault) {
 	var in struct {
-		Attrs map[string][]string `json:"attrs"`
+		Attrs map[string]words `json:"attrs"`
 	}
 	err := q.decode(&in, func() string {
 		if in.Attrs == nil {
@@ -136,7 +132,7 @@ func (q *request) attrsBody() (map[string][]string, *fault) {
 	return lowerKeys(in.Attrs), err
 }
 
-func lowerKeys(attrs map[string][]string) map[string][]string {
+func lowerKeys(attrs map[string]words) map[string][]string {
 	out := make(map[string][]string, len(attrs))
 	for k, v := range attrs {
 		out[strings.ToLower(k)] = v
@@ -144,8 +140,9 @@ func lowerKeys(attrs map[string][]string) map[string][]string {
 	return out
 }
 
-func (q *request) listBody() (list []string, err *fault) {
-	err = q.decode(&list, nil)
+func (q *request) listBody() ([]string, *fault) {
+	var list words
+	err := q.decode(&list, nil)
 	return list, err
 }
 
