@@ -20,10 +20,7 @@ func (s *store) newEntry(k kind, public bool, attrs map[string][]string) (*entry
 		e.account = &accountPart{tokens: map[uuid.UUID]apiToken{}}
 	}
 	if v := attrs["uuid"]; len(v) > 0 {
-		e.id = uuid.MustParse(v[0])
-		if compareIDs(e.id, firstFree) < 0 {
-			return nil, plugin("base", "Uuid must not be in protected range")
-		}
+		e.id = s.identified(v[0])
 	} else {
 		e.id = uuid.New()
 	}
@@ -175,7 +172,8 @@ func (e *entry) missing() (list []string) {
 // newcomer is an entry to be made, with what was said of it.
 type newcomer struct {
 	kind   kind
-	public bool // of a client
+	public bool   // of a client
+	flaw   *fault // of its classes
 	attrs  map[string][]string
 }
 
@@ -202,6 +200,9 @@ func (q *request) make(list []newcomer) *fault {
 				return accessDenied
 			}
 		}
+		if id := n.attrs["uuid"]; id != nil && compareIDs(s.identified(id[0]), firstFree) < 0 {
+			return accessDenied
+		}
 	}
 	entries, request := make([]*entry, len(list)), map[uuid.UUID]bool{}
 	for i, n := range list {
@@ -217,7 +218,10 @@ func (q *request) make(list []newcomer) *fault {
 	if err := s.unique(entries); err != nil {
 		return err
 	}
-	for _, e := range entries {
+	for i, e := range entries {
+		if list[i].flaw != nil {
+			return list[i].flaw
+		}
 		if err := s.schema(e); err != nil {
 			return err
 		}

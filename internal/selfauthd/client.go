@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -301,7 +302,7 @@ func (c *clientPart) scopeMap(sup bool) map[uuid.UUID][]string {
 	return c.scopes
 }
 
-// setScopes replaces the scopes of a group; none takes the group out.
+// setScopes replaces the scopes of a group; none takes the group out, or, if it is not in, puts it in without any.
 func (q *request) setScopes(sup bool) (any, *fault) {
 	scopes, err := q.listBody()
 	if err != nil {
@@ -310,9 +311,9 @@ func (q *request) setScopes(sup bool) (any, *fault) {
 	if slices.ContainsFunc(scopes, func(s string) bool { return !scopePattern.MatchString(s) }) {
 		return nil, invalidAttribute("Invalid Oauth Scope Map syntax")
 	}
-	scopes = set(scopes)
+	scopes = append([]string{}, set(scopes)...) // a list, even of none
 	return q.changeClient(scopeAttr(sup), 1, func(c *clientPart, id uuid.UUID) *fault {
-		if len(scopes) == 0 {
+		if _, there := c.scopeMap(sup)[id]; there && len(scopes) == 0 {
 			delete(c.scopeMap(sup), id)
 			return nil
 		}
@@ -343,6 +344,9 @@ func (q *request) setClaim() (any, *fault) {
 		return nil, err
 	}
 	name := q.vars[1]
+	if _, there := q.store.lookup(q.vars[2]); !there {
+		return nil, noMatching
+	}
 	if slices.ContainsFunc(append([]string{name}, values...), func(s string) bool { return !claimPattern.MatchString(s) }) {
 		return nil, badClaim
 	}
@@ -370,6 +374,9 @@ func (q *request) dropClaim() (any, *fault) {
 func (q *request) joinClaim() (any, *fault) {
 	var word string
 	if err := q.decode(&word, nil); err != nil {
+		if err.status == http.StatusUnprocessableEntity { // no name of a variant at all
+			err = &fault{status: http.StatusBadRequest, text: "Failed to parse the request body as JSON: expected value"}
+		}
 		return nil, err
 	}
 	join, ok := joins[word]
@@ -378,7 +385,7 @@ func (q *request) joinClaim() (any, *fault) {
 	}
 	name := q.vars[1]
 	if !claimPattern.MatchString(name) {
-		return nil, badClaim
+		return nil, badSyntax(claimAttr)
 	}
 	e := q.pickClient()
 	switch {

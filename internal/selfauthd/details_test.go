@@ -3,8 +3,6 @@ package selfauthd
 import (
 	"encoding/json"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // said is a request and what a real server says to it; answer "" is null.
@@ -33,8 +31,8 @@ func (a *api) hears(list []said) {
 		if json.Unmarshal([]byte(x.answer), &want) != nil {
 			want = x.answer
 		}
-		if diff := cmp.Diff(want, got); resp.StatusCode != x.status || diff != "" {
-			a.t.Errorf("%s %s %.200s: %d, want %d (-want +got)\n%s", x.method, x.path, x.body, resp.StatusCode, x.status, diff)
+		if diff := a.differs("", want, got); resp.StatusCode != x.status || diff != "" {
+			a.t.Errorf("%s %s %.200s: %d, want %d; %s\nwant %s\ngot  %.400s", x.method, x.path, x.body, resp.StatusCode, x.status, diff, x.answer, text)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package selfauthd
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // filterBody is the body of a search or delete, and of a modify besides its list.
@@ -89,25 +90,49 @@ func (q *request) rawCreate() (any, *fault) {
 	list := make([]newcomer, len(in.Entries))
 	for i, e := range in.Entries {
 		attrs := lowerKeys(e.Attrs)
-		list[i] = newcomer{kind: kindOf(attrs["class"]), public: slices.Contains(attrs["class"], classPublic), attrs: attrs}
+		classes := strings.Split(lower(strings.Join(attrs["class"], " ")), " ")
+		list[i] = newcomer{kind: kindOf(classes), public: slices.Contains(classes, classPublic), attrs: attrs}
+		if list[i].kind == client {
+			list[i].flaw = clientFlaw(classes, attrs)
+		}
 	}
 	return nil, q.make(list)
 }
 
-// kindOf is the kind of entry of a complete list of classes.
+// kindOf is the kind of entry that is made of classes; of a client they may be too few or too many. The class object goes
+// without saying.
 func kindOf(classes []string) kind {
+	only := func(allowed ...string) bool {
+		return !slices.ContainsFunc(classes, func(c string) bool { return c != "object" && !slices.Contains(allowed, c) })
+	}
 	has := func(c string) bool { return slices.Contains(classes, c) }
 	switch {
-	case has("object") && has("account") && has("person"):
+	case has("account") && has("person") && only("account", "person"):
 		return person
-	case has("object") && has("group") && !has(classPolicy):
+	case has("group") && only("group"):
 		return group
-	case has("object") && has("account") && has(classClient) && has(classBasic) != has(classPublic):
+	case has(classClient) && only("account", classClient, classBasic, classPublic):
 		return client
-	case has("object") && has("account") && has("service_account"):
+	case has("account") && has("service_account") && only("account", "service_account"):
 		return serviceAccount
 	}
 	return invalidKind
+}
+
+// clientFlaw is what is wrong with the classes of a client.
+func clientFlaw(classes []string, attrs map[string][]string) *fault {
+	basic, public := slices.Contains(classes, classBasic), slices.Contains(classes, classPublic)
+	switch {
+	case basic && public:
+		return violation("excludesnotsatisfied", []string{classPublic, classBasic})
+	case !slices.Contains(classes, "account") && attrs["displayname"] != nil:
+		return violation("attributenotvalidforclass", "displayname")
+	case !slices.Contains(classes, "account"):
+		return violation("attributenotvalidforclass", "name")
+	case !basic && !public:
+		return internal("invalidentrystate")
+	}
+	return nil
 }
 
 // rawFind searches as the raw API does: a filter must stand on an index.

@@ -165,10 +165,6 @@ func parse(attr, value string) (string, *fault) {
 		}
 	case spnText:
 		return "", invalidAttribute("SPNs are generated and not able to be set.")
-	case identifier:
-		if _, err := uuid.Parse(value); err != nil {
-			return "", invalidAttribute("Invalid UUID syntax")
-		}
 	case boolean:
 		if value != "true" && value != "false" {
 			return "", invalidAttribute("Invalid boolean syntax")

@@ -174,6 +174,7 @@ func (s *store) scimValue(e *entry, attr string) any {
 	switch {
 	case values == nil:
 		return nil
+	case schema[attr].syntax == link && len(values) == 1: // no list, however many there may be
 	case schema[attr].multi || len(values) == 0:
 		return values
 	}

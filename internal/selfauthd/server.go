@@ -386,7 +386,7 @@ func (r *route) vars(parts []string) (vars []string, ok bool) {
 			continue
 		}
 		v, err := url.PathUnescape(parts[i])
-		if err != nil || v == "" || strings.HasPrefix(v, "_search") {
+		if err != nil || v == "" && i == len(parts)-1 || strings.HasPrefix(v, "_search") {
 			return nil, false
 		}
 		vars = append(vars, v)

@@ -313,6 +313,20 @@ func (s *store) resolve(ref string) *entry {
 	return s.byName[name]
 }
 
+// noEntry is the id of what is not there, one of the reserved range.
+var noEntry = uuid.MustParse("00000000-0000-0000-0000-fffffffffffe")
+
+// identified is the id that a value of the attribute uuid means: in any way of writing it, or by a name.
+func (s *store) identified(value string) uuid.UUID {
+	if id, err := uuid.Parse(value); err == nil {
+		return id
+	}
+	if e := s.resolve(value); e != nil {
+		return e.id
+	}
+	return noEntry
+}
+
 // live returns entries of some kinds in the order of their creation.
 func (s *store) live(which func(*entry) bool) []*entry {
 	var list []*entry
