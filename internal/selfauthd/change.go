@@ -43,6 +43,9 @@ const emptyText = "\x00"
 
 // set gives an attribute its values; what breaks a schema rule alone is found by check.
 func (s *store) set(e *entry, attr string, values []string) *fault {
+	if schema[attr].syntax == authorities {
+		values = together(values)
+	}
 	if len(values) > 1 && !schema[attr].multi {
 		return badSyntax(attr)
 	}
@@ -54,7 +57,7 @@ func (s *store) set(e *entry, attr string, values []string) *fault {
 	}
 	switch attr {
 	case "name":
-		e.name = lower(first)
+		s.rename(e, lower(first))
 	case "displayname":
 		e.display = first
 	case "legalname":
@@ -91,6 +94,20 @@ func (s *store) set(e *entry, attr string, values []string) *fault {
 	return nil
 }
 
+// rename gives an entry another name. A group may be left with none; it keeps what it was last called by.
+func (s *store) rename(e *entry, name string) {
+	was := s.spn(e)
+	if e.more["spn"] != nil {
+		e.more = cloneMap(e.more)
+		delete(e.more, "spn")
+	}
+	if name == "" && e.id != uuid.Nil {
+		e.more = cloneMap(e.more)
+		e.more["spn"] = []string{was}
+	}
+	e.name = name
+}
+
 // checkNew checks what a new entry must be beside those of its own request: its id.
 func (s *store) checkNew(request map[uuid.UUID]bool, e *entry) *fault {
 	switch {
@@ -114,7 +131,7 @@ func (s *store) unique(list []*entry) *fault {
 	names, mails := map[string]bool{}, map[string]bool{}
 	var clashes []string
 	for _, e := range list {
-		if o := s.byName[e.name]; o != nil && !ids[o.id] || names[e.name] {
+		if o := s.byName[e.name]; o != nil && !ids[o.id] || e.name != "" && names[e.name] {
 			clashes = append(clashes, "name", "spn")
 		}
 		names[e.name] = true
@@ -160,7 +177,7 @@ func (e *entry) missing() (list []string) {
 	if e.kind != group && e.display == "" {
 		list = append(list, "displayname")
 	}
-	if e.name == "" {
+	if e.kind != group && e.name == "" {
 		list = append(list, "name")
 	}
 	if e.kind == client && e.more["oauth2_rs_origin_landing"] == nil {
@@ -332,16 +349,22 @@ func (q *request) modify(entries []*entry, mods []mod) *fault {
 // parseMods checks names and values; values are put into the form in which they are kept.
 func parseMods(mods []mod) *fault {
 	for i, m := range mods {
-		add, remove := map[string][]string{m.attr: m.add}, map[string][]string{m.attr: m.remove}
+		if !known(m.attr) && len(m.remove) > 0 {
+			return invalidName(m.attr)
+		}
+		add := map[string][]string{m.attr: m.add}
 		if err := parseAll(add); err != nil {
 			return err
 		}
-		if s := schema[m.attr].syntax; s != scopeMap && s != claimMap {
-			if err := parseAll(remove); err != nil {
+		mods[i].add = add[m.attr]
+		for k, v := range m.remove {
+			if err := parseSought(m.attr, v); err != nil {
 				return err
 			}
+			if kept, err := parse(m.attr, v); err == nil {
+				m.remove[k] = kept
+			}
 		}
-		mods[i].add, mods[i].remove = add[m.attr], remove[m.attr]
 	}
 	return nil
 }
@@ -359,7 +382,11 @@ func (s *store) draft(d *entry, mods []mod) *fault {
 				continue
 			}
 		}
-		if err := s.set(d, m.attr, m.apply(s.values(d, m.attr))); err != nil {
+		now := s.values(d, m.attr)
+		if schema[m.attr].kept {
+			now = d.more[m.attr]
+		}
+		if err := s.set(d, m.attr, m.apply(now)); err != nil {
 			return err
 		}
 	}
@@ -380,12 +407,18 @@ func (m mod) apply(values []string) []string {
 	if m.purge {
 		values = nil
 	}
-	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(m.remove, v) })
-	for _, v := range m.add {
+	kept := func(v string) string {
 		if schema[m.attr].syntax == iname {
-			v = lower(v)
+			return lower(v)
 		}
-		if !slices.Contains(values, v) {
+		return v
+	}
+	values = slices.Clone(values)
+	for _, gone := range m.remove {
+		values = slices.DeleteFunc(values, func(v string) bool { return v == kept(gone) })
+	}
+	for _, v := range m.add {
+		if v = kept(v); !slices.Contains(values, v) {
 			values = append(values, v)
 		}
 	}

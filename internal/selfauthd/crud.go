@@ -126,7 +126,7 @@ func (q *request) attr(k kind) (any, *fault) {
 		return nil, emptyRequest
 	}
 	e := q.pick(k)
-	if e == nil || !q.sees(e)(a) {
+	if e == nil || !q.sees(e)(a) || a != q.vars[1] { // it is found with lower case and looked for without
 		return nil, nil
 	}
 	if v := q.store.values(e, a); v != nil {
@@ -138,9 +138,6 @@ func (q *request) attr(k kind) (any, *fault) {
 // target is the entry and the attribute of a path that is changed.
 func (q *request) target(k kind) (*entry, string, *fault) {
 	a := lower(q.vars[1])
-	if !known(a) {
-		return nil, a, invalidName(a)
-	}
 	e := q.pickEntry(k)
 	if e == nil {
 		return nil, a, noMatching

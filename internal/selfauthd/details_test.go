@@ -1,7 +1,10 @@
 package selfauthd
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"testing"
 )
 
@@ -71,6 +74,24 @@ func TestDetails(t *testing.T) {
 			{"DELETE", "/v1/person/p/_attr/mail", `["`, 200, ""},
 			{"GET", "/v1/person/p/_attr/mail", ``, 200, ""},
 		},
+		"values that are taken away": {
+			{"POST", "/v1/group", `{"attrs":{"name":["g"],"uuid":["a0000000-0000-4000-8000-000000000001"],"mail":["g@x.test"]}}`, 200, ""},
+			{"DELETE", "/v1/group/g/_attr/mail", `["no address"]`, 200, ""},
+			{"DELETE", "/v1/group/g/_attr/spn", `["x"]`, 400, `{"invalidattribute":"Invalid spn syntax"}`},
+			{"DELETE", "/v1/group/g/_attr/nosuch", `["x"]`, 400, `{"invalidattributename":"nosuch"}`},
+			{"DELETE", "/v1/group/g/_attr/nosuch", "", 400, `{"schemaviolation":{"invalidattribute":"nosuch"}}`},
+			{"PATCH", "/v1/group/g", `{"attrs":{"nosuch":[]}}`, 400, `{"schemaviolation":{"invalidattribute":"nosuch"}}`},
+			{"PATCH", "/v1/group/g", `{"attrs":{"name_history":["x"]}}`, 400, `{"invalidattribute":"Audit logs are generated and not able to be set."}`},
+			{"GET", "/v1/group/g/_attr/NAME", "", 200, ""},
+			{"PUT", "/v1/group/g/_attr/NAME", `[]`, 200, ""},
+			{"GET", "/v1/group/a0000000-0000-4000-8000-000000000001", "", 200,
+				`{"attrs":{"class":["group","object"],"mail":["g@x.test"],"spn":["g@idm.example.test"],"uuid":["a0000000-0000-4000-8000-000000000001"]}}`},
+			{"PUT", "/v1/group/a0000000-0000-4000-8000-000000000001/_attr/name", `["h"]`, 200, ""},
+			{"GET", "/v1/group/h/_attr/spn", "", 200, `["h@idm.example.test"]`},
+			{"DELETE", "/v1/group/h/_attr/name", `["H"]`, 200, ""},
+			{"POST", "/v1/group", `{"attrs":{"name":["h2"]}}`, 200, ""},
+			{"DELETE", "/v1/group/h2/_attr/name", "", 200, ""},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,3 +106,39 @@ const (
 	wrongShapeText = "Failed to deserialize the JSON body into the target type"
 	wrongJSONText  = "Failed to parse the request body as JSON"
 )
+
+// TestAuthorities: a list of the authorities of security keys is shown as the names that it holds, and is joined by more.
+func TestAuthorities(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.tokens["rw"], a.tokens["ro"] = a.s.Operator()
+	block, _ := pem.Decode(a.s.CA())
+	sum := sha256.Sum256(block.Bytes)
+	id, ca := b64.EncodeToString(sum[:]), b64.EncodeToString(block.Bytes)
+	list := func(id, ca, models string, all bool) string {
+		return string(mustMarshal([]string{fmt.Sprintf(`{"cas":{%q:{"aaguids":{%s},"blanket_allow":%t,"ca":%q}}}`, id, models, all, ca)}))
+	}
+	const path, refused = "/v1/group/g/_attr/webauthn_attestation_ca_list", `{"invalidattribute":"Invalid Webauthn Attestation CA List"}`
+	first, second := `"a0000000-0000-4000-8000-000000000001":{"en":"Key","localised":{}}`, `"a0000000-0000-4000-8000-000000000002":{"en":"Two","localised":{}}`
+	a.hears([]said{
+		{"POST", "/v1/group", `{"attrs":{"name":["g"]}}`, 200, ""},
+		{"POST", "/v1/group/g/_attr/class", `["ACCOUNT_policy"]`, 200, ""},
+		{"PUT", path, list("x", ca, first, false), 400, refused},
+		{"PUT", path, list(id, "AAAA", first, false), 400, refused},
+		{"PUT", path, list(id, ca, `"x":{"en":"Key","localised":{}}`, false), 400, refused},
+		{"PUT", path, list(id, ca, `"a0000000-0000-4000-8000-000000000001":{"en":"Key"}`, false), 400, refused},
+		{"PUT", path, `["{\"cas\":null}"]`, 400, refused},
+		{"PUT", path, list(id, ca, first, false), 200, ""},
+		{"GET", path, "", 200, `["Key"]`},
+		{"GET", "/scim/v1/Entry/g?attributes=webauthn_attestation_ca_list", "", 200, `{"schemas":[],"id":"{{uuid}}","webauthn_attestation_ca_list":["Key"]}`},
+		{"POST", path, list(id, ca, second, false), 200, ""},
+		{"GET", path, "", 200, `["Key","Two"]`},
+		{"DELETE", path, list(id, ca, second, false), 400, `{"invalidattribute":"Invalid - unable to query attestation CA list"}`},
+		{"POST", path, list(id, ca, second, true), 200, ""},
+		{"GET", path, "", 200, `[]`},
+		{"DELETE", path, "", 200, ""},
+		{"GET", path, "", 200, ""},
+		{"DELETE", "/v1/group/g/_attr/class", `["ACCOUNT_policy"]`, 200, ""},
+		{"GET", "/v1/group/g/_attr/class", "", 200, `["group","object"]`},
+	})
+}

@@ -63,7 +63,12 @@ func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 
 func byID(a, b *entry) int { return compareIDs(a.id, b.id) }
 
-func (s *store) spn(e *entry) string { return e.name + "@" + s.domain }
+func (s *store) spn(e *entry) string {
+	if last := e.more["spn"]; last != nil { // it has no name any more
+		return last[0]
+	}
+	return e.name + "@" + s.domain
+}
 
 // directGroups are the groups that an entry is a direct member of, dynamic ones included, sorted by id.
 func (s *store) directGroups(e *entry) []*entry {
@@ -215,8 +220,9 @@ func (s *store) values(e *entry, attr string) []string {
 			return []string{s.spn(m)}
 		}
 	case "webauthn_attestation_ca_list":
-		if e.more[attr] != nil {
-			return []string{} // the server lists what it knows of each authority, and there is none of whom it knows anything
+		if v := e.more[attr]; v != nil {
+			list, _ := parseAuthorities(v[0]) // it was checked when it came in
+			return list.names()
 		}
 	default:
 		switch {

@@ -1,7 +1,6 @@
 package selfauthd
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -38,6 +37,7 @@ const (
 	session
 	hexKey
 	sshKey
+	audit
 	other
 )
 
@@ -86,7 +86,7 @@ var schema = map[string]attribute{
 	"grant_ui_hint":                  {syntax: other},
 	"last_modified_cid":              {syntax: other},
 	"loginshell":                     {syntax: text},
-	"name_history":                   {syntax: other},
+	"name_history":                   {syntax: audit},
 	"nsaccountlock":                  {syntax: text},
 	"oauth2_session":                 {syntax: session, equal: true},
 	"passkeys":                       {syntax: credential},
@@ -150,7 +150,7 @@ func known(attr string) bool { return schema[attr].syntax != unknownSyntax }
 // credentialTypes are those of account policies, weakest first.
 var credentialTypes = []string{"any", "external", "mfa", "passkey", "attested_passkey", "attested_residentkey", "invalid"}
 
-var hexDigits = regexp.MustCompile(`^([0-9a-f]{2})+$`)
+var hexDigits = regexp.MustCompile(`^[0-9a-f]+$`)
 
 // parse checks the syntax of a value as it comes in, and returns it as it is kept (selfauth-api 5.5).
 func parse(attr, value string) (string, *fault) {
@@ -180,12 +180,13 @@ func parse(attr, value string) (string, *fault) {
 			return "", invalidAttribute("Invalid CredentialType syntax")
 		}
 	case authorities:
-		var list struct {
-			CAs map[string]any `json:"cas"`
-		}
-		if json.Unmarshal([]byte(value), &list) != nil || list.CAs == nil {
+		list, ok := parseAuthorities(value)
+		if !ok {
 			return "", invalidAttribute("Invalid Webauthn Attestation CA List")
 		}
+		return list.text(), nil
+	case audit:
+		return "", invalidAttribute("Audit logs are generated and not able to be set.")
 	case link:
 		u, ok := parseURL(value)
 		if !ok {
@@ -210,7 +211,7 @@ func parse(attr, value string) (string, *fault) {
 	return value, nil
 }
 
-// parseSought checks a value that a raw filter looks for.
+// parseSought checks a value that a raw filter looks for, or a change removes.
 func parseSought(attr, value string) *fault {
 	switch schema[attr].syntax {
 	case spnText:
@@ -220,6 +221,10 @@ func parseSought(attr, value string) *fault {
 	case credentialType:
 		if !slices.Contains(credentialTypes, value) {
 			return invalidAttribute("Invalid credentialtype syntax")
+		}
+	case hexKey:
+		if !hexDigits.MatchString(value) {
+			return invalidAttribute("Invalid syntax, expected hex string")
 		}
 	case moment, boolean, number, link:
 		_, err := parse(attr, value)
@@ -242,16 +247,21 @@ var soughtTexts = map[string]string{
 	"webauthn_attestation_ca_list": "Invalid - unable to query attestation CA list",
 }
 
-// parseAll checks names and values of attributes, in a fixed order, and puts values into the form in which they are kept.
-func parseAll(attrs map[string][]string) *fault {
+// parseAll checks names and values of attributes, in a fixed order, and puts values into the form in which they are kept. Last
+// comes the name of an attribute that has no values.
+func parseAll(attrs map[string][]string) (last *fault) {
 	names := make([]string, 0, len(attrs))
 	for a := range attrs {
 		names = append(names, a)
 	}
 	slices.Sort(names)
 	for _, a := range names {
-		if !known(a) {
+		switch {
+		case known(a):
+		case len(attrs[a]) > 0:
 			return invalidName(a)
+		case last == nil:
+			last = violation("invalidattribute", a)
 		}
 		for i, v := range attrs[a] {
 			parsed, err := parse(a, v)
@@ -264,7 +274,7 @@ func parseAll(attrs map[string][]string) *fault {
 			}
 		}
 	}
-	return nil
+	return last
 }
 
 // parseURL puts a URL into the form of the WHATWG's standard as far as it shows here: lower case, no default port, a path

@@ -175,7 +175,7 @@ func (s *store) scimValue(e *entry, attr string) any {
 	case values == nil:
 		return nil
 	case schema[attr].syntax == link && len(values) == 1: // no list, however many there may be
-	case schema[attr].multi || len(values) == 0:
+	case schema[attr].multi || schema[attr].syntax == authorities || len(values) == 0:
 		return values
 	}
 	switch schema[attr].syntax {

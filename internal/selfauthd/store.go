@@ -160,7 +160,9 @@ func (s *store) add(e *entry) {
 }
 
 func (s *store) index(e *entry) {
-	s.byName[e.name] = e
+	if e.name != "" {
+		s.byName[e.name] = e
+	}
 	for _, m := range e.mails {
 		s.byMail[m] = e
 	}
