@@ -1,6 +1,7 @@
 package selfauthd
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -8,8 +9,22 @@ import (
 )
 
 func (q *request) newToken() (any, *fault) {
-	var in tokenRequest
-	if err := q.decode(&in, nil); err != nil {
+	var in struct {
+		Label     *string `json:"label"`
+		Expiry    *int64  `json:"expiry"`
+		ReadWrite *bool   `json:"read_write"`
+		Compact   bool    `json:"compact"`
+	}
+	err := q.decode(&in, func() string {
+		switch {
+		case in.Label == nil:
+			return "label"
+		case in.ReadWrite == nil:
+			return "read_write"
+		}
+		return ""
+	})
+	if err != nil {
 		return nil, err
 	}
 	e := q.pick(serviceAccount)
@@ -19,7 +34,7 @@ func (q *request) newToken() (any, *fault) {
 	case q.caller.readOnly || !q.manages(e):
 		return nil, accessDenied
 	}
-	return q.s.issue(e, in), nil
+	return q.s.issue(e, tokenRequest{Label: *in.Label, Expiry: in.Expiry, ReadWrite: *in.ReadWrite, Compact: in.Compact}), nil
 }
 
 func (q *request) listTokens() (any, *fault) {
@@ -39,9 +54,12 @@ func (q *request) listTokens() (any, *fault) {
 }
 
 func (q *request) dropToken() (any, *fault) {
-	e := q.pick(serviceAccount)
 	id, err := uuid.Parse(q.vars[1])
-	if e == nil || err != nil {
+	if err != nil {
+		return nil, &fault{status: http.StatusBadRequest, text: "Invalid URL: Cannot parse `token_id`"}
+	}
+	e := q.pick(serviceAccount)
+	if e == nil {
 		return nil, noMatching
 	}
 	if q.caller.readOnly {

@@ -143,7 +143,8 @@ func (s *store) unique(list []*entry) *fault {
 		}
 	}
 	if len(clashes) > 0 {
-		return conflict(clashes)
+		slices.Sort(clashes)
+		return conflict(slices.Compact(clashes))
 	}
 	return nil
 }
@@ -366,7 +367,23 @@ func parseMods(mods []mod) *fault {
 			}
 		}
 	}
+	for _, m := range mods {
+		if slices.ContainsFunc(m.add, func(v string) bool { return !validValue(m.attr, v) }) {
+			return badSyntax(m.attr)
+		}
+	}
 	return nil
+}
+
+// validValue is what the schema says of single values of names and texts.
+func validValue(attr, value string) bool {
+	switch attr {
+	case "name":
+		return validName(lower(value))
+	case "displayname", "legalname", "description":
+		return value == "" || validText(value)
+	}
+	return true
 }
 
 // draft makes changes, all but those of members, to a copy of an entry.

@@ -20,8 +20,11 @@ func (e *entry) is(k kind) bool {
 	return e.kind == k || k == serviceAccount && e.kind == builtinAccount
 }
 
-// pickAccount finds whatever can log in: patches of persons reach all of them.
-func (q *request) pickAccount() *entry {
+// pickHolder finds the entry whose attributes a call is about: those of persons and service accounts reach whatever can log in.
+func (q *request) pickHolder(k kind) *entry {
+	if k == group || k == client {
+		return q.pickEntry(k)
+	}
 	e := q.store.resolve(q.vars[0])
 	if e == nil || e.kind == group || !q.visible(e) {
 		return nil
@@ -93,18 +96,39 @@ func (q *request) patch(k kind) (any, *fault) {
 	if err := parseAll(maps.Clone(attrs)); err != nil {
 		return nil, err
 	}
-	e := q.pickEntry(k)
-	if k == person {
-		e = q.pickAccount()
-	}
-	if e == nil {
-		return nil, noMatching
-	}
 	var mods []mod
 	for _, a := range slices.Sorted(maps.Keys(attrs)) {
 		mods = append(mods, mod{attr: a, purge: true, add: attrs[a]})
 	}
-	return nil, q.modify([]*entry{e}, mods)
+	return nil, q.change(k, mods)
+}
+
+// change changes the entry of a path. What is wrong with the changes themselves is said to everybody.
+func (q *request) change(k kind, mods []mod) *fault {
+	if len(mods) == 0 {
+		return emptyRequest
+	}
+	if err := parseMods(mods); err != nil {
+		return err
+	}
+	e := q.pickHolder(k)
+	if e == nil {
+		return noMatching
+	}
+	return q.modify([]*entry{e}, mods)
+}
+
+// changeAttr changes one attribute; a name in the path must be one of somebody.
+func (q *request) changeAttr(k kind, m mod) *fault {
+	_, there := q.store.lookup(q.vars[0])
+	switch {
+	case q.vars[0] == "":
+		return internal("invalidvaluestate")
+	case !there:
+		return noMatching
+	}
+	m.attr = lower(q.vars[1])
+	return q.change(k, []mod{m})
 }
 
 func (q *request) remove(k kind) (any, *fault) {
@@ -125,7 +149,7 @@ func (q *request) attr(k kind) (any, *fault) {
 	if !known(a) {
 		return nil, emptyRequest
 	}
-	e := q.pick(k)
+	e := q.pickHolder(k)
 	if e == nil || !q.sees(e)(a) || a != q.vars[1] { // it is found with lower case and looked for without
 		return nil, nil
 	}
@@ -135,26 +159,12 @@ func (q *request) attr(k kind) (any, *fault) {
 	return nil, nil
 }
 
-// target is the entry and the attribute of a path that is changed.
-func (q *request) target(k kind) (*entry, string, *fault) {
-	a := lower(q.vars[1])
-	e := q.pickEntry(k)
-	if e == nil {
-		return nil, a, noMatching
-	}
-	return e, a, nil
-}
-
 func (q *request) setAttr(k kind) (any, *fault) {
 	values, err := q.listBody()
 	if err != nil {
 		return nil, err
 	}
-	e, a, err := q.target(k)
-	if err != nil {
-		return nil, err
-	}
-	return nil, q.modify([]*entry{e}, []mod{{attr: a, purge: true, add: values}})
+	return nil, q.changeAttr(k, mod{purge: true, add: values})
 }
 
 func (q *request) appendAttr(k kind) (any, *fault) {
@@ -165,11 +175,7 @@ func (q *request) appendAttr(k kind) (any, *fault) {
 	if len(values) == 0 {
 		return nil, emptyRequest
 	}
-	e, a, err := q.target(k)
-	if err != nil {
-		return nil, err
-	}
-	return nil, q.modify([]*entry{e}, []mod{{attr: a, add: values}})
+	return nil, q.changeAttr(k, mod{add: values})
 }
 
 // deleteAttr removes the values of the body, or all of them without one; of persons and accounts always all, whatever is sent.
@@ -181,12 +187,5 @@ func (q *request) deleteAttr(k kind) (any, *fault) {
 			return nil, err
 		}
 	}
-	e, a, err := q.target(k)
-	if err != nil {
-		return nil, err
-	}
-	if len(values) == 0 {
-		return nil, q.modify([]*entry{e}, []mod{{attr: a, purge: true}})
-	}
-	return nil, q.modify([]*entry{e}, []mod{{attr: a, remove: values}})
+	return nil, q.changeAttr(k, mod{purge: len(values) == 0, remove: values})
 }

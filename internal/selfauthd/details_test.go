@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -40,7 +41,7 @@ func (a *api) hears(list []said) {
 	}
 }
 
-// details are what the recordings leave open and a real server was asked about, each on a fresh server.
+// TestDetails: what the recordings leave open and a real server was asked about.
 func TestDetails(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string][]said{
@@ -92,6 +93,56 @@ func TestDetails(t *testing.T) {
 			{"POST", "/v1/group", `{"attrs":{"name":["h2"]}}`, 200, ""},
 			{"DELETE", "/v1/group/h2/_attr/name", "", 200, ""},
 		},
+		"what is said to everybody": {
+			{"POST", "/v1/person", `{"attrs":{"name":["p"],"displayname":["p"],"mail":["p@x.test","b@x.test"]}}`, 200, ""},
+			{"GET", "/scim/v1/Entry/p?attributes=mail", "", 200, `{"schemas":[],"id":"{{uuid}}","mail":[{"primary":false,"value":"b@x.test"},{"primary":true,"value":"p@x.test"}]}`},
+			{"PUT", "/v1/person/idm_admin/_attr/mail", `["bad"]`, 400, `{"invalidattribute":"Invalid Email Address syntax"}`},
+			{"PUT", "/v1/person/nosuch/_attr/mail", `["bad"]`, 404, `"nomatchingentries"`},
+			{"PUT", "/v1/person//_attr/mail", `["bad"]`, 500, `"invalidvaluestate"`},
+			{"PATCH", "/v1/person/nosuch", `{"attrs":{}}`, 400, `"emptyrequest"`},
+			{"PUT", "/v1/group/idm_admins/_attr/name", `["bad@@"]`, 400, `{"schemaviolation":{"invalidattributesyntax":"name"}}`},
+			{"POST", "/v1/oauth2/nosuch/_attr/mail", `["bad"]`, 404, `"nomatchingentries"`},
+			{"GET", "/v1/person/operator_svc/_attr/name", "", 200, `["operator_svc"]`},
+			{"GET", "/v1/service_account/_search/p", "", 404, "Route not found"},
+			{"HEAD", "/v1/person", "", 200, `""`},
+			{"DELETE", "/v1/service_account/operator_svc/_api_token/x", "", 400, "Invalid URL"},
+			{"POST", "/v1/service_account/operator_svc/_api_token", `{"label":"x"}`, 422, wrongShapeText},
+			{"PUT", "/v1/person/p/_attr/mail", `{`, 422, wrongShapeText},
+			{"PUT", "/v1/person/p/_attr/account_expire", `["2030-01-01t02:00:00.5+02:00"]`, 200, ""},
+			{"POST", "/v1/person/p/_attr/account_expire", `["2030-01-01 00:00:00.5Z"]`, 200, ""},
+			{"GET", "/v1/person/p/_attr/account_expire", "", 200, `["2030-01-01T00:00:00.5Z"]`},
+			{"POST", "/v1/raw/search", `{"filter":{"and":[{"eq":["class","person"]},{"eq":["account_expire","2030-01-01T00:30:00.5+00:30"]},{"eq":["uuid","nosuch"]}]}}`, 200, `{"entries":[]}`},
+		},
+		"managers that are deleted": {
+			{"POST", "/v1/group", `{"attrs":{"name":["m"],"uuid":["a0000000-0000-4000-8000-000000000001"]}}`, 200, ""},
+			{"POST", "/v1/group", `{"attrs":{"name":["g"],"entry_managed_by":["m"]}}`, 200, ""},
+			{"GET", "/scim/v1/Entry?attributes=name&filter=entry_managed_by%20eq%20%22a0000000-0000-4000-8000-000000000001%22", "", 200,
+				`{"schemas":[],"totalResults":1,"resources":[{"schemas":[],"id":"{{uuid}}","name":"g"}]}`},
+			{"DELETE", "/v1/group/m", "", 200, ""},
+			{"POST", "/v1/recycle_bin/a0000000-0000-4000-8000-000000000001/_revive", "", 200, ""},
+			{"GET", "/v1/group/g/_attr/entry_managed_by", "", 200, ""},
+		},
+		"queries": {
+			{"GET", "/scim/v1/Entry?filter=", "", 400, wrongQueryText},
+			{"GET", "/scim/v1/Entry?filter=name%20pr%20", "", 400, wrongQueryText},
+			{"GET", "/scim/v1/Entry?filter=name%20eq%20%22a%22or%20name%20pr", "", 400, wrongQueryText},
+			{"GET", "/scim/v1/Entry?count=0", "", 400, wrongQueryText},
+			{"GET", "/scim/v1/Entry?attributes=name&attributes=mail", "", 400, wrongQueryText},
+			{"GET", "/scim/v1/Entry?startIndex=9&attributes=&filter=name%20eq%20%22operator_svc%22", "", 200, `{"schemas":[],"totalResults":1,"resources":[{"schemas":[],"id":"{{uuid}}"}]}`},
+			{"GET", "/scim/v1/Entry?attributes=&filter=name%20eq%20%22x%22" + strings.Repeat("%20or%20name%20eq%20%22x%22", 10), "", 200, `{"schemas":[],"totalResults":0,"resources":[]}`},
+			{"GET", "/scim/v1/Entry?attributes=&filter=name%20eq%20%22x%22" + strings.Repeat("%20or%20name%20eq%20%22x%22", 11), "", 500, `"resourcelimit"`},
+			{"GET", "/scim/v1/Entry?attributes=&filter=" + strings.Repeat("(", 20) + "name%20eq%20%22x%22" + strings.Repeat(")", 20), "", 200, `{"schemas":[],"totalResults":0,"resources":[]}`},
+			{"POST", "/v1/raw/search", `{"filter":{"EQ":["name","x"]}}`, 422, wrongShapeText},
+			{"POST", "/v1/raw/search", `{"filter":{"Eq":["name"]}}`, 422, wrongShapeText},
+			{"POST", "/v1/raw/search", `{"filter":{"Eq":["name","x","y"]}}`, 400, wrongJSONText},
+			{"POST", "/v1/raw/search", `{"filter":null}`, 400, wrongJSONText},
+			{"POST", "/v1/raw/search", `{"filter":{"cnt":["displayname","x"]}}`, 500, `"backend"`},
+			{"POST", "/v1/raw/search", `{"filter":{"cnt":["name",""]}}`, 200, `{"entries":[]}`},
+			{"POST", "/v1/raw/search", `{"filter":{"or":[{"eq":["name","x"]},{"andnot":{"eq":["name","y"]}}]}}`, 200, `{"entries":[]}`},
+			{"POST", "/v1/raw/modify", `{"filter":{"eq":["name","x"]},"modlist":{}}`, 422, wrongShapeText},
+			{"POST", "/v1/raw/modify", `{"filter":{"eq":["name","x"]},"modlist":{"mods":[{"Purged":"mail"}]}}`, 422, wrongShapeText},
+			{"POST", "/v1/raw/modify", `{"filter":{"eq":["name","x"]},"modlist":{"mods":[{"purged":"nosuch"}]}}`, 400, `{"schemaviolation":{"invalidattribute":"nosuch"}}`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,6 +156,7 @@ func TestDetails(t *testing.T) {
 const (
 	wrongShapeText = "Failed to deserialize the JSON body into the target type"
 	wrongJSONText  = "Failed to parse the request body as JSON"
+	wrongQueryText = "Failed to deserialize query string"
 )
 
 // TestAuthorities: a list of the authorities of security keys is shown as the names that it holds, and is joined by more.
@@ -140,5 +192,19 @@ func TestAuthorities(t *testing.T) {
 		{"GET", path, "", 200, ""},
 		{"DELETE", "/v1/group/g/_attr/class", `["ACCOUNT_policy"]`, 200, ""},
 		{"GET", "/v1/group/g/_attr/class", "", 200, `["group","object"]`},
+	})
+}
+
+// TestBodiesAreReadBeforeTokens: who is refused hears what is wrong with the body first.
+func TestBodiesAreReadBeforeTokens(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.hears([]said{
+		{"PATCH", "/v1/person/p", `{`, 400, wrongJSONText},
+		{"POST", "/v1/person", `{}`, 422, wrongShapeText},
+		{"POST", "/v1/person", `{"attrs":{}}`, 401, `"notauthenticated"`},
+		{"POST", "/v1/recycle_bin/x/_revive", "", 401, `"notauthenticated"`},
+		{"GET", "/scim/v1/Entry?filter=name", "", 400, wrongQueryText},
+		{"GET", "/scim/v1/Entry?filter=name%20pr", "", 401, `"notauthenticated"`},
 	})
 }

@@ -254,7 +254,7 @@ func date(t time.Time) []string {
 	if t.IsZero() {
 		return nil
 	}
-	return []string{t.UTC().Format(time.RFC3339)}
+	return []string{t.UTC().Format(time.RFC3339Nano)}
 }
 
 // view is an entry as /v1 shows it to who may see the attributes.

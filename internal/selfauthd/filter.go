@@ -2,11 +2,10 @@ package selfauthd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 const (
@@ -22,51 +21,33 @@ type filter struct {
 	kids  []*filter
 }
 
+// filterWords are the words of the raw API's filters, each of which may begin with a capital.
+var filterWords = []string{"eq", "cnt", "pres", "or", "and", "andNot", "self"}
+
 // UnmarshalJSON reads the raw API's form: {"eq":["name","x"]}, {"or":[...]}, "self".
 func (f *filter) UnmarshalJSON(b []byte) error {
-	var word string
-	if json.Unmarshal(b, &word) == nil {
-		if lower(word) != "self" {
-			return &shapeError{fmt.Sprintf("unknown variant `%s`", word)}
-		}
-		f.op = "self"
-		return nil
+	word, in, ok := variant(b)
+	if !ok || word == "" {
+		return errors.New("expected value")
 	}
-	var one map[string]json.RawMessage
-	if err := json.Unmarshal(b, &one); err != nil || len(one) != 1 {
-		return &shapeError{"filter: expected a map with one key"}
+	if !slices.ContainsFunc(filterWords, func(w string) bool { return word == w || word == strings.ToUpper(w[:1])+w[1:] || word == lower(w) }) {
+		return &shapeError{fmt.Sprintf("filter: unknown variant `%s`, expected one of `Eq`, `eq`, `Cnt`, `cnt`, `Pres`, `pres`, `Or`, `or`, `And`, `and`, `AndNot`, `andnot`, `Self`, `self`", word)}
 	}
-	for op, in := range one {
-		f.op = lower(op)
-		return f.read(in)
-	}
-	return nil
-}
-
-func (f *filter) read(in json.RawMessage) error {
+	f.op = lower(word)
 	var err error
 	switch f.op {
 	case "eq", "cnt":
-		var pair [2]string
-		if err = json.Unmarshal(in, &pair); err == nil {
-			f.attr, f.value = lower(pair[0]), pair[1]
-		}
+		f.attr, f.value, err = twoWords(in)
 	case "pres":
 		err = json.Unmarshal(in, &f.attr)
-		f.attr = lower(f.attr)
 	case "or", "and":
 		err = json.Unmarshal(in, &f.kids)
 	case "andnot":
-		kid := &filter{}
-		err = json.Unmarshal(in, kid)
-		f.kids = []*filter{kid}
-	default:
-		return &shapeError{fmt.Sprintf("filter: unknown variant `%s`, expected one of `Eq`, `eq`, `Cnt`, `cnt`, `Pres`, `pres`, `Or`, `or`, `And`, `and`, `AndNot`, `andnot`, `Self`, `self`", f.op)}
+		f.kids = []*filter{{}}
+		err = f.kids[0].UnmarshalJSON(in)
 	}
-	if err != nil {
-		return &shapeError{"filter: " + err.Error()}
-	}
-	return nil
+	f.attr = lower(f.attr)
+	return err
 }
 
 // check refuses unknown attributes and filters over the limits.
@@ -94,7 +75,7 @@ func (f *filter) checkTerm() *fault {
 	switch {
 	case (f.op == "and" || f.op == "or") && len(f.kids) == 0:
 		return bareViolation("emptyfilter")
-	case f.attr == "" || known(f.attr):
+	case slices.Contains([]string{"and", "or", "andnot", "self"}, f.op) || known(f.attr):
 		return nil
 	case f.op == "pres":
 		return violation("invalidattribute", f.attr)
@@ -118,7 +99,9 @@ func (f *filter) checkSought() *fault {
 // scans says whether the server would have to look at every entry, as no index narrows the filter down.
 func (f *filter) scans() bool {
 	switch f.op {
-	case "eq", "cnt", "sw", "ew":
+	case "cnt":
+		return f.attr != "name" && f.attr != "mail" && f.attr != "spn"
+	case "eq", "sw", "ew":
 		return !schema[f.attr].equal
 	case "pres":
 		return !schema[f.attr].present
@@ -163,7 +146,7 @@ func (q *request) match(f *filter, e *entry) bool {
 			return !q.match(k, e)
 		})
 	case "or":
-		return slices.ContainsFunc(f.kids, func(k *filter) bool { return q.match(k, e) })
+		return slices.ContainsFunc(f.kids, func(k *filter) bool { return k.op != "andnot" && q.match(k, e) }) // from nothing, nothing is left
 	case "andnot":
 		return !q.match(f.kids[0], e)
 	case "pres":
@@ -179,7 +162,7 @@ func (q *request) match(f *filter, e *entry) bool {
 		case "ew":
 			return strings.HasSuffix(v, part)
 		case "cnt":
-			return strings.Contains(v, part)
+			return part != "" && strings.Contains(v, part)
 		}
 		return false // lt: texts have no order
 	})
@@ -190,7 +173,13 @@ func (q *request) equal(f *filter, e *entry) bool {
 	case "class":
 		return slices.Contains(q.store.classes(e), lower(f.value))
 	case "uuid":
-		return e.id.String() == lower(f.value)
+		return e.id == q.store.identified(f.value)
+	case "account_expire", "account_valid_from":
+		at := parseTime(f.value)
+		return !at.IsZero() && slices.Equal(q.store.values(e, f.attr), date(at))
+	case "entry_managed_by":
+		m := q.store.manager(e)
+		return m != nil && m == q.store.resolve(f.value)
 	case "dynmember":
 		target := q.store.resolve(f.value)
 		return target != nil && slices.Contains(q.store.dynamicMembers(e), target)
@@ -227,11 +216,7 @@ func (q *request) candidates(f *filter) (list []*entry, ok bool) {
 	case f.op == "self":
 		return one(q.caller.e)
 	case f.op == "eq" && f.attr == "uuid":
-		id, err := uuid.Parse(f.value)
-		if err != nil {
-			return nil, true
-		}
-		return one(q.store.byID[id])
+		return one(q.store.byID[q.store.identified(f.value)])
 	case f.op == "eq" && (f.attr == "name" || f.attr == "spn"):
 		return one(q.store.resolve(f.value))
 	case f.op == "eq" && (f.attr == "memberof" || f.attr == "directmemberof"):

@@ -2,14 +2,15 @@ package selfauthd
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 )
 
 // filterBody is the body of a search or delete, and of a modify besides its list.
 type filterBody struct {
-	Filter  *filter `json:"filter"`
-	Modlist *struct {
+	Filter  filter `json:"filter"`
+	Modlist struct {
 		Mods []rawMod `json:"mods"`
 	} `json:"modlist"`
 }
@@ -18,33 +19,35 @@ type filterBody struct {
 type rawMod struct{ mod }
 
 func (m *rawMod) UnmarshalJSON(b []byte) error {
-	var in struct {
-		Present, Removed *[2]string
-		Purged           *string
+	name, in, ok := variant(b)
+	if !ok || in == nil {
+		return errors.New("expected value")
 	}
-	if err := json.Unmarshal(b, &in); err != nil {
-		return &shapeError{"mods: " + err.Error()}
-	}
-	switch {
-	case in.Present != nil:
-		m.attr, m.add = lower(in.Present[0]), []string{in.Present[1]}
-	case in.Removed != nil:
-		m.attr, m.remove = lower(in.Removed[0]), []string{in.Removed[1]}
-	case in.Purged != nil:
-		m.attr, m.purge = lower(*in.Purged), true
+	var value string
+	var err error
+	switch name {
+	case "present":
+		m.attr, value, err = twoWords(in)
+		m.add = []string{value}
+	case "removed":
+		m.attr, value, err = twoWords(in)
+		m.remove = []string{value}
+	case "purged":
+		m.purge, err = true, json.Unmarshal(in, &m.attr)
 	default:
-		return &shapeError{"mods: unknown variant"}
+		return &shapeError{"mods: unknown variant `" + name + "`"}
 	}
-	return nil
+	m.attr = lower(m.attr)
+	return err
 }
 
 func (q *request) filterBody(modifies bool) (*filterBody, *fault) {
 	in := &filterBody{}
 	err := q.decode(in, func() string {
 		switch {
-		case in.Filter == nil:
+		case in.Filter.op == "":
 			return "filter"
-		case modifies && in.Modlist == nil:
+		case modifies && in.Modlist.Mods == nil:
 			return "modlist"
 		}
 		return ""
@@ -57,7 +60,7 @@ func (q *request) rawSearch() (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := q.rawFind(in.Filter)
+	list, err := q.rawFind(&in.Filter)
 	if err != nil {
 		return nil, err
 	}
@@ -169,13 +172,16 @@ func (q *request) rawModify() (any, *fault) {
 	if len(in.Modlist.Mods) == 0 {
 		return nil, emptyRequest
 	}
-	list, err := q.matching(in.Filter)
-	if err != nil {
-		return nil, err
-	}
 	var mods []mod
 	for _, m := range in.Modlist.Mods {
 		mods = append(mods, m.mod)
+	}
+	if err := parseMods(mods); err != nil {
+		return nil, err
+	}
+	list, err := q.matching(&in.Filter)
+	if err != nil {
+		return nil, err
 	}
 	return nil, q.modify(list, mods)
 }
@@ -185,7 +191,7 @@ func (q *request) rawDelete() (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := q.matching(in.Filter)
+	list, err := q.matching(&in.Filter)
 	if err != nil {
 		return nil, err
 	}

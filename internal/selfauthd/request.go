@@ -20,6 +20,8 @@ type request struct {
 	body   []byte
 	work   work
 	caller *caller
+
+	refused *fault // whoever asks is; a body that can be read ends with it
 }
 
 // fault is an error as the server tells it.
@@ -106,7 +108,7 @@ func (q *request) decode(v any, required func() string) *fault {
 			return wrongShape("missing field `" + lacks + "`")
 		}
 	}
-	return nil
+	return q.refused
 }
 
 // shapeError is JSON of another shape than wanted, found by a decoder of ours.

@@ -72,8 +72,7 @@ var (
 	groupForPolicy   = identity.and(policyValues)
 	clientForAdmins  = identity.and(some("spn", "displayname", "description", "key_internal_data", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map")).and(clientSwitches)
 	builtinForOthers = identity.and(some("spn", "description"))
-	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
-		"entry_managed_by", "primary_credential")
+	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "account_expire", "account_valid_from", "entry_managed_by", "primary_credential")
 
 	// What may be written, by what it is of.
 	validity        = some("account_expire", "account_valid_from")
@@ -81,8 +80,8 @@ var (
 	newPerson       = identity.and(some("displayname", "mail")).and(validity)
 	groupValues     = some("name", "description", "mail", "member", "entry_managed_by")
 	newGroup        = groupValues.and(identity)
-	serviceValues   = some("name", "displayname", "description", "mail", "entry_managed_by").and(validity)
-	newService      = serviceValues.and(identity)
+	serviceValues   = some("name", "displayname", "mail", "entry_managed_by").and(validity)
+	newService      = serviceValues.and(identity).and(some("description"))
 	clientValues    = some("name", "displayname", "description", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map").and(clientSwitches)
 	publicValues    = clientValues.without("oauth2_consent_prompt_enable") // a public client always asks
 	newClientValues = some("class", "name", "displayname", "description").and(clientSwitches.without("oauth2_consent_prompt_enable", "key_action_rotate", "key_action_revoke"))
@@ -147,8 +146,10 @@ func (q *request) seesGroup(e *entry) rights {
 	var r rights
 	guarded := e.builtin && q.isHigh(e)
 	switch {
-	case c.in(idmAccessControlAdmins) || !guarded && (c.in(idmUnixAdmins) || c.in(idmGroupAdmins)):
+	case !guarded && (c.in(idmUnixAdmins) || c.in(idmGroupAdmins)):
 		r = groupForAdmins
+	case c.in(idmAccessControlAdmins):
+		r = groupForAdmins.without("mail")
 	case c.in(idmUnixAdmins) && q.manages(e):
 		r = groupForUnix.and(groupForManager)
 	case c.in(idmUnixAdmins):

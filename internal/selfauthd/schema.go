@@ -160,9 +160,12 @@ func parse(attr, value string) (string, *fault) {
 			return "", invalidAttribute("Invalid Email Address syntax")
 		}
 	case moment:
-		if _, err := time.Parse(time.RFC3339, value); err != nil {
+		value = strings.Replace(strings.ToUpper(value), " ", "T", 1)
+		t, err := time.Parse(time.RFC3339, value)
+		if err != nil {
 			return "", invalidAttribute("Invalid DateTime (rfc3339) syntax")
 		}
+		return t.UTC().Format(time.RFC3339Nano), nil
 	case spnText:
 		return "", invalidAttribute("SPNs are generated and not able to be set.")
 	case boolean:

@@ -20,17 +20,18 @@ const scimPiece = 1000 // entries written while the directory is held
 
 // scimList answers a query. A listing is written piece by piece; writers get their turn between them.
 func (q *request) scimList() (any, *fault) {
-	params := q.r.URL.Query()
+	params, want, err := q.scimQuery()
+	if err != nil {
+		return nil, err
+	}
 	f := &filter{op: "pres", attr: "class"}
-	if text := params.Get("filter"); text != "" {
-		var err *fault
-		if f, err = parseSCIM(text); err != nil {
+	if params.Has("filter") {
+		if f, err = parseSCIM(params.Get("filter")); err != nil {
 			return nil, err
 		}
 	}
-	want := all
-	if a := params.Get("attributes"); a != "" {
-		want = some(strings.Split(lower(a), ",")...).may
+	if q.refused != nil {
+		return nil, q.refused
 	}
 	var head string
 	var list []*entry
@@ -40,6 +41,32 @@ func (q *request) scimList() (any, *fault) {
 	q.pay()
 	q.stream(head, list, want)
 	return streamed{}, nil
+}
+
+// scimQuery reads the parameters of a query, and which attributes it asks for.
+func (q *request) scimQuery() (params url.Values, want func(string) bool, err *fault) {
+	params, want = q.r.URL.Query(), all
+	for _, name := range []string{"attributes", "filter", "count", "startIndex", "sortBy"} {
+		if len(params[name]) > 1 {
+			return nil, nil, badQuery("duplicate field `" + name + "`")
+		}
+	}
+	if params.Has("filter") && params.Get("filter") == "" {
+		return nil, nil, badQuery("invalid filter")
+	}
+	for _, name := range []string{"count", "startIndex"} {
+		if n, err := strconv.ParseUint(params.Get(name), 10, 64); params.Has(name) && (err != nil || n == 0) {
+			return nil, nil, badQuery(name + ": expected a nonzero u64")
+		}
+	}
+	if params.Has("attributes") {
+		want = some(strings.Split(lower(params.Get("attributes")), ",")...).may
+	}
+	return params, want, nil
+}
+
+func badQuery(text string) *fault {
+	return &fault{status: http.StatusBadRequest, text: "Failed to deserialize query string: " + text}
 }
 
 // scimSearch finds the entries of a page, and how the answer begins.
@@ -67,7 +94,7 @@ func (q *request) scimSearch(f *filter, params url.Values, want func(string) boo
 // page slices a result as startIndex and count ask.
 func page(start, count string, list []*entry) (head string, part []*entry, err *fault) {
 	head = fmt.Sprintf(`"totalResults":%d`, len(list))
-	if start == "" && count == "" {
+	if count == "" { // without it startIndex has no say
 		return head, list, nil
 	}
 	from, n := 1, len(list)
@@ -126,9 +153,9 @@ func (q *request) scimEntry() (any, *fault) {
 	if e == nil || !q.visible(e) {
 		return nil, noMatching
 	}
-	want := all
-	if a := q.r.URL.Query().Get("attributes"); a != "" {
-		want = some(strings.Split(lower(a), ",")...).may
+	_, want, err := q.scimQuery()
+	if err != nil {
+		return nil, err
 	}
 	may := q.sees(e)
 	return q.store.scim(e, func(a string) bool { return want(a) && may(a) }), nil
@@ -155,8 +182,8 @@ func (s *store) scimValue(e *entry, attr string) any {
 		return s.scimReferences(e, attr)
 	case address:
 		var out []map[string]any
-		for i, m := range e.mails {
-			out = append(out, map[string]any{"primary": i == 0, "value": m})
+		for _, m := range slices.Sorted(slices.Values(e.mails)) {
+			out = append(out, map[string]any{"primary": m == e.mails[0], "value": m})
 		}
 		return anyOf(out)
 	case session:
@@ -288,23 +315,28 @@ func parseSCIM(text string) (*filter, *fault) {
 	p.scan.Error = func(*scanner.Scanner, string) {}
 	p.next()
 	f := p.or()
-	if p.err == nil && p.word != "" {
+	if p.word != "" || text != strings.TrimSpace(text) {
 		p.bad()
 	}
-	return f, p.err
+	return &filter{op: "and", kids: []*filter{f}}, p.err
 }
 
 func (p *scimParser) next() {
-	if p.scan.Scan() == scanner.EOF {
+	last, end := p.word, p.scan.Pos().Offset
+	kind := p.scan.Scan()
+	if kind == scanner.EOF {
 		p.word = ""
 		return
 	}
 	p.word = p.scan.TokenText()
+	if kind == scanner.Ident && p.scan.Offset == end && strings.HasPrefix(last, `"`) {
+		p.bad() // "a"or
+	}
 }
 
 func (p *scimParser) bad() {
 	if p.err == nil {
-		p.err = &fault{status: http.StatusBadRequest, text: "Failed to deserialize query string: invalid filter"}
+		p.err = badQuery("invalid filter")
 	}
 }
 
@@ -316,12 +348,7 @@ func (p *scimParser) chain(op string, part func() *filter) *filter {
 	f := part()
 	for p.err == nil && p.word == op {
 		p.next()
-		next := part()
-		if f.op == op {
-			f.kids = append(f.kids, next)
-		} else {
-			f = &filter{op: op, kids: []*filter{f, next}}
-		}
+		f = &filter{op: op, kids: []*filter{f, part()}} // never more than two: a long chain is too deep
 	}
 	return f
 }
@@ -346,7 +373,11 @@ func (p *scimParser) term() *filter {
 		p.bad()
 		return &filter{}
 	case p.word == "(":
-		return &filter{op: "and", kids: []*filter{p.group()}}
+		f := p.group()
+		if f.op == "andnot" { // it is taken away from the class of all, not from what stands beside it
+			f = &filter{op: "and", kids: []*filter{f}}
+		}
+		return f
 	case p.word == "not":
 		p.next()
 		return &filter{op: "andnot", kids: []*filter{p.group()}}

@@ -283,11 +283,13 @@ func (s *Server) table() []route {
 	}
 	list = append(list, credentialRoutes()...)
 	list = append(list, clientRoutes()...)
+	for base, k := range map[string]kind{"/v1/person": person, "/v1/group": group} {
+		list = append(list, on("GET", base+"/_search/{}", func(q *request) (any, *fault) { return q.find(k) }))
+	}
 	for base, k := range map[string]kind{"/v1/person": person, "/v1/group": group, "/v1/service_account": serviceAccount} {
 		list = append(list,
 			on("GET", base, func(q *request) (any, *fault) { return q.list(k) }),
 			on("POST", base, func(q *request) (any, *fault) { return q.create(k) }).write(),
-			on("GET", base+"/_search/{}", func(q *request) (any, *fault) { return q.find(k) }),
 			on("GET", base+"/{}", func(q *request) (any, *fault) { return q.get(k) }),
 			on("PATCH", base+"/{}", func(q *request) (any, *fault) { return q.patch(k) }).write(),
 			on("DELETE", base+"/{}", func(q *request) (any, *fault) { return q.remove(k) }).write(),
@@ -359,6 +361,10 @@ func empty(*request) (any, *fault) { return []any{}, nil }
 
 // match finds the route of a request. known says whether the path exists with another method.
 func (s *Server) match(r *http.Request) (found *route, vars []string, known bool) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
 	parts := strings.Split(r.URL.EscapedPath(), "/")[1:]
 	for i := range s.routes {
 		route := &s.routes[i]
@@ -366,7 +372,7 @@ func (s *Server) match(r *http.Request) (found *route, vars []string, known bool
 		if !ok {
 			continue
 		}
-		if route.method == r.Method {
+		if route.method == method {
 			return route, got, true
 		}
 		known = true
@@ -475,20 +481,30 @@ func (q *request) perform() (value any, err *fault) {
 			q.store.commit(line{})
 		}()
 	case q.route.pieces:
-		if err := q.held(q.authenticate); err != nil {
-			return nil, err
-		}
-		return q.route.do(q)
+		return q.asCaller(q.held(q.authenticate))
 	default:
 		q.store.mu.RLock()
 		defer q.store.mu.RUnlock()
 	}
-	if !q.route.open {
-		if err := q.authenticate(); err != nil {
+	if q.route.open {
+		return q.route.do(q)
+	}
+	return q.asCaller(q.authenticate())
+}
+
+// asCaller does what is asked for who asks. Who is refused hears first what is wrong with the body or the query: the layer
+// below the API reads them.
+func (q *request) asCaller(refused *fault) (any, *fault) {
+	if refused == nil {
+		return q.route.do(q)
+	}
+	if m := q.route.method; m == http.MethodPost || m == http.MethodPut || m == http.MethodPatch || q.route.path[0] == "scim" {
+		q.caller, q.refused = &caller{readOnly: true}, refused
+		if _, err := q.route.do(q); err != nil && err.text != "" {
 			return nil, err
 		}
 	}
-	return q.route.do(q)
+	return nil, refused
 }
 
 // held reads while the directory is held.

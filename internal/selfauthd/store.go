@@ -26,6 +26,7 @@ type store struct {
 	bin         map[uuid.UUID]*binned
 	graves      map[uuid.UUID]time.Time // ids of the deleted, blocked until then
 	clients     map[uuid.UUID]*entry
+	managers    map[uuid.UUID]bool // ids that some entry has, or once had, as its manager
 	byIntent    map[string]*entry
 	persons     int
 	journal     *journal // nil: the directory is in memory alone
@@ -133,12 +134,14 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 // clear makes a store hold nothing at all, not even what a fresh server has.
 func (s *store) clear() {
 	s.byID, s.byName, s.byMail, s.clients, s.byIntent = map[uuid.UUID]*entry{}, map[string]*entry{}, map[string]*entry{}, map[uuid.UUID]*entry{}, map[string]*entry{}
+	s.managers = map[uuid.UUID]bool{}
 	s.bin, s.graves = map[uuid.UUID]*binned{}, map[uuid.UUID]time.Time{}
 }
 
 // become takes over the content of a store that nobody else uses.
 func (s *store) become(o *store) {
 	s.seq, s.byID, s.byName, s.byMail, s.bin, s.graves, s.clients, s.byIntent = o.seq, o.byID, o.byName, o.byMail, o.bin, o.graves, o.clients, o.byIntent
+	s.managers = o.managers
 	s.persons, s.allPersons, s.allAccounts = o.persons, o.allPersons, o.allAccounts
 }
 
@@ -171,6 +174,9 @@ func (s *store) index(e *entry) {
 		s.clients[e.id] = e
 	case person:
 		s.persons++
+	}
+	if e.managedBy != uuid.Nil {
+		s.managers[e.managedBy] = true
 	}
 	s.indexIntents(e)
 }
@@ -236,6 +242,14 @@ func (s *store) discard(e *entry, at time.Time) {
 		if c.client.maps(e.id) {
 			c.client = c.client.without(e.id)
 			s.touch(c)
+		}
+	}
+	if s.managers[e.id] {
+		for _, managed := range s.byID {
+			if managed.managedBy == e.id {
+				managed.managedBy = uuid.Nil
+				s.touch(managed)
+			}
 		}
 	}
 	b := &binned{e: e, at: at}

@@ -32,6 +32,21 @@ func (w *words) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// twoWords reads ["a","b"].
+func twoWords(in json.RawMessage) (first, second string, err error) {
+	var list words
+	if err := json.Unmarshal(in, &list); err != nil {
+		return "", "", err
+	}
+	switch {
+	case len(list) < 2:
+		return "", "", &shapeError{"invalid length, expected a tuple of 2 elements"}
+	case len(list) > 2:
+		return "", "", errors.New("trailing characters")
+	}
+	return list[0], list[1], nil
+}
+
 // decodeStrictly reads JSON as the server does and Go does not: texts are valid Unicode, and the fields of an object are
 // written exactly so, and once.
 func decodeStrictly(body []byte, v any) error {
@@ -44,6 +59,8 @@ func decodeStrictly(body []byte, v any) error {
 		if body, err = exactFields(body, t); err != nil {
 			return err
 		}
+	case t.Kind() == reflect.Slice && strings.ContainsAny(firstByte(body), `{"-0123456789`):
+		return &shapeError{"invalid type, expected a sequence"} // said before the rest is read
 	case t.Kind() == reflect.String && string(bytes.TrimSpace(body)) == "null":
 		return &shapeError{"invalid type: null, expected a string"}
 	}
@@ -52,6 +69,11 @@ func decodeStrictly(body []byte, v any) error {
 		err = errors.New("trailing characters")
 	}
 	return err
+}
+
+func firstByte(body []byte) string {
+	body = bytes.TrimSpace(body)
+	return string(body[:min(1, len(body))])
 }
 
 // loneSurrogate finds half of a pair among the escapes of a JSON text.
