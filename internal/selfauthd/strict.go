@@ -109,8 +109,9 @@ func escaped(text []byte) (rune, bool) {
 // exactFields leaves out of an object what is no field of a struct, and refuses a field that comes twice.
 func exactFields(body []byte, t reflect.Type) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return body, nil // another shape, or none: the decoder says so
+	start, err := d.Token()
+	if err != nil || start != json.Delim('{') {
+		return body, err // of another shape: the decoder says so
 	}
 	known, fields := map[string]bool{}, map[string]json.RawMessage{}
 	for i := range t.NumField() {
@@ -120,11 +121,11 @@ func exactFields(body []byte, t reflect.Type) ([]byte, error) {
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return body, nil
+			return nil, err
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
-			return body, nil
+			return nil, err
 		}
 		name, _ := key.(string)
 		if _, twice := fields[name]; twice && known[name] {
@@ -134,8 +135,11 @@ func exactFields(body []byte, t reflect.Type) ([]byte, error) {
 			fields[name] = value
 		}
 	}
-	if _, err := d.Token(); err != nil || d.More() {
-		return body, nil
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if d.More() {
+		return nil, errors.New("trailing characters")
 	}
 	return json.Marshal(fields)
 }
