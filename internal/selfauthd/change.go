@@ -403,6 +403,9 @@ func (s *store) draft(d *entry, mods []mod) *fault {
 		if schema[m.attr].kept {
 			now = d.more[m.attr]
 		}
+		if m.attr == "entry_managed_by" {
+			m.add, m.remove = s.called(m.add), s.called(m.remove)
+		}
 		if err := s.set(d, m.attr, m.apply(now)); err != nil {
 			return err
 		}
@@ -411,6 +414,17 @@ func (s *store) draft(d *entry, mods []mod) *fault {
 		d.legacyKeys()
 	}
 	return nil
+}
+
+// called turns references into the form in which values show them, as far as they mean something.
+func (s *store) called(refs []string) []string {
+	refs = slices.Clone(refs)
+	for i, ref := range refs {
+		if e := s.resolve(ref); e != nil {
+			refs[i] = s.spn(e)
+		}
+	}
+	return refs
 }
 
 // take gives an entry what a draft of it says.

@@ -284,7 +284,7 @@ func (s *store) redo(o *op) error {
 	case opBinned:
 		made := &entry{recycled: true}
 		o.Recycle.fill(made)
-		s.bin[o.ID] = &binned{e: made, at: time.Unix(0, o.At), parents: o.Others}
+		s.throw(&binned{e: made, at: time.Unix(0, o.At), parents: o.Others})
 		s.indexIntents(made)
 		s.seq = max(s.seq, made.seq)
 		return nil

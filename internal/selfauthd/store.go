@@ -24,6 +24,7 @@ type store struct {
 	byName      map[string]*entry
 	byMail      map[string]*entry
 	bin         map[uuid.UUID]*binned
+	binGroups   map[uuid.UUID]bool      // groups of the bin, and some that were there
 	graves      map[uuid.UUID]time.Time // ids of the deleted, blocked until then
 	clients     map[uuid.UUID]*entry
 	managers    map[uuid.UUID]bool // ids that some entry has, or once had, as its manager
@@ -134,14 +135,14 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 // clear makes a store hold nothing at all, not even what a fresh server has.
 func (s *store) clear() {
 	s.byID, s.byName, s.byMail, s.clients, s.byIntent = map[uuid.UUID]*entry{}, map[string]*entry{}, map[string]*entry{}, map[uuid.UUID]*entry{}, map[string]*entry{}
-	s.managers = map[uuid.UUID]bool{}
+	s.managers, s.binGroups = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	s.bin, s.graves = map[uuid.UUID]*binned{}, map[uuid.UUID]time.Time{}
 }
 
 // become takes over the content of a store that nobody else uses.
 func (s *store) become(o *store) {
 	s.seq, s.byID, s.byName, s.byMail, s.bin, s.graves, s.clients, s.byIntent = o.seq, o.byID, o.byName, o.byMail, o.bin, o.graves, o.clients, o.byIntent
-	s.managers = o.managers
+	s.managers, s.binGroups = o.managers, o.binGroups
 	s.persons, s.allPersons, s.allAccounts = o.persons, o.allPersons, o.allAccounts
 }
 
@@ -252,6 +253,7 @@ func (s *store) discard(e *entry, at time.Time) {
 			}
 		}
 	}
+	s.forgetInBin(e)
 	b := &binned{e: e, at: at}
 	for _, p := range slices.Clone(e.parents) {
 		b.parents = append(b.parents, p.id)
@@ -265,8 +267,33 @@ func (s *store) discard(e *entry, at time.Time) {
 	s.unindex(e)
 	delete(s.byID, e.id)
 	e.recycled = true
-	s.bin[e.id] = b
+	s.throw(b)
 	s.note(op{Do: opBin, ID: e.id, At: at.UnixNano()})
+}
+
+// throw puts an entry into the bin.
+func (s *store) throw(b *binned) {
+	s.bin[b.e.id] = b
+	if b.e.group != nil {
+		s.binGroups[b.e.id] = true
+	}
+}
+
+// forgetInBin makes what is in the bin forget an entry that goes there too.
+func (s *store) forgetInBin(e *entry) {
+	if e.group != nil {
+		for _, b := range s.bin {
+			b.parents = slices.DeleteFunc(b.parents, func(id uuid.UUID) bool { return id == e.id })
+		}
+	}
+	for id := range s.binGroups {
+		b := s.bin[id]
+		if b == nil {
+			delete(s.binGroups, id)
+			continue
+		}
+		delete(b.e.group.members, e.id)
+	}
 }
 
 // restore takes an entry out of the recycle bin, with its memberships as far as those groups are there.
