@@ -380,7 +380,7 @@ func (d *decision) followUp(e *entry) error {
 		return nil // excluded: it stays as it is (L4)
 	case e.Away:
 		s.Away = false
-		if e.Ours && e.Expired {
+		if p, _ := d.dir.person(e.Person); e.Ours && e.Expired && p.closed { // who else has expired it since meant it
 			s.Act = state.PersonEnable
 		}
 	}

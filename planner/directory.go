@@ -33,6 +33,7 @@ type dirPerson struct {
 	id      uuid.UUID
 	mail    uint64 // of the primary address; 0: none
 	expired bool
+	closed  bool
 }
 
 type dirMail struct {
@@ -93,7 +94,7 @@ func readDirectory(ctx context.Context, src providers.Directory, persons bool) (
 		if err != nil {
 			return nil, nil, err
 		}
-		one := dirPerson{id: p.ID, expired: p.Expired}
+		one := dirPerson{id: p.ID, expired: p.Expired, closed: p.Closed}
 		if len(p.Mails) > 0 {
 			one.mail = d.hash(p.Mails[0])
 		}

@@ -81,6 +81,9 @@ func TestFollowMail(t *testing.T) {
 			f.user(11).Email = "new@1.example"
 			f.recorded[slices.IndexFunc(f.recorded, func(u state.User) bool { return u.User == id(11) })].Ours = false
 		}, false},
+		"unverified": {func(f *fake) {
+			f.user(11).Email, f.user(11).Verified, f.config.Identity.Unverified = "new@1.example", false, "skip"
+		}, false},
 		"inactive": {func(f *fake) { f.user(11).Email, f.user(11).Deleted = "new@1.example", true }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,13 +127,17 @@ func TestFollowStatus(t *testing.T) {
 
 	f = allMoved(t)
 	f.user(10).Status = "suspended"
-	rec(f, 10).Away, person(f, 10).Expired = true, true
+	rec(f, 10).Away, person(f, 10).Expired, person(f, 10).Closed = true, true, true
 	if m := f.must(t); !m.plan.Empty() {
 		t.Errorf("asleep: %+v", m.shapes)
 	}
 	f.user(10).Status = "active"
 	if s := f.must(t).shapes[10]; s.Act != state.PersonEnable || s.Away {
 		t.Errorf("active again: %+v", s)
+	}
+	person(f, 10).Closed = false
+	if s := f.must(t).shapes[10]; s.Act != state.PersonNone || s.Away {
+		t.Errorf("expired anew by somebody else: %+v", s)
 	}
 	f.state.Pauses = []state.Pause{{Wave: "everyone"}}
 	if m := f.must(t); !m.plan.Empty() {
@@ -330,5 +337,100 @@ func TestTenants(t *testing.T) {
 	f.config.Tenants[0].Attributes = state.Attributes{"slug": "acme", "name": "Acme Ltd", "status": "suspended"}
 	if m := f.must(t); m.hazard(planner.LocksOut) != 2 || !m.plan.Blocked() {
 		t.Errorf("hazards %+v", m.plan.Hazards)
+	}
+}
+
+// TestScopesThatGo: a scope map that is narrowed, or goes, is a hazard with the number of users who would be refused; so are
+// redirect URLs that go, and another client id.
+func TestScopesThatGo(t *testing.T) {
+	t.Parallel()
+	f := allMoved(t)
+	f.config.Clients = []config.Client{{Address: "oauth2_client.app", Name: "app", Attributes: state.Attributes{"name": "app", "redirect_urls": `["https://a/","https://b/"]`},
+		Scopes: []config.ScopeMap{{Groups: []state.Address{`group.users["acme"]`, `group.users["globex"]`}, Scopes: []string{"email", "openid"}}}}}
+	c := f.must(t).change("oauth2_client.app")
+	f.clients = []providers.Client{{ID: id(70), Name: "app", Attributes: c.Will}}
+	recorded := *c.After
+	recorded.ID = id(70)
+	f.state.Objects = append(f.state.Objects, recorded)
+	x := &f.config.Clients[0]
+	for name, test := range map[string]struct {
+		change func()
+		code   planner.HazardCode
+		count  int64
+	}{
+		"a scope goes": {func() { x.Scopes = []config.ScopeMap{{Groups: x.Scopes[0].Groups, Scopes: []string{"openid"}}} }, planner.LocksOut, 4},
+		"one tenant's map goes": {func() {
+			x.Scopes = []config.ScopeMap{{Groups: x.Scopes[0].Groups[:1], Scopes: []string{"email", "openid"}}}
+		}, planner.LocksOut, 2},
+		"all maps go": {func() { x.Scopes = nil }, planner.LocksOut, 4},
+		"for administrators alone": {func() {
+			x.Scopes = []config.ScopeMap{{Groups: []state.Address{`group.admins["acme"]`}, Scopes: []string{"email", "openid"}}}
+		}, planner.LocksOut, 3},
+		"a redirect URL is another": {func() {
+			x.Attributes = state.Attributes{"name": "app", "redirect_urls": `["https://a/","https://evil/"]`}
+		}, planner.LoginGap, 1},
+		"another id": {func() {
+			x.Name, x.Attributes = "app2", state.Attributes{"name": "app2", "redirect_urls": x.Attributes["redirect_urls"]}
+		}, planner.EndsSessions, 1},
+	} {
+		before := *x
+		test.change()
+		if m := f.must(t); m.hazard(test.code) != test.count || !m.plan.Blocked() {
+			t.Errorf("%s: hazards %+v, want %s=%d", name, m.plan.Hazards, test.code, test.count)
+		}
+		*x = before
+	}
+}
+
+// TestAdoptedGroups: a group of another tenant, by its mapping row or by its members, and a built-in one are not taken over.
+func TestAdoptedGroups(t *testing.T) {
+	t.Parallel()
+	group := func(f *fake) *providers.Group {
+		f.config.Groups[1].Adopt = true
+		f.groups = append(f.groups, providers.Group{ID: id(50), Name: "tenant_acme_users"})
+		return &f.groups[len(f.groups)-1]
+	}
+	f := newFake(t)
+	f.moved(12, "everyone") // of globex
+	group(f).Members = []uuid.UUID{f.user(12).Link}
+	m := f.must(t)
+	says(t, m.plan.Analysis.Violations, "users of tenant globex are members of it")
+	if m.change(`group.users["acme"]`) != nil || m.skipped[10] != planner.SkipTenantBlocked {
+		t.Errorf("taken over with members of another tenant: %v", m.skipped)
+	}
+	f = newFake(t)
+	group(f)
+	f.mappings = append(f.mappings, providers.Mapping{Tenant: globex, Group: id(50), GroupName: "tenant_acme_users", Role: state.RoleMember})
+	m = f.must(t)
+	says(t, m.plan.Analysis.Violations, "it is mapped to tenant globex")
+	if m.skipped[10] != planner.SkipTenantBlocked {
+		t.Errorf("taken over from another tenant: %v", m.skipped)
+	}
+	f = newFake(t)
+	group(f).Builtin = true
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "Self-auth's own") {
+		t.Errorf("a built-in group: %v", err)
+	}
+	// Names that change places are told, not silently left.
+	f = allMoved(t)
+	f.config.Groups[0].Name, f.config.Groups[1].Name = f.config.Groups[1].Name, f.config.Groups[0].Name
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "take two plans") {
+		t.Errorf("names that change places: %v", err)
+	}
+}
+
+// TestPoliciesStay: a policy is known by its group, whatever becomes of the names of blocks.
+func TestPoliciesStay(t *testing.T) {
+	t.Parallel()
+	f := allMoved(t)
+	values := state.Attributes{"authsession_expiry": "60"}
+	f.config.Accounts = []config.AccountPolicy{{Address: `account_policy.new["admins.acme"]`, Group: `group.admins["acme"]`, Attributes: values}}
+	g := &f.groups[slices.IndexFunc(f.groups, func(g providers.Group) bool { return g.Name == "tenant_acme_admins" })]
+	g.Policy = values
+	f.state.Objects = append(f.state.Objects, state.Object{Address: `account_policy.old["admins.acme"]`, Kind: state.KindPolicy, ID: g.ID, Attributes: values, Run: "r"})
+	m := f.must(t)
+	c := m.change(`account_policy.new["admins.acme"]`)
+	if len(m.plan.Objects) != 1 || c == nil || c.From != `account_policy.old["admins.acme"]` || len(c.Will) != 0 {
+		t.Errorf("changes %+v", m.plan.Objects)
 	}
 }

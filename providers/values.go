@@ -66,6 +66,7 @@ type Person struct {
 	Display string
 	Mails   []string // the primary one first
 	Expired bool     // account_expire is at or before the time of listing
+	Closed  bool     // and is the very moment that Anthill writes: nobody else has expired it since
 }
 
 // Group is a group of the directory, as listed.

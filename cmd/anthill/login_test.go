@@ -283,6 +283,33 @@ func TestLogins(t *testing.T) {
 	}
 }
 
+// TestOnlyWayIn: a user who never had a password and has enrolled a credential in Self-auth keeps it: a rollback that would
+// take the only way in leaves the user as it is, and says so.
+func TestOnlyWayIn(t *testing.T) {
+	t.Parallel()
+	s := emulator(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 20, Seed: 6, Level: "dual"}, s)
+	b := newBrowser(t, s)
+	b.ok(b.do("PUT", "/v1/group/idm_all_persons/_attr/credential_type_minimum", b.token, []string{"any"}), nil)
+	w.exec("update users set password_hash = null where user_id in (select user_id from users where status = 'active' and role = 'user' and email ~ '^[a-z0-9.]+@[a-z0-9.]+$' order by user_id limit 2)")
+	w.config(withApp)
+	w.run(exitDone, "apply", "-auto-approve")
+	var person uuid.UUID
+	if err := w.connect().QueryRow(t.Context(), w.spell("select {idp}_user_id from users where password_hash is null and {idp}_user_id is not null order by user_id limit 1")).Scan(&person); err != nil {
+		t.Fatal(err)
+	}
+	b.enrol(person)
+	out, _ := w.run(exitDone, "rollback", "-auto-approve")
+	wants(t, out, "1 user is in conflict", "has enrolled a credential in Self-auth")
+	if n := w.number("select count(*) from users where {idp}_user_id is not null"); n != 1 {
+		t.Errorf("%d rows are linked, want the one of the user without a password", n)
+	}
+	session, denied := b.logIn(person)
+	if session == "" {
+		t.Fatalf("the only way in is closed: %s", denied)
+	}
+}
+
 // logInAs takes a moved user of a role through everything from the reset link to the application.
 func (w *world) logInAs(b *browser, role string) (session string, got tokens) {
 	t := w.t

@@ -43,7 +43,7 @@ func (r *run) made(t testing.TB, a providers.Accounts, n int) []providers.NewPer
 func shown(list []providers.NewPerson, expired bool) []providers.Person {
 	want := make([]providers.Person, len(list))
 	for i, p := range list {
-		want[i] = providers.Person{ID: p.ID, Name: p.Name, Display: p.Display, Expired: expired}
+		want[i] = providers.Person{ID: p.ID, Name: p.Name, Display: p.Display, Expired: expired, Closed: expired}
 		if p.Mail != "" {
 			want[i].Mails = []string{p.Mail}
 		}
@@ -82,7 +82,15 @@ func listed(t testing.TB, p Provider, ids []uuid.UUID) []providers.Person {
 // see wants persons to be looked up and listed as they were made.
 func (r *run) see(t testing.TB, what string, p Provider, list []providers.NewPerson, expired bool) {
 	t.Helper()
-	want := shown(list, expired)
+	r.seeThese(t, what, p, shown(list, expired))
+}
+
+func (r *run) seeThese(t testing.TB, what string, p Provider, want []providers.Person) {
+	t.Helper()
+	list := make([]providers.NewPerson, len(want))
+	for i, w := range want {
+		list[i].ID = w.ID
+	}
 	same(t, what+", looked up", want, found(t, p, idsOf(list)))
 	same(t, what+", listed", want, listed(t, p, idsOf(list)))
 }
@@ -202,7 +210,9 @@ func expiredPersons(t *testing.T, r *run) {
 	must(t, "expire a person who is to expire", a.Expire(ctx, ids[:1]))
 	r.see(t, "person who was to expire", p, list[:1], true)
 	set(time.Now().Add(-time.Hour))
-	r.see(t, "person who expired an hour ago", p, list[:1], true)
+	others := shown(list[:1], true)
+	others[0].Closed = false // not by us
+	r.seeThese(t, "person who expired an hour ago", p, others)
 	must(t, "enable a person whom somebody else expired", a.Enable(ctx, ids[:1]))
 	r.see(t, "person whom somebody else had expired", p, list[:1], false)
 }

@@ -32,22 +32,23 @@ func (e entry) person(now time.Time) (providers.Person, error) {
 	if err != nil {
 		return providers.Person{}, errors.New("an entry has no valid id")
 	}
-	expired, err := isExpired(e.first("account_expire"), now)
+	expired, closed, err := isExpired(e.first("account_expire"), now)
 	if err != nil {
 		return providers.Person{}, err
 	}
-	return providers.Person{ID: id, Name: e.first("name"), Display: e.first("displayname"), Mails: e.Attrs["mail"], Expired: expired}, nil
+	return providers.Person{ID: id, Name: e.first("name"), Display: e.first("displayname"), Mails: e.Attrs["mail"], Expired: expired, Closed: closed}, nil
 }
 
-func isExpired(text string, now time.Time) (bool, error) {
+// isExpired reads account_expire. closed: it is the moment that Expire writes.
+func isExpired(text string, now time.Time) (expired, closed bool, err error) {
 	if text == "" {
-		return false, nil
+		return false, false, nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return false, errors.New("an account's expiry is not a time")
+		return false, false, errors.New("an account's expiry is not a time")
 	}
-	return !t.After(now), nil
+	return !t.After(now), t.Unix() == 0, nil
 }
 
 // listing is the path of a query of /scim/v1/Entry.

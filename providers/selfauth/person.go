@@ -68,11 +68,11 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 	if err != nil {
 		return providers.Person{}, errors.New("an entry has no valid id")
 	}
-	expired, err := isExpired(e.Expire, now)
+	expired, closed, err := isExpired(e.Expire, now)
 	if err != nil {
 		return providers.Person{}, err
 	}
-	p := providers.Person{ID: id, Name: e.Name, Display: e.Display, Expired: expired}
+	p := providers.Person{ID: id, Name: e.Name, Display: e.Display, Expired: expired, Closed: closed}
 	if len(e.Mail) > 0 {
 		p.Mails = make([]string, 0, len(e.Mail))
 	}
