@@ -434,6 +434,9 @@ func unusedAllowances(allowed []Allowance, hazards []Hazard) (s []string) {
 }
 
 func (d *decision) notes() (s []string) {
+	if v := d.in.SelfAuthServer; v != "" && !triedVersion(v) {
+		s = append(s, fmt.Sprintf("Self-auth %s is none of the versions that Anthill was made for (1.8 to 1.11): try it on a copy first", v))
+	}
 	if n := d.counts.unverified; n > 0 {
 		s = append(s, fmt.Sprintf("%d of the users to be moved never confirmed their address, and Self-auth will vouch for it to every client (identity.unverified = \"skip\" leaves them)", n))
 	}
@@ -457,6 +460,13 @@ func (d *decision) notes() (s []string) {
 	return s
 }
 
+// triedVersion says whether a server's version is one that Anthill was made for.
+func triedVersion(v string) bool {
+	var major, minor int
+	_, err := fmt.Sscanf(v, "%d.%d", &major, &minor)
+	return err == nil && major == 1 && minor >= 8 && minor <= 11
+}
+
 // cost estimates calls to Self-auth, what its writes take, and transactions on Postgres, for the reader. persons are those
 // in the directory. The figures are those of a real server on two cores (docs/selfauth.md).
 func cost(p *Plan, persons int) {
@@ -469,7 +479,7 @@ func cost(p *Plan, persons int) {
 			a.Calls += int64(len(scopeGroups(o.Will)))
 		}
 	}
-	var create, users int64
+	var create, users, revive int64
 	add := func(list []TenantEffect) {
 		for _, t := range list {
 			users += t.Users
@@ -479,7 +489,8 @@ func cost(p *Plan, persons int) {
 					a.Calls += 1 + min(t.Admins, 1)
 				}
 			}
-			a.Calls += t.Mail
+			a.Calls += t.Mail + t.Revive // one by one
+			revive += t.Revive
 		}
 	}
 	for _, w := range a.Waves {
@@ -493,5 +504,6 @@ func cost(p *Plan, persons int) {
 	a.Transactions += 2*batches + int64(len(p.Schema))
 	// A person costs half a millisecond, and a quarter of a microsecond for each that is there already.
 	there := float64(persons)
-	a.WriteSeconds = math.Round(float64(create)*(0.0005+0.00000025*(there+float64(create)/2))*10) / 10
+	seconds := float64(create)*(0.0005+0.00000025*(there+float64(create)/2)) + 0.15*float64(revive)
+	a.WriteSeconds = math.Round(seconds*10) / 10
 }

@@ -279,7 +279,8 @@ type TenantEffect struct {
 	Mail      int64     `json:"mail"`   // persons whose address follows
 	Expire    int64     `json:"expire"`
 	Delete    int64     `json:"delete"`
-	Join      int64     `json:"join"` // memberships
+	Revive    int64     `json:"revive"` // persons brought back from the recycle bin
+	Join      int64     `json:"join"`   // memberships
 	Leave     int64     `json:"leave"`
 	GainAdmin int64     `json:"gain_admin"` // users who join a group that is mapped as admin
 	LoseAdmin int64     `json:"lose_admin"`

@@ -323,8 +323,10 @@ func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
 	switch s.Act {
 	case state.PersonExpire:
 		f.Expire++
-	case state.PersonEnable, state.PersonRevive:
+	case state.PersonEnable:
 		f.Enable++
+	case state.PersonRevive:
+		f.Revive++
 	case state.PersonDelete:
 		f.Delete++
 	}

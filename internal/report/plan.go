@@ -333,6 +333,7 @@ var effectRows = []effectRow{
 	{"create a person", func(t planner.TenantEffect) int64 { return t.Create }},
 	{"take up the person that is ours", func(t planner.TenantEffect) int64 { return t.Enable }},
 	{"take over the person with the address", func(t planner.TenantEffect) int64 { return t.Adopt }},
+	{"bring the person back", func(t planner.TenantEffect) int64 { return t.Revive }},
 	{"linked before, only recorded", func(t planner.TenantEffect) int64 { return t.Found }},
 	{"address follows the row", func(t planner.TenantEffect) int64 { return t.Mail }},
 	{"expire the person", func(t planner.TenantEffect) int64 { return t.Expire }},
@@ -467,7 +468,7 @@ func (p *planPage) cost() {
 	p.gap()
 	takes := ""
 	if p.a.WriteSeconds >= 1 {
-		takes = fmt.Sprintf(" (creating persons takes a server of two cores about %s)", roughly(p.a.WriteSeconds))
+		takes = fmt.Sprintf(" (whose persons take a server of two cores about %s)", roughly(p.a.WriteSeconds))
 	}
 	p.hang(p.bold("Cost")+"  ", fmt.Sprintf("about %s to Self-auth%s and %s on Postgres", of(p.a.Calls, "call", "calls"), takes, of(p.a.Transactions, "transaction", "transactions")))
 }

@@ -34,6 +34,7 @@ func (p *planPage) undoSummary() {
 			all.Expire += t.Expire
 			all.Delete += t.Delete
 			all.Enable += t.Enable
+			all.Revive += t.Revive
 			all.Leave += t.Leave
 			all.Join += t.Join
 			all.Restore += t.Restore
@@ -49,6 +50,9 @@ func (p *planPage) undoSummary() {
 	}
 	if all.Enable > 0 {
 		p.para(of(all.Enable, "person is", "persons are") + " enabled again.")
+	}
+	if all.Revive > 0 {
+		p.para(of(all.Revive, "person comes", "persons come") + " back from the recycle bin, one by one.")
 	}
 	p.para(fmt.Sprintf("%s removed, %s added.", of(all.Leave, "membership is", "memberships are"), count(all.Join)))
 	p.para(fmt.Sprintf("%s to what they held before, link and method included.", of(all.Restore, "row goes back", "rows go back")))
