@@ -253,3 +253,29 @@ func TestRetriesAreShown(t *testing.T) {
 		t.Errorf("%d are recorded, %s shown", n, m[1])
 	}
 }
+
+// TestCalls: a run needs at most one write call for each hundred users, and two for each group; the journal has them all, under the
+// ids that the server's own log has.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	writes := 0
+	s := emulatorWith(t, selfauthd.Options{After: func(r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method != http.MethodGet && r.URL.Path != "/v1/raw/search" {
+			writes++
+		}
+		return false
+	}})
+	w := newWorld(t, sandbox.Options{Tenants: 5, Users: 2000, Seed: 12}, s)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	users, groups := w.number("select count(*) from users where {idp}_user_id is not null"), 2*w.number("select count(*) from tenants")
+	if most := (users+99)/100 + 2*groups; writes > most {
+		t.Errorf("%d write calls for %d users and %d groups, want at most %d", writes, users, groups, most)
+	}
+	if n := w.number("select count(distinct request) from anthill_state.calls where request ~ '^[0-9a-f-]{36}$' and doing <> ''"); n != writes {
+		t.Errorf("%d calls are in the journal, %d were made", n, writes)
+	}
+}
