@@ -180,7 +180,7 @@ func (r reader) url(name, text string) string {
 	case u.Fragment != "":
 		r.wrong(name, "%q has a fragment, which a redirect cannot have", text)
 		return text
-	case u.User != nil || strings.ContainsAny(text, `'"<>\^{|}`+"`") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
+	case u.User != nil || strings.ContainsAny(text, `'"<>\^{|}*`+"`") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
 		r.wrong(name, "%q is not written plainly: no user, no dots or quotes that a browser would take out", text)
 		return text
 	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about"}, u.Scheme):

@@ -112,8 +112,8 @@ func (p *objectPlanner) planClients(list []config.Client) {
 				p.diags = p.diags.Append(fail("Client under another address", "%s (%s:%d): the client %q is recorded as %s. If it is the same client, say so:\n\n    moved {\n      from = %s\n      to   = %s\n    }", x.Address, x.Pos.File, x.Pos.Line, x.Name, other, other, x.Address))
 				continue
 			}
-			if !x.Adopt && (!has || !rec.Deleted) {
-				p.diags = p.diags.Append(fail("Client exists already", "%s (%s:%d): Self-auth has a client %q that Anthill did not make. To take it over as it is declared, give it:\n\n    adopt = true\n\nIt is never deleted then. Or give it another name.", x.Address, x.Pos.File, x.Pos.Line, x.Name))
+			if !x.Adopt && (!has || !rec.Deleted || rec.ID != holder) {
+				p.diags = p.diags.Append(fail("Client exists already", "%s (%s:%d): Self-auth has a client %q that is not recorded as one of Anthill's. To take it over as it is declared, give it:\n\n    adopt = true\n\nIt is never deleted then. Or give it another name.", x.Address, x.Pos.File, x.Pos.Line, x.Name))
 				continue
 			}
 			live, there = p.clients[holder], true
@@ -270,13 +270,29 @@ func scopeGroups(a state.Attributes) (ids []uuid.UUID) {
 	return ids
 }
 
-// scopeChanges are the clients' scopes by group before and after the plan.
-func (p *objectPlan) scopeChanges() (list []scopeChange) {
+// scopeChanges are the scopes that clients give by group, before and after the plan.
+func (w *world) scopeChanges(p *objectPlan) (list []scopeChange) {
+	touched := map[uuid.UUID]bool{}
 	for _, c := range p.changes {
-		if c.Kind == state.KindClient && c.Was != nil && c.Will != nil {
-			if _, touched := c.Will["scope_maps"]; touched {
-				list = append(list, scopeChange{c.Address, scopesOf(c.Was), scopesOf(c.Will)})
-			}
+		if c.Kind != state.KindClient || c.Was == nil {
+			continue
+		}
+		if c.Before != nil {
+			touched[c.Before.ID] = true
+		}
+		if c.After != nil {
+			touched[c.After.ID] = true
+		}
+		was, will := scopesOf(c.Was), scopesOf(c.Will)
+		if _, changed := c.Will["scope_maps"]; changed && c.Will != nil {
+			list = append(list, scopeChange{string(c.Address), true, was, will})
+		} else if c.Before != nil {
+			touched[c.Before.ID] = c.Will == nil // deleted: that is a hazard of its own
+		}
+	}
+	for _, l := range w.liveClients {
+		if scopes := scopesOf(l.Attributes); !touched[l.ID] && len(scopes) > 0 {
+			list = append(list, scopeChange{"client " + l.Name, false, scopes, scopes})
 		}
 	}
 	return list

@@ -31,9 +31,9 @@ type decision struct {
 	unordered  map[[2]int]int64
 	skipped    map[SkipReason]int64
 	pauses     map[pauseKey]bool
-	counts     struct{ moved, nowhere, groupless, unverified, adopted, mailStuck int64 }
-	lastGroup  map[uuid.UUID]int64     // groups to be deleted -> users who would lose the last mapped group
-	lostScope  map[state.Address]int64 // clients -> users who would lose a scope of it
+	counts     struct{ moved, nowhere, groupless, unverified, adopted, mailStuck, homeless int64 }
+	lastGroup  map[uuid.UUID]int64 // groups to be deleted -> users who would lose the last mapped group
+	lostScope  map[string]int64    // clients -> users who would lose a scope of it
 	adopting   map[uuid.UUID]bool
 	scopes     []scopeChange
 	shared     int64
@@ -145,7 +145,7 @@ func (d *decision) candidate(e *entry) error {
 		v.skipped++
 		return d.skip(e, reason)
 	}
-	if d.pauses[pauseKey{d.waves[own].Name, uuid.Nil}] || d.pauses[pauseKey{d.waves[own].Name, d.tenants[e.Tenant].ID}] {
+	if d.tenants[e.Tenant].paused || d.pauses[pauseKey{d.waves[own].Name, uuid.Nil}] || d.pauses[pauseKey{d.waves[own].Name, d.tenants[e.Tenant].ID}] {
 		v.waiting++
 		d.tallies[own].Waiting++
 		return d.skip(e, SkipPaused)
@@ -307,6 +307,9 @@ func (d *decision) move(e *entry, wave int) error {
 func (d *decision) belongs(person uuid.UUID, tenant int) {
 	list := d.dir.memberOf(person)
 	for i := range list {
+		if list[i].nested {
+			continue
+		}
 		group := d.groupIDs[list[i].group]
 		if slices.Contains(d.mapped[group], tenant) || tenant >= 0 && d.tenants[tenant].declares(group) {
 			list[i].known = true
@@ -361,7 +364,7 @@ func (d *decision) followUp(e *entry) error {
 		return nil
 	}
 	t := &d.tenants[e.Tenant]
-	if !t.Live() || t.blocked || t.taken {
+	if !t.Live() {
 		return nil
 	}
 	wave := d.world.waves.list[e.Wave]
@@ -373,7 +376,9 @@ func (d *decision) followUp(e *entry) error {
 	case e.Inactive && (e.Away || !follow):
 		return nil
 	case e.Inactive:
-		return d.sleep(e, s, f)
+		return d.sleep(e, s, f) // also where the tenant is left alone otherwise: it only takes away
+	case t.blocked || t.taken:
+		return nil
 	case e.Away && (!follow || paused):
 		return nil
 	case e.Status != 0:
@@ -466,14 +471,15 @@ func (d *decision) mailMayFollow(e *entry) bool {
 
 // scopeChange is which scopes a client gives the members of groups, now and as planned.
 type scopeChange struct {
-	client    state.Address
+	client    string
+	changed   bool // the maps themselves
 	was, will map[uuid.UUID][]string
 }
 
 // misses counts moved users who would lose the last mapped group with one that this plan deletes (L35), or a scope of a
 // client: then the client refuses them.
 func (d *decision) misses(e *entry, join, leave []uuid.UUID) {
-	if len(d.deleting) == 0 && len(d.scopes) == 0 {
+	if len(d.deleting) == 0 && len(leave) == 0 && !slices.ContainsFunc(d.scopes, func(c scopeChange) bool { return c.changed }) {
 		return
 	}
 	var had, left []uuid.UUID
@@ -486,15 +492,21 @@ func (d *decision) misses(e *entry, join, leave []uuid.UUID) {
 	}
 	left = append(left, join...)
 	for _, c := range d.scopes {
-		if !covers(scopesBy(c.will, left), scopesBy(c.was, had)) {
+		was, will := scopesBy(c.was, had), scopesBy(c.will, left)
+		// Losing a group loses the scopes that come with it; losing all of them is to be refused.
+		if c.changed && !covers(will, was) || len(was) > 0 && len(will) == 0 {
 			d.lostScope[c.client]++
 		}
 	}
 	mapped := slices.ContainsFunc(left, func(g uuid.UUID) bool {
 		return slices.Contains(d.mapped[g], e.Tenant) || d.tenants[e.Tenant].declares(g)
 	})
+	if mapped || len(had) == 0 {
+		return
+	}
+	d.counts.homeless++
 	for _, g := range had {
-		if d.deleting[g] != "" && !mapped {
+		if d.deleting[g] != "" {
 			d.lastGroup[g]++
 		}
 	}
@@ -523,7 +535,9 @@ func covers(a, b map[string]bool) bool {
 // lookOutside counts what others changed of a moved user, and its memberships.
 func (d *decision) lookOutside(e *entry) {
 	for _, m := range d.dir.memberOf(e.Person) {
-		d.members[m.group]++
+		if !m.nested {
+			d.members[m.group]++
+		}
 	}
 	d.belongs(e.Person, e.Tenant)
 	if e.Inactive || e.Status != 0 || e.Away {

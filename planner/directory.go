@@ -27,6 +27,8 @@ type directory struct {
 	counts  []int64              // members of each group, by index
 	links   int64                // memberships
 	byGroup map[uint32][]dirMember
+	direct  map[uuid.UUID][]uuid.UUID // members of groups that are not built in, while the directory is read
+	inside  map[uuid.UUID]string      // groups that are members of a built-in one, by way of others too -> its name
 }
 
 type dirPerson struct {
@@ -52,6 +54,7 @@ type dirGroup struct {
 type dirMember struct {
 	person uuid.UUID
 	group  uint32
+	nested bool // by way of a group that is a member
 	known  bool // of a user who belongs there
 }
 
@@ -61,7 +64,7 @@ func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func (d *directory) hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
 func readDirectory(ctx context.Context, src providers.Directory, persons bool) (*directory, []uuid.UUID, error) {
-	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}}
+	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}, direct: map[uuid.UUID][]uuid.UUID{}, inside: map[uuid.UUID]string{}}
 	groups, err := src.Groups(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -72,6 +75,7 @@ func readDirectory(ctx context.Context, src providers.Directory, persons bool) (
 		d.byName[strings.ToLower(g.Name)] = g.ID
 		d.names = append(d.names, d.hash(g.Name))
 		if !g.Builtin {
+			d.direct[g.ID] = g.Members
 			for _, m := range g.Members {
 				d.members = append(d.members, dirMember{person: m, group: uint32(len(ids))})
 			}
@@ -80,6 +84,7 @@ func readDirectory(ctx context.Context, src providers.Directory, persons bool) (
 		d.counts = append(d.counts, int64(len(g.Members)))
 		ids = append(ids, g.ID)
 	}
+	d.nest(groups)
 	others, err := src.OtherNames(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -109,6 +114,39 @@ func readDirectory(ctx context.Context, src providers.Directory, persons bool) (
 	slices.SortFunc(d.members, func(a, b dirMember) int { return cmp.Or(compareID(a.person, b.person), cmp.Compare(a.group, b.group)) })
 	slices.Sort(d.names)
 	return d, ids, nil
+}
+
+// nest adds the memberships that come by way of groups in groups: tokens have them too. What is inside a built-in group is
+// noted apart.
+func (d *directory) nest(groups []providers.Group) {
+	for _, g := range groups {
+		var inner []uuid.UUID
+		for _, m := range g.Members {
+			if _, nested := d.groups[m]; nested {
+				inner = append(inner, m)
+			}
+		}
+		seen := map[uuid.UUID]bool{g.ID: true}
+		for len(inner) > 0 {
+			h := inner[0]
+			inner = inner[1:]
+			if seen[h] {
+				continue
+			}
+			seen[h] = true
+			if g.Builtin && d.inside[h] == "" {
+				d.inside[h] = g.Name
+			}
+			for _, m := range d.direct[h] {
+				if _, nested := d.groups[m]; nested {
+					inner = append(inner, m)
+				} else if !g.Builtin {
+					d.members = append(d.members, dirMember{person: m, group: d.groups[g.ID].index, nested: true})
+				}
+			}
+		}
+	}
+	d.direct = nil
 }
 
 func (d *directory) person(id uuid.UUID) (dirPerson, bool) {
@@ -178,7 +216,7 @@ func (d *directory) isMember(person, group uuid.UUID) bool {
 		return false
 	}
 	for _, m := range d.memberOf(person) {
-		if m.group == g.index {
+		if m.group == g.index && !m.nested {
 			return true
 		}
 	}

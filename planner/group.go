@@ -48,10 +48,16 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 			p.keepAsItIs(g.Address, r)
 			continue
 		case r.has && r.Paused && r.Deleted:
-			p.paused(g.Address, r.Object, true)
+			t.paused = p.paused(g.Address, r.Object, true)
 			continue
 		}
 		c := p.planGroup(g, r, t)
+		if in := p.dir.inside[c.After.ID]; in != "" {
+			t.blocked = true
+			p.violations = append(p.violations, fmt.Sprintf("group %s of tenant %s is a member of Self-auth's own %s: whoever is in it has the rights of that", g.Name, t.Slug, in))
+			p.keepAsItIs(g.Address, r)
+			continue
+		}
 		if name := c.Will["name"]; c.Was != nil && name != "" && p.nameInUse(g.Address, g.Pos, name, c.After.ID) {
 			continue
 		}
@@ -80,6 +86,10 @@ func (p *objectPlanner) foreign(g config.Group, r groupRecord, t *tenant) bool {
 		return false
 	}
 	live := p.dir.groups[holder]
+	if in := p.dir.inside[holder]; in != "" {
+		p.diags = p.diags.Append(fail("Group inside a built-in one", "%s (%s:%d): the group %q is a member of Self-auth's own %s, so whoever is in it has the rights of that. It cannot be taken over: give the group another name.", g.Address, g.Pos.File, g.Pos.Line, g.Name, in))
+		return true
+	}
 	if live.builtin {
 		p.diags = p.diags.Append(fail("Built-in group", "%s (%s:%d): the group %q is Self-auth's own, and its members administer Self-auth or are chosen by it. It cannot be taken over: give the group another name.", g.Address, g.Pos.File, g.Pos.Line, g.Name))
 		return true
@@ -179,6 +189,7 @@ func (p *objectPlanner) markTaken(groups []config.Group, records map[state.Addre
 		}
 		if held && !ours && !g.Adopt || !held && p.dir.nameTaken(p.dir.hash(g.Name)) {
 			t.taken = true
+			p.notes = append(p.notes, fmt.Sprintf("%s: the name %s belongs to an entry of Self-auth that is not Anthill's (adopt = true takes over a group): tenant %s is left alone, but for users who are no longer active", g.Address, g.Name, t.Slug))
 		}
 	}
 }
@@ -352,6 +363,7 @@ func (p *objectPlanner) goneGroup(rec state.Object) {
 		c.After = &after
 		c.Text = []string{fmt.Sprintf("group %s and its mapping row, %d members", live.name, p.dir.counts[live.index])}
 		p.endsScopes(rec, live)
+		p.gapOf += p.dir.counts[live.index]
 	}
 	p.add(c, config.Pos{})
 	delete(p.where, rec.Address)

@@ -49,6 +49,10 @@ func (d *decision) hazards() (list []Hazard) {
 		list = append(list, Hazard{Code: LocksOut, Count: n, Text: fmt.Sprintf(
 			"%s: %d moved users lose a scope that its scope_map gives them now. A client that asks for a scope which is granted to nobody of them refuses them", client, n)})
 	}
+	if n := d.counts.homeless; n > 0 && len(d.deleting) == 0 {
+		list = append(list, Hazard{Code: LocksOut, Count: n, Text: fmt.Sprintf(
+			"%d moved users leave the last group that is mapped to their tenant: the application would not know where they belong when they come in through Self-auth", n)})
+	}
 	return list
 }
 

@@ -18,6 +18,7 @@ import (
 type tenant struct {
 	providers.Tenant
 	groups  []wantedGroup // desired, with the ids that they have or will have
+	paused  bool          // a group of it was taken back, and waits for its wave to go on
 	taken   bool          // a wanted group name is held by an entry that is not ours
 	blocked bool          // its isolation does not hold
 	live    int64

@@ -90,7 +90,7 @@ func Make(ctx context.Context, in Input, sink Sink) (*Plan, hcl.Diagnostics, err
 
 	slices.SortFunc(w.claimed, compareID)
 	d := newDecision(w, sink)
-	d.scopes = objects.scopeChanges()
+	d.scopes = w.scopeChanges(objects)
 	if err := s.read(d.user); err != nil {
 		return nil, nil, err
 	}
@@ -198,7 +198,7 @@ func newDecision(w *world, sink Sink) *decision {
 	c := w.in.Config
 	d := &decision{world: w, sink: sink, waves: c.Waves, before: reachability(c.Waves), policies: map[string]config.Policy{},
 		segment: make([]int, len(c.Waves)), follow: -1, tallies: make([]rollout.Tally, len(c.Waves)), views: make([]waveFigures, len(c.Waves)),
-		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}, lastGroup: map[uuid.UUID]int64{}, lostScope: map[state.Address]int64{}, adopting: map[uuid.UUID]bool{}}
+		followed: effects{}, first: map[uint64]bool{}, unordered: map[[2]int]int64{}, skipped: map[SkipReason]int64{}, unselected: map[string]int64{}, members: make([]int64, len(w.groupIDs)), pauses: map[pauseKey]bool{}, moved: map[string]int64{}, lastGroup: map[uuid.UUID]int64{}, lostScope: map[string]int64{}, adopting: map[uuid.UUID]bool{}}
 	for i := range d.segment {
 		d.segment[i] = -1
 		d.views[i].due = effects{}
@@ -235,6 +235,9 @@ func (d *decision) problems(objects *objectPlan) (diags hcl.Diagnostics) {
 	}
 	if len(d.deleting) > 0 {
 		for _, client := range slices.Sorted(maps.Keys(d.lostScope)) {
+			if !strings.HasPrefix(client, string(state.KindClient)+".") {
+				continue // not declared: it cannot be mended here, and is a hazard
+			}
 			diags = diags.Append(fail("Group still needed", "A group is declared no more, and without it %d moved users would be refused by %s: no other group of theirs has its scopes. Add one to its scope_map first.", d.lostScope[client], client))
 		}
 	}
@@ -410,7 +413,7 @@ func (d *decision) expel(objects *objectPlan) {
 	}
 	strangers := map[*wantedGroup][]uuid.UUID{}
 	for _, m := range d.dir.members {
-		if g := full[m.group]; g != nil && !m.known {
+		if g := full[m.group]; g != nil && !m.known && !m.nested {
 			strangers[g] = append(strangers[g], m.person)
 		}
 	}

@@ -414,7 +414,7 @@ func TestAdoptedGroups(t *testing.T) {
 	// Names that change places are told, not silently left.
 	f = allMoved(t)
 	f.config.Groups[0].Name, f.config.Groups[1].Name = f.config.Groups[1].Name, f.config.Groups[0].Name
-	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "take two plans") {
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "the next one takes it") {
 		t.Errorf("names that change places: %v", err)
 	}
 }
@@ -432,5 +432,84 @@ func TestPoliciesStay(t *testing.T) {
 	c := m.change(`account_policy.new["admins.acme"]`)
 	if len(m.plan.Objects) != 1 || c == nil || c.From != `account_policy.old["admins.acme"]` || len(c.Will) != 0 {
 		t.Errorf("changes %+v", m.plan.Objects)
+	}
+}
+
+// TestNestedGroups: isolation sees memberships by way of groups in groups, and what is inside a built-in group is left alone.
+func TestNestedGroups(t *testing.T) {
+	t.Parallel()
+	at := func(f *fake, name string) *providers.Group {
+		return &f.groups[slices.IndexFunc(f.groups, func(g providers.Group) bool { return g.Name == name })]
+	}
+	f := allMoved(t)
+	users := at(f, "tenant_acme_users")
+	users.Members = append(users.Members, at(f, "tenant_globex_users").ID)
+	m := f.must(t)
+	says(t, m.plan.Analysis.Violations, "users of tenant globex are members of groups of tenant acme")
+
+	f = newFake(t)
+	f.moved(12, "everyone") // of globex
+	f.groups = append(f.groups, providers.Group{ID: id(50), Name: "tenant_acme_users", Members: []uuid.UUID{at(f, "tenant_globex_users").ID}})
+	f.config.Groups[1].Adopt = true
+	if m := f.must(t); m.change(`group.users["acme"]`) != nil {
+		t.Errorf("taken over with members of another tenant inside: %+v", m.plan.Objects)
+	}
+
+	f = newFake(t)
+	f.config.Groups[1].Adopt = true
+	f.groups = []providers.Group{{ID: id(50), Name: "tenant_acme_users"}, {ID: id(51), Name: "between", Members: []uuid.UUID{id(50)}},
+		{ID: id(52), Name: "idm_people_admins", Builtin: true, Members: []uuid.UUID{id(51)}}}
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "idm_people_admins") {
+		t.Errorf("a group inside a built-in one: %v", err)
+	}
+}
+
+// TestLeftAlone: a tenant one of whose groups cannot be made is left alone, with the reason; who is no longer active loses
+// access all the same.
+func TestLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := allMoved(t)
+	f.config.Groups = append(f.config.Groups, config.Group{Address: "group.n", Block: "group.n", Tenant: "acme", Name: "theirs", Role: state.RoleViewer})
+	f.groups = append(f.groups, providers.Group{ID: id(60), Name: "theirs"})
+	f.user(10).Status, f.user(11).Role = "suspended", "admin"
+	m := f.must(t)
+	if s := m.shapes[10]; s.Act != state.PersonExpire {
+		t.Errorf("the suspended user: %+v", s)
+	}
+	if _, there := m.shapes[11]; there {
+		t.Errorf("the tenant is not left alone: %+v", m.shapes[11])
+	}
+	says(t, m.plan.Analysis.Notes, "the name theirs belongs to an entry of Self-auth that is not Anthill's")
+}
+
+// TestNotOurs: what somebody else made under the name of an object of ours that was taken back is not taken over, and a
+// tenant that the application has deleted stays deleted.
+func TestNotOurs(t *testing.T) {
+	t.Parallel()
+	f := allMoved(t)
+	f.config.Clients = []config.Client{{Address: "oauth2_client.app", Name: "app", Attributes: state.Attributes{"name": "app"}}}
+	f.state.Objects = append(f.state.Objects, state.Object{Address: "oauth2_client.app", Kind: state.KindClient, ID: id(70), Deleted: true, Run: "r"})
+	f.clients = []providers.Client{{ID: id(71), Name: "app", Attributes: state.Attributes{"name": "app"}}}
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), "adopt = true") {
+		t.Errorf("another client of the name: %v", err)
+	}
+	f = allMoved(t)
+	f.config.Tenants = []config.Tenant{{Address: "tenant.initech", Slug: "initech", Attributes: state.Attributes{"slug": "initech", "name": "I"}}}
+	f.state.Objects = append(f.state.Objects, state.Object{Address: "tenant.initech", Kind: state.KindTenant, ID: initech, Adopted: true, Attributes: f.config.Tenants[0].Attributes, Run: "r"})
+	f.tenants[2].Deleted = true
+	m := f.must(t)
+	if m.change("tenant.initech") != nil {
+		t.Errorf("it comes back: %+v", m.change("tenant.initech"))
+	}
+	says(t, m.plan.Analysis.Dormant, "the application has deleted its row")
+}
+
+// TestNarrowedMembers: a rule that takes the last mapped group from users is a hazard with their number.
+func TestNarrowedMembers(t *testing.T) {
+	t.Parallel()
+	f := allMoved(t)
+	f.config.Groups[1].Members = config.Members{Roles: []string{"viewer"}} // 10 is an admin, and in that group still
+	if m := f.must(t); m.hazard(planner.LocksOut) != 1 || !m.plan.Blocked() {
+		t.Errorf("hazards %+v", m.plan.Hazards)
 	}
 }

@@ -40,6 +40,7 @@ type objectPlanner struct {
 	groupID  map[state.Address]uuid.UUID     // of declared groups, as they will be
 	dormants map[uuid.UUID]bool              // groups that are kept though they are not declared at present
 	clients  map[uuid.UUID]providers.Client  // live
+	gapOf    int64                           // members of the groups that go
 	byClient map[string]uuid.UUID            // by name
 }
 
@@ -130,7 +131,7 @@ func (p *objectPlanner) nameInUse(a state.Address, pos config.Pos, name string, 
 	whose := "an entry of Self-auth that Anthill did not make"
 	for _, rec := range p.in.State.Objects {
 		if rec.ID == holder && !rec.Deleted && rec.Kind != state.KindPolicy && holder != uuid.Nil {
-			whose = string(rec.Address) + ", which must have given it up before: names that change places take two plans"
+			whose = string(rec.Address) + ", which has it still: one plan gives a name up, the next one takes it"
 		}
 	}
 	p.diags = p.diags.Append(fail("Name in use", "%s (%s:%d): the name %q belongs to %s. Persons, groups, clients and accounts of Self-auth share one set of names.", a, pos.File, pos.Line, name, whose))
@@ -199,7 +200,7 @@ func (p *objectPlanner) settle(c *ObjectChange, live, want state.Attributes) {
 		return
 	}
 	for _, k := range sortedNames(c.Will) {
-		if wrote := c.Before.Attributes[k]; wrote == want[k] && c.Before.Attributes != nil {
+		if wrote := c.Before.Attributes[k]; !c.Before.Deleted && wrote == want[k] && c.Before.Attributes != nil {
 			p.outside = append(p.outside, fmt.Sprintf("%s: %s was changed to %s: set back", c.Address, label(k), quoted(live[k])))
 		}
 	}
@@ -365,6 +366,12 @@ func (p *objectPlanner) planGone(kinds ...state.Kind) {
 // orderLast puts what must wait for the users behind: deletions, and where groups go the changes of clients, which let
 // go of them.
 func (p *objectPlanner) orderLast() {
+	for _, c := range p.changes {
+		if _, maps := c.Will["scope_maps"]; maps && c.Kind == state.KindClient && c.Was != nil && p.gapOf > 0 {
+			p.raise(LoginGap, p.gapOf, fmt.Sprintf("%s: members of groups that go are refused until they are in the new groups and the client has those in its scope_map. To avoid that, add the new groups in one plan and take the old ones away in the next", c.Address))
+			break
+		}
+	}
 	groupsGo := slices.ContainsFunc(p.changes, func(c ObjectChange) bool { return c.Kind == state.KindGroup && c.Action == Delete })
 	for i := range p.changes {
 		c := &p.changes[i]

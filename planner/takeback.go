@@ -16,6 +16,7 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 	stay := func() error {
 		if rec != nil {
 			u.need(*rec)
+			u.needSince(*rec, made)
 		}
 		return nil
 	}
@@ -183,7 +184,7 @@ func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.Us
 		s.Keep = slices.DeleteFunc(u.remake(p.Groups), func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
 		s.Away = p.Away || s.Act == state.PersonNone && asleep(made)
 		for _, g := range p.Groups {
-			u.needed[g] = true
+			u.needed[g]++
 		}
 	}
 	c := UserChange{User: oldest.User, Record: oldest.ID}

@@ -55,7 +55,7 @@ func (w *world) layTenants(list []config.Tenant) {
 			i = len(w.tenants)
 			w.tenants = append(w.tenants, tenant{Tenant: providers.Tenant{ID: state.TenantID(w.lineage, d.Address), Plan: "free", Status: "active"}})
 		}
-		lay(&w.tenants[i].Tenant, d.Attributes, t.has)
+		lay(&w.tenants[i].Tenant, d.Attributes, t.has && t.rec.Deleted)
 		t.id = i
 		w.tenantPlans = append(w.tenantPlans, t)
 	}
@@ -105,6 +105,10 @@ func (p *objectPlanner) planTenants() {
 				continue
 			}
 		}
+		if t.has && !t.rec.Deleted && t.live != nil && t.live.Deleted {
+			p.dormant = append(p.dormant, fmt.Sprintf("%s: the application has deleted its row", t.Address))
+			continue
+		}
 		p.planTenant(t, row)
 	}
 }
@@ -140,8 +144,8 @@ func (p *objectPlanner) planTenant(t tenantPlan, row *tenant) {
 		for k, v := range t.Attributes {
 			want[k] = v
 		}
-		if !t.has {
-			delete(want, "deleted")
+		if !t.has || !t.rec.Deleted {
+			delete(want, "deleted") // only our own mark goes
 		}
 		p.settle(&c, t.live.Attributes(), want)
 		if !t.has {

@@ -28,7 +28,7 @@ type UndoInput struct {
 // as far as the row is still as our newest one left it. Nothing left to undo is an empty Plan whose Undo has no
 // runs. Diagnostics with an error mean that there is no plan.
 func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics, error) {
-	u := &undo{UndoInput: in, ctx: ctx, sink: sink, segments: map[string]int{}, figures: map[string]effects{}, needed: map[uuid.UUID]bool{}, paused: map[state.Pause]bool{}}
+	u := &undo{UndoInput: in, ctx: ctx, sink: sink, segments: map[string]int{}, figures: map[string]effects{}, needed: map[uuid.UUID]int64{}, since: map[uuid.UUID]int64{}, paused: map[state.Pause]bool{}}
 	p := &Plan{Kind: state.RunRollback, Target: in.Target, Lineage: Lineage(in.State, in.Target), Undo: &Undoing{DeletePersons: in.DeletePersons,
 		Waves: in.Waves, Tenants: in.Tenants}}
 	diags := u.chooseRuns(p.Undo)
@@ -77,7 +77,8 @@ type undo struct {
 	segments  map[string]int
 	figures   map[string]effects
 	waveOrder []string
-	needed    map[uuid.UUID]bool // groups that moved users need afterwards
+	needed    map[uuid.UUID]int64 // how many moved users need a group afterwards
+	since     map[uuid.UUID]int64 // and how many of them were not moved yet before the runs that are undone
 	paused    map[state.Pause]bool
 	conflicts []ConflictView
 	lost      int64 // conflicts in all
@@ -88,6 +89,16 @@ type undo struct {
 	enrolled  []uuid.UUID             // persons with a credential, sorted; nil: not asked yet
 	raised    objectPlan              // hazards of objects
 	recycled  map[uuid.UUID]bool      // deleted entries that can be brought back
+}
+
+// needSince notes the groups of a user who stays moved and was not before the runs that are undone: what those made, it needs.
+func (u *undo) needSince(r state.User, made []state.Record) {
+	if r.Standing != state.Moved || len(made) == 0 || made[0].Prior != nil && made[0].Prior.Standing == state.Moved {
+		return
+	}
+	for _, g := range r.Groups {
+		u.since[g]++
+	}
 }
 
 // changed says whether the runs to undo have changed anything.
@@ -257,7 +268,7 @@ func (u *undo) grouped(ctx context.Context, f func([]state.Record) error) error 
 func (u *undo) need(r state.User) {
 	if r.Standing == state.Moved {
 		for _, g := range r.Groups {
-			u.needed[g] = true
+			u.needed[g]++
 		}
 	}
 }

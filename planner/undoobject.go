@@ -206,7 +206,10 @@ func (u *undo) objectGoes(p *Plan, c objectChain) *ObjectChange {
 		return nil // burnt, or taken back already
 	}
 	switch t := u.tenantOf(o.ID); {
-	case o.Kind == state.KindGroup && u.needed[o.ID]:
+	case o.Kind == state.KindGroup && u.needed[o.ID] > 0:
+		return nil
+	case o.Kind == state.KindClient && u.loginsOf(live, nil) > 0:
+		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("client %s stays: %d users who stay moved log in through it", o.Attributes["name"], u.loginsOf(live, nil)))
 		return nil
 	case o.Kind == state.KindTenant && t != nil && t.refers > 0:
 		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("tenant %s has %d users by now: its row stays", t.Slug, t.refers))
@@ -214,6 +217,18 @@ func (u *undo) objectGoes(p *Plan, c objectChain) *ObjectChange {
 	}
 	return &ObjectChange{Address: c.address, Kind: o.Kind, Action: Delete, Before: c.recorded(), After: u.takenBack(o), Was: set(live), Last: true,
 		Text: []string{u.nameOf(o)}}
+}
+
+// loginsOf counts users who stay moved, were not before, and whom a client lets in by its scope maps now, and would not by
+// those of will.
+func (u *undo) loginsOf(live, will state.Attributes) (n int64) {
+	stays := scopeGroups(will)
+	for _, g := range scopeGroups(live) {
+		if !slices.Contains(stays, g) {
+			n += u.since[g]
+		}
+	}
+	return n
 }
 
 // takenBack is an object as it is recorded after a rollback. Without a pause that can be lifted it would stay away for
@@ -285,6 +300,11 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 	}
 	if o.Kind == state.KindClient && change.Will["type"] != "" {
 		change.Action, change.Was, change.Will = Replace, set(live), set(c.before()) // the deleted one comes back with its id
+	}
+	if _, touched := change.Will["scope_maps"]; touched && o.Kind == state.KindClient {
+		if n := u.loginsOf(live, change.Will); n > 0 {
+			u.raised.raise(LocksOut, n, fmt.Sprintf("client %s lets %d users who stay moved in no more", o.Attributes["name"], n))
+		}
 	}
 	if t := u.tenantOf(o.ID); o.Kind == state.KindTenant && t != nil && t.Status == "active" && change.Will["status"] != "" && t.live > 0 {
 		u.raised.raise(LocksOut, t.live, fmt.Sprintf("tenant %s becomes %s again: its %d users can no longer work", t.Slug, change.Will["status"], t.live))

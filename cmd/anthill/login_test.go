@@ -308,6 +308,9 @@ func TestOnlyWayIn(t *testing.T) {
 	if session == "" {
 		t.Fatalf("the only way in is closed: %s", denied)
 	}
+	if _, status := b.authorise(session); status != http.StatusOK {
+		t.Errorf("the application refuses the user who has no other way in: %d", status)
+	}
 }
 
 // logInAs takes a moved user of a role through everything from the reset link to the application.

@@ -175,13 +175,15 @@ func (s *session) evaluate(ctx context.Context, db providers.Database, st *state
 		return nil, nil, err
 	}
 	data := config.Data{Recorded: map[state.Address]uuid.UUID{}}
+	returns := map[uuid.UUID]bool{} // rows that a rollback of ours had marked as deleted, and that are to be there again
 	for _, o := range st.Objects {
 		if o.Kind == state.KindTenant {
 			data.Recorded[o.Address] = o.ID
+			returns[o.ID] = o.Deleted && !o.Paused
 		}
 	}
 	for _, t := range tenants {
-		data.Tenants = append(data.Tenants, config.TenantData{ID: t.ID, Slug: t.Slug, Name: t.Name, Plan: t.Plan, Status: t.Status, Deleted: t.Deleted})
+		data.Tenants = append(data.Tenants, config.TenantData{ID: t.ID, Slug: t.Slug, Name: t.Name, Plan: t.Plan, Status: t.Status, Deleted: t.Deleted && !returns[t.ID]})
 	}
 	cfg, diags := s.module.Evaluate(data)
 	return cfg, diags, nil

@@ -64,7 +64,7 @@ func (a accounts) CreateObject(ctx context.Context, kind state.Kind, id uuid.UUI
 		if at["description"] != "" {
 			attrs["description"] = []string{at["description"]}
 		}
-		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(entry{attrs}), doing: "create a group", right: groupAdmins})
+		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(entry{attrs}), doing: "create a group", right: groupAdmins, twice: true})
 		if err = a.whoseID(ctx, err, id); providers.KindOf(err) != providers.Conflict {
 			return id, err
 		}
