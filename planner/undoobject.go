@@ -290,6 +290,7 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 		change.Text = append(change.Text, "no longer ours")
 	default:
 		after := *oldest.Before
+		after.ID, after.Generation = o.ID, o.Generation // made again since, it is another entry
 		if oldest.From != "" && oldest.From != c.address {
 			change.From = c.address
 			change.Address = oldest.From
@@ -299,7 +300,10 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 		change.After = &after
 	}
 	if o.Kind == state.KindClient && change.Will["type"] != "" {
-		change.Action, change.Was, change.Will = Replace, set(live), set(c.before()) // the deleted one comes back with its id
+		change.Action, change.Was, change.Will = Replace, set(live), set(c.before())
+		if oldest.Before != nil && change.After != nil {
+			change.After.ID = oldest.Before.ID // the deleted one comes back
+		}
 	}
 	if _, touched := change.Will["scope_maps"]; touched && o.Kind == state.KindClient {
 		if n := u.loginsOf(live, change.Will); n > 0 {

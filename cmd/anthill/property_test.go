@@ -108,7 +108,7 @@ func (w *world) before() {
 		}
 	}
 	var mail string
-	must(w.connect().QueryRow(w.t.Context(), "select email from users join tenants t using (tenant_id) where t.slug = 'acme' and users.status = 'active' and email_verified and users.deleted_at is null and role = 'user' and email ~ '^[a-z0-9.]+@[a-z0-9.]+$' order by user_id limit 1").Scan(&mail))
+	must(w.connect().QueryRow(w.t.Context(), "select email from users join tenants t using (tenant_id) where users.status = 'active' and email_verified and users.deleted_at is null and email ~ '^[a-z0-9.]+@[a-z0-9.]+$' order by user_id limit 1").Scan(&mail))
 	old, adopted, staff := uuid.New(), uuid.New(), uuid.New()
 	must(a.Create(w.t.Context(), []providers.NewPerson{{ID: old, Name: "old-hand", Display: "Old Hand", Mail: "old@hand.example"}, {ID: adopted, Name: "adopted", Display: "Adopted", Mail: mail}}))
 	_, err := a.CreateObject(w.t.Context(), state.KindGroup, staff, state.Attributes{"name": "staff", "description": "From before"})
