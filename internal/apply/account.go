@@ -41,7 +41,7 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 	if err := x.persons(items, state.PersonExpire, x.expire); err != nil {
 		return err
 	}
-	return x.persons(items, state.PersonDelete, x.delete)
+	return x.inChunks(acting(items, state.PersonDelete), x.delete)
 }
 
 // missGroups fails a user one of whose groups could not be made, before anything is done for it.
@@ -94,7 +94,7 @@ func (x *executor) create(items []*item, resumed bool) error {
 		news[it] = providers.NewPerson{ID: it.intent.Effect.Person, Name: name, Display: display, Mail: it.row.Email}
 		able = append(able, it)
 	}
-	return bisect(able, func(some []*item) error {
+	return x.inChunks(able, func(some []*item) error {
 		persons := make([]providers.NewPerson, len(some))
 		for i, it := range some {
 			persons[i] = news[it]
@@ -135,6 +135,22 @@ func (x *executor) findMade(items, known []*item) ([]*item, error) {
 		it.begun = there[it.intent.Effect.Person]
 		return it.begun
 	}), nil
+}
+
+// inChunks does something that takes the server long to items, as many together as it takes in the time that one write
+// may have.
+func (x *executor) inChunks(items []*item, do func([]*item) error) error {
+	for len(items) > 0 {
+		some := items[:min(len(items), x.size)]
+		items = items[len(some):]
+		if err := bisect(some, do); err != nil {
+			return err
+		}
+		if next := x.nextSize(len(some)); len(some) == x.size { // a rest says little
+			x.size = next
+		}
+	}
+	return nil
 }
 
 // bisect does something to items together, and splits those that are refused until the culprits stand alone.

@@ -80,11 +80,18 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 	return x.settled()
 }
 
+// leastBatch is how many users a batch holds at least, unless their number is set: a group takes its new members in one
+// call a batch, while persons are made in as many as the server wants.
+const leastBatch = 500
+
 // full says whether a batch is one. The first batch of a resumed run is exactly the one that was left open: it ends
 // with the last of its intents.
 func (x *executor) full(batch []planner.UserChange) bool {
 	if len(x.open) == 0 {
-		return len(batch) >= x.size
+		if x.BatchSize > 0 {
+			return len(batch) >= x.BatchSize
+		}
+		return len(batch) >= max(x.size, leastBatch)
 	}
 	n := 0
 	for _, c := range batch {
@@ -115,7 +122,6 @@ func (x *executor) batch(segment int, pos state.Position, changes []planner.User
 		return err
 	}
 	x.open = nil
-	x.size = x.nextSize(len(changes))
 	x.called()
 	x.settling = make(chan settled, 1)
 	go func(done chan<- settled) {
