@@ -110,29 +110,25 @@ func (q *request) updateOf(t updateToken) (uuid.UUID, *update, *fault) {
 	return id, u, nil
 }
 
-// tokenBody reads {"token":"..."}.
-func (q *request) tokenBody() (t updateToken, err *fault) {
+// bodyUpdate finds the session of a body {"token":"..."}.
+func (q *request) bodyUpdate() (uuid.UUID, *update, *fault) {
 	var in struct {
 		Token *string `json:"token"`
 	}
-	err = q.decode(&in, func() string {
+	err := q.decode(&in, func() string {
 		if in.Token == nil {
 			return "token"
 		}
 		return ""
 	})
-	if err == nil {
-		t.Token = *in.Token
+	if err != nil {
+		return uuid.UUID{}, nil, err
 	}
-	return t, err
+	return q.updateOf(updateToken{Token: *in.Token})
 }
 
 func (q *request) updateStatus() (any, *fault) {
-	t, err := q.tokenBody()
-	if err != nil {
-		return nil, err
-	}
-	_, u, err := q.updateOf(t)
+	_, u, err := q.bodyUpdate()
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +137,7 @@ func (q *request) updateStatus() (any, *fault) {
 
 // commitUpdate makes a session's changes the person's credentials.
 func (q *request) commitUpdate() (any, *fault) {
-	t, err := q.tokenBody()
-	if err != nil {
-		return nil, err
-	}
-	id, u, err := q.updateOf(t)
+	id, u, err := q.bodyUpdate()
 	if err != nil {
 		return nil, err
 	}
@@ -176,11 +168,7 @@ func (q *request) commitUpdate() (any, *fault) {
 
 // cancelUpdate throws a session away; its intent may be used again.
 func (q *request) cancelUpdate() (any, *fault) {
-	t, err := q.tokenBody()
-	if err != nil {
-		return nil, err
-	}
-	id, u, err := q.updateOf(t)
+	id, u, err := q.bodyUpdate()
 	if err != nil {
 		return nil, err
 	}
