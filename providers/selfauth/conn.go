@@ -264,7 +264,7 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 		}
 		return f
 	}
-	if ctx.Err() != nil && !in.handed {
+	if ctx.Err() != nil {
 		return c.lost(ctx, k, err) // an answer that a deadline cuts may end as if it were whole
 	}
 	return c.unreadable(k, resp, err, in.handed)
