@@ -103,18 +103,22 @@ func TestKilledApply(t *testing.T) {
 			k.writes.Store(0)
 			k.at.Store(1 + total*int64(i)/10)
 			k.after.Store(i%2 == 1)
-			cmd := w.start("apply", "p")
+			apply := []string{"apply", "p"}
+			if i%2 == 1 {
+				apply = []string{"apply", "-auto-approve"} // its plan is a temporary file
+			}
+			w.env["TMPDIR"] = t.TempDir()
+			cmd := w.start(apply...)
 			k.victim.Store(cmd.Process)
 			err := cmd.Wait()
 			k.victim.Store(nil)
 			if err == nil {
 				t.Fatal("apply was not killed")
 			}
-			if i%2 == 0 {
-				w.run(exitDone, "apply", "p")
-			} else {
-				w.run(exitDone, "apply", "-auto-approve")
+			if left, err := os.ReadDir(w.env["TMPDIR"]); err != nil || len(left) > 0 {
+				t.Errorf("the killed process left %v, %v", left, err)
 			}
+			w.run(exitDone, apply...)
 			w.checkOnce(moved)
 			w.run(exitDone, "plan", "-detailed-exitcode")
 			w.run(exitDone, "rollback", "-auto-approve")

@@ -141,7 +141,7 @@ func parseAllowance(text string) (planner.Allowance, error) {
 // madePlan is a plan that was just made, readable; a temporary file unless it was saved.
 type madePlan struct {
 	*planfile.Reader
-	remove string
+	remove string // when closed; "" nothing
 }
 
 func (m *madePlan) Close() error {
@@ -275,11 +275,25 @@ func storedPlan(ctx context.Context, store state.Store, run string) (*madePlan, 
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, errors.Join(err, os.Remove(f.Name()))
 	}
-	r, err := planfile.Open(f.Name())
+	made, err := openTemporary(f.Name())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("stored plan of run %s: %w", run, err), os.Remove(f.Name()))
+		return nil, fmt.Errorf("stored plan of run %s: %w", run, err)
 	}
-	return &madePlan{Reader: r, remove: f.Name()}, nil
+	return made, nil
+}
+
+// openTemporary opens a plan file that is this process's alone. It is unlinked at once where the system allows it, so
+// that nothing is left behind even after kill -9; elsewhere Close removes it.
+func openTemporary(path string) (*madePlan, error) {
+	r, err := planfile.Open(path)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	made := &madePlan{Reader: r}
+	if os.Remove(path) != nil {
+		made.remove = path
+	}
+	return made, nil
 }
 
 // savePlan writes the plan file beside its place and moves it there, so that a half-written one is never found.
@@ -295,27 +309,24 @@ func savePlan(w *planfile.Writer, plan *planner.Plan, out string) (*madePlan, er
 	if err != nil {
 		return nil, fmt.Errorf("save plan: %w", err)
 	}
-	made := &madePlan{remove: f.Name()}
 	_, err = w.Finish(f, plan)
 	if err == nil && out != "" {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil && out != "" {
-		if err = os.Rename(made.remove, out); err == nil {
-			made.remove = ""
-		}
-	}
-	at := made.remove
-	if at == "" {
-		at = out
-	}
-	if err == nil {
-		made.Reader, err = planfile.Open(at)
+		err = os.Rename(f.Name(), out)
 	}
 	if err != nil {
-		if made.remove != "" {
-			err = errors.Join(err, os.Remove(made.remove))
-		}
+		return nil, fmt.Errorf("save plan: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	var made *madePlan
+	if out == "" {
+		made, err = openTemporary(f.Name())
+	} else {
+		made = &madePlan{}
+		made.Reader, err = planfile.Open(out)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("save plan: %w", err)
 	}
 	return made, nil
