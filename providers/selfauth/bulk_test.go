@@ -147,36 +147,18 @@ func TestWithoutBulk(t *testing.T) {
 	}
 }
 
-// TestNextBatch: batches grow while writes are quick and shrink when one takes long.
-func TestNextBatch(t *testing.T) {
+// TestTaken: what the journal keeps of a write, once.
+func TestTaken(t *testing.T) {
 	t.Parallel()
-	var slow time.Duration
-	open := emulate(t, selfauthd.Options{After: func(r *http.Request) bool {
-		if r.URL.Path == "/v1/raw/create" {
-			time.Sleep(slow)
-		}
-		return false
-	}})
-	a := open(selfauth.Options{MaxWrite: 200 * time.Millisecond}).Accounts()
-	size := a.NextBatch(0)
-	if size != 100 {
-		t.Errorf("the first batch has %d, want 100", size)
-	}
-	if n := a.NextBatch(size); n != size {
-		t.Errorf("after a batch that wrote nothing %d, want %d", n, size)
-	}
-	many(t, a, size)
-	if n := a.NextBatch(size); n <= size || n > 3*size/2 {
-		t.Errorf("after a quick batch %d, want more than %d, and no more than half more", n, size)
-	}
-	slow = 400 * time.Millisecond
-	many(t, a, size)
-	if n := a.NextBatch(size); n > size/2 {
-		t.Errorf("after a write of twice the time %d, want half of %d at most", n, size)
-	}
+	a := emulate(t, selfauthd.Options{})(selfauth.Options{}).Accounts()
+	began := time.Now()
+	many(t, a, 100)
 	calls, _ := a.Taken()
-	if len(calls) != 2 || calls[1].Took < slow || calls[1].Request == "" || calls[1].Doing != "create 100 persons" {
+	if len(calls) != 1 || calls[0].Took <= 0 || calls[0].Took > time.Since(began) || calls[0].Request == "" || calls[0].Doing != "create 100 persons" {
 		t.Errorf("calls %+v", calls)
+	}
+	if calls, _ := a.Taken(); len(calls) != 0 {
+		t.Errorf("taken again: %+v", calls)
 	}
 }
 

@@ -200,9 +200,9 @@ func TestSlow(t *testing.T) {
 		}
 	})
 	begin := time.Now()
-	n, err := persons1(within(t, 300*time.Millisecond), p)
+	n, err := persons1(within(t, 2*time.Second), p)
 	wantKind(t, err, providers.Unreachable, testToken)
-	if !errors.Is(err, context.DeadlineExceeded) || n == 0 || time.Since(begin) > 5*time.Second {
+	if !errors.Is(err, context.DeadlineExceeded) || n == 0 || time.Since(begin) > 20*time.Second {
 		t.Errorf("after %v and %d persons: %v", time.Since(begin), n, err)
 	}
 }
