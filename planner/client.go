@@ -132,6 +132,10 @@ func (p *objectPlanner) planClients(list []config.Client) {
 					c.Text = append(c.Text, texts(nil, state.Attributes{k: want[k]})...)
 				}
 			}
+		case live.Attributes["type"] != want["type"] && after.Adopted:
+			p.diags = p.diags.Append(fail("Client of another type", "%s (%s:%d): the client %q was there before Anthill and is %s. Another type is another client: it would be deleted and made again, and what was there before us is never deleted. Declare type = %q, or give this one another name.",
+				x.Address, x.Pos.File, x.Pos.Line, x.Name, live.Attributes["type"], live.Attributes["type"]))
+			continue
 		case live.Attributes["type"] != want["type"]:
 			c.Action, c.Was, c.Will = Replace, set(live.Attributes), set(want)
 			after.ID = uuid.Nil // a new one, which the server chooses
@@ -143,7 +147,9 @@ func (p *objectPlanner) planClients(list []config.Client) {
 				c.Action = Adopt
 				c.Text = slices.Insert(c.Text, 0, fmt.Sprintf("client %s was there before: taken over", x.Name))
 			}
-			p.loginsEnd(c)
+			for _, h := range loginsEnd(c) {
+				p.raise(h.Code, h.Count, h.Text)
+			}
 		}
 		p.add(c, x.Pos)
 	}
@@ -159,25 +165,19 @@ func (p *objectPlanner) recordedClient(id uuid.UUID, a state.Address) state.Addr
 	return ""
 }
 
-// loginsEnd raises the hazards of what makes an application's logins fail: another client id, redirect URLs that go.
-func (p *objectPlanner) loginsEnd(c ObjectChange) {
-	if was, will := c.Was["name"], c.Will["name"]; was != "" && will != "" {
-		p.raise(EndsSessions, 1, fmt.Sprintf("client %s becomes %s: its id and its issuer change, so logins fail until the application has them, and every token of it ends", was, will))
+// loginsEnd are the hazards of what makes an application's logins fail: another client id, redirect URLs that go.
+func loginsEnd(c ObjectChange) (list []Hazard) {
+	if was, will := c.Was["name"], c.Will["name"]; was != "" && will != "" && was != will {
+		list = append(list, Hazard{Code: EndsSessions, Count: 1, Text: fmt.Sprintf("client %s becomes %s: its id and its issuer change, so logins fail until the application has them, and every token of it ends", was, will)})
 	}
 	if _, touched := c.Will["redirect_urls"]; !touched {
-		return
+		return list
 	}
-	var was, will, gone []string
-	_ = json.Unmarshal([]byte(c.Was["redirect_urls"]), &was) // ours, or empty
-	_ = json.Unmarshal([]byte(c.Will["redirect_urls"]), &will)
-	for _, u := range was {
-		if !slices.Contains(will, u) {
-			gone = append(gone, u)
-		}
-	}
+	gone, _ := listChange(c.Was["redirect_urls"], c.Will["redirect_urls"])
 	if len(gone) > 0 {
-		p.raise(LoginGap, int64(len(gone)), fmt.Sprintf("%s: logins that lead to %s are refused", c.Address, strings.Join(gone, ", ")))
+		list = append(list, Hazard{Code: LoginGap, Count: int64(len(gone)), Text: fmt.Sprintf("%s: logins that lead to %s are refused", c.Address, strings.Join(gone, ", "))})
 	}
+	return list
 }
 
 // endsScopes raises the hazard of deleting a group that other clients give scopes by.

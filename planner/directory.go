@@ -29,6 +29,7 @@ type directory struct {
 	byGroup map[uint32][]dirMember
 	direct  map[uuid.UUID][]uuid.UUID // members of groups that are not built in, while the directory is read
 	inside  map[uuid.UUID]string      // groups that are members of a built-in one, by way of others too -> its name
+	holds   map[uuid.UUID]string      // groups that a built-in one is a member of, by way of others too -> its name
 }
 
 type dirPerson struct {
@@ -64,7 +65,7 @@ func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func (d *directory) hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
 func readDirectory(ctx context.Context, src providers.Directory, persons bool) (*directory, []uuid.UUID, error) {
-	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}, direct: map[uuid.UUID][]uuid.UUID{}, inside: map[uuid.UUID]string{}}
+	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}, direct: map[uuid.UUID][]uuid.UUID{}, inside: map[uuid.UUID]string{}, holds: map[uuid.UUID]string{}}
 	groups, err := src.Groups(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -136,6 +137,9 @@ func (d *directory) nest(groups []providers.Group) {
 			seen[h] = true
 			if g.Builtin && d.inside[h] == "" {
 				d.inside[h] = g.Name
+			}
+			if other := d.groups[h]; other.builtin && !g.Builtin && d.holds[g.ID] == "" {
+				d.holds[g.ID] = other.name
 			}
 			for _, m := range d.direct[h] {
 				if _, nested := d.groups[m]; nested {

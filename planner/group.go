@@ -58,6 +58,12 @@ func (p *objectPlanner) planGroups(groups []config.Group) {
 			p.keepAsItIs(g.Address, r)
 			continue
 		}
+		if in := p.dir.holds[c.After.ID]; in != "" {
+			t.blocked = true
+			p.violations = append(p.violations, holdsText(g.Name, t.Slug, in))
+			p.keepAsItIs(g.Address, r)
+			continue
+		}
 		if name := c.Will["name"]; c.Was != nil && name != "" && p.nameInUse(g.Address, g.Pos, name, c.After.ID) {
 			continue
 		}
@@ -289,8 +295,12 @@ func (p *objectPlanner) loginGap(c ObjectChange, live dirGroup) {
 		return
 	}
 	if n := p.dir.counts[live.index]; n > 0 {
-		p.raise(LoginGap, n, fmt.Sprintf("group %s becomes %s: its %d members meet the old name in tokens already issued, and the application finds groups by name", c.Before.Attributes["name"], c.Will["name"], n))
+		p.raise(LoginGap, n, renamedText(c.Before.Attributes["name"], c.Will["name"], n))
 	}
+}
+
+func renamedText(was, will string, members int64) string {
+	return fmt.Sprintf("group %s becomes %s: its %d members meet the old name in tokens already issued, and the application finds groups by name", was, will, members)
 }
 
 // raise adds to a hazard.

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +20,14 @@ func (w *world) mappedGroups(mappings []providers.Mapping) (violations []string)
 			continue
 		}
 		w.mapped[m.Group] = append(w.mapped[m.Group], t)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(w.mapped), compareID) {
+		if in := w.dir.holds[id]; in != "" {
+			for _, t := range w.mapped[id] {
+				w.tenants[t].blocked = true
+				violations = append(violations, holdsText(w.dir.groups[id].name, w.tenants[t].Slug, in))
+			}
+		}
 	}
 	byName := map[string][]int{}
 	for _, m := range mappings {
@@ -44,6 +53,12 @@ func (w *world) mappedGroups(mappings []providers.Mapping) (violations []string)
 	}
 	slices.Sort(violations)
 	return violations
+}
+
+// holdsText is the violation of a tenant's group that has a built-in one inside, whose members are not told one by one: all
+// persons may be among them.
+func holdsText(group, tenant, builtin string) string {
+	return fmt.Sprintf("group %s of tenant %s has Self-auth's own %s as a member: whoever is in that belongs to the tenant as well", group, tenant, builtin)
 }
 
 // mappedName is what the mapping rows call a group that Self-auth does not have.

@@ -264,6 +264,7 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	if r := in.State.OpenRun(); r != nil {
 		a.OpenRun = r.ID
 	}
+	a.LastRun = lastRun(in.State)
 	a.Live, a.AlreadyMoved, a.Unchanged = d.live, d.counts.moved, objects.unchanged
 	a.Groups, a.Memberships, a.Violations = len(d.dir.groups), d.dir.links, violations
 	a.Dormant, a.Outside, a.Where = objects.dormant, append(objects.outside, d.outsideNotes()...), objects.where
@@ -286,6 +287,13 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	p.Allowed, p.Hazards = judgeHazards(in.Allowed, together(slices.Concat(d.guards(a.Changed), objects.hazards, d.hazards())))
 	a.Notes = append(a.Notes, unusedAllowances(p.Allowed, p.Hazards)...)
 	return p, nil
+}
+
+func lastRun(st *state.State) string {
+	if len(st.Runs) == 0 {
+		return ""
+	}
+	return st.Runs[len(st.Runs)-1].ID
 }
 
 func (d *decision) judge() []rollout.Verdict {

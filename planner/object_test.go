@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -303,6 +304,12 @@ func TestClients(t *testing.T) {
 	if c := m.change("oauth2_client.app"); c == nil || c.Action != planner.Replace || c.After.ID != uuid.Nil || m.hazard(planner.EndsSessions) != 1 {
 		t.Errorf("replace: %+v, %+v", c, m.plan.Hazards)
 	}
+	rec := &f.state.Objects[len(f.state.Objects)-1]
+	rec.Adopted = true
+	if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), `Declare type = "confidential"`) {
+		t.Errorf("another type for one that was there before: %v", err)
+	}
+	rec.Adopted = false
 	f.config.Clients = nil
 	m = f.must(t)
 	if c := m.change("oauth2_client.app"); c == nil || c.Action != planner.Delete || c.After != nil || m.hazard(planner.EndsSessions) != 1 {
@@ -455,6 +462,17 @@ func TestNestedGroups(t *testing.T) {
 		t.Errorf("taken over with members of another tenant inside: %+v", m.plan.Objects)
 	}
 
+	f = allMoved(t)
+	users = at(f, "tenant_acme_users")
+	users.Members = append(users.Members, id(53))
+	f.groups = append(f.groups, providers.Group{ID: id(52), Name: "idm_all_persons", Builtin: true}, providers.Group{ID: id(53), Name: "between", Members: []uuid.UUID{id(52)}})
+	f.user(10).Role = "viewer"
+	m = f.must(t)
+	says(t, m.plan.Analysis.Violations, "group tenant_acme_users of tenant acme has Self-auth's own idm_all_persons as a member")
+	if s, there := m.shapes[10]; there {
+		t.Errorf("its tenant is not left alone: %+v", s)
+	}
+
 	f = newFake(t)
 	f.config.Groups[1].Adopt = true
 	f.groups = []providers.Group{{ID: id(50), Name: "tenant_acme_users"}, {ID: id(51), Name: "between", Members: []uuid.UUID{id(50)}},
@@ -512,4 +530,29 @@ func TestNarrowedMembers(t *testing.T) {
 	if m := f.must(t); m.hazard(planner.LocksOut) != 1 || !m.plan.Blocked() {
 		t.Errorf("hazards %+v", m.plan.Hazards)
 	}
+}
+
+// TestListsAreShownWhole: an address among many is seen wherever it stands, in what the plan does and in what somebody else did.
+func TestListsAreShownWhole(t *testing.T) {
+	t.Parallel()
+	f := allMoved(t)
+	list := func(last string) string {
+		return `["https://application.example.com/oauth2/callback/one","https://application.example.com/oauth2/callback/two","https://application.example.com/oauth2/callback/three"` + last + `]`
+	}
+	rec := state.Attributes{"name": "app", "type": "confidential", "redirect_urls": list("")}
+	f.config.Clients = []config.Client{{Address: "oauth2_client.app", Name: "app", Attributes: maps.Clone(rec)}}
+	f.state.Objects = append(f.state.Objects, state.Object{Address: "oauth2_client.app", Kind: state.KindClient, ID: id(70), Attributes: rec, Run: "r"})
+	f.clients = []providers.Client{{ID: id(70), Name: "app", Attributes: maps.Clone(rec)}}
+	f.config.Clients[0].Attributes["redirect_urls"] = list(`,"https://new.example.com/"`)
+	says(t, f.must(t).plan.Analysis.Texts["oauth2_client.app"], "redirect urls: + https://new.example.com/")
+
+	f.config.Clients[0].Attributes["redirect_urls"] = list("")
+	f.clients[0].Attributes["redirect_urls"] = list(`,"https://evil.example.net/cb"`)
+	m := f.must(t)
+	says(t, m.plan.Analysis.Texts["oauth2_client.app"], "redirect urls: - https://evil.example.net/cb")
+	says(t, m.plan.Analysis.Outside, "oauth2_client.app: redirect urls were changed (+ https://evil.example.net/cb): set back")
+
+	f.clients = nil
+	f.state.Objects = f.state.Objects[:len(f.state.Objects)-1]
+	says(t, f.must(t).plan.Analysis.Texts["oauth2_client.app"], "https://application.example.com/oauth2/callback/three")
 }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -98,7 +99,7 @@ func (p *objectPlanner) take(a state.Address) (rec state.Object, from state.Addr
 		return rec, "", true
 	}
 	if before, ok := p.movedFrom(a); ok {
-		if old, there := p.recorded[before]; there && !old.Deleted && !p.declared[before] {
+		if old, there := p.recorded[before]; there && (!old.Deleted || old.Paused) && !p.declared[before] {
 			delete(p.recorded, before)
 			delete(p.recorded, a)
 			return old, before, true
@@ -201,7 +202,7 @@ func (p *objectPlanner) settle(c *ObjectChange, live, want state.Attributes) {
 	}
 	for _, k := range sortedNames(c.Will) {
 		if wrote := c.Before.Attributes[k]; !c.Before.Deleted && wrote == want[k] && c.Before.Attributes != nil {
-			p.outside = append(p.outside, fmt.Sprintf("%s: %s was changed to %s: set back", c.Address, label(k), quoted(live[k])))
+			p.outside = append(p.outside, fmt.Sprintf("%s: %s: set back", c.Address, driftText(k, wrote, live[k])))
 		}
 	}
 }
@@ -221,6 +222,8 @@ func texts(was, will state.Attributes) (list []string) {
 		switch {
 		case strings.HasSuffix(k, "_maps"):
 			list = append(list, label(k)+": "+mapText(was[k], will[k]))
+		case isList(was[k]) || isList(will[k]):
+			list = append(list, label(k)+": "+listText(was[k], will[k]))
 		case will[k] == "":
 			list = append(list, fmt.Sprintf("%s: %s -> not set", label(k), quoted(was[k])))
 		case was[k] == "":
@@ -230,6 +233,58 @@ func texts(was, will state.Attributes) (list []string) {
 		}
 	}
 	return list
+}
+
+// driftText says in words what somebody else made of a value that we wrote.
+func driftText(name, wrote, live string) string {
+	switch {
+	case strings.HasSuffix(name, "_maps"):
+		return label(name) + " were changed (" + mapText(wrote, live) + ")"
+	case isList(wrote) || isList(live):
+		return label(name) + " were changed (" + listText(wrote, live) + ")"
+	}
+	return label(name) + " was changed to " + quoted(live)
+}
+
+// isList says whether a value is a list of texts; lists of ids are counted, not shown.
+func isList(v string) bool {
+	var texts []string
+	var ids []uuid.UUID
+	return strings.HasPrefix(v, "[") && json.Unmarshal([]byte(v), &texts) == nil && json.Unmarshal([]byte(v), &ids) != nil
+}
+
+// listChange is what of a list goes and what comes.
+func listChange(was, will string) (gone, come []string) {
+	var before, after []string
+	_ = json.Unmarshal([]byte(was), &before) // ours, or empty
+	_ = json.Unmarshal([]byte(will), &after)
+	for _, v := range before {
+		if !slices.Contains(after, v) {
+			gone = append(gone, v)
+		}
+	}
+	for _, v := range after {
+		if !slices.Contains(before, v) {
+			come = append(come, v)
+		}
+	}
+	return gone, come
+}
+
+// listText says in words what becomes of a list, and leaves nothing out: the place where an attacker's address stands is
+// as good as any.
+func listText(was, will string) string {
+	gone, come := listChange(was, will)
+	if was == "" {
+		return strings.Join(come, ", ")
+	}
+	for i := range come {
+		come[i] = "+ " + come[i]
+	}
+	for _, v := range gone {
+		come = append(come, "- "+v)
+	}
+	return strings.Join(come, ", ")
 }
 
 const shownMaps = 4
@@ -334,7 +389,8 @@ func quoted(v string) string {
 		return fmt.Sprintf("%d", len(list))
 	}
 	if r := []rune(v); len(r) > shownText {
-		return string(r[:shownText]) + "…"
+		sum := sha256.Sum256([]byte(v)) // two that begin alike are told apart
+		return fmt.Sprintf("%s… (%d bytes, SHA-256 %x…)", string(r[:shownText]), len(v), sum[:4])
 	}
 	return v
 }

@@ -290,7 +290,7 @@ func (u *undo) finish(p *Plan) {
 	a := &p.Analysis
 	in := u.Input
 	a.Version, a.AsOf, a.PostgresServer, a.SelfAuthServer = in.Version, in.AsOf.UTC(), in.Inspection.Version, in.SelfAuthServer
-	a.Live, a.Conflicts = u.live, u.conflicts
+	a.Live, a.Conflicts, a.LastRun = u.live, u.conflicts, lastRun(in.State)
 	a.Texts = map[state.Address][]string{}
 	for _, o := range p.Objects {
 		a.Texts[o.Address] = o.Text

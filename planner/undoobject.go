@@ -93,6 +93,9 @@ func (u *undo) foldObjects(ctx context.Context) error {
 	}
 	u.remade = map[uuid.UUID]uuid.UUID{}
 	for _, c := range order {
+		if u.seedKind == state.RunApply && u.takenBackSince(c) {
+			continue
+		}
 		for _, o := range u.State.Objects {
 			if o.Address == c.address {
 				c.cur, c.has = o, true
@@ -109,6 +112,20 @@ func (u *undo) foldObjects(ctx context.Context) error {
 		u.chains = append(u.chains, *c)
 	}
 	return nil
+}
+
+// takenBackSince says whether a later rollback, which was not undone itself, has put an object back to where it was before the
+// runs to be undone, or earlier.
+func (u *undo) takenBackSince(c *objectChain) bool {
+	place := map[string]int{}
+	for i, r := range u.State.Runs {
+		place[r.ID] = i
+	}
+	first := place[c.records[0].Run]
+	return slices.ContainsFunc(c.records, func(rec state.ObjectRecord) bool {
+		r := u.State.Runs[place[rec.Run]]
+		return r.Kind == state.RunRollback && !r.Undone && slices.ContainsFunc(r.Undoes, func(id string) bool { return place[id] <= first })
+	})
 }
 
 // readRecycled finds what can be brought back, where something was deleted.
@@ -175,9 +192,9 @@ func (u *undo) objects(p *Plan) {
 		case c.goes():
 			change = u.objectGoes(p, c)
 		case c.returns():
-			change = u.objectReturns(c)
+			change = u.objectReturns(p, c)
 		default:
-			change = u.objectBack(c)
+			change = u.objectBack(p, c)
 		}
 		if change != nil {
 			u.remap(change)
@@ -251,7 +268,7 @@ func (u *undo) nameOf(o state.Object) string {
 }
 
 // objectReturns makes again what the runs deleted, with all that it had.
-func (u *undo) objectReturns(c objectChain) *ObjectChange {
+func (u *undo) objectReturns(p *Plan, c objectChain) *ObjectChange {
 	after := *c.records[0].Before
 	after.Address, after.Paused, after.Deleted = c.address, u.seedKind == state.RunApply && len(u.paused) > 0, false
 	if next, ok := u.remade[after.ID]; ok && after.Kind == state.KindGroup {
@@ -261,11 +278,12 @@ func (u *undo) objectReturns(c objectChain) *ObjectChange {
 	if after.Kind == state.KindTenant {
 		change.Will["deleted"] = "" // its row is only marked
 	}
+	u.secretLost(p, *change)
 	return change
 }
 
 // objectBack gives an object the values back that it had.
-func (u *undo) objectBack(c objectChain) *ObjectChange {
+func (u *undo) objectBack(p *Plan, c objectChain) *ObjectChange {
 	o := c.object()
 	live := u.now(o)
 	if live == nil {
@@ -299,11 +317,22 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 		after.Paused = u.seedKind == state.RunApply && len(u.paused) > 0
 		change.After = &after
 	}
-	if o.Kind == state.KindClient && change.Will["type"] != "" {
-		change.Action, change.Was, change.Will = Replace, set(live), set(c.before())
-		if oldest.Before != nil && change.After != nil {
-			change.After.ID = oldest.Before.ID // the deleted one comes back
+	// What would be a hazard of a plan is said here, and does not stop the way back (L44).
+	if o.Kind == state.KindClient {
+		for _, h := range loginsEnd(*change) {
+			p.Analysis.Notes = append(p.Analysis.Notes, h.Text)
 		}
+	}
+	if g, there := u.dir.groups[o.ID]; there && o.Kind == state.KindGroup && change.Will["name"] != "" {
+		if n := u.dir.counts[g.index]; n > 0 {
+			p.Analysis.Notes = append(p.Analysis.Notes, renamedText(g.name, change.Will["name"], n))
+		}
+	}
+	if o.Kind == state.KindClient && change.Will["type"] != "" && oldest.Before != nil {
+		change.Action, change.Was, change.Will = Replace, set(live), set(c.before())
+		change.After.ID = oldest.Before.ID // the deleted one comes back
+		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("client %s becomes %s again: the one that is deleted for it takes its secret and its tokens with it, so logins fail until the application has those of the other", live["name"], change.Will["type"]))
+		u.secretLost(p, *change)
 	}
 	if _, touched := change.Will["scope_maps"]; touched && o.Kind == state.KindClient {
 		if n := u.loginsOf(live, change.Will); n > 0 {
@@ -319,27 +348,37 @@ func (u *undo) objectBack(c objectChain) *ObjectChange {
 	return change
 }
 
+// secretLost says that a client which comes back cannot have its secret.
+func (u *undo) secretLost(p *Plan, c ObjectChange) {
+	if c.Kind == state.KindClient && c.Will["type"] == "confidential" && !u.recycled[c.After.ID] {
+		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("client %s is made again with a new id and a new secret: the deleted one is not in the recycle bin any more, or the account may not see it there", c.Will["name"]))
+	}
+}
+
 // remap gives values that name a group which is made again its new id.
 func (u *undo) remap(c *ObjectChange) {
 	for old, next := range u.remade {
 		if c.Kind == state.KindPolicy && c.After != nil && c.After.ID == old {
 			c.After.ID = next
 		}
-		for k, v := range c.Will {
-			c.Will[k] = strings.ReplaceAll(v, old.String(), next.String())
-		}
-		if c.After == nil {
-			continue
-		}
-		for k, v := range c.After.Attributes {
-			if strings.Contains(v, old.String()) {
-				fresh := state.Attributes{}
-				for n, w := range c.After.Attributes {
-					fresh[n] = w
-				}
-				fresh[k] = strings.ReplaceAll(v, old.String(), next.String())
-				c.After.Attributes = fresh
-			}
+		c.Will = renamed(c.Will, old, next)
+		if c.After != nil {
+			c.After.Attributes = renamed(c.After.Attributes, old, next)
 		}
 	}
+}
+
+// renamed are the attributes with another id of a group in them, in their canonical form again.
+func renamed(a state.Attributes, old, next uuid.UUID) state.Attributes {
+	a = maps.Clone(a)
+	for k, v := range a {
+		if !strings.Contains(v, old.String()) {
+			continue
+		}
+		a[k] = strings.ReplaceAll(v, old.String(), next.String())
+		if canonical, ok := state.CanonicalJSON(a[k]); ok {
+			a[k] = canonical
+		}
+	}
+	return a
 }

@@ -76,6 +76,9 @@ func (p *program) finish(err error) int {
 		}
 		return statusOf(err)
 	}
+	if errors.Is(err, context.Canceled) {
+		err = &statusError{statusOf(err), errors.New("interrupted before the work was done. Run the same command again; anthill status shows what stands")}
+	}
 	fmt.Fprintln(p.stderr, "Error: "+safe(err.Error()))
 	return statusOf(err)
 }

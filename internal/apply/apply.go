@@ -64,6 +64,7 @@ type Result struct {
 	Stopped bool     // the run is open: a server went away, the token was refused, or ctx ended; the error says why
 	Held    []string // waves that were not started, sentences
 	Objects []string // objects that were not done, with the reason
+	Half    bool     // one of them was refused in part, and what was done of it could not be put back
 }
 
 // BlockedError says that the plan has a hazard that is not allowed. Nothing was changed.
@@ -112,7 +113,7 @@ func Run(ctx context.Context, plan *planfile.Reader, d Deps, events func(Event))
 	}
 	open := st.OpenRun()
 	if open == nil {
-		if done := closedRun(st, plan.ID()); done != nil {
+		if done := closedRun(st, plan.ID(), p.Analysis.LastRun); done != nil {
 			left, err := x.left(done.ID)
 			return Result{Run: *done, Nothing: true, Left: left}, err
 		}
@@ -153,9 +154,10 @@ func check(p *planner.Plan, st *state.State, d Deps) error {
 	return nil
 }
 
-// closedRun returns the run of a plan that is closed and not undone.
-func closedRun(st *state.State, id state.Hash) *state.RunInfo {
-	for i := len(st.Runs) - 1; i >= 0; i-- {
+// closedRun returns the run of a plan that is closed and not undone. Runs up to last were there when the plan was made:
+// where the world is again as it was before one of them, the same plan is needed again.
+func closedRun(st *state.State, id state.Hash, last string) *state.RunInfo {
+	for i := len(st.Runs) - 1; i >= 0 && st.Runs[i].ID != last; i-- {
 		if r := &st.Runs[i]; r.Plan == id && !r.Open && !r.Undone {
 			return r
 		}
@@ -175,6 +177,7 @@ type executor struct {
 	namer  planner.Namer
 	held   []string
 	failed []string              // objects
+	half   bool                  // one of them was refused in part, and what was done of it stands
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
 	open   map[uuid.UUID]state.Intent // intents of the batch that a killed run left
@@ -305,7 +308,7 @@ func (x *executor) run(ctx context.Context) (Result, error) {
 		return x.stopped(err)
 	}
 	left, err := x.left(info.ID)
-	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed}, err
+	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half}, err
 }
 
 // called hands on what the client has noted of its calls.

@@ -1,10 +1,12 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -79,7 +81,8 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 	if err != nil {
 		return err
 	}
-	why, err := x.carry(c, after, again, together)
+	did := carried{}
+	why, err := x.carry(c, after, again, together, &did)
 	settle := func() error { return x.record.SettleObject(x.work, c.Address, c.From, after, state.Done, "") }
 	switch {
 	case err == nil && why != "":
@@ -89,42 +92,86 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 		return nil
 	case err == nil:
 		return settle()
-	case providers.KindOf(err) == providers.Burnt && after != nil:
-		// The next plan uses the next generation.
-		burnt := *after
-		burnt.Deleted = true
-		x.miss(c, reason(err))
-		return x.record.SettleObject(x.work, c.Address, "", &burnt, state.Refused, reason(err))
-	case refused(err):
-		if backErr := x.putBack(c, again); backErr != nil {
-			return backErr
-		}
-		return leave(state.Refused, reason(err))
+	case !refused(err):
+		return err
 	}
-	return err
+	why = reason(err)
+	burnt := providers.KindOf(err) == providers.Burnt || did.made != uuid.Nil && c.Kind == state.KindGroup
+	stands, err := x.putBack(c, did, again)
+	if err != nil {
+		return err
+	}
+	if stands != "" {
+		x.half, why = true, why+"; "+stands
+	}
+	if burnt && after != nil {
+		// The next plan uses the next generation.
+		last := *after
+		last.Deleted = true
+		x.miss(c, why)
+		return x.record.SettleObject(x.work, c.Address, "", &last, state.Refused, why)
+	}
+	return leave(state.Refused, why)
 }
 
-// putBack undoes what was done of a change of which a part was refused.
-func (x *executor) putBack(c planner.ObjectChange, again bool) error {
-	if c.Action != planner.Update && c.Action != planner.Adopt || len(c.Will) == 0 {
-		return nil
+// carried is what of a change was carried out, so that it can be put back when the rest is refused.
+type carried struct {
+	made uuid.UUID // the id of what was made; zero: nothing was
+	gone bool      // what was there before was deleted (Replace)
+}
+
+// putBack undoes what was done of a change of which a part was refused. stands says what could not be undone.
+func (x *executor) putBack(c planner.ObjectChange, did carried, again bool) (stands string, err error) {
+	err = x.undone(c, did)
+	switch {
+	case refused(err) || providers.KindOf(err) == providers.Denied:
+		return "what was done of it could not be put back: " + reason(err), nil
+	case err == nil && again && c.Action == planner.Create && c.Kind == state.KindClient && did.made == uuid.Nil:
+		return "what the stopped run had made of it may stand in Self-auth", nil
 	}
-	live, id, err := x.read(c, c.After, again)
+	return "", err
+}
+
+func (x *executor) undone(c planner.ObjectChange, did carried) error {
+	o := c.Before
+	if c.After != nil {
+		o = c.After
+	}
+	at := *o
+	if did.made != uuid.Nil {
+		at.ID = did.made
+		live, _, err := x.provider(c.Kind).ReadObject(x.work, c.Kind, at.ID, "")
+		if err == nil && live != nil {
+			err = x.deleteObject(at, live)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if c.Action == planner.Replace {
+		at = *c.Before
+	}
+	switch {
+	case c.Was == nil:
+		return nil
+	case did.gone:
+		if err := x.Accounts.Revive(x.work, []uuid.UUID{at.ID}); err != nil {
+			return err
+		}
+	}
+	live, err := x.readWhole(at)
 	if err != nil || live == nil {
 		return err
 	}
 	back := state.Attributes{}
-	for k := range c.Will {
-		if k != "strangers" && live[k] != c.Was[k] {
-			back[k] = c.Was[k]
+	for _, side := range []state.Attributes{c.Was, c.Will} {
+		for k := range side {
+			if k != "strangers" && live[k] != c.Was[k] {
+				back[k] = c.Was[k]
+			}
 		}
 	}
-	o := *c.After
-	o.ID = id
-	if err := x.changeObject(o, live, back); err != nil && !refused(err) {
-		return err
-	}
-	return nil
+	return x.changeObject(at, live, back)
 }
 
 // going gathers groups that are deleted together: one by one they cost the server several times as much.
@@ -188,9 +235,9 @@ func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, re
 	return has && rec.Equal(want)
 }
 
-// carry does one change. why says what had changed since the plan; then nothing was done. again: the run was stopped
-// in the middle of it.
-func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool, together *going) (why string, err error) {
+// carry does one change, and notes in did what of it is done. why says what had changed since the plan; then nothing was
+// done. again: the run was stopped in the middle of it.
+func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool, together *going, did *carried) (why string, err error) {
 	o := c.Before
 	if after != nil {
 		o = after
@@ -220,14 +267,20 @@ func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool
 	case c.Action == planner.Forget && len(c.Will) == 0:
 		return "", nil
 	}
-	if c.Action == planner.Replace && live != nil && live["type"] != c.Will["type"] {
-		if err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, found, live); err != nil {
-			return "", err
+	if c.Action == planner.Replace {
+		switch {
+		case live != nil && found == c.Before.ID:
+			if err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, found, live); err != nil {
+				return "", err
+			}
+			live = nil
+		case live != nil:
+			did.made = found // before the run was stopped
 		}
-		live = nil
+		did.gone = true
 	}
 	if live == nil {
-		if live, found, err = x.makeObject(*o, c.Will); err != nil {
+		if live, found, err = x.makeObject(*o, c.Will, did); err != nil {
 			return "", err
 		}
 	}
@@ -238,35 +291,66 @@ func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool
 		after.ID = found
 	}
 	o.ID = found
-	return "", x.changeObject(*o, live, c.Will)
+	if err := x.changeObject(*o, live, c.Will); err != nil {
+		return "", err
+	}
+	return "", x.keeps(*o, c.Will)
+}
+
+// keeps looks whether Self-auth keeps a client or a policy as it was written: what it writes in another way would be
+// found changed by every plan from now on.
+func (x *executor) keeps(o state.Object, will state.Attributes) error {
+	if o.Kind != state.KindClient && o.Kind != state.KindPolicy {
+		return nil
+	}
+	live, err := x.readWhole(o)
+	if err != nil {
+		return err
+	}
+	for _, k := range slices.Sorted(maps.Keys(will)) {
+		if live[k] == will[k] || k == "webauthn_attestation_ca_list" {
+			continue
+		}
+		why := fmt.Sprintf("Self-auth keeps its %s otherwise than they were written", strings.ReplaceAll(k, "_", " "))
+		if !strings.HasSuffix(k, "_maps") {
+			why = fmt.Sprintf("Self-auth keeps its %s as %s and not as %s: declare what it keeps", strings.ReplaceAll(k, "_", " "), cmp.Or(live[k], "not set"), will[k])
+		}
+		return &providers.Error{Kind: providers.Refused, Side: "Self-auth", Doing: "change " + string(o.Address), Reason: why}
+	}
+	return nil
 }
 
 // read is what an object is now. A client whose id is not known yet is found by its name.
 func (x *executor) read(c planner.ObjectChange, o *state.Object, again bool) (live state.Attributes, found uuid.UUID, err error) {
-	name := c.Will["name"]
+	id, name := o.ID, c.Will["name"]
 	if o.Kind == state.KindTenant {
 		name = c.Will["slug"]
 	}
-	id := o.ID
 	if c.Action == planner.Replace {
-		if id = uuid.Nil; c.Before != nil {
-			id = c.Before.ID
-		}
-		live, found, err = x.provider(o.Kind).ReadObject(x.work, o.Kind, id, c.Was["name"])
+		live, err = x.readWhole(*c.Before)
 		if err != nil || live != nil || !again {
-			return live, found, err
+			return live, c.Before.ID, err
 		}
-		id = uuid.Nil
+		id = uuid.Nil // it is deleted already
 	}
-	live, found, err = x.provider(o.Kind).ReadObject(x.work, o.Kind, id, name)
+	if id != uuid.Nil {
+		live, err = x.readWhole(*o)
+		return live, id, err
+	}
+	return x.provider(o.Kind).ReadObject(x.work, o.Kind, id, name)
+}
+
+// readWhole is what an object of a known id is now, a group with its mapping row; nil: it is not there.
+func (x *executor) readWhole(o state.Object) (state.Attributes, error) {
+	live, _, err := x.provider(o.Kind).ReadObject(x.work, o.Kind, o.ID, "")
 	if err != nil || live == nil || o.Kind != state.KindGroup {
-		return live, found, err
+		return live, err
 	}
-	m, err := x.Rows.Mapping(x.work, o.Tenant, id)
+	m, err := x.Rows.Mapping(x.work, o.Tenant, o.ID)
 	if m != nil {
 		live["mapping"] = m.Role.String() + " " + m.GroupName
 	}
-	return live, found, err
+	return live, err
 }
 
 // changed says what of an object is no longer as the plan found it, and not as it will be either.
@@ -302,21 +386,22 @@ func (x *executor) provider(k state.Kind) providers.Objects {
 }
 
 // makeObject makes an object, or brings back a deleted client with its secret.
-func (x *executor) makeObject(o state.Object, will state.Attributes) (state.Attributes, uuid.UUID, error) {
-	if o.Kind == state.KindClient && o.ID != uuid.Nil {
-		err := x.Accounts.Revive(x.work, []uuid.UUID{o.ID})
-		if err == nil {
-			return x.Accounts.ReadObject(x.work, o.Kind, o.ID, "")
-		}
-		if !refused(err) {
-			return nil, o.ID, err
+func (x *executor) makeObject(o state.Object, will state.Attributes, did *carried) (state.Attributes, uuid.UUID, error) {
+	id, back := o.ID, false
+	if o.Kind == state.KindClient && id != uuid.Nil {
+		err := x.Accounts.Revive(x.work, []uuid.UUID{id})
+		if back = err == nil; !back && !refused(err) {
+			return nil, id, err
 		}
 	}
-	id, err := x.provider(o.Kind).CreateObject(x.work, o.Kind, o.ID, without(will, "mapping"))
-	if err != nil {
-		return nil, id, err
+	if !back {
+		var err error
+		if id, err = x.provider(o.Kind).CreateObject(x.work, o.Kind, id, without(will, "mapping")); err != nil {
+			return nil, id, err
+		}
 	}
-	live, id, err := x.provider(o.Kind).ReadObject(x.work, o.Kind, id, "")
+	did.made, o.ID = id, id
+	live, err := x.readWhole(o)
 	if err == nil && live == nil {
 		err = &providers.Error{Kind: providers.Internal, Side: "Self-auth", Doing: "make " + string(o.Address), Reason: "it is not there though it was made"}
 	}

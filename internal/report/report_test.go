@@ -215,7 +215,7 @@ func TestPlanJSON(t *testing.T) {
 
 func TestResults(t *testing.T) {
 	t.Parallel()
-	done := state.RunInfo{ID: "2026-12-07-1", Kind: state.RunApply, Ended: asOf, Outcome: "done", Counts: state.Counts{Done: 412, Objects: 5}}
+	done := state.RunInfo{ID: "2026-12-07-1", Kind: state.RunApply, Ended: asOf, Outcome: "done", Changed: true, Counts: state.Counts{Done: 412, Objects: 5}}
 	rest := done
 	rest.Outcome, rest.Counts = "remainder", state.Counts{Done: 1409, Changed: 2, Failed: 1, Paused: 3, Already: 4}
 	var out strings.Builder

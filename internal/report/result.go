@@ -55,7 +55,17 @@ func (p *page) ended(plan *planner.Plan, r apply.Result, took time.Duration) {
 	p.left(r)
 	switch {
 	case r.Run.Outcome == "remainder":
-		p.line("Nothing was done twice or half. Plan again for the rest, or take it back:")
+		said := "Nothing was done twice or half. "
+		if r.Half {
+			said = "What could not be put back is left as the lines above say. "
+		}
+		if !r.Run.Changed {
+			p.line("%sPlan again:", said)
+			p.gap()
+			p.line("    anthill plan")
+			return
+		}
+		p.line("%sPlan again for the rest, or take it back:", said)
 		p.gap()
 		p.line("    anthill plan")
 		p.line("    anthill rollback -run %s", r.Run.ID)
