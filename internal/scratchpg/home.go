@@ -19,6 +19,7 @@ type home struct {
 	sockets   string   // run, or a temporary directory where that path is too long
 	temporary []string // what close removes
 	watch     *watcher
+	lock      *os.File // of a kept directory, held as long as it is in use; nil: none
 }
 
 // openHome makes the directories and sets a watcher over them. keep is Options.Dir.
@@ -40,6 +41,13 @@ func openHome(keep string, env func(string) string, who account) (_ *home, err e
 		}
 		if err := os.MkdirAll(h.dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make the directory for Postgres: %w; choose another", err)
+		}
+		if h.lock, err = os.OpenFile(filepath.Join(h.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			return nil, fmt.Errorf("lock the directory for Postgres: %w; choose another", err)
+		}
+		// Before anything is touched: our watcher would stop the other one's server.
+		if err := tryLock(h.lock); err != nil {
+			return nil, fmt.Errorf("%s is in use by another process (%w); end that one, or choose another directory", h.dir, err)
 		}
 		if err := who.mayEnter(h.dir); err != nil {
 			return nil, fmt.Errorf("%w, so Postgres cannot run in %s; choose a directory that every user may enter, for example below /var/cache", err, h.dir)
@@ -96,6 +104,9 @@ func (h *home) close() error {
 	}
 	if h.watch != nil {
 		errs = append(errs, h.watch.release())
+	}
+	if h.lock != nil {
+		errs = append(errs, h.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ package scratchpg
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -13,5 +14,7 @@ func supported() error {
 }
 
 func (a account) maySearch(fs.FileInfo) bool { return true }
+
+func tryLock(*os.File) error { return supported() }
 
 func processAttributes(account, bool) *syscall.SysProcAttr { return nil }

@@ -4,6 +4,7 @@ package scratchpg
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -25,6 +26,9 @@ func (a account) maySearch(info fs.FileInfo) bool {
 		return mode&0o001 != 0
 	}
 }
+
+// tryLock locks a file until it is closed or the process ends. It does not wait.
+func tryLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
 // attributes put a child into a process group of its own, so that Ctrl-C in a terminal reaches us alone, and make it the account's.
 func attributes(a account) *syscall.SysProcAttr {

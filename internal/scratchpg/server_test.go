@@ -173,6 +173,10 @@ func TestKeptDirectory(t *testing.T) {
 	for range 2 {
 		s := started(t, Options{Dir: dir})
 		systems = append(systems, ask(t, s, "postgres", "select system_identifier::text from pg_control_system()"))
+		if _, err := Start(t.Context(), Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), dir+" is in use by another process") {
+			t.Errorf("a second one in the same directory: %v", err)
+		}
+		ask(t, s, "postgres", "select 'the first one is well'")
 		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
