@@ -108,7 +108,7 @@ func (s *store) below(g *entry) (list []*entry) {
 		at := next[0]
 		next = next[1:]
 		for _, m := range at.group.members {
-			if seen[m] {
+			if seen[m] || !slices.Contains(m.parents, at) {
 				continue
 			}
 			seen[m] = true
@@ -136,6 +136,18 @@ func (e *entry) members() []*entry {
 	}
 	slices.SortFunc(list, byID)
 	return list
+}
+
+// knowing are the members of a group that know of it, and those that do not (see store.wake).
+func (e *entry) knowing() (know, not []*entry) {
+	for _, m := range e.members() {
+		if slices.Contains(m.parents, e) {
+			know = append(know, m)
+		} else {
+			not = append(not, m)
+		}
+	}
+	return know, not
 }
 
 func (s *store) classes(e *entry) (list []string) {

@@ -63,7 +63,8 @@ const (
 	opBin    opKind = "bin"    // a live entry is deleted
 	opRevive opKind = "revive" // and comes back
 	opBinned opKind = "binned" // a deleted entry, in a compacted file
-	opHeld   opKind = "held"   // the members of a deleted group, in a compacted file
+	opHeld   opKind = "held"   // the members of a deleted group, or those of a live one that do not know of it, in a compacted file
+	opWake   opKind = "wake"   // an entry has changed while groups were there that were revived
 	opGrave  opKind = "grave"  // an id that stays blocked
 )
 
@@ -303,8 +304,12 @@ func (s *store) redo(o *op) error {
 	if e == nil {
 		return fmt.Errorf("%s is not there", o.ID)
 	}
-	if o.Do == opBin {
+	switch o.Do {
+	case opBin:
 		s.discard(e, time.Unix(0, o.At))
+		return nil
+	case opWake:
+		s.wake(e, false)
 		return nil
 	}
 	for _, id := range o.Others {
@@ -321,17 +326,22 @@ func (s *store) redo(o *op) error {
 	return nil
 }
 
-// held gives a deleted group its members back, who may be deleted as well.
+// held gives a group members that do not know of it: it is deleted, and they may be as well, or it was revived.
 func (s *store) held(o *op) error {
-	b := s.bin[o.ID]
-	if b == nil || b.e.group == nil {
-		return fmt.Errorf("%s is no deleted group", o.ID)
+	g := s.byID[o.ID]
+	if b := s.bin[o.ID]; b != nil {
+		g = b.e
+	} else {
+		s.revived[o.ID] = true
+	}
+	if g == nil || g.group == nil {
+		return fmt.Errorf("%s is no group", o.ID)
 	}
 	for _, id := range o.Others {
 		if m := s.byID[id]; m != nil {
-			b.e.group.members[id] = m
+			g.group.members[id] = m
 		} else if m := s.bin[id]; m != nil {
-			b.e.group.members[id] = m.e
+			g.group.members[id] = m.e
 		}
 	}
 	return nil
@@ -376,7 +386,11 @@ func (s *Server) snapshot(write func(line) error) error {
 		if e.group == nil || len(e.group.members) == 0 {
 			continue
 		}
-		if err := write(line{Ops: []op{{Do: opJoin, ID: e.id, Others: idsOf(e.members())}}}); err != nil {
+		know, not := e.knowing()
+		if len(not) > 0 { // once all have joined: who joins a group wakes
+			l.Ops = append(l.Ops, op{Do: opHeld, ID: e.id, Others: idsOf(not)})
+		}
+		if err := write(line{Ops: []op{{Do: opJoin, ID: e.id, Others: idsOf(know)}}}); err != nil {
 			return err
 		}
 	}

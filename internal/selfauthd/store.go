@@ -2,6 +2,7 @@ package selfauthd
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +25,8 @@ type store struct {
 	byName      map[string]*entry
 	byMail      map[string]*entry
 	bin         map[uuid.UUID]*binned
-	binGroups   map[uuid.UUID]bool      // groups of the bin, and some that were there
+	binRefs     map[uuid.UUID]bool      // groups and clients of the bin, and some that were there
+	revived     map[uuid.UUID]bool      // live groups that were in the bin: members may not know of it (see wake)
 	graves      map[uuid.UUID]time.Time // ids of the deleted, blocked until then
 	clients     map[uuid.UUID]*entry
 	managers    map[uuid.UUID]bool // ids that some entry has, or once had, as its manager
@@ -135,19 +137,28 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 // clear makes a store hold nothing at all, not even what a fresh server has.
 func (s *store) clear() {
 	s.byID, s.byName, s.byMail, s.clients, s.byIntent = map[uuid.UUID]*entry{}, map[string]*entry{}, map[string]*entry{}, map[uuid.UUID]*entry{}, map[string]*entry{}
-	s.managers, s.binGroups = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	s.managers, s.binRefs, s.revived = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	s.bin, s.graves = map[uuid.UUID]*binned{}, map[uuid.UUID]time.Time{}
 }
 
 // become takes over the content of a store that nobody else uses.
 func (s *store) become(o *store) {
 	s.seq, s.byID, s.byName, s.byMail, s.bin, s.graves, s.clients, s.byIntent = o.seq, o.byID, o.byName, o.byMail, o.bin, o.graves, o.clients, o.byIntent
-	s.managers, s.binGroups = o.managers, o.binGroups
+	s.managers, s.binRefs, s.revived = o.managers, o.binRefs, o.revived
 	s.persons, s.allPersons, s.allAccounts = o.persons, o.allPersons, o.allAccounts
 }
 
 // touch notes that an entry has changed: whoever changes one says so.
 func (s *store) touch(e *entry) {
+	s.mark(e)
+	if len(s.revived) > 0 {
+		s.wake(e, false)
+		s.note(op{Do: opWake, ID: e.id})
+	}
+}
+
+// mark notes that an entry has changed only by forgetting another that was deleted.
+func (s *store) mark(e *entry) {
 	e.changed = s.now().Unix()
 	if s.journal != nil {
 		s.journal.dirty[e] = true
@@ -225,6 +236,7 @@ func (s *store) link(g, member *entry) bool {
 	g.group.members[member.id] = member
 	member.parents = append(member.parents, g)
 	member.wasMember = true
+	s.wake(member, true)
 	return true
 }
 
@@ -234,38 +246,74 @@ func (s *store) unlink(g, member *entry) bool {
 	}
 	delete(g.group.members, member.id)
 	member.parents = slices.DeleteFunc(member.parents, func(p *entry) bool { return p == g })
+	s.wake(member, true)
 	return true
 }
 
-// discard puts a live entry into the recycle bin. Clients forget what they map to it.
+// wake tells an entry of the revived groups that it is a member of. The real server forgets to when it revives a group, and works
+// the memberships of an entry out again only when it changes, or when those of a group change that it knows it is in.
+func (s *store) wake(e *entry, changed bool) {
+	if len(s.revived) > 0 {
+		s.wakeBelow(e, changed, map[*entry]bool{})
+	}
+}
+
+func (s *store) wakeBelow(e *entry, changed bool, seen map[*entry]bool) {
+	if seen[e] {
+		return
+	}
+	seen[e] = true
+	for id := range s.revived {
+		if g := s.byID[id]; g.group.members[e.id] != nil && !slices.Contains(e.parents, g) {
+			e.parents = append(e.parents, g)
+			changed = true
+		}
+	}
+	if !changed || e.group == nil {
+		return
+	}
+	for _, m := range e.group.members {
+		s.wakeBelow(m, true, seen)
+	}
+}
+
+// discard puts a live entry into the recycle bin. Whatever refers to it forgets it, also what is in the bin already.
 func (s *store) discard(e *entry, at time.Time) {
 	for _, c := range s.clients {
 		if c.client.maps(e.id) {
 			c.client = c.client.without(e.id)
-			s.touch(c)
+			s.mark(c)
 		}
 	}
 	if s.managers[e.id] {
 		for _, managed := range s.byID {
 			if managed.managedBy == e.id {
 				managed.managedBy = uuid.Nil
-				s.touch(managed)
+				s.mark(managed)
 			}
 		}
 	}
 	s.forgetInBin(e)
+	delete(s.revived, e.id)
 	b := &binned{e: e, at: at}
-	for _, p := range slices.Clone(e.parents) {
+	for _, p := range e.parents {
 		b.parents = append(b.parents, p.id)
-		s.unlink(p, e)
+		delete(p.group.members, e.id)
 	}
-	if e.group != nil {
-		for _, m := range e.group.members {
-			m.parents = slices.DeleteFunc(m.parents, func(p *entry) bool { return p == e })
-		}
+	slices.SortFunc(b.parents, compareIDs)
+	e.parents = nil
+	for id := range s.revived {
+		delete(s.byID[id].group.members, e.id)
 	}
 	s.unindex(e)
 	delete(s.byID, e.id)
+	if e.group != nil {
+		for _, m := range e.group.members {
+			before := len(m.parents)
+			m.parents = slices.DeleteFunc(m.parents, func(p *entry) bool { return p == e })
+			s.wake(m, len(m.parents) < before)
+		}
+	}
 	e.recycled = true
 	s.throw(b)
 	s.note(op{Do: opBin, ID: e.id, At: at.UnixNano()})
@@ -274,29 +322,35 @@ func (s *store) discard(e *entry, at time.Time) {
 // throw puts an entry into the bin.
 func (s *store) throw(b *binned) {
 	s.bin[b.e.id] = b
-	if b.e.group != nil {
-		s.binGroups[b.e.id] = true
+	if b.e.group != nil || b.e.client != nil {
+		s.binRefs[b.e.id] = true
 	}
 }
 
 // forgetInBin makes what is in the bin forget an entry that goes there too.
 func (s *store) forgetInBin(e *entry) {
-	if e.group != nil {
+	if e.group != nil || s.managers[e.id] {
 		for _, b := range s.bin {
 			b.parents = slices.DeleteFunc(b.parents, func(id uuid.UUID) bool { return id == e.id })
+			if b.e.managedBy == e.id {
+				b.e.managedBy = uuid.Nil
+			}
 		}
 	}
-	for id := range s.binGroups {
-		b := s.bin[id]
-		if b == nil {
-			delete(s.binGroups, id)
-			continue
+	for id := range s.binRefs {
+		switch b := s.bin[id]; {
+		case b == nil:
+			delete(s.binRefs, id)
+		case b.e.client != nil:
+			b.e.client = b.e.client.without(e.id)
+		default:
+			delete(b.e.group.members, e.id)
 		}
-		delete(b.e.group.members, e.id)
 	}
 }
 
-// restore takes an entry out of the recycle bin, with its memberships as far as those groups are there.
+// restore takes an entry out of the recycle bin, with its memberships as far as those groups are there. Members of a group come
+// back with it, and do not know of it yet.
 func (s *store) restore(b *binned) {
 	e := b.e
 	s.note(op{Do: opRevive, ID: e.id})
@@ -304,20 +358,29 @@ func (s *store) restore(b *binned) {
 	e.recycled = false
 	s.byID[e.id] = e
 	s.index(e)
+	if e.group != nil {
+		maps.DeleteFunc(e.group.members, func(id uuid.UUID, _ *entry) bool { return s.byID[id] == nil })
+		s.revived[e.id] = true
+	}
 	for _, id := range b.parents {
 		if g := s.byID[id]; g != nil {
 			s.link(g, e)
+			s.wake(g, false)
 		}
 	}
-	if e.group == nil {
+	if e.group != nil {
 		return
 	}
-	for id, m := range e.group.members {
-		if s.byID[id] == nil {
-			delete(e.group.members, id)
-			continue
+	for id := range s.revived { // the dynamic groups of all accounts have changed, and with them whoever is in those
+		_, asleep := s.byID[id].knowing()
+		for _, m := range asleep {
+			if m.group == nil {
+				m.parents = append(m.parents, s.byID[id])
+			}
 		}
-		m.parents = append(m.parents, e)
+		if !slices.ContainsFunc(asleep, func(m *entry) bool { return m.group != nil }) {
+			delete(s.revived, id)
+		}
 	}
 }
 
