@@ -3,7 +3,6 @@ package selfauthd
 import (
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -23,20 +22,20 @@ type authority struct {
 }
 
 type model struct {
-	Name      *string           `json:"en"`
-	Localised map[string]string `json:"localised"`
+	Name      *string            `json:"en"`
+	Localised map[string]*string `json:"localised"`
 }
 
 func parseAuthorities(value string) (list authorityList, ok bool) {
-	if json.Unmarshal([]byte(value), &list) != nil || list.CAs == nil {
+	if decodeStrictly([]byte(value), &list) != nil || list.CAs == nil {
 		return list, false
 	}
 	for id, a := range list.CAs {
-		key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(id, "="))
+		key, err := decodeURLBase64(id)
 		if err != nil || len(key) != 32 || a.Models == nil || a.All == nil {
 			return list, false
 		}
-		der, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(a.CA, "="))
+		der, err := decodeURLBase64(a.CA)
 		if err != nil {
 			return list, false
 		}
@@ -44,12 +43,19 @@ func parseAuthorities(value string) (list authorityList, ok bool) {
 			return list, false
 		}
 		for _, m := range a.Models {
-			if m.Name == nil || m.Localised == nil {
+			if m.Name == nil || m.Localised == nil || slices.Contains(slices.Collect(maps.Values(m.Localised)), nil) {
 				return list, false
 			}
 		}
 	}
 	return list, true
+}
+
+func decodeURLBase64(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") { // which Go's decoder passes over
+		return nil, base64.CorruptInputError(0)
+	}
+	return base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
 }
 
 func (l authorityList) text() string { return string(mustMarshal(l)) }

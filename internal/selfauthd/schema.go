@@ -1,9 +1,6 @@
 package selfauthd
 
 import (
-	"fmt"
-	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -278,33 +275,4 @@ func parseAll(attrs map[string][]string) (last *fault) {
 		}
 	}
 	return last
-}
-
-// parseURL puts a URL into the form of the WHATWG's standard as far as it shows here: lower case, no default port, a path
-// without dots.
-func parseURL(value string) (string, bool) {
-	u, err := url.Parse(strings.TrimSpace(value))
-	if err != nil || u.Scheme == "" {
-		return "", false
-	}
-	port := map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}[u.Scheme]
-	if port == "" {
-		return u.String(), true
-	}
-	if u.Host == "" { // https:///x is https://x
-		if u, err = url.Parse(u.Scheme + "://" + strings.TrimLeft(u.Opaque+u.Path, "/")); err != nil || u.Host == "" {
-			return "", false
-		}
-	}
-	u.Host = strings.ToLower(u.Host)
-	if host, p, err := net.SplitHostPort(u.Host); err == nil && p == port {
-		u.Host = host
-		if strings.Contains(host, ":") {
-			u.Host = fmt.Sprintf("[%s]", host)
-		}
-	}
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	return u.ResolveReference(&url.URL{}).String(), true
 }
