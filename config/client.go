@@ -2,8 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -164,53 +162,6 @@ func (r reader) words(name string, form *regexp.Regexp) []string {
 	return list
 }
 
-// url checks an absolute URL and writes it as Self-auth keeps it.
-func (r reader) url(name, text string) string {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || !u.IsAbs() || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }):
-		r.wrong(name, "%q is no absolute URL", text)
-		return text
-	case u.Scheme == "http" && !loopbackHost(u.Hostname()):
-		r.wrong(name, "%q is a plain http URL, which would show codes to the network; http is for loopback only", text)
-		return text
-	case u.Host == "" && (u.Scheme == "http" || u.Scheme == "https"):
-		r.wrong(name, "%q names no host", text)
-		return text
-	case u.Fragment != "":
-		r.wrong(name, "%q has a fragment, which a redirect cannot have", text)
-		return text
-	case u.User != nil || strings.ContainsAny(text, `'"<>\^{|}*`+"`") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
-		r.wrong(name, "%q is not written plainly: no user, no dots or quotes that a browser would take out", text)
-		return text
-	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about"}, u.Scheme):
-		r.wrong(name, "%q is no place to send anybody to", text)
-		return text
-	case (u.Scheme == "http" || u.Scheme == "https") && oddHost.MatchString(u.Hostname()):
-		r.wrong(name, "the host of %q is written as a number that browsers write in another way", text)
-		return text
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return u.String()
-	}
-	u.Host = strings.ToLower(u.Host)
-	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-		u.Host = strings.TrimSuffix(u.Host, ":"+port)
-	}
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	return u.String()
-}
-
-// oddHost is a host that begins like a number and is no plain IPv4 address.
-var oddHost = regexp.MustCompile(`^(0x[0-9a-f]*|[0-9]+|[0-9]+\.[0-9]+|[0-9]+\.[0-9]+\.[0-9]+|.*\.0[0-9x].*)$`)
-
-func loopbackHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // groups reads groups: group.users, group.users["acme"], or a list of such. Their addresses come back sorted; nil where
 // they are not known yet.
 func (r reader) groups() (list []state.Address) {
@@ -312,7 +263,12 @@ func (e *evaluator) accountAttributes(r reader) state.Attributes {
 		}
 		a[attribute] = strconv.FormatInt(n, 10)
 	}
-	a["webauthn_attestation_ca_list"], _ = r.json("attestation_ca_list")
+	list, known := r.json("attestation_ca_list")
+	if a["webauthn_attestation_ca_list"] = list; known {
+		if why := authoritiesProblem(list); why != "" {
+			r.wrong("attestation_ca_list", "Self-auth would refuse it: %s", why)
+		}
+	}
 	if minimum := a["credential_type_minimum"]; minimum == "attested_passkey" && r.n.args["attestation_ca_list"] == nil {
 		r.wrong("credential_minimum", "attested passkeys need attestation_ca_list: without it nobody could enrol one")
 	}
