@@ -38,7 +38,7 @@ type decision struct {
 	scopes     []scopeChange
 	shared     int64
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
-	members    []int64          // moved users in each group, by the directory's index
+	members    []int64          // users who belong there in each group, by the directory's index
 	moved      map[string]int64 // users moved, by policy
 }
 
@@ -119,7 +119,7 @@ func (d *decision) candidate(e *entry) error {
 		return nil
 	}
 	own := waves[0]
-	d.belongs(e.Link, e.Tenant)
+	d.belongs(e.Link, e)
 	reason := d.skipReason(e)
 	for _, i := range waves {
 		d.tallies[i].Match++
@@ -260,7 +260,7 @@ func (d *decision) move(e *entry, wave int) error {
 			s.Keep = append(s.Keep, g)
 		}
 	}
-	d.belongs(person, e.Tenant)
+	d.belongs(person, e)
 	f := d.views[wave].due.of(d.world, e.Tenant)
 	c := UserChange{User: e.User, Before: e.Digest}
 	switch {
@@ -288,6 +288,10 @@ func (d *decision) move(e *entry, wave int) error {
 			}
 			s.Suffix = d.dupName[e.Name] || d.dir.nameTaken(e.Name)
 		}
+		if p, _ := d.dir.person(e.Person); e.Own && p.mail != e.Mail && d.in.Config.Identity.FollowMail {
+			s.Mail = true // it comes back, and its row has another address by now
+			f.Mail++
+		}
 	}
 	d.setMethod(&s, e, f)
 	s.Complete = policy.CompleteOnLink && !e.Completed
@@ -303,16 +307,22 @@ func (d *decision) move(e *entry, wave int) error {
 	return d.sink.Add(d.open(wave), s, c)
 }
 
-// belongs notes that a person's memberships in the groups of a tenant are no strangers'.
-func (d *decision) belongs(person uuid.UUID, tenant int) {
+// belongs notes which of a person's memberships are no stranger's: in groups that its row asks for, and those that we added and
+// that are still to follow the row.
+func (d *decision) belongs(person uuid.UUID, e *entry) {
 	list := d.dir.memberOf(person)
+	if len(list) == 0 {
+		return
+	}
+	var want []uuid.UUID
+	if e.Tenant >= 0 {
+		want = d.wanted(e)
+	}
 	for i := range list {
-		if list[i].nested {
-			continue
-		}
 		group := d.groupIDs[list[i].group]
-		if slices.Contains(d.mapped[group], tenant) || tenant >= 0 && d.tenants[tenant].declares(group) {
-			list[i].known = true
+		if m := &list[i]; !m.nested && !m.known && (slices.Contains(want, group) || slices.Contains(e.Groups, group)) {
+			m.known = true
+			d.members[list[i].group]++
 		}
 	}
 }
@@ -534,12 +544,7 @@ func covers(a, b map[string]bool) bool {
 
 // lookOutside counts what others changed of a moved user, and its memberships.
 func (d *decision) lookOutside(e *entry) {
-	for _, m := range d.dir.memberOf(e.Person) {
-		if !m.nested {
-			d.members[m.group]++
-		}
-	}
-	d.belongs(e.Person, e.Tenant)
+	d.belongs(e.Person, e)
 	if e.Inactive || e.Status != 0 || e.Away {
 		return
 	}

@@ -188,7 +188,9 @@ func (w *world) entryRow(u providers.User, r *state.User) entry {
 	relies := providers.ReliesAll
 	if r != nil {
 		w.setRecord(&e, *r)
-		w.claim(r.Person)
+		if r.Standing == state.Moved || r.Ours { // who was taken over and given back is nobody's
+			w.claim(r.Person)
+		}
 		if r.Standing == state.Moved {
 			relies = providers.ReliesMember
 		}

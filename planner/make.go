@@ -264,7 +264,7 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	if r := in.State.OpenRun(); r != nil {
 		a.OpenRun = r.ID
 	}
-	a.LastRun = lastRun(in.State)
+	a.LastRun = LastRun(in.State)
 	a.Live, a.AlreadyMoved, a.Unchanged = d.live, d.counts.moved, objects.unchanged
 	a.Groups, a.Memberships, a.Violations = len(d.dir.groups), d.dir.links, violations
 	a.Dormant, a.Outside, a.Where = objects.dormant, append(objects.outside, d.outsideNotes()...), objects.where
@@ -289,7 +289,8 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	return p, nil
 }
 
-func lastRun(st *state.State) string {
+// LastRun is the latest run that is recorded; "" where there is none.
+func LastRun(st *state.State) string {
 	if len(st.Runs) == 0 {
 		return ""
 	}
@@ -398,7 +399,7 @@ func (d *decision) strangers() (s []string) {
 				continue
 			}
 			if n := d.dir.counts[live.index] - d.members[live.index]; n > 0 {
-				s = append(s, fmt.Sprintf("group %s has %d members who are no moved users: left as they are", live.name, n))
+				s = append(s, fmt.Sprintf("group %s has %d members who do not belong in it: left as they are", live.name, n))
 			}
 		}
 	}

@@ -201,7 +201,7 @@ func TestStrangers(t *testing.T) {
 	if m := f.must(t); !m.plan.Empty() {
 		t.Errorf("additive: %+v", m.plan.Objects)
 	} else {
-		says(t, m.plan.Analysis.Outside, "tenant_acme_users has 1 members who are no moved users")
+		says(t, m.plan.Analysis.Outside, "tenant_acme_users has 1 members who do not belong in it")
 	}
 	for i := range f.config.Groups {
 		f.config.Groups[i].Members.Full = true

@@ -18,7 +18,7 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 			u.need(*rec)
 			u.needSince(*rec, made)
 		}
-		return nil
+		return u.leftover(records, rec, row)
 	}
 	if first < 0 {
 		return stay()
@@ -51,6 +51,9 @@ func (u *undo) user(records []state.Record, rec *state.User, row *providers.User
 	if why == "" {
 		why = u.impossible(made)
 	}
+	if why == "" && u.seedKind == state.RunRollback && u.homeless(made, row) {
+		why = "its tenant or its role has changed since; once the wave goes on, the next plan moves it"
+	}
 	if why != "" {
 		u.lost++
 		if len(u.conflicts) < 1000 {
@@ -81,10 +84,17 @@ func sinceTakenBack(made []state.Record) []state.Record {
 
 // impossible says why a user cannot be moved again by undoing a rollback.
 func (u *undo) impossible(made []state.Record) string {
+	deleted := uuid.Nil
 	for _, r := range made {
-		if r.Effect.Act == state.PersonDelete && !u.recycled[r.Effect.Person] {
-			return "its person was deleted; once the wave goes on, the next plan makes a new one"
+		switch r.Effect.Act {
+		case state.PersonDelete:
+			deleted = r.Effect.Person
+		case state.PersonRevive, state.PersonCreate:
+			deleted = uuid.Nil
 		}
+	}
+	if deleted != uuid.Nil && !u.recycled[deleted] {
+		return "its person was deleted; once the wave goes on, the next plan makes a new one"
 	}
 	_, left := net(made)
 	for _, g := range u.remake(left) {
@@ -166,6 +176,21 @@ func expectedLink(r state.Record) uuid.UUID {
 	return uuid.Nil
 }
 
+// leftover adds the deletion of a person that we made for a user who is not moved: one whom an earlier rollback has only
+// expired, or whose row changed while it was being moved.
+func (u *undo) leftover(records []state.Record, rec *state.User, row *providers.User) error {
+	if !u.DeletePersons || rec == nil || !rec.Ours || rec.Standing != state.RolledBack && rec.Standing != state.Failed || rec.Person == uuid.Nil || row != nil && row.Link == rec.Person {
+		return nil
+	}
+	i := slices.IndexFunc(records, func(r state.Record) bool { return r.Effect.Person == rec.Person })
+	if i < 0 || len(u.Waves) > 0 && !slices.Contains(u.Waves, rec.Wave) || len(u.Tenants) > 0 && !slices.Contains(u.Tenants, rec.TenantNow) {
+		return nil
+	}
+	s := Shape{Tenant: rec.TenantNow, Relies: providers.ReliesLink, RowGone: row == nil, Wave: rec.Wave, Policy: rec.Policy, Act: state.PersonDelete,
+		Generation: rec.Generation, Ours: true, LinkOurs: rec.LinkOurs, Standing: state.RolledBack}
+	return u.add(s, UserChange{User: rec.User, Record: records[i].ID}, row)
+}
+
 // takeBack adds the change that undoes the records of a user.
 func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.User) error {
 	oldest := made[0]
@@ -181,25 +206,24 @@ func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.Us
 	}
 	if p := oldest.Prior; p != nil && p.Standing == state.Moved && row != nil {
 		s.Standing, s.Generation, s.Ours, s.LinkOurs, s.Policy = state.Moved, p.Generation, p.Ours, p.LinkOurs, p.Policy
-		s.Keep = slices.DeleteFunc(u.remake(p.Groups), func(g uuid.UUID) bool { return slices.Contains(s.Join, g) })
-		s.Away = p.Away || s.Act == state.PersonNone && asleep(made)
-		for _, g := range p.Groups {
+		s.Join, s.Leave, s.Keep = u.places(*p, joined, left, row)
+		s.Away = p.Away
+		sleeps := made[len(made)-1].After.Away
+		switch {
+		case s.Ours && s.Act == state.PersonNone:
+			s.Away = sleeps
+		case s.Ours && s.Act == state.PersonEnable:
+			s.Away = false
+		case !s.Ours && sleeps && (row.Deleted || row.Status != "active"):
+			s.Join, s.Away = nil, true
+		}
+		for _, g := range union(s.Keep, s.Join) {
 			u.needed[g]++
 		}
 	}
 	c := UserChange{User: oldest.User, Record: oldest.ID}
 	if m := slices.IndexFunc(made, func(r state.Record) bool { return r.Effect.Mail }); m >= 0 && s.Standing == state.Moved {
 		s.Mail, c.Record = true, made[m].ID // its journal record has the addresses that the person held
-	}
-	if row != nil {
-		c.Before = providers.DigestUser(*row, providers.ReliesLink)
-	}
-	u.figure(s, tenant, row)
-	n, ok := u.segments[s.Wave]
-	if !ok {
-		n = u.sink.Segment(SegmentRestore, s.Wave)
-		u.segments[s.Wave] = n
-		u.waveOrder = append(u.waveOrder, s.Wave)
 	}
 	if u.seedKind == state.RunApply {
 		if len(u.Tenants) > 0 {
@@ -208,7 +232,75 @@ func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.Us
 			u.paused[state.Pause{Wave: s.Wave}] = true
 		}
 	}
+	return u.add(s, c, row)
+}
+
+// add puts a user's change into the plan.
+func (u *undo) add(s Shape, c UserChange, row *providers.User) error {
+	if row != nil {
+		c.Before = providers.DigestUser(*row, providers.ReliesLink)
+	}
+	u.figure(s, row)
+	n, ok := u.segments[s.Wave]
+	if !ok {
+		n = u.sink.Segment(SegmentRestore, s.Wave)
+		u.segments[s.Wave] = n
+		u.waveOrder = append(u.waveOrder, s.Wave)
+	}
 	return u.sink.Add(n, s, c)
+}
+
+// places are the groups that a user who stays moved joins again, leaves and keeps. What it has left since is given back as
+// far as its row has a right to it: no group of another tenant (L40), and no admins' group to who is no admin any more. Who would
+// be left in no group of its tenant keeps those that it has, or the application would not know where it belongs.
+func (u *undo) places(before state.User, joined, left []uuid.UUID, row *providers.User) (join, leave, keep []uuid.UUID) {
+	join = slices.DeleteFunc(u.remake(left), func(g uuid.UUID) bool { return !u.suits(g, row) })
+	keep = u.remake(slices.DeleteFunc(slices.Clone(before.Groups), func(g uuid.UUID) bool { return slices.Contains(left, g) }))
+	home := func(g uuid.UUID) bool { _, mapped := u.roles[[2]uuid.UUID{row.Tenant, g}]; return mapped }
+	if !before.Away && slices.ContainsFunc(joined, home) && !slices.ContainsFunc(join, home) && !slices.ContainsFunc(keep, home) {
+		return join, nil, union(keep, joined)
+	}
+	return join, joined, slices.DeleteFunc(keep, func(g uuid.UUID) bool { return slices.Contains(join, g) })
+}
+
+// suits says whether a row has a right to be in a group, by what the group is mapped as.
+func (u *undo) suits(group uuid.UUID, row *providers.User) bool {
+	role, ours := u.roles[[2]uuid.UUID{row.Tenant, group}]
+	if ours {
+		return role != state.RoleAdmin || isAdmin(row.Role)
+	}
+	return !u.mappedAtAll[group]
+}
+
+// homeless says whether a user whom undoing a rollback would move again would come into no group of its tenant any more.
+func (u *undo) homeless(made []state.Record, row *providers.User) bool {
+	p := made[0].Prior
+	if p == nil || p.Standing != state.Moved || row == nil {
+		return false
+	}
+	joined, left := net(made)
+	join, _, keep := u.places(*p, joined, left, row)
+	return len(left) > 0 && len(join)+len(keep) == 0
+}
+
+// readRoles notes what each group is mapped as, those that are made again by what they were.
+func (u *undo) readRoles() {
+	u.roles, u.mappedAtAll = map[[2]uuid.UUID]state.Role{}, map[uuid.UUID]bool{}
+	note := func(tenant, group uuid.UUID, role state.Role) {
+		u.roles[[2]uuid.UUID{tenant, group}] = role
+		u.mappedAtAll[group] = true
+	}
+	for key, m := range u.rows {
+		note(key[0], key[1], m.Role)
+	}
+	for _, c := range u.chains {
+		if c.records[0].Kind() != state.KindGroup || !c.returns() {
+			continue
+		}
+		was := *c.records[0].Before
+		was.Attributes = c.before()
+		note(was.Tenant, u.remade[was.ID], was.Role())
+	}
 }
 
 // recovered says whether a record only wrote down what a lost state had done: the person and the link are ours.
@@ -291,6 +383,9 @@ func (u *undo) act(made []state.Record, row *providers.User) state.PersonAct {
 		case state.PersonExpire:
 			// Undoing gives no access to whom the application gives none.
 			if row == nil || row.Deleted || row.Status != "active" && r.After.Away {
+				if !r.Settled && row != nil {
+					return state.PersonExpire // it may not have come to that
+				}
 				return state.PersonNone
 			}
 			return state.PersonEnable
@@ -306,21 +401,23 @@ func (u *undo) act(made []state.Record, row *providers.User) state.PersonAct {
 	return state.PersonNone
 }
 
-// asleep says whether the records put the person to sleep with its row (L27).
-func asleep(made []state.Record) bool {
-	return made[0].Effect.Act == state.PersonExpire && made[0].After.Away
-}
-
-func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
+func (u *undo) figure(s Shape, row *providers.User) {
 	e := u.figures[s.Wave]
 	if e == nil {
 		e = effects{}
 		u.figures[s.Wave] = e
 	}
-	f := e.of(u.world, u.tenantIndex(tenant))
+	f := e.of(u.world, u.tenantIndex(s.Tenant))
 	f.Users++
 	f.Join += int64(len(s.Join))
 	f.Leave += int64(len(s.Leave))
+	admin := func(g uuid.UUID) bool { return u.roles[[2]uuid.UUID{s.Tenant, g}] == state.RoleAdmin }
+	if slices.ContainsFunc(s.Join, admin) {
+		f.GainAdmin++
+	}
+	if slices.ContainsFunc(s.Leave, admin) {
+		f.LoseAdmin++
+	}
 	switch s.Act {
 	case state.PersonExpire:
 		f.Expire++
@@ -334,8 +431,10 @@ func (u *undo) figure(s Shape, tenant uuid.UUID, row *providers.User) {
 	if s.Mail {
 		f.Mail++
 	}
-	if row != nil {
+	if s.Restore {
 		f.Restore++
+	}
+	if row != nil {
 		if isAdmin(row.Role) {
 			f.Admins++
 		}

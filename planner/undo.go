@@ -53,14 +53,19 @@ func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics,
 	if err := u.readRecycled(ctx); err != nil {
 		return nil, nil, err
 	}
+	u.readRoles()
 	if err := u.users(ctx); err != nil {
 		return nil, nil, err
 	}
 	if u.whole() {
 		u.objects(p)
+		if u.stays && u.laterStands() {
+			p.Undo.Whole = nil
+			p.Analysis.Notes = append(p.Analysis.Notes, "what users of later runs need stays: when those runs are taken back, this one can be taken back again")
+		}
 	}
 	u.finish(p)
-	if len(u.segments) == 0 && len(p.Objects) == 0 && (!u.whole() || !u.changed()) {
+	if len(u.segments) == 0 && len(p.Objects) == 0 && (!u.whole() || u.retry || !u.changed()) {
 		p.Undo.Runs, p.Undo.Whole, p.Undo.Lift, p.Undo.Again = nil, nil, nil, nil // nothing is left to undo
 	}
 	return p, diags, nil
@@ -82,13 +87,18 @@ type undo struct {
 	paused    map[state.Pause]bool
 	conflicts []ConflictView
 	lost      int64 // conflicts in all
-	live      int64
-	chains    []objectChain
-	remade    map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
-	ctx       context.Context         // of this planning
-	enrolled  []uuid.UUID             // persons with a credential, sorted; nil: not asked yet
-	raised    objectPlan              // hazards of objects
-	recycled  map[uuid.UUID]bool      // deleted entries that can be brought back
+	retry     bool  // the run was undone already
+	stays     bool  // an object that the runs made is needed still
+
+	roles       map[[2]uuid.UUID]state.Role // tenant and group -> what it is mapped as
+	mappedAtAll map[uuid.UUID]bool          // groups, to whichever tenant
+	live        int64
+	chains      []objectChain
+	remade      map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
+	ctx         context.Context         // of this planning
+	enrolled    []uuid.UUID             // persons with a credential, sorted; nil: not asked yet
+	raised      objectPlan              // hazards of objects
+	recycled    map[uuid.UUID]bool      // deleted entries that can be brought back
 }
 
 // needSince notes the groups of a user who stays moved and was not before the runs that are undone: what those made, it needs.
@@ -106,6 +116,13 @@ func (u *undo) changed() bool {
 	return slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool { return u.seeds[r.ID] && (r.Changed || r.Open) })
 }
 
+// laterStands says whether an apply after the runs to be undone stands.
+func (u *undo) laterStands() bool {
+	return slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool {
+		return slices.Contains(u.from, r.ID) && !u.seeds[r.ID] && r.Kind == state.RunApply && r.Changed && !r.Undone
+	})
+}
+
 func (u *undo) whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
 
 // chooseRuns finds the runs to undo and the later ones whose records must be folded with them.
@@ -118,9 +135,10 @@ func (u *undo) chooseRuns(un *Undoing) hcl.Diagnostics {
 		if i < 0 {
 			return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such run", Detail: fmt.Sprintf("There is no run %q. The runs are listed by:\n\n    anthill status", u.Run)}}
 		}
-		if runs[i].Undone && u.whole() {
+		if runs[i].Undone && runs[i].Kind == state.RunRollback && u.whole() {
 			return nil
 		}
+		u.retry = runs[i].Undone // what could not be taken back then
 		u.seeds[u.Run] = true
 	case !u.whole():
 		for _, r := range runs {
@@ -290,7 +308,7 @@ func (u *undo) finish(p *Plan) {
 	a := &p.Analysis
 	in := u.Input
 	a.Version, a.AsOf, a.PostgresServer, a.SelfAuthServer = in.Version, in.AsOf.UTC(), in.Inspection.Version, in.SelfAuthServer
-	a.Live, a.Conflicts, a.LastRun = u.live, u.conflicts, lastRun(in.State)
+	a.Live, a.Conflicts, a.LastRun = u.live, u.conflicts, LastRun(in.State)
 	a.Texts = map[state.Address][]string{}
 	for _, o := range p.Objects {
 		a.Texts[o.Address] = o.Text

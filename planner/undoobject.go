@@ -224,11 +224,14 @@ func (u *undo) objectGoes(p *Plan, c objectChain) *ObjectChange {
 	}
 	switch t := u.tenantOf(o.ID); {
 	case o.Kind == state.KindGroup && u.needed[o.ID] > 0:
+		u.stays = true
 		return nil
 	case o.Kind == state.KindClient && u.loginsOf(live, nil) > 0:
+		u.stays = true
 		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("client %s stays: %d users who stay moved log in through it", o.Attributes["name"], u.loginsOf(live, nil)))
 		return nil
 	case o.Kind == state.KindTenant && t != nil && t.refers > 0:
+		u.stays = true
 		p.Analysis.Notes = append(p.Analysis.Notes, fmt.Sprintf("tenant %s has %d users by now: its row stays", t.Slug, t.refers))
 		return nil
 	}

@@ -114,7 +114,7 @@ func TestDrift(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := w.run(exitDone, "plan", "-detailed-exitcode")
-	wants(t, out, "group tenant_acme_admins has 1 members who are no moved users", "1 moved users' persons were expired in Self-auth")
+	wants(t, out, "group tenant_acme_admins has 1 members who do not belong in it", "1 moved users' persons were expired in Self-auth")
 
 	// A group of ours is deleted: it is made anew, and that settles it.
 	if err := w.api.Accounts().DeleteObject(t.Context(), state.KindGroup, d.groups["tenant_acme_users"].ID, nil); err != nil {

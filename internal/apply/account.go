@@ -190,7 +190,13 @@ func (x *executor) enable(items []*item) error {
 }
 
 func (x *executor) revive(items []*item) error {
-	return x.Accounts.Revive(x.work, personIDs(items))
+	if err := x.Accounts.Revive(x.work, personIDs(items)); err != nil {
+		return err
+	}
+	for _, it := range items {
+		it.begun = true
+	}
+	return nil
 }
 
 // adopt makes sure that the persons to be taken over are still those that the plan found: there, not expired, and with
@@ -295,10 +301,14 @@ func (x *executor) leave(group uuid.UUID, items []*item) error {
 	if providers.KindOf(err) == providers.NotFound {
 		return nil
 	}
+	for _, it := range items {
+		it.begun = it.begun || err == nil
+	}
 	return err
 }
 
-// takeBack undoes in Self-auth what was done for users whose rows could not be written.
+// takeBack undoes in Self-auth what was done, or begun, for users whose rows could not be written: each comes to where it was
+// before. What is refused by now (a group or a person is gone) is let be.
 func (x *executor) takeBack(items []*item) error {
 	if len(items) == 0 {
 		return nil
@@ -307,7 +317,13 @@ func (x *executor) takeBack(items []*item) error {
 	for i, it := range items {
 		lost[i] = &item{intent: it.intent}
 	}
+	if err := x.persons(lost, state.PersonDelete, x.revive); err != nil {
+		return err
+	}
 	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
+		return err
+	}
+	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.join); err != nil {
 		return err
 	}
 	for _, it := range lost {
@@ -317,8 +333,19 @@ func (x *executor) takeBack(items []*item) error {
 			}
 		}
 	}
-	if made := append(acting(lost, state.PersonCreate), acting(lost, state.PersonEnable)...); len(made) > 0 {
-		return x.Accounts.Expire(x.work, personIDs(made))
+	for _, it := range lost {
+		it.failed = nil // a group that is gone does not keep the person as it is
 	}
-	return nil
+	// Whose person slept already, by our record, sleeps on.
+	woken := slices.DeleteFunc(acting(lost, state.PersonExpire), func(it *item) bool {
+		p := it.intent.Prior
+		return p == nil || p.Standing != state.Moved || p.Away
+	})
+	if err := bisect(woken, x.enable); err != nil {
+		return err
+	}
+	if err := bisect(acting(lost, state.PersonRevive), x.delete); err != nil {
+		return err
+	}
+	return bisect(append(acting(lost, state.PersonCreate), acting(lost, state.PersonEnable)...), x.expire)
 }

@@ -126,6 +126,9 @@ func Run(ctx context.Context, plan *planfile.Reader, d Deps, events func(Event))
 			}
 		}
 	}
+	if last := planner.LastRun(st); p.Kind == state.RunRollback && last != p.Analysis.LastRun && (open == nil || open.Plan != plan.ID()) {
+		return Result{}, &StaleError{Reason: "run " + last + " came after this rollback was planned, and it does not know what that did: plan it again"}
+	}
 	if err := x.begin(ctx, open); err != nil {
 		return Result{}, err
 	}
@@ -177,6 +180,7 @@ type executor struct {
 	namer  planner.Namer
 	held   []string
 	failed []string              // objects
+	missed int64                 // users who are not at their after-state
 	half   bool                  // one of them was refused in part, and what was done of it stands
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
@@ -269,6 +273,9 @@ func (x *executor) takeOpen() error {
 }
 
 func (x *executor) count(wave string, v state.Verdict) {
+	if v == state.Refused || v == state.Changed {
+		x.missed++
+	}
 	f := x.figure[wave]
 	if f == nil {
 		return

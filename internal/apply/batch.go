@@ -288,7 +288,7 @@ func (x *executor) intend(segment int, pos state.Position, items []*item) error 
 		return err
 	}
 	for i, it := range fresh {
-		it.intent.ID = intents[i].ID
+		it.intent.ID, it.intent.Prior = intents[i].ID, intents[i].Prior
 	}
 	return nil
 }

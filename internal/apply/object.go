@@ -74,6 +74,9 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 		x.miss(c, why)
 		return x.record.SettleObject(x.work, c.Address, "", keep(at, kept), v, why)
 	}
+	if c.Last && x.p.Undo != nil && x.missed > 0 {
+		return leave(state.Changed, fmt.Sprintf("it stays for %d users who could not be taken back, and goes with them when that is tried again", x.missed))
+	}
 	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {
 		return leave(state.Changed, "what is recorded of it changed after the plan")
 	}

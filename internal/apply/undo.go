@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"anthill/state"
 )
 
@@ -32,7 +34,8 @@ func (x *executor) aftermath(context.Context) error {
 			return err
 		}
 	}
-	if len(u.Whole) > 0 {
+	// What could not be taken back is tried again by the next rollback of the same run.
+	if c := x.record.Counts(); len(u.Whole) > 0 && c.Failed+c.Changed == 0 {
 		if err := x.record.Undone(x.work, u.Whole, true); err != nil {
 			return err
 		}
@@ -61,7 +64,8 @@ func (x *executor) unlatch(pauses []state.Pause) error {
 	return x.record.Waves(x.work, waves)
 }
 
-// closeOpen ends an open run before it is rolled back: what is in flight is settled as made, nothing new is tried.
+// closeOpen ends an open run before it is rolled back, or users of other tenants and waves are: nothing new is tried. Who is in
+// flight and is taken back by the plan is left to it; for others what was begun is undone.
 func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 	run, err := x.Store.Resume(ctx, open.ID)
 	if err != nil {
@@ -72,12 +76,22 @@ func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 		return err
 	}
 	if len(intents) > 0 {
+		others, err := x.notPlanned(intents)
+		if err != nil {
+			return err
+		}
+		if err := x.takeBack(others); err != nil {
+			return err
+		}
 		outcomes := make([]state.Outcome, len(intents))
 		for i, in := range intents {
-			after := in.After
-			after.Standing, after.Groups = state.Failed, nil
 			outcomes[i] = state.Outcome{Intent: in.ID, User: in.User, Tenant: in.Tenant, Wave: in.Wave, Verdict: state.Refused,
-				Reason: "the run was rolled back while this user was in flight", Recorded: &after}
+				Reason: "the run was rolled back while this user was in flight"}
+			if in.Effect.Act == state.PersonCreate || in.Prior == nil {
+				after := in.After
+				after.Standing, after.Groups = state.Failed, nil
+				outcomes[i].Recorded = &after
+			}
 		}
 		if err := run.Settle(x.work, nil, outcomes, run.Position()); err != nil {
 			return err
@@ -85,4 +99,28 @@ func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 	}
 	_, err = run.Close(x.work, "remainder", 0)
 	return err
+}
+
+// notPlanned are the users in flight that the plan does not take back.
+func (x *executor) notPlanned(intents []state.Intent) (others []*item, err error) {
+	planned := map[uuid.UUID]bool{}
+	for _, in := range intents {
+		planned[in.User] = false
+	}
+	for n := range x.p.Segments {
+		for c, err := range x.plan.Users(n, 0) {
+			if err != nil {
+				return nil, err
+			}
+			if _, inFlight := planned[c.User]; inFlight {
+				planned[c.User] = true
+			}
+		}
+	}
+	for _, in := range intents {
+		if !planned[in.User] {
+			others = append(others, &item{intent: in})
+		}
+	}
+	return others, nil
 }

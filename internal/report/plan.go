@@ -74,9 +74,13 @@ func (p *planPage) summary() {
 		p.objectCounts()
 	}
 	p.gap()
-	if p.a.Lose == 0 {
+	locked := slices.ContainsFunc(p.plan.Hazards, func(h planner.Hazard) bool { return h.Code == planner.LocksOut })
+	switch {
+	case p.a.Lose == 0 && locked:
+		p.line("  %s", p.bold("Users lose a way to log in: see "+string(planner.LocksOut)+"."))
+	case p.a.Lose == 0:
 		p.line("  Nobody loses a way to log in.")
-	} else {
+	default:
 		p.line("  %s", p.bold(users(p.a.Lose)+" whose row is gone, or no longer active, lose their Self-auth login; their persons expire."))
 	}
 	p.isolation()

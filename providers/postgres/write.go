@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -125,7 +126,7 @@ func ruleOf(pg *pgconn.PgError) string {
 	case "P0001":
 		return "a trigger of the application refuses the row"
 	}
-	return "the database refuses the row (" + pg.ConstraintName + ")"
+	return "the database refuses the row (" + cmp.Or(pg.ConstraintName, "SQLSTATE "+pg.Code) + ")"
 }
 
 func (p *Provider) updateRows(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) error {

@@ -155,8 +155,19 @@ func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.
 			return err
 		}
 	}
-	if back := minus(will, was); len(back) > 0 {
-		return a.AddMembers(ctx, id, back)
+	back := minus(will, was)
+	if len(back) == 0 {
+		return nil
+	}
+	err := a.AddMembers(ctx, id, back)
+	if providers.KindOf(err) != providers.NotFound {
+		return err
+	}
+	// One of them is gone by now: the others come back.
+	for _, one := range back {
+		if err := a.AddMembers(ctx, id, []uuid.UUID{one}); err != nil && providers.KindOf(err) != providers.NotFound {
+			return err
+		}
 	}
 	return nil
 }
