@@ -113,13 +113,13 @@ func (d *decision) tallyMoved(e *entry) {
 }
 
 func (d *decision) candidate(e *entry) error {
+	d.belongs(e.Link, e)
 	waves := d.matching(e)
 	if len(waves) == 0 {
 		d.counts.nowhere++
 		return nil
 	}
 	own := waves[0]
-	d.belongs(e.Link, e)
 	reason := d.skipReason(e)
 	for _, i := range waves {
 		d.tallies[i].Match++

@@ -64,7 +64,7 @@ func compareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 // hash is of names and addresses, lower-cased. The seed is random: nobody can choose an address that collides.
 func (d *directory) hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
-func readDirectory(ctx context.Context, src providers.Directory, persons bool) (*directory, []uuid.UUID, error) {
+func readDirectory(ctx context.Context, src providers.Directory) (*directory, []uuid.UUID, error) {
 	d := &directory{seed: maphash.MakeSeed(), groups: map[uuid.UUID]dirGroup{}, byName: map[string]uuid.UUID{}, direct: map[uuid.UUID][]uuid.UUID{}, inside: map[uuid.UUID]string{}, holds: map[uuid.UUID]string{}}
 	groups, err := src.Groups(ctx)
 	if err != nil {
@@ -92,9 +92,6 @@ func readDirectory(ctx context.Context, src providers.Directory, persons bool) (
 	}
 	for _, n := range others {
 		d.names = append(d.names, d.hash(n))
-	}
-	if !persons {
-		return d, ids, nil
 	}
 	for p, err := range src.Persons(ctx) {
 		if err != nil {

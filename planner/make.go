@@ -107,7 +107,7 @@ func newWorld(ctx context.Context, in Input) (*world, []providers.Mapping, error
 	w := &world{in: in, lineage: Lineage(in.State, in.Target), foreign: map[[2]int]int64{},
 		excludeMail: map[string]bool{}, excludeID: map[uuid.UUID]bool{}}
 	var err error
-	if w.dir, w.groupIDs, err = readDirectory(ctx, in.Directory, in.Config != nil); err != nil {
+	if w.dir, w.groupIDs, err = readDirectory(ctx, in.Directory); err != nil {
 		return nil, nil, err
 	}
 	rows, err := in.Database.Tenants(ctx)
@@ -264,7 +264,7 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	if r := in.State.OpenRun(); r != nil {
 		a.OpenRun = r.ID
 	}
-	a.LastRun = LastRun(in.State)
+	a.LastRun, a.LastCounts = LastRun(in.State)
 	a.Live, a.AlreadyMoved, a.Unchanged = d.live, d.counts.moved, objects.unchanged
 	a.Groups, a.Memberships, a.Violations = len(d.dir.groups), d.dir.links, violations
 	a.Dormant, a.Outside, a.Where = objects.dormant, append(objects.outside, d.outsideNotes()...), objects.where
@@ -289,12 +289,16 @@ func (d *decision) plan(steps []providers.SchemaStep, objects *objectPlan, viola
 	return p, nil
 }
 
-// LastRun is the latest run that is recorded; "" where there is none.
-func LastRun(st *state.State) string {
+// LastRun is the latest run that is recorded, and how far it has come if it is open; "" where there is none.
+func LastRun(st *state.State) (string, *state.Counts) {
 	if len(st.Runs) == 0 {
-		return ""
+		return "", nil
 	}
-	return st.Runs[len(st.Runs)-1].ID
+	last := st.Runs[len(st.Runs)-1]
+	if last.Open {
+		return last.ID, &last.Counts
+	}
+	return last.ID, nil
 }
 
 func (d *decision) judge() []rollout.Verdict {

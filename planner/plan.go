@@ -210,11 +210,12 @@ type Analysis struct {
 	PostgresServer string                     `json:"postgres_server"`  // version
 	SelfAuthServer string                     `json:"selfauth_server"`  // version
 	OpenRun        string                     `json:"open_run,omitempty"`
-	LastRun        string                     `json:"last_run,omitempty"` // the latest one when the plan was made
-	Live           int64                      `json:"live"`               // live users: row and tenant not deleted
-	Changed        int64                      `json:"changed"`            // users in this plan
-	Gain           int64                      `json:"gain"`               // of them, gain a Self-auth login
-	Lose           int64                      `json:"lose"`               // of them, lose one
+	LastRun        string                     `json:"last_run,omitempty"`    // the latest one when the plan was made
+	LastCounts     *state.Counts              `json:"last_counts,omitempty"` // how far it had come, where it was open
+	Live           int64                      `json:"live"`                  // live users: row and tenant not deleted
+	Changed        int64                      `json:"changed"`               // users in this plan
+	Gain           int64                      `json:"gain"`                  // of them, gain a Self-auth login
+	Lose           int64                      `json:"lose"`                  // of them, lose one
 	AlreadyMoved   int64                      `json:"already_moved"`
 	Unchanged      int                        `json:"unchanged"` // objects
 	Groups         int                        `json:"groups"`    // looked at for isolation

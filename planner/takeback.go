@@ -13,6 +13,13 @@ import (
 func (u *undo) user(records []state.Record, rec *state.User, row *providers.User) error {
 	made := slices.DeleteFunc(slices.Clone(records), func(r state.Record) bool { return r.Settled && r.Verdict != state.Done })
 	first := slices.IndexFunc(made, func(r state.Record) bool { return u.seeds[r.Run] })
+	if u.whole() && !u.retry && u.seedKind == state.RunApply {
+		for _, r := range records { // of the run that is taken back, nobody is to go on with
+			if u.seeds[r.Run] && r.Settled && r.Verdict == state.Refused && r.Effect.Link {
+				u.paused[state.Pause{Wave: r.Wave}] = true
+			}
+		}
+	}
 	stay := func() error {
 		if rec != nil {
 			u.need(*rec)
@@ -182,6 +189,9 @@ func (u *undo) leftover(records []state.Record, rec *state.User, row *providers.
 	if !u.DeletePersons || rec == nil || !rec.Ours || rec.Standing != state.RolledBack && rec.Standing != state.Failed || rec.Person == uuid.Nil || row != nil && row.Link == rec.Person {
 		return nil
 	}
+	if _, used := slices.BinarySearchFunc(u.linked, rec.Person, compareID); used {
+		return nil // another row is linked to it
+	}
 	i := slices.IndexFunc(records, func(r state.Record) bool { return r.Effect.Person == rec.Person })
 	if i < 0 || len(u.Waves) > 0 && !slices.Contains(u.Waves, rec.Wave) || len(u.Tenants) > 0 && !slices.Contains(u.Tenants, rec.TenantNow) {
 		return nil
@@ -198,6 +208,8 @@ func (u *undo) takeBack(made []state.Record, tenant uuid.UUID, row *providers.Us
 	if recovered(oldest) {
 		joined = union(joined, oldest.After.Groups)
 	}
+	// Who was taken out by somebody else does not leave by us: undoing this would let it in again.
+	joined = slices.DeleteFunc(joined, func(g uuid.UUID) bool { return settled(made) && !u.dir.isMember(person(made), g) })
 	s := Shape{Tenant: tenant, Relies: providers.ReliesLink, RowGone: row == nil, Wave: oldest.Wave, Policy: oldest.After.Policy,
 		Join: u.remake(left), Leave: joined, Generation: oldest.After.Generation, Ours: oldest.After.Ours, LinkOurs: oldest.After.LinkOurs,
 		Act: u.act(made, row), Restore: row != nil && writesRow(made), Standing: state.RolledBack}
@@ -256,18 +268,17 @@ func (u *undo) add(s Shape, c UserChange, row *providers.User) error {
 func (u *undo) places(before state.User, joined, left []uuid.UUID, row *providers.User) (join, leave, keep []uuid.UUID) {
 	join = slices.DeleteFunc(u.remake(left), func(g uuid.UUID) bool { return !u.suits(g, row) })
 	keep = u.remake(slices.DeleteFunc(slices.Clone(before.Groups), func(g uuid.UUID) bool { return slices.Contains(left, g) }))
-	home := func(g uuid.UUID) bool { _, mapped := u.roles[[2]uuid.UUID{row.Tenant, g}]; return mapped }
+	home := func(g uuid.UUID) bool { _, mapped := u.admins[[2]uuid.UUID{row.Tenant, g}]; return mapped }
 	if !before.Away && slices.ContainsFunc(joined, home) && !slices.ContainsFunc(join, home) && !slices.ContainsFunc(keep, home) {
 		return join, nil, union(keep, joined)
 	}
 	return join, joined, slices.DeleteFunc(keep, func(g uuid.UUID) bool { return slices.Contains(join, g) })
 }
 
-// suits says whether a row has a right to be in a group, by what the group is mapped as.
+// suits says whether a row has a right to be in a group, by what the group is, was or will be mapped as.
 func (u *undo) suits(group uuid.UUID, row *providers.User) bool {
-	role, ours := u.roles[[2]uuid.UUID{row.Tenant, group}]
-	if ours {
-		return role != state.RoleAdmin || isAdmin(row.Role)
+	if admins, ours := u.admins[[2]uuid.UUID{row.Tenant, group}]; ours {
+		return !admins || isAdmin(row.Role)
 	}
 	return !u.mappedAtAll[group]
 }
@@ -283,29 +294,59 @@ func (u *undo) homeless(made []state.Record, row *providers.User) bool {
 	return len(left) > 0 && len(join)+len(keep) == 0
 }
 
-// readRoles notes what each group is mapped as, those that are made again by what they were.
-func (u *undo) readRoles() {
-	u.roles, u.mappedAtAll = map[[2]uuid.UUID]state.Role{}, map[uuid.UUID]bool{}
+// readAdmins notes whose each group is, and whether it is one of admins: by the mapping table, by what is recorded where somebody has
+// deleted a row of that, and by what this rollback restores.
+func (u *undo) readAdmins() {
+	u.admins, u.mappedAtAll = map[[2]uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	note := func(tenant, group uuid.UUID, role state.Role) {
-		u.roles[[2]uuid.UUID{tenant, group}] = role
+		u.admins[[2]uuid.UUID{tenant, group}] = u.admins[[2]uuid.UUID{tenant, group}] || role == state.RoleAdmin
 		u.mappedAtAll[group] = true
 	}
 	for key, m := range u.rows {
 		note(key[0], key[1], m.Role)
 	}
+	for _, o := range u.State.Objects {
+		if o.Kind == state.KindGroup && o.Role() != state.RoleInvalid {
+			note(o.Tenant, o.ID, o.Role())
+		}
+	}
 	for _, c := range u.chains {
-		if c.records[0].Kind() != state.KindGroup || !c.returns() {
+		was := c.records[0].Before
+		if was == nil || was.Kind != state.KindGroup {
 			continue
 		}
-		was := *c.records[0].Before
-		was.Attributes = c.before()
-		note(was.Tenant, u.remade[was.ID], was.Role())
+		restored := *was
+		restored.Attributes = c.before()
+		for _, id := range []uuid.UUID{was.ID, u.remade[was.ID], c.cur.ID} {
+			if id != uuid.Nil && restored.Role() != state.RoleInvalid {
+				note(was.Tenant, id, restored.Role())
+			}
+		}
 	}
 }
 
 // recovered says whether a record only wrote down what a lost state had done: the person and the link are ours.
 func recovered(r state.Record) bool {
 	return r.Prior == nil && r.After.Ours && r.After.LinkOurs && !r.Effect.Link && r.Effect.Act != state.PersonCreate
+}
+
+// settled says whether it is known what the records have come to.
+func settled(made []state.Record) bool {
+	return !slices.ContainsFunc(made, func(r state.Record) bool { return !r.Settled })
+}
+
+func person(made []state.Record) uuid.UUID { return made[len(made)-1].Effect.Person }
+
+// expiredByOthers says whether somebody else has expired a person that is awake by our record.
+func (u *undo) expiredByOthers(made []state.Record) bool {
+	last := state.PersonNone
+	for _, r := range made {
+		if r.Effect.Act != state.PersonNone {
+			last = r.Effect.Act
+		}
+	}
+	p, there := u.dir.person(person(made))
+	return settled(made) && there && p.expired && last != state.PersonExpire
 }
 
 // writesRow says whether any of the records wrote the row; memberships alone do not.
@@ -362,6 +403,14 @@ func (u *undo) remake(groups []uuid.UUID) []uuid.UUID {
 
 // act is what undoing does to the person.
 func (u *undo) act(made []state.Record, row *providers.User) state.PersonAct {
+	act := u.inverse(made, row)
+	if act == state.PersonExpire && u.expiredByOthers(made) {
+		return state.PersonNone // or undoing this would wake it
+	}
+	return act
+}
+
+func (u *undo) inverse(made []state.Record, row *providers.User) state.PersonAct {
 	if recovered(made[0]) {
 		if u.DeletePersons {
 			return state.PersonDelete
@@ -411,7 +460,7 @@ func (u *undo) figure(s Shape, row *providers.User) {
 	f.Users++
 	f.Join += int64(len(s.Join))
 	f.Leave += int64(len(s.Leave))
-	admin := func(g uuid.UUID) bool { return u.roles[[2]uuid.UUID{s.Tenant, g}] == state.RoleAdmin }
+	admin := func(g uuid.UUID) bool { return u.admins[[2]uuid.UUID{s.Tenant, g}] }
 	if slices.ContainsFunc(s.Join, admin) {
 		f.GainAdmin++
 	}

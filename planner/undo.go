@@ -53,15 +53,18 @@ func Undo(ctx context.Context, in UndoInput, sink Sink) (*Plan, hcl.Diagnostics,
 	if err := u.readRecycled(ctx); err != nil {
 		return nil, nil, err
 	}
-	u.readRoles()
+	u.readAdmins()
+	u.pauseAgain()
+	if err := u.readLinked(ctx); err != nil {
+		return nil, nil, err
+	}
 	if err := u.users(ctx); err != nil {
 		return nil, nil, err
 	}
 	if u.whole() {
 		u.objects(p)
-		if u.stays && u.laterStands() {
-			p.Undo.Whole = nil
-			p.Analysis.Notes = append(p.Analysis.Notes, "what users of later runs need stays: when those runs are taken back, this one can be taken back again")
+		if u.stays || u.lost > 0 {
+			p.Undo.Whole = nil // what stands is tried again
 		}
 	}
 	u.finish(p)
@@ -87,11 +90,12 @@ type undo struct {
 	paused    map[state.Pause]bool
 	conflicts []ConflictView
 	lost      int64 // conflicts in all
-	retry     bool  // the run was undone already
+	retry     bool  // the runs were undone already, but for what was left then
 	stays     bool  // an object that the runs made is needed still
 
-	roles       map[[2]uuid.UUID]state.Role // tenant and group -> what it is mapped as
-	mappedAtAll map[uuid.UUID]bool          // groups, to whichever tenant
+	admins      map[[2]uuid.UUID]bool // tenant and group of it -> whether it is one of admins
+	mappedAtAll map[uuid.UUID]bool    // groups, to whichever tenant
+	linked      []uuid.UUID           // persons that rows are linked to, sorted; kept where persons are deleted
 	live        int64
 	chains      []objectChain
 	remade      map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
@@ -116,11 +120,34 @@ func (u *undo) changed() bool {
 	return slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool { return u.seeds[r.ID] && (r.Changed || r.Open) })
 }
 
-// laterStands says whether an apply after the runs to be undone stands.
-func (u *undo) laterStands() bool {
-	return slices.ContainsFunc(u.State.Runs, func(r state.RunInfo) bool {
-		return slices.Contains(u.from, r.ID) && !u.seeds[r.ID] && r.Kind == state.RunApply && r.Changed && !r.Undone
-	})
+// pauseAgain takes over the pauses of a rollback that is tried again: what goes now waits for the same waves.
+func (u *undo) pauseAgain() {
+	if !u.retry || !u.whole() {
+		return
+	}
+	for _, p := range u.State.Pauses {
+		i := slices.IndexFunc(u.State.Runs, func(r state.RunInfo) bool { return r.ID == p.Run })
+		if i >= 0 && slices.ContainsFunc(u.State.Runs[i].Undoes, func(id string) bool { return u.seeds[id] }) {
+			u.paused[state.Pause{Wave: p.Wave, Tenant: p.Tenant}] = true
+		}
+	}
+}
+
+// readLinked notes the persons that rows are linked to: none of them is deleted but by way of its own row.
+func (u *undo) readLinked(ctx context.Context) error {
+	if !u.DeletePersons {
+		return nil
+	}
+	for row, err := range u.Database.Users(ctx) {
+		if err != nil {
+			return err
+		}
+		if row.Link != uuid.Nil {
+			u.linked = append(u.linked, row.Link)
+		}
+	}
+	slices.SortFunc(u.linked, compareID)
+	return nil
 }
 
 func (u *undo) whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
@@ -147,10 +174,14 @@ func (u *undo) chooseRuns(un *Undoing) hcl.Diagnostics {
 			}
 		}
 	default:
-		for i := len(runs) - 1; i >= 0; i-- {
+		// The latest that stands, and with it the later ones of which a rollback has left something.
+		u.retry = true
+		for i := len(runs) - 1; i >= 0 && u.retry; i-- {
 			if r := runs[i]; r.Kind == state.RunApply && (r.Changed || r.Open) && !r.Undone {
 				u.seeds[r.ID] = true
-				break
+				u.retry = slices.ContainsFunc(runs[i:], func(back state.RunInfo) bool {
+					return back.Kind == state.RunRollback && !back.Undone && slices.Contains(back.Undoes, r.ID)
+				})
 			}
 		}
 	}
@@ -165,11 +196,13 @@ func (u *undo) chooseRuns(un *Undoing) hcl.Diagnostics {
 		if len(un.Runs) > 0 {
 			u.from = append(u.from, r.ID)
 		}
+		if u.seeds[r.ID] && r.Kind == state.RunRollback {
+			un.Again = append(un.Again, u.standAgain(r)...)
+		}
 		if u.seeds[r.ID] && u.whole() {
 			un.Whole = append(un.Whole, r.ID)
 			if r.Kind == state.RunRollback {
 				un.Lift = append(un.Lift, r.ID)
-				un.Again = append(un.Again, u.standAgain(r)...)
 			}
 		}
 	}
@@ -308,7 +341,8 @@ func (u *undo) finish(p *Plan) {
 	a := &p.Analysis
 	in := u.Input
 	a.Version, a.AsOf, a.PostgresServer, a.SelfAuthServer = in.Version, in.AsOf.UTC(), in.Inspection.Version, in.SelfAuthServer
-	a.Live, a.Conflicts, a.LastRun = u.live, u.conflicts, LastRun(in.State)
+	a.Live, a.Conflicts = u.live, u.conflicts
+	a.LastRun, a.LastCounts = LastRun(in.State)
 	a.Texts = map[state.Address][]string{}
 	for _, o := range p.Objects {
 		a.Texts[o.Address] = o.Text

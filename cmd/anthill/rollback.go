@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/apply"
+	"anthill/internal/report"
 	"anthill/planner"
 	"anthill/planner/planfile"
 	"anthill/providers"
@@ -64,8 +65,7 @@ func (p *program) rollback(c *cli.Context) error {
 	}
 	defer plan.Close()
 	if len(plan.Plan().Undo.Runs) == 0 {
-		fmt.Fprintln(p.stdout, "Nothing to take back: no run that changed anything is left.")
-		return nil
+		return report.NothingToUndo(p.stdout, plan.Plan(), p.options(c))
 	}
 	if out == "" {
 		return p.approveAndRun(c, s, plan.Reader, "Carry out this rollback?")

@@ -308,7 +308,7 @@ func TestStaleRollback(t *testing.T) {
 	s.set("role", "admin")
 	w.run(exitDone, "apply", "-auto-approve")
 	_, errs := w.run(exitStale, "apply", "back")
-	wants(t, errs, "came after this rollback was planned", "plan it again")
+	wants(t, errs, "after this rollback was planned", "plan it again")
 	s.is("refused", "enabled", "tenant_acme_users", "tenant_acme_admins")
 
 	// Somebody else makes a user of the tenant an administrator of it.

@@ -313,17 +313,33 @@ func (x *executor) takeBack(items []*item) error {
 	if len(items) == 0 {
 		return nil
 	}
+	ids := make([]uuid.UUID, len(items))
+	for i, it := range items {
+		ids[i] = it.intent.User
+	}
+	rows, err := x.Rows.Fetch(x.work, ids)
+	if err != nil {
+		return err
+	}
+	live := map[uuid.UUID]bool{}
+	for _, r := range rows {
+		live[r.ID] = !r.Deleted
+	}
 	lost := make([]*item, len(items))
+	var there []*item // whose rows are there: nobody else is given access
 	for i, it := range items {
 		lost[i] = &item{intent: it.intent}
+		if live[it.intent.User] {
+			there = append(there, lost[i])
+		}
 	}
-	if err := x.persons(lost, state.PersonDelete, x.revive); err != nil {
+	if err := x.persons(there, state.PersonDelete, x.revive); err != nil {
 		return err
 	}
 	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
 		return err
 	}
-	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.join); err != nil {
+	if err := x.memberships(there, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.join); err != nil {
 		return err
 	}
 	for _, it := range lost {
@@ -337,7 +353,7 @@ func (x *executor) takeBack(items []*item) error {
 		it.failed = nil // a group that is gone does not keep the person as it is
 	}
 	// Whose person slept already, by our record, sleeps on.
-	woken := slices.DeleteFunc(acting(lost, state.PersonExpire), func(it *item) bool {
+	woken := slices.DeleteFunc(acting(there, state.PersonExpire), func(it *item) bool {
 		p := it.intent.Prior
 		return p == nil || p.Standing != state.Moved || p.Away
 	})

@@ -126,8 +126,12 @@ func Run(ctx context.Context, plan *planfile.Reader, d Deps, events func(Event))
 			}
 		}
 	}
-	if last := planner.LastRun(st); p.Kind == state.RunRollback && last != p.Analysis.LastRun && (open == nil || open.Plan != plan.ID()) {
-		return Result{}, &StaleError{Reason: "run " + last + " came after this rollback was planned, and it does not know what that did: plan it again"}
+	if p.Kind == state.RunRollback && (open == nil || open.Plan != plan.ID()) {
+		last, counts := planner.LastRun(st)
+		known := p.Analysis.LastCounts
+		if last != p.Analysis.LastRun || (counts == nil) != (known == nil) || counts != nil && *counts != *known {
+			return Result{}, &StaleError{Reason: "run " + last + " came, or went on, after this rollback was planned, which does not know what that did: plan it again"}
+		}
 	}
 	if err := x.begin(ctx, open); err != nil {
 		return Result{}, err
@@ -180,7 +184,7 @@ type executor struct {
 	namer  planner.Namer
 	held   []string
 	failed []string              // objects
-	missed int64                 // users who are not at their after-state
+	missed map[uuid.UUID]int64   // users who are not at their after-state, by tenant
 	half   bool                  // one of them was refused in part, and what was done of it stands
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
@@ -210,7 +214,7 @@ func (x *executor) prepare() error {
 	if x.namer.Display, err = config.ParseTemplate(x.p.Identity.Display); err != nil {
 		return fmt.Errorf("read the plan's display name template: %w", err)
 	}
-	x.absent = map[uuid.UUID]string{}
+	x.absent, x.missed = map[uuid.UUID]string{}, map[uuid.UUID]int64{}
 	x.waves = map[string]state.Wave{}
 	for _, w := range x.st.Waves {
 		x.waves[w.Name] = w
@@ -243,6 +247,9 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 		info := state.RunInfo{Kind: x.p.Kind, Plan: x.plan.ID(), Who: x.Who, ApprovedBy: x.ApprovedBy, Started: x.Now()}
 		if x.p.Undo != nil {
 			info.Undoes = x.p.Undo.Runs
+			if len(x.p.Undo.Waves)+len(x.p.Undo.Tenants) > 0 {
+				info.Undoes = nil // it takes back users of them
+			}
 		}
 		x.record, err = x.Store.Begin(ctx, info, x.plan.Bytes())
 	}
@@ -267,14 +274,14 @@ func (x *executor) takeOpen() error {
 		return err
 	}
 	for _, r := range records {
-		x.count(r.Wave, r.Verdict)
+		x.count(r.Wave, r.Tenant, r.Verdict)
 	}
 	return nil
 }
 
-func (x *executor) count(wave string, v state.Verdict) {
+func (x *executor) count(wave string, tenant uuid.UUID, v state.Verdict) {
 	if v == state.Refused || v == state.Changed {
-		x.missed++
+		x.missed[tenant]++
 	}
 	f := x.figure[wave]
 	if f == nil {

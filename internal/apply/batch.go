@@ -145,7 +145,7 @@ func (x *executor) settled() error {
 	s := <-x.settling
 	x.settling = nil
 	for _, o := range s.outcomes {
-		x.count(o.Wave, o.Verdict)
+		x.count(o.Wave, o.Tenant, o.Verdict)
 	}
 	return s.err
 }

@@ -74,8 +74,8 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 		x.miss(c, why)
 		return x.record.SettleObject(x.work, c.Address, "", keep(at, kept), v, why)
 	}
-	if c.Last && x.p.Undo != nil && x.missed > 0 {
-		return leave(state.Changed, fmt.Sprintf("it stays for %d users who could not be taken back, and goes with them when that is tried again", x.missed))
+	if n := x.stayFor(c); n > 0 {
+		return leave(state.Changed, fmt.Sprintf("it stays for %d users who could not be taken back, and goes with them when that is tried again", n))
 	}
 	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {
 		return leave(state.Changed, "what is recorded of it changed after the plan")
@@ -100,7 +100,7 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 	}
 	why = reason(err)
 	burnt := providers.KindOf(err) == providers.Burnt || did.made != uuid.Nil && c.Kind == state.KindGroup
-	stands, err := x.putBack(c, did, again)
+	stands, err := x.putBack(c, did)
 	if err != nil {
 		return err
 	}
@@ -117,6 +117,24 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 	return leave(state.Refused, why)
 }
 
+// stayFor counts the users who could not be taken back and need an object that goes: their tenant's groups and row, and
+// whatever is not one tenant's.
+func (x *executor) stayFor(c planner.ObjectChange) (n int64) {
+	if !c.Last || x.p.Undo == nil || c.Before == nil {
+		return 0
+	}
+	switch c.Kind {
+	case state.KindGroup:
+		return x.missed[c.Before.Tenant]
+	case state.KindTenant:
+		return x.missed[c.Before.ID]
+	}
+	for _, of := range x.missed {
+		n += of
+	}
+	return n
+}
+
 // carried is what of a change was carried out, so that it can be put back when the rest is refused.
 type carried struct {
 	made uuid.UUID // the id of what was made; zero: nothing was
@@ -124,13 +142,10 @@ type carried struct {
 }
 
 // putBack undoes what was done of a change of which a part was refused. stands says what could not be undone.
-func (x *executor) putBack(c planner.ObjectChange, did carried, again bool) (stands string, err error) {
+func (x *executor) putBack(c planner.ObjectChange, did carried) (stands string, err error) {
 	err = x.undone(c, did)
-	switch {
-	case refused(err) || providers.KindOf(err) == providers.Denied:
+	if refused(err) || providers.KindOf(err) == providers.Denied {
 		return "what was done of it could not be put back: " + reason(err), nil
-	case err == nil && again && c.Action == planner.Create && c.Kind == state.KindClient && did.made == uuid.Nil:
-		return "what the stopped run had made of it may stand in Self-auth", nil
 	}
 	return "", err
 }
@@ -281,6 +296,9 @@ func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool
 			did.made = found // before the run was stopped
 		}
 		did.gone = true
+	}
+	if again && live != nil && c.Was == nil && c.Action == planner.Create {
+		did.made = found // before the run was stopped
 	}
 	if live == nil {
 		if live, found, err = x.makeObject(*o, c.Will, did); err != nil {

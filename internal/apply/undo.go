@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"anthill/state"
 )
 
@@ -64,8 +62,8 @@ func (x *executor) unlatch(pauses []state.Pause) error {
 	return x.record.Waves(x.work, waves)
 }
 
-// closeOpen ends an open run before it is rolled back, or users of other tenants and waves are: nothing new is tried. Who is in
-// flight and is taken back by the plan is left to it; for others what was begun is undone.
+// closeOpen ends an open run before it, or users of other tenants and waves, are rolled back: nothing new is tried, and what was
+// begun is undone. From there on the plan takes back the rest; if it does not come to that, nobody is left half moved.
 func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 	run, err := x.Store.Resume(ctx, open.ID)
 	if err != nil {
@@ -76,15 +74,10 @@ func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 		return err
 	}
 	if len(intents) > 0 {
-		others, err := x.notPlanned(intents)
-		if err != nil {
-			return err
-		}
-		if err := x.takeBack(others); err != nil {
-			return err
-		}
+		items := make([]*item, len(intents))
 		outcomes := make([]state.Outcome, len(intents))
 		for i, in := range intents {
+			items[i] = &item{intent: in}
 			outcomes[i] = state.Outcome{Intent: in.ID, User: in.User, Tenant: in.Tenant, Wave: in.Wave, Verdict: state.Refused,
 				Reason: "the run was rolled back while this user was in flight"}
 			if in.Effect.Act == state.PersonCreate || in.Prior == nil {
@@ -93,34 +86,13 @@ func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 				outcomes[i].Recorded = &after
 			}
 		}
+		if err := x.takeBack(items); err != nil {
+			return err
+		}
 		if err := run.Settle(x.work, nil, outcomes, run.Position()); err != nil {
 			return err
 		}
 	}
 	_, err = run.Close(x.work, "remainder", 0)
 	return err
-}
-
-// notPlanned are the users in flight that the plan does not take back.
-func (x *executor) notPlanned(intents []state.Intent) (others []*item, err error) {
-	planned := map[uuid.UUID]bool{}
-	for _, in := range intents {
-		planned[in.User] = false
-	}
-	for n := range x.p.Segments {
-		for c, err := range x.plan.Users(n, 0) {
-			if err != nil {
-				return nil, err
-			}
-			if _, inFlight := planned[c.User]; inFlight {
-				planned[c.User] = true
-			}
-		}
-	}
-	for _, in := range intents {
-		if !planned[in.User] {
-			others = append(others, &item{intent: in})
-		}
-	}
-	return others, nil
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -115,4 +116,16 @@ func resumeCommands(plan *planner.Plan) (list []resumeCommand) {
 		list = append(list, resumeCommand{slug + " in wave " + wave, "anthill wave resume -tenant " + slug + " " + wave})
 	}
 	return list
+}
+
+// NothingToUndo says that a rollback has nothing to do, and who stands in spite of it.
+func NothingToUndo(w io.Writer, plan *planner.Plan, o Options) error {
+	p := planPage{page: newPage(w, o), plan: plan, a: &plan.Analysis}
+	if len(p.a.Conflicts) == 0 {
+		p.line("Nothing to take back: no run that changed anything is left.")
+	} else {
+		p.line("Nothing to take back as things stand.")
+		p.conflicts()
+	}
+	return p.flush()
 }

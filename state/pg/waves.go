@@ -82,7 +82,8 @@ func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID) (lif
 			return err
 		}
 		lifted = len(runs)
-		_, err = tx.Exec(ctx, s.sql("update {schema}.objects set paused = false where run = any($1)"), runs)
+		// A rollback that was tried again has taken over the pauses of the first one.
+		_, err = tx.Exec(ctx, s.sql("update {schema}.objects o set paused = false where paused and (run = any($1) or not exists (select from {schema}.pauses p where p.run = o.run))"), runs)
 		return err
 	})
 	return lifted, err
