@@ -115,7 +115,7 @@ func (u *undo) foldObjects(ctx context.Context) error {
 }
 
 // takenBackSince says whether a later rollback, which was not undone itself, has put an object back to where it was before the
-// runs to be undone, or earlier.
+// runs to be undone, or earlier. The rollback of a rollback does the contrary.
 func (u *undo) takenBackSince(c *objectChain) bool {
 	place := map[string]int{}
 	for i, r := range u.State.Runs {
@@ -124,7 +124,7 @@ func (u *undo) takenBackSince(c *objectChain) bool {
 	first := place[c.records[0].Run]
 	return slices.ContainsFunc(c.records, func(rec state.ObjectRecord) bool {
 		r := u.State.Runs[place[rec.Run]]
-		return r.Kind == state.RunRollback && !r.Undone && slices.ContainsFunc(r.Undoes, func(id string) bool { return place[id] <= first })
+		return r.Kind == state.RunRollback && !r.Undone && slices.ContainsFunc(r.Undoes, func(id string) bool { return place[id] <= first && u.State.Runs[place[id]].Kind == state.RunApply })
 	})
 }
 

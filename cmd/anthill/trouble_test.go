@@ -217,9 +217,11 @@ func TestRollbacksInAnyOrder(t *testing.T) {
 }
 
 // runs are the ids of the runs, oldest first.
-func (w *world) runs() (ids []string) {
+func (w *world) runs() (ids []string) { return w.runsOf("%") }
+
+func (w *world) runsOf(kind string) (ids []string) {
 	w.t.Helper()
-	rows, err := w.connect().Query(w.t.Context(), "select id from anthill_state.runs order by n")
+	rows, err := w.connect().Query(w.t.Context(), "select id from anthill_state.runs where kind like $1 order by n", kind)
 	if err != nil {
 		w.t.Fatal(err)
 	}
