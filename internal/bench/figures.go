@@ -17,6 +17,8 @@ type sitting struct {
 	Naive *naiveFigures `json:"naive,omitempty"`
 	Bulk  *bulkFigures  `json:"bulk,omitempty"`
 	Job   *jobFigures   `json:"anthill,omitempty"`
+
+	Company *jobFigures `json:"company,omitempty"`
 }
 
 // setting is what must be the same for figures to be put together.
@@ -129,6 +131,7 @@ func gather[P any](list []sitting, part func(sitting) *P, figure func(*P) float6
 func naivePart(s sitting) *naiveFigures { return s.Naive }
 func bulkPart(s sitting) *bulkFigures   { return s.Bulk }
 func jobPart(s sitting) *jobFigures     { return s.Job }
+func companyPart(s sitting) *jobFigures { return s.Company }
 
 // middle is the median, zero of nothing.
 func middle(values []float64) float64 {
@@ -167,6 +170,7 @@ func report(out io.Writer, list []sitting) error {
 	fmt.Fprintln(out)
 	reportBulk(out, list)
 	reportJob(out, list, a, n, b)
+	reportCompany(out, list)
 	return nil
 }
 
@@ -200,12 +204,22 @@ func reportJob(out io.Writer, list []sitting, rate, naive, bulk float64) {
 		fmt.Fprintf(out, "rollback %.1f of the bare expire (want <= 1.5)\n", rollback/expire)
 	}
 	fmt.Fprintf(out, "longest write after the first ten: %.0f ms (want <= 1500)\n", worst(of(func(f *jobFigures) float64 { return f.LongestMS })))
-	fmt.Fprintf(out, "other administrator: %.0f writes, %.0f failed, longest wait %.0f ms (want 0, <= 2000)\n",
-		sum(of(func(f *jobFigures) float64 { return float64(f.Other.Writes) })), sum(of(func(f *jobFigures) float64 { return float64(f.Other.Failed) })),
-		worst(of(func(f *jobFigures) float64 { return f.Other.LongestMS })))
 	if writes > 0 {
 		fmt.Fprintf(out, "write calls: %.0f, one per %.1f users\n", writes, float64(list[0].Users)/writes)
 	}
+}
+
+// reportCompany is what another administrator meets while Anthill works.
+func reportCompany(out io.Writer, list []sitting) {
+	of := func(figure func(*jobFigures) float64) []float64 { return gather(list, companyPart, figure) }
+	if len(of(func(*jobFigures) float64 { return 0 })) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "in company: apply %.2f s, longest write after the first ten: %.0f ms (want <= 1500)\n",
+		middle(of(func(f *jobFigures) float64 { return f.ApplySeconds })), worst(of(func(f *jobFigures) float64 { return f.LongestMS })))
+	fmt.Fprintf(out, "other administrator: %.0f writes, %.0f failed, longest wait %.0f ms (want 0, <= 2000)\n",
+		sum(of(func(f *jobFigures) float64 { return float64(f.Other.Writes) })), sum(of(func(f *jobFigures) float64 { return float64(f.Other.Failed) })),
+		worst(of(func(f *jobFigures) float64 { return f.Other.LongestMS })))
 }
 
 func worst(values []float64) (w float64) {

@@ -42,8 +42,8 @@ func TestReport(t *testing.T) {
 		{setting: small, Naive: &naiveFigures{100, 1}},
 		{setting: small, Naive: &naiveFigures{100, 50}},
 		{setting: small, Bulk: &bulkFigures{1000, 1.5, 0.25, 50, 400, 2}, Job: sampleJob(2, 3, 100, 0)},
-		{setting: small, Job: sampleJob(9, 9, 900, 2)},
-		{setting: small, Job: sampleJob(1, 1, 300, 0)},
+		{setting: small, Job: sampleJob(9, 9, 900, 2), Company: sampleJob(3, 3, 1100, 2)},
+		{setting: small, Job: sampleJob(1, 1, 300, 0), Company: sampleJob(4, 3, 200, 0)},
 	}
 	const want = `Self-auth real 1.10.5, 1000 users in 2 tenants, naive 100; medians
 
@@ -58,8 +58,9 @@ apply is 10.0 times naive (want >= 10)
 0.75 of bulk (want >= 0.8)
 rollback 1.5 of the bare expire (want <= 1.5)
 longest write after the first ten: 900 ms (want <= 1500)
-other administrator: 30 writes, 2 failed, longest wait 450 ms (want 0, <= 2000)
 write calls: 50, one per 20.0 users
+in company: apply 4.00 s, longest write after the first ten: 1100 ms (want <= 1500)
+other administrator: 20 writes, 2 failed, longest wait 550 ms (want 0, <= 2000)
 `
 	var got strings.Builder
 	if err := report(&got, list); err != nil {

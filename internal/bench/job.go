@@ -20,8 +20,9 @@ const (
 	interruptWait = 30 * time.Second // for a run to finish its batch
 )
 
-// job measures Anthill itself: plan, apply, plan again, rollback. The program is what users run, in processes of its own.
-func job(ctx context.Context, program string, w *world, t *target, p *proxy) (f *jobFigures, err error) {
+// job measures Anthill itself: plan, apply, plan again, rollback. The program is what users run, in processes of its own. With
+// company another administrator writes during apply.
+func job(ctx context.Context, program string, w *world, t *target, p *proxy, company bool) (f *jobFigures, err error) {
 	dir, err := os.MkdirTemp("", "anthill-bench-")
 	if err != nil {
 		return nil, err
@@ -39,12 +40,16 @@ func job(ctx context.Context, program string, w *world, t *target, p *proxy) (f 
 		return nil, err
 	}
 	mark := p.writes()
-	other, err := startAdministrator(ctx, t)
-	if err != nil {
-		return nil, err
+	var other *administrator
+	if company {
+		if other, err = startAdministrator(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	f.ApplySeconds, err = anthill("apply", "bench.plan")
-	f.Other = other.stop()
+	if company {
+		f.Other = other.stop()
+	}
 	if err = errors.Join(err, f.Other.err); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ bench selfauth -report FILE...
 
 Measures Anthill's plan, apply and rollback on a Self-auth server, side by side with two bare clients: a naive one (each
 user alone), and one that makes Anthill's own calls without plan, journal and Postgres. All of them go through one proxy
-of the benchmark, which notes the writes. During apply another administrator writes every 100 ms, past the proxy.
+of the benchmark, which notes the writes. Then all of Anthill's part once more, in company: another administrator writes every
+100 ms during apply, past the proxy.
 
 The server is the one that ANTHILL_TEST_SELFAUTH_URL, _TOKEN and _CA_FILE name (loopback only), else the emulator. Every
 part wants a fresh one, as persons make a server slower: the emulator is started anew; a server is made fresh by the
@@ -44,7 +45,7 @@ func parseChoices(args []string, out io.Writer) (c choices, err error) {
 	f.IntVar(&c.users, "users", 5000, "how many users are moved")
 	f.IntVar(&c.tenants, "tenants", 30, "in how many tenants")
 	f.IntVar(&c.naive, "naive", 500, "how many of them the naive client moves; fewer meet an emptier server, which is faster")
-	f.StringVar(&c.only, "only", "", "measure one `PART`: naive, bulk or anthill")
+	f.StringVar(&c.only, "only", "", "measure one `PART`: naive, bulk, anthill or company")
 	f.StringVar(&c.json, "json", "", "append the figures to `FILE`, a line a run")
 	f.BoolVar(&c.report, "report", false, "measure nothing: print the medians of the files that -json wrote")
 	if err := f.Parse(args); err != nil {
@@ -57,8 +58,8 @@ func parseChoices(args []string, out io.Writer) (c choices, err error) {
 	case c.report:
 	case len(c.args) != 1:
 		return c, errors.New("wants the anthill program: go run ./internal/bench selfauth ./bin/anthill")
-	case !slices.Contains([]string{"", "naive", "bulk", "anthill"}, c.only):
-		return c, fmt.Errorf("there is no part %q: say naive, bulk or anthill", c.only)
+	case !slices.Contains([]string{"", "naive", "bulk", "anthill", "company"}, c.only):
+		return c, fmt.Errorf("there is no part %q: say naive, bulk, anthill or company", c.only)
 	case c.tenants < 1 || c.users < c.tenants || c.naive < 1 || c.naive > c.users:
 		return c, errors.New("wants at least one user a tenant, and at most all of them for the naive client")
 	}
@@ -121,7 +122,17 @@ func sit(ctx context.Context, c choices) (_ *sitting, err error) {
 			return err
 		}},
 		{"anthill", func(t *target, p *proxy, _ *client) (err error) {
-			s.Job, err = job(ctx, program, w, t, p)
+			s.Job, err = job(ctx, program, w, t, p, false)
+			return err
+		}},
+		{"company", func(t *target, p *proxy, _ *client) (err error) {
+			// The first database is bound to the server before.
+			other, err := startWorld(ctx, c.tenants, c.users)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, other.box.Close()) }()
+			s.Company, err = job(ctx, program, other, t, p, true)
 			return err
 		}},
 	} {
