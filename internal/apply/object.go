@@ -272,6 +272,9 @@ func (x *executor) read(c planner.ObjectChange, o *state.Object, again bool) (li
 	if o.Kind == state.KindTenant {
 		name = c.Will["slug"]
 	}
+	if c.Kind == state.KindGroup && c.Action == planner.Create && !again {
+		return nil, id, nil // many are made; one that is there after all is told by its id when it is made
+	}
 	if c.Action == planner.Replace {
 		live, err = x.readWhole(*c.Before)
 		if err != nil || live != nil || !again {
@@ -347,6 +350,9 @@ func (x *executor) makeObject(o state.Object, will state.Attributes, did *carrie
 		}
 	}
 	did.made, o.ID = id, id
+	if o.Kind == state.KindGroup {
+		return without(will, "mapping"), id, nil
+	}
 	live, err := x.readWhole(o)
 	if err == nil && live == nil {
 		err = &providers.Error{Kind: providers.Internal, Side: "Self-auth", Doing: "make " + string(o.Address), Reason: "it is not there though it was made"}
