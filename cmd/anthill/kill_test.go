@@ -26,12 +26,13 @@ type killer struct {
 	denied atomic.Bool  // every token is refused
 }
 
+func isWrite(r *http.Request) bool {
+	return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/raw/search") && r.URL.Path != "/v1/auth"
+}
+
 func newKiller(t *testing.T) *killer {
 	t.Helper()
 	k := &killer{}
-	isWrite := func(r *http.Request) bool {
-		return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/raw/search") && r.URL.Path != "/v1/auth"
-	}
 	kill := func(want bool) bool {
 		if k.after.Load() != want || k.writes.Load() != k.at.Load() || k.victim.Load() == nil {
 			return false

@@ -27,9 +27,6 @@ func newCutter(t *testing.T) *cutter {
 	t.Helper()
 	c := &cutter{}
 	c.mend()
-	isWrite := func(r *http.Request) bool {
-		return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/raw/search") && r.URL.Path != "/v1/auth"
-	}
 	c.server = emulatorWith(t, selfauthd.Options{
 		Intercept: func(w http.ResponseWriter, r *http.Request) bool {
 			if c.away.Load() || isWrite(r) && c.writes.Load() == 0 {
@@ -129,8 +126,7 @@ func TestRowThatIsNotRestored(t *testing.T) {
 			t.Parallel()
 			w, before := moved(t)
 			s := w.someone("user", "acme")
-			w.exec("create function no() returns trigger language plpgsql as $$ begin if old.user_id = '" + s.user.String() + "' then raise exception 'no' using errcode = '23514'; end if; return new; end $$")
-			w.exec("create trigger no before update on users for each row execute function no()")
+			mend := s.refuses()
 			out, _ := w.run(exitBlocked, "rollback", "-delete-persons")
 			args := append(again, "-allow", "DELETES_DATA="+countOf(out, "DELETES_DATA="))
 			if name == "plain" {
@@ -139,7 +135,7 @@ func TestRowThatIsNotRestored(t *testing.T) {
 			out, _ = w.run(exitRemainder, args...)
 			wants(t, out, "1 failed", "the database refuses the row (SQLSTATE 23514)")
 			s.is("refused", "enabled", "tenant_acme_users")
-			w.exec("drop trigger no on users")
+			mend()
 			w.allowing(again...)
 			w.checkRolledBack(before)
 			if out, _ := w.run(exitDone, "rollback", "-auto-approve"); !strings.Contains(out, "Nothing to take back") {
