@@ -70,10 +70,10 @@ type Run interface {
 	ID() string
 	// Position is how far the run has come: where a resumed one goes on.
 	Position() Position
-	// Open returns the intents of the batch that was not settled, in their order; empty if there is none.
+	// Open returns the intents of the batches that were not settled, in their order; empty if there are none.
 	Open(ctx context.Context) ([]Intent, error)
-	// Intend makes the intents of a batch durable and fills in their IDs. pos is where the batch starts. The batch
-	// before may be in the middle of Settle; the one before that must be settled.
+	// Intend makes the intents of a batch durable and fills in their IDs. pos is where the batch starts. Batches
+	// before it may be unsettled still, and one of them in the middle of Settle.
 	Intend(ctx context.Context, pos Position, intents []Intent) error
 	// Settle records the outcomes of the batch and moves the run's position to next, inside tx when it is not
 	// nil (then they are durable when tx commits), else in a transaction of its own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/google/uuid"
@@ -26,8 +27,20 @@ type item struct {
 	verdict state.Verdict // with left
 }
 
+// batch is some users in a row of the plan.
+type batch struct {
+	at, next state.Position // where it starts, and where the run has come with it
+	changes  []planner.UserChange
+	intended chan error // gives one when items are intended; nil: they are not yet begun to be
+	items    []*item
+	resumed  bool // a stopped run has intended it
+}
+
 // segment carries out the users of segment n from where the run has come. place counts segments in the order in which
 // they are carried out, which is what the run's position tells.
+//
+// Three batches are on their way at a time: one is written in Postgres, one by Self-auth, and the next one is read and
+// intended. A run that is killed leaves all of them open, and is resumed with them as one.
 func (x *executor) segment(ctx context.Context, n, place int) error {
 	s := x.p.Segments[n]
 	pos := x.record.Position()
@@ -42,40 +55,64 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 	if stage == "" {
 		stage = string(s.Kind)
 	}
-	var batch []planner.UserChange
-	done := from
-	carry := func() error {
-		if err := interrupted(ctx); err != nil {
-			return err
-		}
-		next := state.Position{Segment: place, Offset: done + int64(len(batch))}
-		if next.Offset == s.Users {
-			next = state.Position{Segment: place + 1}
-		}
-		if err := x.batch(n, state.Position{Segment: place, Offset: done}, slices.Clone(batch), next); err != nil {
-			return err
-		}
-		done += int64(len(batch))
-		batch = batch[:0]
-		x.events(Event{Kind: Progress, Stage: stage, Done: done, Total: s.Users})
-		return nil
-	}
+	users, stop := iter.Pull2(x.plan.Users(n, from))
+	defer stop()
 	defer func() { _ = x.settled() }() // where an error says more, nothing runs on
-	for c, err := range x.plan.Users(n, from) {
-		if err != nil {
-			return err
-		}
-		batch = append(batch, c)
-		if x.full(batch) {
-			if err := carry(); err != nil {
-				return err
+	taken := from
+	take := func() (*batch, error) {
+		b := &batch{at: state.Position{Segment: place, Offset: taken}}
+		for open := 0; !x.full(len(b.changes), open); {
+			c, err, more := users()
+			if err != nil {
+				return nil, err
+			}
+			if !more {
+				break
+			}
+			b.changes = append(b.changes, c)
+			if _, is := x.open[c.User]; is {
+				open++
 			}
 		}
+		taken += int64(len(b.changes))
+		if b.next = (state.Position{Segment: place, Offset: taken}); taken == s.Users {
+			b.next = state.Position{Segment: place + 1}
+		}
+		return b, nil
 	}
-	if len(batch) > 0 {
-		if err := carry(); err != nil {
+	b, err := take()
+	for err == nil && len(b.changes) > 0 {
+		if b.intended == nil {
+			if err := interrupted(ctx); err != nil {
+				return err
+			}
+			x.intendBatch(n, b)
+		}
+		if err := <-b.intended; err != nil {
 			return err
 		}
+		var next *batch
+		if !b.resumed { // what follows a batch that was left open is told only when that is done
+			if next, err = take(); err != nil {
+				return err
+			}
+			if len(next.changes) > 0 && ctx.Err() == nil {
+				x.intendBatch(n, next)
+			}
+		}
+		if err := x.batch(b); err != nil {
+			if next != nil && next.intended != nil {
+				<-next.intended
+			}
+			return err
+		}
+		x.events(Event{Kind: Progress, Stage: stage, Done: b.at.Offset + int64(len(b.changes)), Total: s.Users})
+		if b = next; b == nil {
+			b, err = take()
+		}
+	}
+	if err != nil {
+		return err
 	}
 	return x.settled()
 }
@@ -84,70 +121,53 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 // call a batch, while persons are made in as many as the server wants.
 const leastBatch = 500
 
-// full says whether a batch is one. The first batch of a resumed run is exactly the one that was left open: it ends
+// enough is how many users a batch holds: full calls of so many as the server wants.
+func enough(size int) int { return size * max(1, (leastBatch+size-1)/size) }
+
+// full says whether so many users are a batch. The first batch of a resumed run is exactly what was left open: it ends
 // with the last of its intents.
-func (x *executor) full(batch []planner.UserChange) bool {
-	if len(x.open) == 0 {
-		if x.BatchSize > 0 {
-			return len(batch) >= x.BatchSize
-		}
-		return len(batch) >= max(x.size, leastBatch)
+func (x *executor) full(users, open int) bool {
+	switch {
+	case len(x.open) > 0:
+		return open == len(x.open)
+	case x.BatchSize > 0:
+		return users >= x.BatchSize
 	}
-	n := 0
-	for _, c := range batch {
-		if _, ok := x.open[c.User]; ok {
-			n++
-		}
-	}
-	return n == len(x.open)
+	return users >= enough(x.size)
 }
 
-// batch carries out some users: rows read again, intents, Self-auth, then one transaction of rows and outcomes. That
-// last part runs on while the next batch is in flight to Self-auth: a run that is killed then has left two batches open,
-// which the next one takes as one.
-func (x *executor) batch(segment int, pos state.Position, changes []planner.UserChange, next state.Position) error {
-	items, err := x.look(segment, changes)
-	if err != nil {
-		return err
-	}
-	resumed := len(x.open) > 0
-	if err := x.intend(segment, pos, items); err != nil {
-		return err
-	}
-	todo := slices.DeleteFunc(slices.Clone(items), func(i *item) bool { return i.verdict != 0 })
-	if err := x.accounts(todo, resumed); err != nil {
+// intendBatch reads the rows of a batch again and intends what is to be done, in the background.
+func (x *executor) intendBatch(segment int, b *batch) {
+	intended := make(chan error, 1)
+	b.intended, b.resumed = intended, len(x.open) > 0
+	go func() {
+		var err error
+		if b.items, err = x.look(segment, b.changes); err == nil {
+			err = x.intend(segment, b.at, b.items)
+		}
+		intended <- err
+	}()
+}
+
+// batch does the Self-auth side of a batch, and begins to write its rows and outcomes in one transaction.
+func (x *executor) batch(b *batch) error {
+	todo := slices.DeleteFunc(slices.Clone(b.items), func(i *item) bool { return i.verdict != 0 })
+	if err := x.accounts(todo, b.resumed); err != nil {
 		return err
 	}
 	if err := x.settled(); err != nil {
 		return err
 	}
-	x.open = nil
+	if b.resumed {
+		x.open = nil
+	}
 	x.called()
 	x.settling = make(chan settled, 1)
 	go func(done chan<- settled) {
-		outcomes, err := x.settle(items, next)
+		outcomes, err := x.settle(b.items, b.next)
 		done <- settled{outcomes, err}
 	}(x.settling)
 	return nil
-}
-
-// settled is how settling a batch ended.
-type settled struct {
-	outcomes []state.Outcome
-	err      error
-}
-
-// settled waits for the batch that is being written in Postgres, if there is one, and counts its users.
-func (x *executor) settled() error {
-	if x.settling == nil {
-		return nil
-	}
-	s := <-x.settling
-	x.settling = nil
-	for _, o := range s.outcomes {
-		x.count(o.Wave, o.Tenant, o.Verdict)
-	}
-	return s.err
 }
 
 // look reads the rows of a batch again and finds those that are not as planned.
@@ -358,137 +378,6 @@ func union(a, b []uuid.UUID) []uuid.UUID {
 	u := append(slices.Clone(a), b...)
 	slices.SortFunc(u, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 	return slices.Compact(u)
-}
-
-// settlement is a batch on its way into Postgres.
-type settlement struct {
-	next     state.Position
-	outcomes []state.Outcome // known already
-	writes   []providers.UserWrite
-	written  []*item // by index of writes
-	lost     []*item // what was done for them in Self-auth is taken back
-}
-
-// settle writes rows and outcomes in one transaction. A user whose row changed meanwhile loses in the same run what
-// was done for it in Self-auth: no orphan stays in a tenant's group.
-func (x *executor) settle(items []*item, next state.Position) ([]state.Outcome, error) {
-	b := settlement{next: next}
-	for _, it := range items {
-		switch {
-		case it.verdict != 0:
-			b.outcomes = append(b.outcomes, x.outcome(it, it.verdict, it.left))
-		case errors.Is(it.failed, errLost), it.failed != nil && it.begun:
-			b.lost = append(b.lost, it)
-		case it.failed != nil:
-			b.outcomes = append(b.outcomes, x.refusal(it))
-		case it.row == nil || !it.shape.Link && it.shape.Method == 0 && !it.shape.Restore && !it.shape.Complete:
-			b.outcomes = append(b.outcomes, x.done(it))
-		default:
-			b.writes = append(b.writes, x.write(it))
-			b.written = append(b.written, it)
-		}
-	}
-	return x.commit(&b)
-}
-
-// commitTries bounds how often a transaction that lost against the application's own ones is tried again.
-const commitTries = 5
-
-// commit writes a settlement and returns all its outcomes. What is transient is tried again: nothing of it is there then.
-func (x *executor) commit(b *settlement) (all []state.Outcome, err error) {
-	if len(b.writes) == 0 {
-		all, err = x.account(b, nil)
-		if err == nil {
-			err = x.record.Settle(x.work, nil, all, b.next)
-		}
-		return all, err
-	}
-	for range commitTries {
-		err = x.Rows.WriteUsers(x.work, b.writes, func(tx state.Tx, results []providers.UserResult) error {
-			var accountErr error
-			if all, accountErr = x.account(b, results); accountErr != nil {
-				return accountErr
-			}
-			return x.record.Settle(x.work, tx, all, b.next)
-		})
-		if providers.KindOf(err) != providers.Transient {
-			break
-		}
-	}
-	return all, err
-}
-
-// account adds what became of the writes to the outcomes, and takes back what was done for those who are lost.
-func (x *executor) account(b *settlement, results []providers.UserResult) ([]state.Outcome, error) {
-	all := slices.Clone(b.outcomes)
-	lost := slices.Clone(b.lost)
-	for i, r := range results {
-		it := b.written[i]
-		switch {
-		case r.Written:
-			all = append(all, x.done(it))
-			continue
-		case r.Refused != "":
-			it.failed = &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}
-		default:
-			it.failed = errLost
-		}
-		lost = append(lost, it)
-	}
-	if err := x.takeBack(lost); err != nil {
-		return nil, err
-	}
-	for _, it := range lost {
-		all = append(all, x.takenBack(it))
-	}
-	return all, nil
-}
-
-func (x *executor) done(it *item) state.Outcome {
-	o := x.outcome(it, state.Done, "")
-	o.Recorded = &it.intent.After
-	return o
-}
-
-func (x *executor) outcome(it *item, v state.Verdict, why string) state.Outcome {
-	return state.Outcome{Intent: it.intent.ID, User: it.change.User, Tenant: it.shape.Tenant, Wave: it.shape.Wave, Verdict: v, Reason: why}
-}
-
-// refusal settles a user whom Self-auth refused. A burnt id is recorded, so that the next plan takes the next one.
-func (x *executor) refusal(it *item) state.Outcome {
-	o := x.outcome(it, state.Refused, reason(it.failed))
-	if providers.KindOf(it.failed) == providers.Burnt {
-		after := it.intent.After
-		after.Standing, after.Person, after.Groups = state.Failed, uuid.Nil, nil
-		o.Recorded = &after
-	}
-	return o
-}
-
-func (x *executor) takenBack(it *item) state.Outcome {
-	v, why := state.Changed, "its row changed while it was being moved"
-	if !errors.Is(it.failed, errLost) {
-		v, why = state.Refused, reason(it.failed)
-	}
-	o := x.outcome(it, v, why)
-	if it.intent.Effect.Act == state.PersonCreate {
-		after := it.intent.After
-		after.Standing, after.Groups = state.Failed, nil
-		o.Recorded = &after
-	}
-	return o
-}
-
-func (x *executor) write(it *item) providers.UserWrite {
-	w := providers.UserWrite{User: it.change.User, Before: it.change.Before, Relies: it.shape.Relies, Method: it.shape.Method, Completed: it.shape.Complete}
-	if it.shape.Link {
-		w.Link = it.intent.Effect.Person
-	}
-	if it.shape.Restore {
-		image := it.record.Before
-		w.Restore = &image
-	}
-	return w
 }
 
 // lookForStale looks at every user before any effect (-on-stale fail).

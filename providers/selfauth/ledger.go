@@ -41,7 +41,7 @@ const (
 	leastBatch = 10
 	mostBatch  = 2000 // well below 2 MiB
 	aim        = 0.7  // of the time that a write may take: the next one may be slower
-	growth     = 1.5
+	growth     = 2
 )
 
 // NextBatch is how many users the next batch holds, after one of last users (0: the first): as many as keep the longest

@@ -178,7 +178,7 @@ func (r *run) absorb() {
 	}
 }
 
-// Open returns the intents of the batch that was not settled, in their order.
+// Open returns the intents of the batches that were not settled, in their order.
 func (r *run) Open(ctx context.Context) (list []state.Intent, err error) {
 	records, err := r.s.records(ctx, "where r.run = $1 and not r.settled order by r.id", r.id)
 	for _, rec := range records {
