@@ -79,7 +79,10 @@ type Accounts interface {
 	Delete(ctx context.Context, ids []uuid.UUID) error
 	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
 	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error // never called with none
-	DeleteGroups(ctx context.Context, ids []uuid.UUID) error                       // together; absent ones are fine
+	// CreateGroups makes all groups together, or none. It does not say which of them is refused, and says Conflict also
+	// where they are made already: the caller tries each alone.
+	CreateGroups(ctx context.Context, groups []NewGroup) error
+	DeleteGroups(ctx context.Context, ids []uuid.UUID) error // together; absent ones are fine
 	// Members returns which of the persons are direct members of the group.
 	Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error)
 	// Readdress gives persons another set of addresses each, the primary one first; none takes them away.

@@ -173,6 +173,13 @@ type NewPerson struct {
 	Mail    string
 }
 
+// NewGroup is a group to be made, without members.
+type NewGroup struct {
+	ID          uuid.UUID
+	Name        string
+	Description string // "": none
+}
+
 // Call is a write that a server has carried out.
 type Call = state.Call
 

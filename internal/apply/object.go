@@ -40,17 +40,11 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		together, err := x.groupsGo(todo[n:], recorded)
-		if err != nil {
+		some := alike(todo[n:])
+		if err := x.groups(some, recorded); err != nil {
 			return err
 		}
-		if together == 0 {
-			if err := x.object(todo[n], recorded, nil); err != nil {
-				return err
-			}
-			together = 1
-		}
-		n += together
+		n += len(some)
 		x.events(Event{Kind: Progress, Stage: "objects", Done: int64(n), Total: int64(len(todo)), Text: string(todo[n-1].Address)})
 	}
 	return nil
@@ -58,8 +52,8 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 
 // object carries out one change if what is recorded and what is there is what the plan relied on. Done already:
 // nothing; something else: left alone.
-// With together the deletion of a group is left to the caller, and so is settling it.
-func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]state.Object, together *going) error {
+// With together, what is to be done to a group is left to the caller, and so is settling it.
+func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]state.Object, together *together) error {
 	from := c.Address
 	if c.From != "" {
 		from = c.From
@@ -91,7 +85,7 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 	case err == nil && why != "":
 		return leave(state.Changed, why)
 	case err == nil && together != nil:
-		together.settle = append(together.settle, settle)
+		together.changes, together.settle = append(together.changes, c), append(together.settle, settle)
 		return nil
 	case err == nil:
 		return settle()
@@ -117,42 +111,64 @@ func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]sta
 	return leave(state.Refused, why)
 }
 
-// going gathers groups that are deleted together: one by one they cost the server several times as much.
-type going struct {
-	ids    []uuid.UUID
-	settle []func() error
+// together gathers groups that are made, or deleted, together: one by one they cost the server several times as much.
+type together struct {
+	changes []planner.ObjectChange
+	make    []providers.NewGroup
+	rows    []providers.Mapping // of those that are made
+	remove  []uuid.UUID
+	settle  []func() error
 }
 
-const goTogether = 30 // groups that one call deletes
+const mostTogether = 30 // groups that one call deletes, and as many are made
 
-// groupsGo deletes groups together, when the changes begin with some, and returns how many changes it has carried out.
-// Each is looked at and intended first and settled after. Those that the server does not delete together are left to be
-// tried one by one.
-func (x *executor) groupsGo(changes []planner.ObjectChange, recorded map[state.Address]state.Object) (n int, err error) {
-	for n < len(changes) && n < goTogether && changes[n].Kind == state.KindGroup && changes[n].Action == planner.Delete {
+// alike are the first changes that are carried out together: one, or some that make groups, or that delete them.
+func alike(changes []planner.ObjectChange) []planner.ObjectChange {
+	n := 0
+	for _, c := range changes[:min(len(changes), mostTogether)] {
+		made := c.Action == planner.Create && c.Will["strangers"] == ""
+		if c.Kind != state.KindGroup || c.Action != changes[0].Action || !made && c.Action != planner.Delete {
+			break
+		}
 		n++
 	}
-	if n < 2 {
-		return 0, nil
+	return changes[:max(n, 1)]
+}
+
+// groups carries out changes that are alike. Each is looked at and intended first, and settled after. Those that the server
+// does not take together are tried one by one.
+func (x *executor) groups(some []planner.ObjectChange, recorded map[state.Address]state.Object) error {
+	if len(some) == 1 {
+		return x.object(some[0], recorded, nil)
 	}
-	var g going
-	for _, c := range changes[:n] {
-		if err := x.object(c, recorded, &g); err != nil {
-			return 0, err
+	var t together
+	for _, c := range some {
+		if err := x.object(c, recorded, &t); err != nil {
+			return err
 		}
 	}
-	switch err := x.Accounts.DeleteGroups(x.work, g.ids); {
-	case refused(err) || providers.KindOf(err) == providers.Denied:
-		return 0, nil
-	case err != nil:
-		return 0, err
+	err := x.Accounts.CreateGroups(x.work, t.make)
+	if err == nil {
+		err = x.Rows.Map(x.work, t.rows)
 	}
-	for _, settle := range g.settle {
-		if err := settle(); err != nil {
-			return 0, err
+	if err == nil {
+		err = x.Accounts.DeleteGroups(x.work, t.remove)
+	}
+	if refused(err) || providers.KindOf(err) == providers.Denied {
+		for _, c := range t.changes {
+			if err := x.object(c, recorded, nil); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return n, nil
+	for _, settle := range t.settle {
+		if err != nil {
+			return err
+		}
+		err = settle()
+	}
+	return err
 }
 
 // afterOf is what will be recorded, with the run that did it; nil: nothing.
@@ -180,7 +196,7 @@ func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, re
 
 // carry does one change, and notes in did what of it is done. why says what had changed since the plan; then nothing was
 // done. again: the run was stopped in the middle of it.
-func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool, together *going, did *carried) (why string, err error) {
+func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool, together *together, did *carried) (why string, err error) {
 	o := c.Before
 	if after != nil {
 		o = after
@@ -203,8 +219,14 @@ func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool
 	case c.Will == nil && live == nil:
 		return "", nil
 	case c.Will == nil && together != nil:
-		together.ids = append(together.ids, o.ID)
+		together.remove = append(together.remove, o.ID)
 		return "", x.Rows.Unmap(x.work, o.Tenant, o.ID)
+	case together != nil && live == nil:
+		together.make = append(together.make, providers.NewGroup{ID: o.ID, Name: c.Will["name"], Description: c.Will["description"]})
+		if m := mappingOf(*o, c.Will["mapping"]); m != nil {
+			together.rows = append(together.rows, *m)
+		}
+		return "", nil
 	case c.Will == nil:
 		return "", x.deleteObject(*o, live)
 	case c.Action == planner.Forget && len(c.Will) == 0:
@@ -372,8 +394,16 @@ func (x *executor) changeObject(o state.Object, live, will state.Attributes) err
 	case mapping == "":
 		return x.Rows.Unmap(x.work, o.Tenant, o.ID)
 	}
-	role, name, _ := strings.Cut(mapping, " ")
-	return x.Rows.Map(x.work, []providers.Mapping{{Tenant: o.Tenant, Group: o.ID, GroupName: name, Role: state.ParseRole(role)}})
+	return x.Rows.Map(x.work, []providers.Mapping{*mappingOf(o, mapping)})
+}
+
+// mappingOf is the mapping row of a group from its text in attributes; nil: there is none.
+func mappingOf(o state.Object, text string) *providers.Mapping {
+	role, name, given := strings.Cut(text, " ")
+	if !given {
+		return nil
+	}
+	return &providers.Mapping{Tenant: o.Tenant, Group: o.ID, GroupName: name, Role: state.ParseRole(role)}
 }
 
 func (x *executor) deleteObject(o state.Object, live state.Attributes) error {

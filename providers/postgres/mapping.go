@@ -13,6 +13,9 @@ import (
 
 // Map makes mapping rows be as given, in one statement.
 func (p *Provider) Map(ctx context.Context, list []providers.Mapping) error {
+	if len(list) == 0 {
+		return nil
+	}
 	tenants, groups := make([]uuid.UUID, len(list)), make([]uuid.UUID, len(list))
 	names, roles := make([]string, len(list)), make([]string, len(list))
 	for i, m := range list {

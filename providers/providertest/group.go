@@ -340,3 +340,42 @@ func deletedGroups(t *testing.T, r *run) {
 		t.Errorf("the group that stays: %+v, want it with its one person", g)
 	}
 }
+
+// createdGroups: groups are made together or not at all, and as one that is made alone is.
+func createdGroups(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	list := make([]providers.NewGroup, 40)
+	for i := range list {
+		list[i] = providers.NewGroup{ID: uuid.New(), Name: r.name("group"), Description: "Ants & more \"quoted\" \u00fc"}
+	}
+	list[1].Description = ""
+	must(t, "create groups together", a.CreateGroups(ctx, list))
+	for _, g := range list {
+		want := state.Attributes{"name": g.Name}
+		if g.Description != "" {
+			want["description"] = g.Description
+		}
+		same(t, "a group that was made", want, read(t, a, state.KindGroup, g.ID))
+	}
+	alone := r.group(t, a, state.Attributes{"name": r.name("group")})
+	without := func(id uuid.UUID) attributes {
+		e := r.entry(t, "/v1/group/"+id.String())
+		for _, own := range []string{"uuid", "name", "spn", "description"} {
+			delete(e, own)
+		}
+		return e
+	}
+	same(t, "what is its own beside what was given", without(alone), without(list[1].ID))
+	r.kind(t, "create them again", a.CreateGroups(ctx, list), providers.Conflict)
+	next := []providers.NewGroup{{ID: uuid.New(), Name: r.name("group")}, {ID: uuid.New(), Name: list[0].Name}}
+	r.kind(t, "create one of a name in use among others", a.CreateGroups(ctx, next), providers.Conflict)
+	next[1].Name = "NO SUCH NAME!"
+	r.kind(t, "create one of a wrong name among others", a.CreateGroups(ctx, next), providers.Refused)
+	same(t, "the other one", nil, read(t, a, state.KindGroup, next[0].ID))
+	must(t, "create no groups", a.CreateGroups(ctx, nil))
+	person := r.made(t, a, 1)
+	must(t, "fill one of them", a.AddMembers(ctx, list[3].ID, idsOf(person)))
+	must(t, "delete them", a.DeleteGroups(ctx, []uuid.UUID{list[0].ID, list[1].ID}))
+	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), providers.Conflict)
+}

@@ -78,6 +78,9 @@ func (r *run) onGroups(t testing.TB, a providers.Accounts, w *world) []attempt {
 			_, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), state.Attributes{"name": r.name("g")})
 			return err
 		}},
+		{"create groups", func() error {
+			return a.CreateGroups(ctx, []providers.NewGroup{{ID: uuid.New(), Name: r.name("g")}, {ID: uuid.New(), Name: r.name("g")}})
+		}},
 		{"change a group", func() error {
 			return a.ChangeObject(ctx, state.KindGroup, w.group, w.is, state.Attributes{"description": "x"})
 		}},

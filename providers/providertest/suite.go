@@ -59,6 +59,7 @@ func Run(t *testing.T, s Server) {
 		"groups: strangers":          strangers,
 		"groups: places":             places,
 		"groups: foreign":            foreignGroup,
+		"groups: made together":      createdGroups,
 		"groups: deleted together":   deletedGroups,
 		"policies":                   policies,
 		"policies: refusals":         policyRefusals,

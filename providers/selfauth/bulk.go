@@ -154,8 +154,8 @@ func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
 
 func (a accounts) makeMarker(ctx context.Context) error {
 	id := uuid.New()
-	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", doing: "make a marker group", right: groupAdmins, body: encode(entry{map[string][]string{
-		"uuid": {id.String()}, "name": {a.markerName() + id.String()[:8]}, "description": {markerText}}}), twice: true})
+	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", doing: "make a marker group", right: groupAdmins,
+		body: encode(groupEntry(providers.NewGroup{ID: id, Name: a.markerName() + id.String()[:8], Description: markerText})), twice: true})
 	if err == nil || providers.KindOf(err) == providers.Conflict { // made by the try whose answer was lost
 		a.marker = id
 		return nil
@@ -184,6 +184,29 @@ func (a accounts) Tidy(ctx context.Context) error {
 	}
 	a.marker = uuid.Nil
 	return a.DeleteGroups(ctx, ids)
+}
+
+// CreateGroups makes groups in one transaction, or none of them.
+func (a accounts) CreateGroups(ctx context.Context, groups []providers.NewGroup) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	entries := make([]entry, len(groups))
+	for i, g := range groups {
+		entries[i] = groupEntry(g)
+		entries[i].Attrs["class"] = []string{"object", "group"}
+	}
+	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(groups), "group"), right: groupAdmins, twice: true}
+	can, err := a.raw(ctx, k)
+	if can {
+		return err
+	}
+	for _, g := range groups {
+		if err := a.createGroup(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteGroups deletes groups together, as far as one filter goes; their members stay. Absent ones are fine.

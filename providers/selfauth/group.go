@@ -139,6 +139,26 @@ func decodeID(dec *json.Decoder, id *uuid.UUID) error {
 	return nil
 }
 
+func groupEntry(g providers.NewGroup) entry {
+	e := entry{map[string][]string{"uuid": {g.ID.String()}, "name": {g.Name}}}
+	if g.Description != "" {
+		e.Attrs["description"] = []string{g.Description}
+	}
+	return e
+}
+
+func (a accounts) createGroup(ctx context.Context, g providers.NewGroup) error {
+	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(groupEntry(g)), doing: "create a group", right: groupAdmins, twice: true})
+	if err = a.whoseID(ctx, err, g.ID); providers.KindOf(err) != providers.Conflict {
+		return err
+	}
+	// A lost answer or a stopped run may have left it made: the id says whose it is.
+	if made, lookErr := a.readGroup(ctx, "read a group", g.ID.String(), nil); lookErr == nil && made.is {
+		return nil
+	}
+	return err
+}
+
 func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
 	attributes := objectAttributes
 	if want != nil {

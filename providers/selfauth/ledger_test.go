@@ -17,7 +17,7 @@ func TestNextBatch(t *testing.T) {
 	}{
 		"first":              {0, nil, 100},
 		"nothing written":    {240, nil, 240},
-		"quick":              {200, []time.Duration{time.Millisecond}, 300},
+		"quick":              {200, []time.Duration{time.Millisecond}, 400},
 		"near the bound":     {200, []time.Duration{650 * time.Millisecond}, 215},
 		"at the bound":       {200, []time.Duration{time.Second}, 140},
 		"twice the bound":    {200, []time.Duration{2 * time.Second}, 70},

@@ -60,19 +60,7 @@ func (a accounts) ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID,
 func (a accounts) CreateObject(ctx context.Context, kind state.Kind, id uuid.UUID, at state.Attributes) (uuid.UUID, error) {
 	switch kind {
 	case state.KindGroup:
-		attrs := map[string][]string{"uuid": {id.String()}, "name": {at["name"]}}
-		if at["description"] != "" {
-			attrs["description"] = []string{at["description"]}
-		}
-		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(entry{attrs}), doing: "create a group", right: groupAdmins, twice: true})
-		if err = a.whoseID(ctx, err, id); providers.KindOf(err) != providers.Conflict {
-			return id, err
-		}
-		// A lost answer or a stopped run may have left it made: the id says whose it is.
-		if g, lookErr := a.readGroup(ctx, "read a group", id.String(), nil); lookErr == nil && g.is {
-			return id, nil
-		}
-		return id, err
+		return id, a.createGroup(ctx, providers.NewGroup{ID: id, Name: at["name"], Description: at["description"]})
 	case state.KindPolicy:
 		return id, a.conn.write(ctx, call{method: http.MethodPost, path: attribute(id, "class"), body: encode([]string{"account_policy"}), doing: "enable a policy", right: policyAdmins, twice: true})
 	case state.KindClient:
