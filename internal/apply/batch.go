@@ -36,6 +36,9 @@ type batch struct {
 	resumed  bool // a stopped run has intended it
 }
 
+// ready waits, once, until the batch is intended.
+func (b *batch) ready() error { return <-b.intended }
+
 // segment carries out the users of segment n from where the run has come. place counts segments in the order in which
 // they are carried out, which is what the run's position tells.
 //
@@ -88,7 +91,7 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 			}
 			x.intendBatch(n, b)
 		}
-		if err := <-b.intended; err != nil {
+		if err := b.ready(); err != nil {
 			return err
 		}
 		var next *batch
@@ -102,7 +105,7 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 		}
 		if err := x.batch(b); err != nil {
 			if next != nil && next.intended != nil {
-				<-next.intended
+				_ = next.ready() // nothing runs on
 			}
 			return err
 		}
