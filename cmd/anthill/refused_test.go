@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"anthill/internal/sandbox"
 	"anthill/internal/selfauthd"
 	"anthill/providers"
+	"anthill/state"
 )
 
 // refuser is an emulator that refuses what a test names as "METHOD part-of-the-path", some of them with a comma between, as
@@ -104,6 +106,7 @@ account_policy "strict" {
 		"making again fails early":  {confidential, public, "POST /_public", "ENDS_SESSIONS=1", "oauth2_client.app"},
 		"a policy is set":           {"", policy, "PATCH /v1/group/", "", "account_policy.strict"},
 		"a policy goes":             {policy, "", "DELETE /_attr/class", "", "account_policy.strict"},
+		"groups come":               {"", viewers, "POST /v1/group,POST /v1/raw/create", "", "group.viewers"},
 		"groups go":                 {viewers, "", "DELETE /v1/group/,POST /v1/raw/delete", "", "group.viewers"},
 		"a group gets another name": {viewers, strings.ReplaceAll(viewers, "_viewers", "_readers"), "PATCH /v1/group/", "LOGIN_GAP=3", "group.viewers"},
 	} {
@@ -147,6 +150,35 @@ account_policy "strict" {
 			}
 		})
 	}
+}
+
+// TestOneGroupOfMany: a group whose name somebody has taken since the plan keeps no other group from being made, and nobody
+// but those who would join it from being moved.
+func TestOneGroupOfMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	before := w.fingerprint()
+	w.run(exitDone, "plan", "-out", "p")
+	theirs := uuid.New()
+	if _, err := w.api.Accounts().CreateObject(t.Context(), state.KindGroup, theirs, state.Attributes{"name": "tenant_acme_users"}); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := w.run(exitRemainder, "apply", "p")
+	wants(t, out, "13 failed", `group.users["acme"]: an entry with this name exists already`) // the group, and the 12 of its tenant
+	w.someone("user", "globex").is("its group was made", "enabled", "tenant_globex_users")
+	if n := w.number("select count(*) from users join tenants using (tenant_id) where slug = 'acme' and {idp}_user_id is not null"); n != 0 {
+		t.Errorf("%d users of acme are linked", n)
+	}
+	if err := w.api.Accounts().DeleteGroups(t.Context(), []uuid.UUID{theirs}); err != nil {
+		t.Fatal(err)
+	}
+	w.run(exitDone, "apply", "-auto-approve")
+	w.checkMoved()
+	w.run(exitDone, "rollback", "-auto-approve")
+	w.run(exitDone, "rollback", "-auto-approve")
+	w.checkRolledBack(before)
+	w.nothing()
 }
 
 // TestRollbackOfAnOlderRun: what the rollback of an older run has taken back with it is not brought back by the next

@@ -186,6 +186,22 @@ func (a accounts) Tidy(ctx context.Context) error {
 	return a.DeleteGroups(ctx, ids)
 }
 
+// createTogether makes entries in one transaction. When the answer is lost, one look, at any of them, says whether it happened;
+// only if not, it is tried again.
+func (a accounts) createTogether(ctx context.Context, k call, isMade func() (bool, error)) (can bool, err error) {
+	for tries := 1; ; tries++ {
+		can, err := a.raw(ctx, k)
+		if !can || providers.KindOf(err) != providers.Unreachable || ctx.Err() != nil || tries == connectionTries {
+			return can, err
+		}
+		made, lookErr := isMade()
+		if lookErr != nil || made {
+			return true, lookErr
+		}
+		a.conn.ledger.retried()
+	}
+}
+
 // CreateGroups makes groups in one transaction, or none of them.
 func (a accounts) CreateGroups(ctx context.Context, groups []providers.NewGroup) error {
 	if len(groups) == 0 {
@@ -196,8 +212,14 @@ func (a accounts) CreateGroups(ctx context.Context, groups []providers.NewGroup)
 		entries[i] = groupEntry(g)
 		entries[i].Attrs["class"] = []string{"object", "group"}
 	}
-	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(groups), "group"), right: groupAdmins, twice: true}
-	can, err := a.raw(ctx, k)
+	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(groups), "group"), right: groupAdmins}
+	can, err := a.createTogether(ctx, k, func() (bool, error) {
+		_, err := a.readGroup(ctx, "look up whether a group was made", groups[0].ID.String(), nil)
+		if providers.KindOf(err) == providers.NotFound {
+			return false, nil
+		}
+		return err == nil, err
+	})
 	if can {
 		return err
 	}

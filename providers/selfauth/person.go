@@ -189,31 +189,17 @@ func (a accounts) Create(ctx context.Context, persons []providers.NewPerson) err
 		}
 	}
 	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(persons), "person"), right: peopleAdmins}
-	for tries := 1; ; tries++ {
-		can, err := a.raw(ctx, k)
-		if !can {
-			return a.createOneByOne(ctx, persons, entries)
-		}
-		if providers.KindOf(err) == providers.Unreachable && ctx.Err() == nil && tries < connectionTries {
-			// The answer is lost. It is one transaction, so one look says whether it happened.
-			made, lookErr := a.areMade(ctx, persons)
-			if lookErr != nil || made {
-				return lookErr
-			}
-			a.conn.ledger.retried()
-			continue
-		}
-		if len(persons) == 1 {
-			return a.whoseID(ctx, err, persons[0].ID)
-		}
-		return err
+	can, err := a.createTogether(ctx, k, func() (bool, error) {
+		found, err := a.Lookup(ctx, []uuid.UUID{persons[0].ID})
+		return len(found) > 0, err
+	})
+	switch {
+	case !can:
+		return a.createOneByOne(ctx, persons, entries)
+	case len(persons) == 1:
+		return a.whoseID(ctx, err, persons[0].ID)
 	}
-}
-
-// areMade says whether the first of some persons exists; they are made together or not at all.
-func (a accounts) areMade(ctx context.Context, persons []providers.NewPerson) (bool, error) {
-	found, err := a.Lookup(ctx, []uuid.UUID{persons[0].ID})
-	return len(found) > 0, err
+	return err
 }
 
 // createOneByOne is for servers without bulk calls. Those that are there by their id already were made before.
