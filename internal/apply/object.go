@@ -120,7 +120,7 @@ type together struct {
 	settle  []func() error
 }
 
-const mostTogether = 30 // groups that one call deletes, and as many are made
+const mostTogether = 100 // groups that are made, or deleted, together
 
 // alike are the first changes that are carried out together: one, or some that make groups, or that delete them.
 func alike(changes []planner.ObjectChange) []planner.ObjectChange {

@@ -335,6 +335,23 @@ func deletedGroups(t *testing.T, r *run) {
 		}
 	}
 	must(t, "delete no groups", a.DeleteGroups(ctx, nil))
+	var many []uuid.UUID
+	for range 40 {
+		many = append(many, r.group(t, a, state.Attributes{"name": r.name("group")}))
+	}
+	must(t, "fill one of many", a.AddMembers(ctx, many[7], idsOf(person)))
+	must(t, "expire, so that there is a marker", a.Expire(ctx, idsOf(r.made(t, a, 31))))
+	must(t, "delete many groups, none absent", a.DeleteGroups(ctx, many))
+	for _, id := range many {
+		same(t, "deleted group", nil, read(t, a, state.KindGroup, id))
+	}
+	groups, err := p.Directory().Groups(ctx)
+	must(t, "list groups", err)
+	for _, g := range groups {
+		if strings.HasPrefix(g.Name, "anthill-marker-") && slices.Contains(g.Members, g.ID) {
+			t.Errorf("the marker %s did not go with the groups", g.Name)
+		}
+	}
 	r.see(t, "person among deleted groups", p, person, false)
 	if g := listedGroup(t, p.Directory(), stays); g == nil || !slices.Equal(g.Members, idsOf(person)) {
 		t.Errorf("the group that stays: %+v, want it with its one person", g)
