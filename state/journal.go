@@ -154,6 +154,15 @@ type ObjectIntent struct {
 	Will    Attributes // what is written; nil: it goes
 }
 
+// ObjectOutcome is how the change of an object ended.
+type ObjectOutcome struct {
+	Address  Address
+	From     Address // another address under which it was recorded, which is forgotten; "": none
+	Recorded *Object // what is recorded of it from now on; nil: it is forgotten
+	Verdict  Verdict
+	Reason   string
+}
+
 // ObjectRecord is a journal record of an object read back.
 type ObjectRecord struct {
 	ObjectIntent

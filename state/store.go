@@ -80,11 +80,10 @@ type Run interface {
 	Settle(ctx context.Context, tx Tx, outcomes []Outcome, next Position) error
 	// Called notes write calls that the identity server has carried out; they are recorded with the next settlement.
 	Called(calls []Call)
-	// IntendObject and SettleObject do the same for one object (and for a schema step). SettleObject records o under
-	// its address; nil: the address is forgotten. What is recorded under from, another address, is forgotten. again
-	// says that the run was stopped with this very intent unsettled.
-	IntendObject(ctx context.Context, i ObjectIntent) (again bool, err error)
-	SettleObject(ctx context.Context, a, from Address, o *Object, verdict Verdict, reason string) error
+	// IntendObjects and SettleObjects do the same for objects (and for a schema step), some in one transaction. again says of
+	// each intent that the run was stopped with this very one unsettled.
+	IntendObjects(ctx context.Context, intents ...ObjectIntent) (again []bool, err error)
+	SettleObjects(ctx context.Context, outcomes ...ObjectOutcome) error
 	// Waves records waves as they stand now.
 	Waves(ctx context.Context, waves []Wave) error
 	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).

@@ -374,13 +374,13 @@ func (x *executor) schema(ctx context.Context) error {
 		}
 		x.events(Event{Kind: Progress, Stage: "schema", Done: int64(i), Total: int64(len(x.p.Schema)), Text: step.Text})
 		address := state.Address("schema." + step.Name)
-		if _, err := x.record.IntendObject(x.work, state.ObjectIntent{Address: address, Action: string(planner.Update)}); err != nil {
+		if _, err := x.record.IntendObjects(x.work, state.ObjectIntent{Address: address, Action: string(planner.Update)}); err != nil {
 			return err
 		}
 		if err := x.Rows.Upgrade(ctx, step, nil); err != nil {
 			return err
 		}
-		if err := x.record.SettleObject(x.work, address, "", nil, state.Done, ""); err != nil {
+		if err := x.record.SettleObjects(x.work, state.ObjectOutcome{Address: address, Verdict: state.Done}); err != nil {
 			return err
 		}
 	}

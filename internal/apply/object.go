@@ -41,7 +41,7 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 			return err
 		}
 		some := alike(todo[n:])
-		if err := x.groups(some, recorded); err != nil {
+		if err := x.alikes(some, recorded); err != nil {
 			return err
 		}
 		n += len(some)
@@ -50,125 +50,111 @@ func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChan
 	return nil
 }
 
-// object carries out one change if what is recorded and what is there is what the plan relied on. Done already:
-// nothing; something else: left alone.
-// With together, what is to be done to a group is left to the caller, and so is settling it.
-func (x *executor) object(c planner.ObjectChange, recorded map[state.Address]state.Object, together *together) error {
+// intended is a change whose intent is durable.
+type intended struct {
+	planner.ObjectChange
+
+	after *state.Object // what will be recorded; nil: nothing
+	again bool          // the run was stopped in the middle of it
+}
+
+// intendObjects makes the intents of changes durable, if what is recorded is what the plan relied on. Those that are done
+// already, and those that are left alone, are not among what it returns.
+func (x *executor) intendObjects(changes []planner.ObjectChange, recorded map[state.Address]state.Object) (list []intended, err error) {
+	var intents []state.ObjectIntent
+	for _, c := range changes {
+		after := x.afterOf(c)
+		if x.settledBefore(c, after, recorded) {
+			continue
+		}
+		if why := x.outdated(c, recorded); why != "" {
+			if err := x.leaveObject(c, recorded, state.Changed, why); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		list = append(list, intended{ObjectChange: c, after: after})
+		intents = append(intents, state.ObjectIntent{Address: c.Address, From: c.From, Action: string(c.Action), Before: c.Before, After: after, Was: c.Was, Will: c.Will})
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	again, err := x.record.IntendObjects(x.work, intents...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].again = again[i]
+	}
+	return list, nil
+}
+
+// outdated says why a change is left alone before anything is intended.
+func (x *executor) outdated(c planner.ObjectChange, recorded map[state.Address]state.Object) string {
 	from := c.Address
 	if c.From != "" {
 		from = c.From
 	}
 	rec, has := recorded[from]
-	after := x.afterOf(c)
-	if x.settledBefore(c, after, recorded) {
-		return nil
-	}
-	at, kept := recorded[c.Address]
-	leave := func(v state.Verdict, why string) error {
-		x.miss(c, why)
-		return x.record.SettleObject(x.work, c.Address, "", keep(at, kept), v, why)
-	}
 	if n := x.stayFor(c); n > 0 {
-		return leave(state.Changed, fmt.Sprintf("it stays for %d users who could not be taken back, and goes with them when that is tried again", n))
+		return fmt.Sprintf("it stays for %d users who could not be taken back, and goes with them when that is tried again", n)
 	}
 	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {
-		return leave(state.Changed, "what is recorded of it changed after the plan")
+		return "what is recorded of it changed after the plan"
 	}
-	again, err := x.record.IntendObject(x.work, state.ObjectIntent{Address: c.Address, From: c.From, Action: string(c.Action), Before: c.Before, After: after, Was: c.Was, Will: c.Will})
-	if err != nil {
-		return err
+	return ""
+}
+
+// leaveObject settles a change that is not made: what is recorded of it stays.
+func (x *executor) leaveObject(c planner.ObjectChange, recorded map[state.Address]state.Object, v state.Verdict, why string) error {
+	x.miss(c, why)
+	o := state.ObjectOutcome{Address: c.Address, Verdict: v, Reason: why}
+	if rec, has := recorded[c.Address]; has {
+		o.Recorded = &rec
 	}
+	return x.record.SettleObjects(x.work, o)
+}
+
+// object carries out one intended change if what is there is what the plan relied on. Done already: nothing; something else:
+// left alone.
+func (x *executor) object(c intended, recorded map[state.Address]state.Object) error {
 	did := carried{}
-	why, err := x.carry(c, after, again, together, &did)
-	settle := func() error { return x.record.SettleObject(x.work, c.Address, c.From, after, state.Done, "") }
+	why, err := x.carry(&c, nil, &did)
+	if err == nil && why == "" {
+		return x.record.SettleObjects(x.work, c.done())
+	}
+	return x.undoneObject(c, did, why, err, recorded)
+}
+
+func (c intended) done() state.ObjectOutcome {
+	return state.ObjectOutcome{Address: c.Address, From: c.From, Recorded: c.after, Verdict: state.Done}
+}
+
+// undoneObject settles a change that was left alone for a reason, or refused; what was done of it is put back.
+func (x *executor) undoneObject(c intended, did carried, why string, err error, recorded map[state.Address]state.Object) error {
 	switch {
-	case err == nil && why != "":
-		return leave(state.Changed, why)
-	case err == nil && together != nil:
-		together.changes, together.settle = append(together.changes, c), append(together.settle, settle)
-		return nil
 	case err == nil:
-		return settle()
+		return x.leaveObject(c.ObjectChange, recorded, state.Changed, why)
 	case !refused(err):
 		return err
 	}
 	why = reason(err)
 	burnt := providers.KindOf(err) == providers.Burnt || did.made != uuid.Nil && c.Kind == state.KindGroup
-	stands, err := x.putBack(c, did)
+	stands, err := x.putBack(c.ObjectChange, did)
 	if err != nil {
 		return err
 	}
 	if stands != "" {
 		x.half, why = true, why+"; "+stands
 	}
-	if burnt && after != nil {
+	if burnt && c.after != nil {
 		// The next plan uses the next generation.
-		last := *after
+		last := *c.after
 		last.Deleted = true
-		x.miss(c, why)
-		return x.record.SettleObject(x.work, c.Address, "", &last, state.Refused, why)
+		x.miss(c.ObjectChange, why)
+		return x.record.SettleObjects(x.work, state.ObjectOutcome{Address: c.Address, Recorded: &last, Verdict: state.Refused, Reason: why})
 	}
-	return leave(state.Refused, why)
-}
-
-// together gathers groups that are made, or deleted, together: one by one they cost the server several times as much.
-type together struct {
-	changes []planner.ObjectChange
-	make    []providers.NewGroup
-	rows    []providers.Mapping // of those that are made
-	remove  []uuid.UUID
-	settle  []func() error
-}
-
-const mostTogether = 100 // groups that are made, or deleted, together
-
-// alike are the first changes that are carried out together: one, or some that make groups, or that delete them.
-func alike(changes []planner.ObjectChange) []planner.ObjectChange {
-	n := 0
-	for _, c := range changes[:min(len(changes), mostTogether)] {
-		made := c.Action == planner.Create && c.Will["strangers"] == ""
-		if c.Kind != state.KindGroup || c.Action != changes[0].Action || !made && c.Action != planner.Delete {
-			break
-		}
-		n++
-	}
-	return changes[:max(n, 1)]
-}
-
-// groups carries out changes that are alike. Each is looked at and intended first, and settled after. Those that the server
-// does not take together are tried one by one.
-func (x *executor) groups(some []planner.ObjectChange, recorded map[state.Address]state.Object) error {
-	if len(some) == 1 {
-		return x.object(some[0], recorded, nil)
-	}
-	var t together
-	for _, c := range some {
-		if err := x.object(c, recorded, &t); err != nil {
-			return err
-		}
-	}
-	err := x.Accounts.CreateGroups(x.work, t.make)
-	if err == nil {
-		err = x.Rows.Map(x.work, t.rows)
-	}
-	if err == nil {
-		err = x.Accounts.DeleteGroups(x.work, t.remove)
-	}
-	if refused(err) || providers.KindOf(err) == providers.Denied {
-		for _, c := range t.changes {
-			if err := x.object(c, recorded, nil); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, settle := range t.settle {
-		if err != nil {
-			return err
-		}
-		err = settle()
-	}
-	return err
+	return x.leaveObject(c.ObjectChange, recorded, state.Refused, why)
 }
 
 // afterOf is what will be recorded, with the run that did it; nil: nothing.
@@ -195,8 +181,9 @@ func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, re
 }
 
 // carry does one change, and notes in did what of it is done. why says what had changed since the plan; then nothing was
-// done. again: the run was stopped in the middle of it.
-func (x *executor) carry(c planner.ObjectChange, after *state.Object, again bool, together *together, did *carried) (why string, err error) {
+// done. With together, making or deleting the group is left to the caller.
+func (x *executor) carry(i *intended, together *together, did *carried) (why string, err error) {
+	c, after, again := i.ObjectChange, i.after, i.again
 	o := c.Before
 	if after != nil {
 		o = after
@@ -431,13 +418,6 @@ func (x *executor) miss(c planner.ObjectChange, why string) {
 	if c.Kind == state.KindGroup && c.Was == nil && c.After != nil {
 		x.absent[c.After.ID] = why
 	}
-}
-
-func keep(rec state.Object, has bool) *state.Object {
-	if !has {
-		return nil
-	}
-	return &rec
 }
 
 // refused says whether the other side refused this very thing, so that others may be tried.

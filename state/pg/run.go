@@ -378,21 +378,28 @@ func (s *Store) recordUsers(ctx context.Context, tx state.Tx, outcomes []state.O
 	return err
 }
 
-// IntendObject makes the intent of one object durable.
-func (r *run) IntendObject(ctx context.Context, i state.ObjectIntent) (again bool, err error) {
-	var images [4]*string
-	for k, v := range []any{i.Before, i.After, i.Was, i.Will} {
-		if images[k], err = jsonOf(v); err != nil {
-			return false, err
-		}
-	}
+// IntendObjects makes the intents of objects durable.
+func (r *run) IntendObjects(ctx context.Context, intents ...state.ObjectIntent) (again []bool, err error) {
 	err = r.s.writing(ctx, func(tx pgx.Tx) error {
-		// A run that was stopped has it already: its before-image is the true one.
-		tag, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, origin, before, after, was, will, settled, verdict, reason)
-			select $1, $2, $3, $4, $5, $6, $7, $8, false, 0, '' where not exists (select from {schema}.object_records where run = $1 and address = $2 and not settled)`),
-			r.id, i.Address, i.Action, i.From, images[0], images[1], images[2], images[3])
-		again = err == nil && tag.RowsAffected() == 0
-		return err
+		again = nil
+		for _, i := range intents {
+			var images [4]*string
+			for k, v := range []any{i.Before, i.After, i.Was, i.Will} {
+				var err error
+				if images[k], err = jsonOf(v); err != nil {
+					return err
+				}
+			}
+			// A run that was stopped has it already: its before-image is the true one.
+			tag, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, origin, before, after, was, will, settled, verdict, reason)
+				select $1, $2, $3, $4, $5, $6, $7, $8, false, 0, '' where not exists (select from {schema}.object_records where run = $1 and address = $2 and not settled)`),
+				r.id, i.Address, i.Action, i.From, images[0], images[1], images[2], images[3])
+			if err != nil {
+				return err
+			}
+			again = append(again, tag.RowsAffected() == 0)
+		}
+		return nil
 	})
 	return again, err
 }
@@ -406,46 +413,55 @@ func jsonOf(v any) (*string, error) {
 	return nil, err
 }
 
-// SettleObject records how the change of an object ended, and what is recorded of it from now on; nil forgets it.
-func (r *run) SettleObject(ctx context.Context, a, from state.Address, o *state.Object, verdict state.Verdict, reason string) error {
+// SettleObjects records how the changes of objects ended, and what is recorded of them from now on.
+func (r *run) SettleObjects(ctx context.Context, outcomes ...state.ObjectOutcome) error {
 	r.absorb()
 	counts := r.settled
-	if verdict == state.Done {
-		counts.Objects++
-	}
-	if verdict == state.Refused {
-		counts.Failed++
-	}
-	if verdict == state.Changed {
-		counts.Changed++
+	for _, o := range outcomes {
+		switch o.Verdict {
+		case state.Done:
+			counts.Objects++
+		case state.Refused:
+			counts.Failed++
+		case state.Changed:
+			counts.Changed++
+		}
 	}
 	b, err := json.Marshal(counts)
 	if err != nil {
 		return err
 	}
 	err = r.s.writing(ctx, func(tx pgx.Tx) error {
-		n, err := tx.Exec(ctx, r.s.sql("update {schema}.object_records set settled = true, verdict = $3, reason = $4 where run = $1 and address = $2 and not settled"), r.id, a, int16(verdict), reason)
-		if err == nil && n.RowsAffected() == 0 {
-			_, err = tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, settled, verdict, reason) values ($1, $2, '', true, $3, $4)`), r.id, a, int16(verdict), reason)
-		}
-		if err != nil {
-			return err
-		}
-		if from != "" && from != a {
-			if err := r.s.recordObject(ctx, tx, from, nil); err != nil {
+		for _, o := range outcomes {
+			if err := r.settleObject(ctx, tx, o); err != nil {
 				return err
 			}
 		}
-		if err := r.s.recordObject(ctx, tx, a, o); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, r.s.sql("update {schema}.runs set counts = $2 where id = $1"), r.id, b)
+		_, err := tx.Exec(ctx, r.s.sql("update {schema}.runs set counts = $2 where id = $1"), r.id, b)
 		return err
 	})
 	if err == nil {
 		r.settled = counts
 	}
 	return err
+}
+
+func (r *run) settleObject(ctx context.Context, tx pgx.Tx, o state.ObjectOutcome) error {
+	n, err := tx.Exec(ctx, r.s.sql("update {schema}.object_records set settled = true, verdict = $3, reason = $4 where run = $1 and address = $2 and not settled"),
+		r.id, o.Address, int16(o.Verdict), o.Reason)
+	if err == nil && n.RowsAffected() == 0 {
+		_, err = tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, settled, verdict, reason) values ($1, $2, '', true, $3, $4)`),
+			r.id, o.Address, int16(o.Verdict), o.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	if o.From != "" && o.From != o.Address {
+		if err := r.s.recordObject(ctx, tx, o.From, nil); err != nil {
+			return err
+		}
+	}
+	return r.s.recordObject(ctx, tx, o.Address, o.Recorded)
 }
 
 func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o *state.Object) error {

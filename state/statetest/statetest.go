@@ -381,27 +381,26 @@ func objects(t *testing.T, f Fixture) {
 		Attributes: state.Attributes{"name": "tenant_acme_admins", "description": "d", "mapping": "admin tenant_acme_admins"}, Adopted: true, Run: r.ID()}
 	intend := func(i state.ObjectIntent, wantAgain bool) {
 		t.Helper()
-		again, err := r.IntendObject(t.Context(), i)
+		again, err := r.IntendObjects(t.Context(), i)
 		must(t, err)
-		if again != wantAgain {
-			t.Errorf("intended again: %v", again)
-		}
+		same(t, "intended again", []bool{wantAgain}, again)
 	}
 	made := state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Will: o.Attributes}
 	intend(made, false)
-	intend(state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Was: state.Attributes{"name": "x"}, Will: o.Attributes}, true)
-	must(t, r.SettleObject(t.Context(), o.Address, "", &o, state.Done, ""))
-	intend(state.ObjectIntent{Address: "schema.x", Action: "update"}, false)
-	must(t, r.SettleObject(t.Context(), "schema.x", "", nil, state.Done, ""))
+	again, err := r.IntendObjects(t.Context(), state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Was: state.Attributes{"name": "x"}, Will: o.Attributes},
+		state.ObjectIntent{Address: "schema.x", Action: "update"})
+	must(t, err)
+	same(t, "some intended again", []bool{true, false}, again)
+	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: o.Address, Recorded: &o, Verdict: state.Done}, state.ObjectOutcome{Address: "schema.x", Verdict: state.Done}))
 	same(t, "objects", []state.Object{o}, read(t, s).Objects)
 	same(t, "counts", state.Counts{Objects: 2}, r.Counts())
 	moved := o
 	moved.Address = `group.admins["acme2"]`
 	renamed := state.ObjectIntent{Address: moved.Address, From: o.Address, Action: "update", Before: &o, After: &moved, Was: state.Attributes{}, Will: state.Attributes{}}
 	intend(renamed, false)
-	must(t, r.SettleObject(t.Context(), moved.Address, o.Address, &moved, state.Done, ""))
+	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: moved.Address, From: o.Address, Recorded: &moved, Verdict: state.Done}))
 	same(t, "moved", []state.Object{moved}, read(t, s).Objects)
-	must(t, r.SettleObject(t.Context(), moved.Address, "", nil, state.Refused, "no"))
+	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: moved.Address, Verdict: state.Refused, Reason: "no"}))
 	same(t, "forgotten", []state.Object(nil), read(t, s).Objects)
 	records, err := s.ObjectRecords(t.Context(), []string{r.ID()})
 	must(t, err)
@@ -422,7 +421,7 @@ func waves(t *testing.T, f Fixture) {
 	pauses := []state.Pause{{Wave: "pilot", Run: r.ID(), At: at, Reason: "why"}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at, Reason: "why"}}
 	must(t, r.Pause(t.Context(), pauses))
 	gone := state.Object{Address: "group.a", Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: tenant, Deleted: true, Paused: true, Run: r.ID()}
-	must(t, r.SettleObject(t.Context(), gone.Address, "", &gone, state.Done, ""))
+	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: gone.Address, Recorded: &gone, Verdict: state.Done}))
 	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana", Note: "n", At: at}
 	must(t, s.Confirm(t.Context(), c))
 	st := read(t, s)
