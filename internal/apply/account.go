@@ -26,7 +26,7 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 	if err := x.persons(items, state.PersonRevive, x.revive); err != nil {
 		return err
 	}
-	if err := x.persons(items, state.PersonEnable, x.enable); err != nil {
+	if err := x.inChunks(acting(items, state.PersonEnable), x.enable); err != nil {
 		return err
 	}
 	if err := x.readdress(items); err != nil {
@@ -38,7 +38,7 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.join); err != nil {
 		return err
 	}
-	if err := x.persons(items, state.PersonExpire, x.expire); err != nil {
+	if err := x.inChunks(acting(items, state.PersonExpire), x.expire); err != nil {
 		return err
 	}
 	return x.inChunks(acting(items, state.PersonDelete), x.delete)

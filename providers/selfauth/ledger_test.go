@@ -23,7 +23,7 @@ func TestNextBatch(t *testing.T) {
 		"twice the bound":    {200, []time.Duration{2 * time.Second}, 70},
 		"the longest counts": {200, []time.Duration{time.Millisecond, 2 * time.Second, time.Millisecond}, 70},
 		"never none":         {20, []time.Duration{time.Minute}, 10},
-		"never too many":     {1900, []time.Duration{time.Millisecond}, 2000},
+		"never too many":     {400, []time.Duration{time.Millisecond}, 500},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
