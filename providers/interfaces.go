@@ -78,7 +78,8 @@ type Accounts interface {
 	Enable(ctx context.Context, ids []uuid.UUID) error // purges the expiry
 	Delete(ctx context.Context, ids []uuid.UUID) error
 	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
-	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error // never called with none
+	// RemoveMembers is never called with none. A group that is absent is NotFound, or fine.
+	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
 	// CreateGroups makes all groups together, or none. It does not say which of them is refused, and says Conflict also
 	// where they are made already: the caller tries each alone.
 	CreateGroups(ctx context.Context, groups []NewGroup) error

@@ -32,13 +32,13 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 	if err := x.readdress(items); err != nil {
 		return err
 	}
+	if err := x.inChunks(acting(items, state.PersonExpire), x.expire); err != nil {
+		return err
+	}
 	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.leave); err != nil {
 		return err
 	}
 	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.join); err != nil {
-		return err
-	}
-	if err := x.inChunks(acting(items, state.PersonExpire), x.expire); err != nil {
 		return err
 	}
 	return x.inChunks(acting(items, state.PersonDelete), x.delete)

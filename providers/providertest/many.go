@@ -46,12 +46,16 @@ func many(t *testing.T, r *run, n int) {
 	must(t, "expire others", a.Expire(ctx, idsOf(others)))
 	must(t, "enable them all", a.Enable(ctx, ids))
 	r.see(t, "others, after all but them were enabled", p, others, true)
+	must(t, "add others to the group", a.AddMembers(ctx, group, idsOf(others)))
 	for range 2 {
 		must(t, "remove them from the group", a.RemoveMembers(ctx, group, with))
 		got, err := a.Members(ctx, group, with)
 		must(t, "members", err)
 		same(t, "members after they were removed", 0, len(got))
 	}
+	stay, err := a.Members(ctx, group, idsOf(others))
+	must(t, "members who stay", err)
+	same(t, "members who stay", sorted(idsOf(others)), stay)
 	must(t, "add them again", a.AddMembers(ctx, group, ids))
 	for range 2 {
 		must(t, "delete", a.Delete(ctx, with))

@@ -31,6 +31,7 @@ type bulk struct {
 
 	marking chan struct{} // holds one: the bulk call that has the marker
 	marker  uuid.UUID     // the marker group; zero: not made yet
+	marked  bool          // it has members that are done with
 
 	mu    sync.Mutex
 	lacks map[string]bool // bulk calls that the server or the token lacks
@@ -91,6 +92,7 @@ func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, together func
 		ids = ids[len(some):]
 		which := idFilter("person", some[:min(len(some), filterIDs)])
 		if len(some) > filterIDs {
+			a.marked = true
 			if err := a.mark(ctx, some); err != nil {
 				return err
 			}
@@ -152,6 +154,26 @@ func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
 	return a.conn.write(ctx, k)
 }
 
+// unmark takes persons out of a group and of the marker in one call, which costs the server half of two. It is false where the
+// marker is empty, or the server has no such call: then nothing is done.
+func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members []uuid.UUID) (done bool, err error) {
+	select {
+	case a.marking <- struct{}{}:
+	case <-ctx.Done():
+		return false, interrupted(ctx, k, "nothing was sent")
+	}
+	defer func() { <-a.marking }()
+	if !a.marked {
+		return false, nil
+	}
+	mods := make([]any, len(members))
+	for i, id := range members {
+		mods[i] = map[string]any{"removed": []string{"member", id.String()}}
+	}
+	k.path, k.body = "/v1/raw/modify", encode(map[string]any{"filter": idFilter("group", []uuid.UUID{group, a.marker}), "modlist": map[string]any{"mods": mods}})
+	return a.raw(ctx, k)
+}
+
 func (a accounts) makeMarker(ctx context.Context) error {
 	id := uuid.New()
 	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", doing: "make a marker group", right: groupAdmins,
@@ -182,7 +204,7 @@ func (a accounts) Tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.marker = uuid.Nil
+	a.marker, a.marked = uuid.Nil, false
 	return a.DeleteGroups(ctx, ids)
 }
 
@@ -283,7 +305,7 @@ func (a accounts) deleteMarked(ctx context.Context, ids []uuid.UUID) (done bool,
 		return false, err
 	}
 	if err = a.ignoreAbsent(ctx, k, err); err == nil {
-		a.marker = uuid.Nil
+		a.marker, a.marked = uuid.Nil, false
 	}
 	return true, err
 }

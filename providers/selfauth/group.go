@@ -199,7 +199,13 @@ func (a accounts) RemoveMembers(ctx context.Context, group uuid.UUID, members []
 	if len(members) == 0 {
 		panic("selfauth: remove no members: Self-auth would remove all")
 	}
-	return a.members(ctx, http.MethodDelete, "remove "+count(len(members), "member")+" from a group", group, members)
+	doing := "remove " + count(len(members), "member") + " from a group"
+	if len(members) < listIDs/2 { // a change of each is twice as long as its id
+		if done, err := a.unmark(ctx, call{doing: doing, right: groupAdmins, twice: true}, group, members); done || err != nil {
+			return err
+		}
+	}
+	return a.members(ctx, http.MethodDelete, doing, group, members)
 }
 
 // members does the call in parts that fit a request; no part is empty.
