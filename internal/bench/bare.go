@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// bulkBatch is how many persons Anthill makes in one call.
-const bulkBatch = 250
+// bulkBatch is how many persons Anthill makes in one call at most.
+const bulkBatch = 500
 
 // naive moves users as the scripts do that the application's document describes: each alone, four calls after one another,
 // each call of a program of its own and so over a connection of its own (what starting programs takes is left out). Their

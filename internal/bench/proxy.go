@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -181,7 +182,7 @@ func created(notes []note) (persons, groups []uuid.UUID) {
 			id, err := uuid.Parse(strings.Join(e.Attrs["uuid"], ""))
 			switch {
 			case err != nil:
-			case n.path == "/v1/group":
+			case n.path == "/v1/group" || slices.Contains(e.Attrs["class"], "group"):
 				groups = append(groups, id)
 			default:
 				persons = append(persons, id)

@@ -58,6 +58,7 @@ func TestCreated(t *testing.T) {
 		"a person":        {note{path: "/v1/person", status: 200, body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, []uuid.UUID{ann}, nil},
 		"a group":         {note{path: "/v1/group", status: 200, body: body(`{"attrs":{"uuid":["` + ops.String() + `"]}}`)}, nil, []uuid.UUID{ops}},
 		"many":            {note{path: "/v1/raw/create", status: 200, body: body(`{"entries":[{"attrs":{"uuid":["` + ann.String() + `"]}},{"attrs":{"uuid":["` + bob.String() + `"]}}]}`)}, []uuid.UUID{ann, bob}, nil},
+		"many groups":     {note{path: "/v1/raw/create", status: 200, body: body(`{"entries":[{"attrs":{"class":["object","group"],"uuid":["` + ops.String() + `"]}}]}`)}, nil, []uuid.UUID{ops}},
 		"no answer":       {note{path: "/v1/person", body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, []uuid.UUID{ann}, nil},
 		"refused":         {note{path: "/v1/person", status: 409, body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, nil, nil},
 		"the id is taken": {note{path: "/v1/person", status: 500, body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, nil, nil},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
@@ -112,17 +113,17 @@ func groupsOf(users []user) groups {
 	return g
 }
 
-// make makes them at the server, tenant by tenant.
+// make makes them at the server in one call.
 func (g groups) make(ctx context.Context, c *client) error {
-	for tenant, id := range g.users {
-		if err := c.group(ctx, id, "bench_"+tenant.String()[24:]+"_users", nil); err != nil {
-			return err
-		}
-		if err := c.group(ctx, g.admins[tenant], "bench_"+tenant.String()[24:]+"_admins", nil); err != nil {
-			return err
-		}
+	var entries []entry
+	add := func(id uuid.UUID, name string) {
+		entries = append(entries, entry{map[string][]string{"class": {"object", "group"}, "uuid": {id.String()}, "name": {name}}})
 	}
-	return nil
+	for tenant, id := range g.users {
+		add(id, "bench_"+tenant.String()[24:]+"_users")
+		add(g.admins[tenant], "bench_"+tenant.String()[24:]+"_admins")
+	}
+	return c.send(ctx, http.MethodPost, "/v1/raw/create", map[string]any{"entries": entries})
 }
 
 // join is one call that adds members to a group.
