@@ -124,6 +124,7 @@ type Outcome struct {
 	Reason   string // for people, of Changed, Refused, Conflict: no address, no secret
 	Recorded *User  // what is recorded of the user from now on; nil: unchanged
 	Forget   bool   // delete what is recorded of the user
+	Lost     bool   // what was done in the identity server is still to be taken back: the intent stays open, and is settled by a later outcome
 }
 
 // Record is a journal record read back: what was intended, and how it ended.

@@ -71,7 +71,8 @@ type Run interface {
 	// Position is how far the run has come: where a resumed one goes on.
 	Position() Position
 	// Open returns the intents of the batches that were not settled, in their order; empty if there are none.
-	Open(ctx context.Context) ([]Intent, error)
+	// Those of them that are lost have a verdict.
+	Open(ctx context.Context) ([]Record, error)
 	// Intend makes the intents of a batch durable and fills in their IDs. pos is where the batch starts. Batches
 	// before it may be unsettled still, and one of them in the middle of Settle.
 	Intend(ctx context.Context, pos Position, intents []Intent) error

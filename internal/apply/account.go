@@ -325,8 +325,8 @@ func (x *executor) takeBack(items []*item) error {
 	for _, r := range rows {
 		live[r.ID] = !r.Deleted
 	}
-	lost := make([]*item, len(items))
-	var there []*item // whose rows are there: nobody else is given access
+	lost := make([]*item, len(items)) // bare: no verdict, and not failed
+	var there []*item                 // whose rows are there: nobody else is given access
 	for i, it := range items {
 		lost[i] = &item{intent: it.intent}
 		if live[it.intent.User] {

@@ -188,7 +188,8 @@ type executor struct {
 	half   bool                  // one of them was refused in part, and what was done of it stands
 	waves  map[string]state.Wave // as recorded now
 	figure map[string]*waveFigure
-	open   map[uuid.UUID]state.Intent // intents of the batch that a killed run left
+	open   map[uuid.UUID]state.Intent // intents of the batches that a killed run left
+	lost   []*item                    // whom it has not taken back
 	size   int                        // users of the next batch
 
 	settling chan settled         // of the batch that is being written in Postgres; nil: none is
@@ -261,13 +262,17 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 
 // takeOpen reads the intents of a batch that was not settled, and what has failed so far.
 func (x *executor) takeOpen() error {
-	intents, err := x.record.Open(x.work)
+	open, err := x.record.Open(x.work)
 	if err != nil {
 		return err
 	}
-	x.open = make(map[uuid.UUID]state.Intent, len(intents))
-	for _, i := range intents {
-		x.open[i.User] = i
+	x.open = make(map[uuid.UUID]state.Intent, len(open))
+	for _, r := range open {
+		if r.Verdict != 0 {
+			x.lost = append(x.lost, lostIntent(r.Intent, r.Verdict, r.Reason))
+			continue
+		}
+		x.open[r.User] = r.Intent
 	}
 	records, err := x.Store.Remainder(x.work, x.record.ID(), 1<<30)
 	if err != nil {
@@ -303,7 +308,7 @@ func (x *executor) run(ctx context.Context) (Result, error) {
 	if err := x.Accounts.Tidy(x.work); err != nil { // what a killed run has left
 		return x.stopped(err)
 	}
-	for _, stage := range []func(context.Context) error{x.schema, x.objects, x.segments, x.removals, x.aftermath} {
+	for _, stage := range []func(context.Context) error{x.takeLostBack, x.schema, x.objects, x.segments, x.removals, x.aftermath} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)
 		}

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -47,7 +48,7 @@ func (x *executor) settle(items []*item, next state.Position) ([]state.Outcome, 
 		case it.verdict != 0:
 			b.outcomes = append(b.outcomes, x.outcome(it, it.verdict, it.left))
 		case errors.Is(it.failed, errLost), it.failed != nil && it.begun:
-			b.lost = append(b.lost, it)
+			b.lost = append(b.lost, lost(it, it.failed))
 		case it.failed != nil:
 			b.outcomes = append(b.outcomes, x.refusal(it))
 		case it.row == nil || !it.shape.Link && it.shape.Method == 0 && !it.shape.Restore && !it.shape.Complete:
@@ -57,60 +58,104 @@ func (x *executor) settle(items []*item, next state.Position) ([]state.Outcome, 
 			b.written = append(b.written, it)
 		}
 	}
-	return x.commit(&b)
+	all, lost, err := x.commit(&b)
+	if err != nil || len(lost) == 0 {
+		return all, err
+	}
+	// Only now: a transaction that is tried again may write the row after all, and one that waits keeps others from their rows.
+	back, err := x.takenBack(lost, next)
+	return append(all, back...), err
 }
 
 // commitTries bounds how often a transaction that lost against the application's own ones is tried again.
 const commitTries = 5
 
-// commit writes a settlement and returns all its outcomes. What is transient is tried again: nothing of it is there then.
-func (x *executor) commit(b *settlement) (all []state.Outcome, err error) {
-	if len(b.writes) == 0 {
-		all, err = x.account(b, nil)
-		if err == nil {
-			err = x.record.Settle(x.work, nil, all, b.next)
+// commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open. What is transient is
+// tried again: nothing of it is there then.
+func (x *executor) commit(b *settlement) (all []state.Outcome, lost []*item, err error) {
+	settle := func(tx state.Tx, results []providers.UserResult) error {
+		all, lost = x.account(b, results)
+		noted := slices.Clone(all)
+		for _, it := range lost {
+			o := outcomeOf(it.intent, it.verdict, it.left)
+			o.Lost = true
+			noted = append(noted, o)
 		}
-		return all, err
+		return x.record.Settle(x.work, tx, noted, b.next)
+	}
+	if len(b.writes) == 0 {
+		err = settle(nil, nil)
+		return all, lost, err
 	}
 	for range commitTries {
-		err = x.Rows.WriteUsers(x.work, b.writes, func(tx state.Tx, results []providers.UserResult) error {
-			var accountErr error
-			if all, accountErr = x.account(b, results); accountErr != nil {
-				return accountErr
-			}
-			return x.record.Settle(x.work, tx, all, b.next)
-		})
+		err = x.Rows.WriteUsers(x.work, b.writes, settle)
 		if providers.KindOf(err) != providers.Transient {
 			break
 		}
 	}
-	return all, err
+	return all, lost, err
 }
 
-// account adds what became of the writes to the outcomes, and takes back what was done for those who are lost.
-func (x *executor) account(b *settlement, results []providers.UserResult) ([]state.Outcome, error) {
-	all := slices.Clone(b.outcomes)
-	lost := slices.Clone(b.lost)
+// account adds what became of the writes to the outcomes, and to those who are lost.
+func (x *executor) account(b *settlement, results []providers.UserResult) (all []state.Outcome, gone []*item) {
+	all, gone = slices.Clone(b.outcomes), slices.Clone(b.lost)
 	for i, r := range results {
 		it := b.written[i]
 		switch {
 		case r.Written:
 			all = append(all, x.done(it))
-			continue
 		case r.Refused != "":
-			it.failed = &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}
+			gone = append(gone, lost(it, &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}))
 		default:
-			it.failed = errLost
+			gone = append(gone, lost(it, errLost))
 		}
-		lost = append(lost, it)
 	}
+	return all, gone
+}
+
+// lost is a user for whom something was, or may have been, done in Self-auth that is to be taken back.
+func lost(it *item, why error) *item {
+	if errors.Is(why, errLost) {
+		return lostIntent(it.intent, state.Changed, errLost.Error())
+	}
+	return lostIntent(it.intent, state.Refused, reason(why))
+}
+
+func lostIntent(i state.Intent, v state.Verdict, why string) *item {
+	return &item{intent: i, verdict: v, left: why}
+}
+
+// takenBack takes back users who are lost, and settles them. A run that is killed before is resumed with it.
+func (x *executor) takenBack(lost []*item, at state.Position) ([]state.Outcome, error) {
 	if err := x.takeBack(lost); err != nil {
 		return nil, err
 	}
-	for _, it := range lost {
-		all = append(all, x.takenBack(it))
+	outcomes := make([]state.Outcome, len(lost))
+	for n, it := range lost {
+		outcomes[n] = outcomeOf(it.intent, it.verdict, it.left)
+		if it.intent.Effect.Act == state.PersonCreate {
+			after := it.intent.After
+			after.Standing, after.Groups = state.Failed, nil
+			outcomes[n].Recorded = &after
+		}
 	}
-	return all, nil
+	return outcomes, x.record.Settle(x.work, nil, outcomes, at)
+}
+
+// takeLostBack finishes what the settlements of a killed run have left.
+func (x *executor) takeLostBack(context.Context) error {
+	if len(x.lost) == 0 {
+		return nil
+	}
+	outcomes, err := x.takenBack(x.lost, x.record.Position())
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		x.count(o.Wave, o.Tenant, o.Verdict)
+	}
+	x.lost = nil
+	return nil
 }
 
 func (x *executor) done(it *item) state.Outcome {
@@ -123,26 +168,16 @@ func (x *executor) outcome(it *item, v state.Verdict, why string) state.Outcome 
 	return state.Outcome{Intent: it.intent.ID, User: it.change.User, Tenant: it.shape.Tenant, Wave: it.shape.Wave, Verdict: v, Reason: why}
 }
 
+func outcomeOf(i state.Intent, v state.Verdict, why string) state.Outcome {
+	return state.Outcome{Intent: i.ID, User: i.User, Tenant: i.Tenant, Wave: i.Wave, Verdict: v, Reason: why}
+}
+
 // refusal settles a user whom Self-auth refused. A burnt id is recorded, so that the next plan takes the next one.
 func (x *executor) refusal(it *item) state.Outcome {
 	o := x.outcome(it, state.Refused, reason(it.failed))
 	if providers.KindOf(it.failed) == providers.Burnt {
 		after := it.intent.After
 		after.Standing, after.Person, after.Groups = state.Failed, uuid.Nil, nil
-		o.Recorded = &after
-	}
-	return o
-}
-
-func (x *executor) takenBack(it *item) state.Outcome {
-	v, why := state.Changed, "its row changed while it was being moved"
-	if !errors.Is(it.failed, errLost) {
-		v, why = state.Refused, reason(it.failed)
-	}
-	o := x.outcome(it, v, why)
-	if it.intent.Effect.Act == state.PersonCreate {
-		after := it.intent.After
-		after.Standing, after.Groups = state.Failed, nil
 		o.Recorded = &after
 	}
 	return o

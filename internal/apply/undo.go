@@ -69,14 +69,15 @@ func (x *executor) closeOpen(ctx context.Context, open *state.RunInfo) error {
 	if err != nil {
 		return err
 	}
-	intents, err := run.Open(x.work)
+	records, err := run.Open(x.work)
 	if err != nil {
 		return err
 	}
-	if len(intents) > 0 {
-		items := make([]*item, len(intents))
-		outcomes := make([]state.Outcome, len(intents))
-		for i, in := range intents {
+	if len(records) > 0 {
+		items := make([]*item, len(records))
+		outcomes := make([]state.Outcome, len(records))
+		for i, r := range records {
+			in := r.Intent
 			items[i] = &item{intent: in}
 			outcomes[i] = state.Outcome{Intent: in.ID, User: in.User, Tenant: in.Tenant, Wave: in.Wave, Verdict: state.Refused,
 				Reason: "the run was rolled back while this user was in flight"}

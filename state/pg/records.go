@@ -67,7 +67,7 @@ func (s *Store) RecordsByID(ctx context.Context, ids []int64) ([]state.Record, e
 
 // Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id.
 func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.Record, error) {
-	return s.records(ctx, "where r.run = $1 and r.verdict > 2 order by r.id limit $2", run, limit)
+	return s.records(ctx, "where r.run = $1 and r.settled and r.verdict > 2 order by r.id limit $2", run, limit)
 }
 
 func (s *Store) records(ctx context.Context, where string, args ...any) (list []state.Record, err error) {

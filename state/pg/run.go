@@ -179,12 +179,8 @@ func (r *run) absorb() {
 }
 
 // Open returns the intents of the batches that were not settled, in their order.
-func (r *run) Open(ctx context.Context) (list []state.Intent, err error) {
-	records, err := r.s.records(ctx, "where r.run = $1 and not r.settled order by r.id", r.id)
-	for _, rec := range records {
-		list = append(list, rec.Intent)
-	}
-	return list, err
+func (r *run) Open(ctx context.Context) ([]state.Record, error) {
+	return r.s.records(ctx, "where r.run = $1 and not r.settled order by r.id", r.id)
 }
 
 // Intend makes the intents of a batch durable, with what is recorded of their users now, and fills in their ids.
@@ -225,7 +221,7 @@ func (r *run) Intend(ctx context.Context, _ state.Position, intents []state.Inte
 
 // Settle records the outcomes of the batch and moves the run's position, inside tx when it is not nil.
 func (r *run) Settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome, next state.Position) error {
-	if r.pending == nil || r.pending.next != next {
+	if tx == nil || r.pending == nil || r.pending.next != next {
 		r.absorb()
 	}
 	p := &pending{next: next, counts: countsOf(outcomes)}
@@ -254,6 +250,9 @@ func (e execer) Exec(ctx context.Context, sql string, args ...any) (int64, error
 
 func countsOf(outcomes []state.Outcome) (c state.Counts) {
 	for _, o := range outcomes {
+		if o.Lost {
+			continue
+		}
 		switch o.Verdict {
 		case state.Done:
 			c.Done++
@@ -305,16 +304,17 @@ func (r *run) settleIntents(ctx context.Context, tx state.Tx, outcomes []state.O
 	var ids []int64
 	var verdicts []int16
 	var reasons []string
+	var settled []bool
 	for _, o := range outcomes {
 		if o.Intent != 0 {
-			ids, verdicts, reasons = append(ids, o.Intent), append(verdicts, int16(o.Verdict)), append(reasons, o.Reason)
+			ids, verdicts, reasons, settled = append(ids, o.Intent), append(verdicts, int16(o.Verdict)), append(reasons, o.Reason), append(settled, !o.Lost)
 		}
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.records r set settled = true, verdict = w.verdict, reason = w.reason
-		from unnest($1::bigint[], $2::smallint[], $3::text[]) as w (id, verdict, reason) where r.id = w.id`), ids, verdicts, reasons)
+	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.records r set settled = w.settled, verdict = w.verdict, reason = w.reason
+		from unnest($1::bigint[], $2::smallint[], $3::text[], $4::boolean[]) as w (id, verdict, reason, settled) where r.id = w.id`), ids, verdicts, reasons, settled)
 	return err
 }
 

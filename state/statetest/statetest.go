@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"plan files come back":             planFile,
 		"a batch is settled":               batch,
 		"a crash leaves the batch open":    crash,
+		"a lost user stays open":           lost,
 		"a rolled back settlement is lost": rolledBack,
 		"users in the order of now":        order,
 		"records in the order of now":      records,
@@ -215,7 +216,7 @@ func batch(t *testing.T, f Fixture) {
 	}
 	open, err := r.Open(t.Context())
 	must(t, err)
-	same(t, "open intents", list, open)
+	same(t, "open intents", list, intentsOf(open))
 	out := outcomes(list)
 	out[2].Verdict, out[2].Recorded, out[2].Reason = state.Refused, nil, "no"
 	out = append(out, state.Outcome{User: f.Users[3].ID, Tenant: f.Users[3].Tenant, Wave: "pilot", Verdict: state.Changed, Reason: "its row changed"},
@@ -248,6 +249,44 @@ func batch(t *testing.T, f Fixture) {
 	same(t, "intent", again[0], back[0].Intent)
 }
 
+func intentsOf(records []state.Record) (list []state.Intent) {
+	for _, r := range records {
+		list = append(list, r.Intent)
+	}
+	return list
+}
+
+// lost: the intent of a user who is lost stays open, is no remainder yet and counts for nothing, until it is settled.
+func lost(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	list := intents(r, f.Users[:2])
+	must(t, r.Intend(t.Context(), state.Position{}, list))
+	out, next := outcomes(list), state.Position{Segment: 1}
+	out[1].Verdict, out[1].Recorded, out[1].Reason, out[1].Lost = state.Changed, nil, "its row changed", true
+	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, next) }))
+	same(t, "counts", state.Counts{Done: 1}, r.Counts())
+	again, err := s.Resume(t.Context(), r.ID())
+	must(t, err)
+	open, err := again.Open(t.Context())
+	must(t, err)
+	if len(open) != 1 || open[0].User != list[1].User || open[0].Verdict != state.Changed || open[0].Reason != "its row changed" {
+		t.Fatalf("open %+v", open)
+	}
+	left, err := s.Remainder(t.Context(), r.ID(), 10)
+	must(t, err)
+	same(t, "remainder while it is lost", 0, len(left))
+	out[1].Lost = false
+	for _, run := range []state.Run{r, again} { // the very run goes on, or another process does
+		same(t, "position", next, run.Position())
+		must(t, run.Settle(t.Context(), nil, out[1:], next))
+		same(t, "counts after it was taken back", state.Counts{Done: 1, Changed: 1}, run.Counts())
+	}
+	left, err = s.Remainder(t.Context(), r.ID(), 10)
+	must(t, err)
+	same(t, "remainder", 1, len(left))
+}
+
 func crash(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
@@ -261,8 +300,8 @@ func crash(t *testing.T, f Fixture) {
 	must(t, err)
 	open, err := again.Open(t.Context())
 	must(t, err)
-	same(t, "open intents", list, open)
-	must(t, again.Settle(t.Context(), nil, outcomes(open), state.Position{Segment: 1}))
+	same(t, "open intents", list, intentsOf(open))
+	must(t, again.Settle(t.Context(), nil, outcomes(intentsOf(open)), state.Position{Segment: 1}))
 	third, err := s.Resume(t.Context(), r.ID())
 	must(t, err)
 	same(t, "position", state.Position{Segment: 1}, third.Position())
