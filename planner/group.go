@@ -362,7 +362,7 @@ func (p *objectPlanner) goneGroup(rec state.Object) {
 		}
 		c.Text = []string{"group " + live.name + " was there before us and stays; its mapping row goes"}
 	case !there:
-		c.Was = state.Attributes{}
+		c.Action, c.Was, c.Will = Forget, state.Attributes{}, state.Attributes{}
 		c.Unmap = p.mappedTo(rec.Tenant, rec.ID)
 		after.Deleted = true
 		c.After = &after

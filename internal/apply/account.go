@@ -339,6 +339,9 @@ func (x *executor) takeBack(items []*item) error {
 	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
 		return err
 	}
+	for _, it := range lost {
+		it.failed = nil // one group that refuses does not keep the person from the others
+	}
 	if err := x.memberships(there, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.join); err != nil {
 		return err
 	}

@@ -197,9 +197,9 @@ func (x *executor) carry(i *intended, together *together, did *carried) (why str
 			return why, nil
 		}
 	}
-	for _, g := range c.Unmap {
-		if err := x.Rows.Unmap(x.work, o.Tenant, g); err != nil {
-			return "", err
+	if !again {
+		if why, err := x.backAgain(c); why != "" || err != nil {
+			return why, err
 		}
 	}
 	switch {
@@ -217,7 +217,7 @@ func (x *executor) carry(i *intended, together *together, did *carried) (why str
 	case c.Will == nil:
 		return "", x.deleteObject(*o, live)
 	case c.Action == planner.Forget && len(c.Will) == 0:
-		return "", nil
+		return "", x.unmap(c, *o)
 	}
 	if c.Action == planner.Replace {
 		switch {
@@ -249,7 +249,34 @@ func (x *executor) carry(i *intended, together *together, did *carried) (why str
 	if err := x.changeObject(*o, live, c.Will); err != nil {
 		return "", err
 	}
+	if err := x.unmap(c, *o); err != nil {
+		return "", err
+	}
 	return "", x.keeps(*o, c.Will)
+}
+
+// backAgain says that a group whose mapping row goes, as it was gone when the plan was made, is there by now.
+func (x *executor) backAgain(c planner.ObjectChange) (why string, err error) {
+	for _, g := range c.Unmap {
+		live, _, err := x.Accounts.ReadObject(x.work, state.KindGroup, g, "")
+		if err != nil {
+			return "", err
+		}
+		if live != nil {
+			return "group " + live["name"] + " is there again, and was gone when the plan was made", nil
+		}
+	}
+	return "", nil
+}
+
+// unmap deletes the mapping rows of groups that are gone, last of all: what is refused before leaves them.
+func (x *executor) unmap(c planner.ObjectChange, o state.Object) error {
+	for _, g := range c.Unmap {
+		if err := x.Rows.Unmap(x.work, o.Tenant, g); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keeps looks whether Self-auth keeps a client or a policy as it was written: what it writes in another way would be

@@ -21,7 +21,7 @@ const mostTogether = 100 // groups that are made, or deleted, together
 func alike(changes []planner.ObjectChange) []planner.ObjectChange {
 	n := 0
 	for _, c := range changes[:min(len(changes), mostTogether)] {
-		made := c.Action == planner.Create && c.Will["strangers"] == ""
+		made := c.Action == planner.Create && c.Will["strangers"] == "" && len(c.Unmap) == 0
 		if c.Kind != state.KindGroup || c.Action != changes[0].Action || !made && c.Action != planner.Delete {
 			break
 		}
