@@ -79,15 +79,6 @@ oauth2_client "app" {
 func TestRefusedInPart(t *testing.T) {
 	t.Parallel()
 	confidential, public := fmt.Sprintf(oneClient, "confidential"), fmt.Sprintf(oneClient, "public")
-	const viewers = `
-group "viewers" {
-  for_each = data.tenants.active
-  tenant   = each.key
-  name     = "tenant_${slug(each.key, 50)}_viewers"
-  role     = "viewer"
-  members { roles = ["viewer"] }
-}
-`
 	const policy = `
 account_policy "strict" {
   groups         = group.admins

@@ -15,7 +15,7 @@ group "viewers" {
   tenant   = each.key
   name     = "tenant_${slug(each.key, 50)}_viewers"
   role     = "viewer"
-  members { all = true }
+  members { roles = ["viewer"] }
 }
 `
 
