@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
 	"time"
@@ -98,45 +97,3 @@ type Run interface {
 	// Counts is what has been settled so far.
 	Counts() Counts
 }
-
-// ErrOpenRun says that a run is open already.
-var ErrOpenRun = errors.New("a run is still open")
-
-// ErrNewer says that the state was written by a newer version.
-var ErrNewer = errors.New("the state was written by a newer version of Anthill")
-
-// LockedError says who holds the lock.
-type LockedError struct {
-	Who   string // user@host, process, as the holder wrote it; "" unknown
-	Since time.Time
-}
-
-func (e *LockedError) Error() string {
-	if e.Who == "" {
-		return "the target is locked by somebody else"
-	}
-	return "the target is locked by " + e.Who + " since " + e.Since.UTC().Format("2006-01-02 15:04:05 UTC")
-}
-
-// TargetError says that something is bound to another target.
-type TargetError struct {
-	What    string // "state", "plan"
-	Differs string // from Target.Differs
-}
-
-func (e *TargetError) Error() string {
-	return "this " + e.What + " belongs to another target: " + e.Differs
-}
-
-// DeniedError says that the role may not read (or make) the state.
-type DeniedError struct {
-	Role  string
-	Grant string // the statement to run
-	Err   error
-}
-
-func (e *DeniedError) Error() string {
-	return "the database role may not use the recorded state; run as its owner:\n\n    " + e.Grant
-}
-
-func (e *DeniedError) Unwrap() error { return e.Err }

@@ -11,7 +11,6 @@ import (
 	"anthill/internal/apply"
 	"anthill/internal/report"
 	"anthill/planner/planfile"
-	"anthill/providers"
 	"anthill/state"
 )
 
@@ -119,8 +118,8 @@ func statusOf(err error) int {
 	case errors.Is(err, context.Canceled):
 		return exitError
 	}
-	switch providers.KindOf(err) {
-	case providers.Unreachable, providers.Unauthenticated, providers.Denied:
+	switch state.ErrorKindOf(err) {
+	case state.ErrorUnreachable, state.ErrorUnauthenticated, state.ErrorDenied:
 		return exitRefused
 	}
 	return exitError

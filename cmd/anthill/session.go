@@ -145,7 +145,7 @@ func missing(what, variable, block string) error {
 }
 
 func rights(who providers.Identity, lacks []string, to string) error {
-	return &providers.Error{Kind: providers.Denied, Side: "Self-auth", Doing: "look at the rights of " + who.Account,
+	return &state.Error{Kind: state.ErrorDenied, Side: "Self-auth", Doing: "look at the rights of " + who.Account,
 		Reason: "the account lacks the rights to " + to + ": " + strings.Join(lacks, ", "),
 		Cure:   "Absence would look like emptiness, so nothing was concluded and nothing changed. Make it a member of those groups, as idm_admin."}
 }
@@ -196,7 +196,7 @@ func (s *session) mayWrite(ctx context.Context) error {
 		return err
 	}
 	if s.identity.Writes == providers.WriteNo {
-		return &providers.Error{Kind: providers.Denied, Side: "Self-auth", Doing: "look at the token of " + s.identity.Account,
+		return &state.Error{Kind: state.ErrorDenied, Side: "Self-auth", Doing: "look at the token of " + s.identity.Account,
 			Reason: "it is a read-only token", Cure: "It is enough to plan. To apply, put a read-write token into SELF_AUTH_ADMIN_TOKEN. Nothing was changed."}
 	}
 	if len(s.identity.Missing) > 0 {

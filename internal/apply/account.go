@@ -48,7 +48,7 @@ func (x *executor) accounts(items []*item, resumed bool) error {
 func (x *executor) missGroups(it *item) {
 	for _, g := range it.intent.Effect.Join {
 		if why, absent := x.absent[g]; absent && it.failed == nil {
-			it.failed = &providers.Error{Kind: providers.Refused, Side: "Self-auth", Doing: "join a group", Reason: "a group of the tenant could not be made: " + why}
+			it.failed = &state.Error{Kind: state.ErrorRefused, Side: "Self-auth", Doing: "join a group", Reason: "a group of the tenant could not be made: " + why}
 		}
 	}
 }
@@ -88,7 +88,7 @@ func (x *executor) create(items []*item, resumed bool) error {
 	for _, it := range missing {
 		name, display, ok := x.namer.Person(it.row.User, it.shape.Slug, it.shape.Suffix)
 		if !ok {
-			it.failed = &providers.Error{Kind: providers.Refused, Side: "Anthill", Doing: "name the person", Reason: "no name can be made from the row"}
+			it.failed = &state.Error{Kind: state.ErrorRefused, Side: "Anthill", Doing: "name the person", Reason: "no name can be made from the row"}
 			continue
 		}
 		news[it] = providers.NewPerson{ID: it.intent.Effect.Person, Name: name, Display: display, Mail: it.row.Email}
@@ -217,7 +217,7 @@ func (x *executor) adopt(items []*item) error {
 		p, there := byID[it.intent.Effect.Person]
 		holds := slices.ContainsFunc(p.Mails, func(m string) bool { return strings.EqualFold(m, it.row.Email) })
 		if !there || p.Expired || !holds {
-			it.failed = &providers.Error{Kind: providers.Refused, Side: "Self-auth", Doing: "take a person over", Reason: "the person who held the address when the plan was made does not hold it any more, or is expired"}
+			it.failed = &state.Error{Kind: state.ErrorRefused, Side: "Self-auth", Doing: "take a person over", Reason: "the person who held the address when the plan was made does not hold it any more, or is expired"}
 		}
 	}
 	return nil
@@ -298,7 +298,7 @@ func (x *executor) join(group uuid.UUID, items []*item) error {
 // leave takes members out; a group that is gone has none.
 func (x *executor) leave(group uuid.UUID, items []*item) error {
 	err := x.Accounts.RemoveMembers(x.work, group, personIDs(items))
-	if providers.KindOf(err) == providers.NotFound {
+	if state.ErrorKindOf(err) == state.ErrorNotFound {
 		return nil
 	}
 	for _, it := range items {

@@ -139,7 +139,7 @@ func (x *executor) undoneObject(c intended, did carried, why string, err error, 
 		return err
 	}
 	why = reason(err)
-	burnt := providers.KindOf(err) == providers.Burnt || did.made != uuid.Nil && c.Kind == state.KindGroup
+	burnt := state.ErrorKindOf(err) == state.ErrorBurnt || did.made != uuid.Nil && c.Kind == state.KindGroup
 	stands, err := x.putBack(c.ObjectChange, did)
 	if err != nil {
 		return err
@@ -297,7 +297,7 @@ func (x *executor) keeps(o state.Object, will state.Attributes) error {
 		if !strings.HasSuffix(k, "_maps") {
 			why = fmt.Sprintf("Self-auth keeps its %s as %s and not as %s: declare what it keeps", strings.ReplaceAll(k, "_", " "), cmp.Or(live[k], "not set"), will[k])
 		}
-		return &providers.Error{Kind: providers.Refused, Side: "Self-auth", Doing: "change " + string(o.Address), Reason: why}
+		return &state.Error{Kind: state.ErrorRefused, Side: "Self-auth", Doing: "change " + string(o.Address), Reason: why}
 	}
 	return nil
 }
@@ -391,7 +391,7 @@ func (x *executor) makeObject(o state.Object, will state.Attributes, did *carrie
 	}
 	live, err := x.readWhole(o)
 	if err == nil && live == nil {
-		err = &providers.Error{Kind: providers.Internal, Side: "Self-auth", Doing: "make " + string(o.Address), Reason: "it is not there though it was made"}
+		err = &state.Error{Kind: state.ErrorInternal, Side: "Self-auth", Doing: "make " + string(o.Address), Reason: "it is not there though it was made"}
 	}
 	return live, id, err
 }
@@ -427,7 +427,7 @@ func (x *executor) deleteObject(o state.Object, live state.Attributes) error {
 		}
 	}
 	err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, o.ID, live)
-	if providers.KindOf(err) == providers.NotFound {
+	if state.ErrorKindOf(err) == state.ErrorNotFound {
 		return nil
 	}
 	return err
@@ -449,8 +449,8 @@ func (x *executor) miss(c planner.ObjectChange, why string) {
 
 // refused says whether the other side refused this very thing, so that others may be tried.
 func refused(err error) bool {
-	switch providers.KindOf(err) {
-	case providers.Conflict, providers.Refused, providers.Burnt, providers.NotFound:
+	switch state.ErrorKindOf(err) {
+	case state.ErrorConflict, state.ErrorRefused, state.ErrorBurnt, state.ErrorNotFound:
 		return true
 	}
 	return false
@@ -458,7 +458,7 @@ func refused(err error) bool {
 
 // reason is an error's reason in the user's words.
 func reason(err error) string {
-	var e *providers.Error
+	var e *state.Error
 	if errors.As(err, &e) {
 		if e.Request != "" {
 			return fmt.Sprintf("%s (request %s)", e.Reason, e.Request)

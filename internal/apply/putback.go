@@ -4,7 +4,6 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/planner"
-	"anthill/providers"
 	"anthill/state"
 )
 
@@ -35,7 +34,7 @@ type carried struct {
 // putBack undoes what was done of a change of which a part was refused. stands says what could not be undone.
 func (x *executor) putBack(c planner.ObjectChange, did carried) (stands string, err error) {
 	err = x.undone(c, did)
-	if refused(err) || providers.KindOf(err) == providers.Denied {
+	if refused(err) || state.ErrorKindOf(err) == state.ErrorDenied {
 		return "what was done of it could not be put back: " + reason(err), nil
 	}
 	return "", err

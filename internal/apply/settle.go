@@ -89,7 +89,7 @@ func (x *executor) commit(b *settlement) (all []state.Outcome, lost []*item, err
 	}
 	for range commitTries {
 		err = x.Rows.WriteUsers(x.work, b.writes, settle)
-		if providers.KindOf(err) != providers.Transient {
+		if state.ErrorKindOf(err) != state.ErrorTransient {
 			break
 		}
 	}
@@ -105,7 +105,7 @@ func (x *executor) account(b *settlement, results []providers.UserResult) (all [
 		case r.Written:
 			all = append(all, x.done(it))
 		case r.Refused != "":
-			gone = append(gone, lost(it, &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}))
+			gone = append(gone, lost(it, &state.Error{Kind: state.ErrorRefused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}))
 		default:
 			gone = append(gone, lost(it, errLost))
 		}
@@ -175,7 +175,7 @@ func outcomeOf(i state.Intent, v state.Verdict, why string) state.Outcome {
 // refusal settles a user whom Self-auth refused. A burnt id is recorded, so that the next plan takes the next one.
 func (x *executor) refusal(it *item) state.Outcome {
 	o := x.outcome(it, state.Refused, reason(it.failed))
-	if providers.KindOf(it.failed) == providers.Burnt {
+	if state.ErrorKindOf(it.failed) == state.ErrorBurnt {
 		after := it.intent.After
 		after.Standing, after.Person, after.Groups = state.Failed, uuid.Nil, nil
 		o.Recorded = &after

@@ -61,7 +61,7 @@ func (x *executor) alikes(some []planner.ObjectChange, recorded map[state.Addres
 		err = x.Accounts.DeleteGroups(x.work, t.remove)
 	}
 	switch {
-	case refused(err) || providers.KindOf(err) == providers.Denied:
+	case refused(err) || state.ErrorKindOf(err) == state.ErrorDenied:
 		for _, c := range held {
 			c.again = true
 			if err := x.object(c, recorded); err != nil {

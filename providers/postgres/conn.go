@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"anthill/state"
 
-	"anthill/providers"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -34,7 +34,7 @@ type Provider struct {
 	dual  atomic.Bool // the columns of the dual schema are there; set by Inspect and Upgrade
 }
 
-// Open connects and asks one question. *providers.Error when nobody answers or the role is refused.
+// Open connects and asks one question. *state.Error when nobody answers or the role is refused.
 func Open(ctx context.Context, o Options) (*Provider, error) {
 	n, err := preset(o.Naming)
 	if err != nil {
@@ -43,7 +43,7 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		// The parser's own text may repeat what it could not take apart, a password among it.
-		return nil, &providers.Error{Kind: providers.Missing, Side: side, Doing: "read the database's URL", Reason: "it is not a connection string",
+		return nil, &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL", Reason: "it is not a connection string",
 			Cure: "DATABASE_URL looks like postgres://role:password@host:5432/database?sslmode=verify-full; special characters in a password are percent-encoded."}
 	}
 	config.MaxConns = maxConns
@@ -62,8 +62,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 
 func unreachable(host string, err error) error {
 	e := fail("connect to "+host, err)
-	var pe *providers.Error
-	if errors.As(e, &pe) && pe.Kind == providers.Unreachable && pe.Cure == "" {
+	var pe *state.Error
+	if errors.As(e, &pe) && pe.Kind == state.ErrorUnreachable && pe.Cure == "" {
 		pe.Cure = "Check DATABASE_URL, and that the server runs and lets this machine in."
 	}
 	return e

@@ -6,23 +6,23 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"anthill/state"
 
-	"anthill/providers"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const side = "Postgres"
 
-// fail turns an error of the driver into a *providers.Error. It keeps no connection string and no value of a row.
+// fail turns an error of the driver into a *state.Error. It keeps no connection string and no value of a row.
 func fail(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var ours *providers.Error
+	var ours *state.Error
 	if errors.As(err, &ours) {
 		return err
 	}
-	e := &providers.Error{Side: side, Doing: doing, Err: err}
+	e := &state.Error{Side: side, Doing: doing, Err: err}
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg):
@@ -30,11 +30,11 @@ func fail(doing string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind, e.Reason = providers.Unreachable, "no answer in time"
+		e.Kind, e.Reason = state.ErrorUnreachable, "no answer in time"
 	default:
-		e.Kind, e.Reason = providers.Unreachable, reasonOf(err)
+		e.Kind, e.Reason = state.ErrorUnreachable, reasonOf(err)
 	}
-	if e.Kind != providers.Internal {
+	if e.Kind != state.ErrorInternal {
 		e.Err = nil // its text is told already, in our words
 	}
 	return e
@@ -58,27 +58,27 @@ func reasonOf(err error) string {
 }
 
 // byState sorts SQLSTATEs (Postgres documentation, appendix A).
-func byState(pg *pgconn.PgError) (kind providers.Kind, reason, cure string) {
+func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 	reason = pg.Message
 	switch pg.Code {
 	case "28P01", "28000":
-		return providers.Unauthenticated, reason, "Check the role and the password in DATABASE_URL."
+		return state.ErrorUnauthenticated, reason, "Check the role and the password in DATABASE_URL."
 	case "3D000":
-		return providers.Missing, reason, "Check the database's name in DATABASE_URL."
+		return state.ErrorMissing, reason, "Check the database's name in DATABASE_URL."
 	case "42501":
-		return providers.Denied, reason, "Grant the right, as the owner of the tables, or use another role in DATABASE_URL."
+		return state.ErrorDenied, reason, "Grant the right, as the owner of the tables, or use another role in DATABASE_URL."
 	case "25006":
-		return providers.Denied, reason, "This server or role only reads (a standby?): it is enough to plan, not to apply."
+		return state.ErrorDenied, reason, "This server or role only reads (a standby?): it is enough to plan, not to apply."
 	case "40001", "40P01", "55P03", "55006":
-		return providers.Transient, reason, ""
+		return state.ErrorTransient, reason, ""
 	case "42P01", "42703":
-		return providers.Missing, reason, "The database is not as it was when it was looked at: plan again."
+		return state.ErrorMissing, reason, "The database is not as it was when it was looked at: plan again."
 	}
 	switch {
 	case strings.HasPrefix(pg.Code, "23"):
-		return providers.Conflict, fmt.Sprintf("it breaks the rule %s", pg.ConstraintName), ""
+		return state.ErrorConflict, fmt.Sprintf("it breaks the rule %s", pg.ConstraintName), ""
 	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "57P"), strings.HasPrefix(pg.Code, "53"):
-		return providers.Unreachable, reason, ""
+		return state.ErrorUnreachable, reason, ""
 	}
-	return providers.Internal, fmt.Sprintf("%s (SQLSTATE %s)", reason, pg.Code), ""
+	return state.ErrorInternal, fmt.Sprintf("%s (SQLSTATE %s)", reason, pg.Code), ""
 }

@@ -25,7 +25,7 @@ type column struct {
 type catalogue map[string]map[string]column
 
 // Inspect looks at the catalogue: where this is, and how far the schema is. Views, functions, comments and indexes
-// never count, and neither do the names of migrations. *providers.Error of kind Missing when a table or column of the
+// never count, and neither do the names of migrations. *state.Error of kind Missing when a table or column of the
 // baseline is not there.
 func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	i := providers.Inspection{Host: p.host}
@@ -35,8 +35,8 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	}
 	if err := p.pool.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&i.System); err != nil {
 		e := fail("read the server's identity", err)
-		var pe *providers.Error
-		if errors.As(e, &pe) && pe.Kind == providers.Denied {
+		var pe *state.Error
+		if errors.As(e, &pe) && pe.Kind == state.ErrorDenied {
 			pe.Cure = "Plans are bound to it. As a superuser:\n\n    GRANT EXECUTE ON FUNCTION pg_control_system() TO " + pgx.Identifier{i.Role}.Sanitize()
 		}
 		return i, e
@@ -121,7 +121,7 @@ func (p *Provider) missing(c catalogue) error {
 	if len(columns) > 0 {
 		lacks = append(lacks, "there is no column "+strings.Join(columns, ", "))
 	}
-	e := &providers.Error{Kind: providers.Missing, Side: side, Doing: "look for the application's tables", Reason: fmt.Sprintf("%s (schema %s, naming %q)",
+	e := &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "look for the application's tables", Reason: fmt.Sprintf("%s (schema %s, naming %q)",
 		strings.Join(lacks, "; "), tablesSchema, p.names.preset), Cure: "Is DATABASE_URL the application's database?"}
 	for _, other := range presets() {
 		n, err := preset(other)
@@ -238,9 +238,9 @@ func (p *Provider) MayWrite(ctx context.Context, alters bool) error {
 	case err != nil:
 		return fail(doing, err)
 	case standby:
-		return &providers.Error{Kind: providers.Denied, Side: side, Doing: doing, Reason: "this server or role only reads", Cure: "It is enough to plan. To apply, name the primary server in DATABASE_URL. Nothing was changed."}
+		return &state.Error{Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "this server or role only reads", Cure: "It is enough to plan. To apply, name the primary server in DATABASE_URL. Nothing was changed."}
 	case lacks != "":
-		return &providers.Error{Kind: providers.Denied, Side: side, Doing: doing, Reason: "role " + role + " lacks " + lacks, Cure: "It is enough to plan. To apply, grant that, or use another role in DATABASE_URL. Nothing was changed."}
+		return &state.Error{Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "role " + role + " lacks " + lacks, Cure: "It is enough to plan. To apply, grant that, or use another role in DATABASE_URL. Nothing was changed."}
 	}
 	return nil
 }

@@ -338,7 +338,7 @@ func TestMissingTables(t *testing.T) {
 		}
 		defer p.Close()
 		_, err = p.Inspect(t.Context())
-		if providers.KindOf(err) != providers.Missing {
+		if state.ErrorKindOf(err) != state.ErrorMissing {
 			t.Fatalf("error %v", err)
 		}
 		return err
@@ -357,16 +357,16 @@ func TestMissingTables(t *testing.T) {
 
 func TestRefusedConnections(t *testing.T) {
 	t.Parallel()
-	for url, want := range map[string]providers.Kind{
-		"postgres://who:s3cret@127.0.0.1:1/app":                                                 providers.Unreachable,
-		"postgres://who:s3cret@/app?host=/nonexistent":                                          providers.Unreachable,
-		"postgres://who:s3cret word@[bad":                                                       providers.Missing,
-		pgtest.Server().URL("no such"):                                                          providers.Missing,
-		strings.Replace(pgtest.Server().URL("postgres"), "anthill@", "nobody_there:s3cret@", 1): providers.Unauthenticated,
+	for url, want := range map[string]state.ErrorKind{
+		"postgres://who:s3cret@127.0.0.1:1/app":                                                 state.ErrorUnreachable,
+		"postgres://who:s3cret@/app?host=/nonexistent":                                          state.ErrorUnreachable,
+		"postgres://who:s3cret word@[bad":                                                       state.ErrorMissing,
+		pgtest.Server().URL("no such"):                                                          state.ErrorMissing,
+		strings.Replace(pgtest.Server().URL("postgres"), "anthill@", "nobody_there:s3cret@", 1): state.ErrorUnauthenticated,
 	} {
 		_, err := Open(t.Context(), Options{URL: url, Naming: "self_auth"})
-		if providers.KindOf(err) != want {
-			t.Errorf("%s: kind %s, want %s: %v", url, providers.KindOf(err), want, err)
+		if state.ErrorKindOf(err) != want {
+			t.Errorf("%s: kind %s, want %s: %v", url, state.ErrorKindOf(err), want, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("the error tells the password: %v", err)

@@ -56,7 +56,7 @@ func (p *Provider) Upgrade(ctx context.Context, s providers.SchemaStep, progress
 			return known.run(p, ctx, progress)
 		}
 	}
-	return &providers.Error{Kind: providers.Internal, Side: side, Doing: "change the schema", Reason: fmt.Sprintf("this version knows no step %q; use the version that made the plan", s.Name)}
+	return &state.Error{Kind: state.ErrorInternal, Side: side, Doing: "change the schema", Reason: fmt.Sprintf("this version knows no step %q; use the version that made the plan", s.Name)}
 }
 
 const (
@@ -115,7 +115,7 @@ func check(table, constraint, first string) func(*Provider, context.Context, fun
 			return fail("look at a constraint", err)
 		}
 		if there && len(literals(def)) != 3 {
-			return &providers.Error{Kind: providers.Missing, Side: side, Doing: "add the check of the three values",
+			return &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "add the check of the three values",
 				Reason: fmt.Sprintf("there is a constraint %s already, and it is another one", constraint), Cure: "Rename it, then go on with:\n\n    anthill apply"}
 		}
 		name := pgx.Identifier{constraint}.Sanitize()

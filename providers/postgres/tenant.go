@@ -127,7 +127,7 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 	case err != nil:
 		return fail(doing, err)
 	case users > 0:
-		return &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: doing, Reason: fmt.Sprintf("%d users belong to it by now", users)}
+		return &state.Error{Kind: state.ErrorRefused, Side: "Postgres", Doing: doing, Reason: fmt.Sprintf("%d users belong to it by now", users)}
 	case tagged == 0:
 		return noTenant(doing)
 	}
@@ -135,7 +135,7 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 }
 
 func noTenant(doing string) error {
-	return &providers.Error{Kind: providers.NotFound, Side: "Postgres", Doing: doing, Reason: "there is no such row"}
+	return &state.Error{Kind: state.ErrorNotFound, Side: "Postgres", Doing: doing, Reason: "there is no such row"}
 }
 
 // tenantFail turns a broken rule of the table into an error that concerns this tenant alone.
@@ -145,9 +145,9 @@ func tenantFail(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &pg) && pg.Code == "23505":
-		return &providers.Error{Kind: providers.Conflict, Side: "Postgres", Doing: doing, Reason: "another tenant has the slug (deleted ones count)", Err: err}
+		return &state.Error{Kind: state.ErrorConflict, Side: "Postgres", Doing: doing, Reason: "another tenant has the slug (deleted ones count)", Err: err}
 	case errors.As(err, &pg) && pg.Code[:2] == "23":
-		return &providers.Error{Kind: providers.Refused, Side: "Postgres", Doing: doing, Reason: "the database refuses the row (" + pg.ConstraintName + ")", Err: err}
+		return &state.Error{Kind: state.ErrorRefused, Side: "Postgres", Doing: doing, Reason: "the database refuses the row (" + pg.ConstraintName + ")", Err: err}
 	}
 	return fail(doing, err)
 }

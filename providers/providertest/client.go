@@ -72,7 +72,7 @@ func clients(t *testing.T, r *run, kind string) {
 	now := plainClient(name, kind)
 	checkClient(t, p, "create", id, name, now)
 	_, err := a.CreateObject(ctx, state.KindClient, uuid.Nil, newClient(name, kind))
-	r.kind(t, "create it again", err, providers.Conflict)
+	r.kind(t, "create it again", err, state.ErrorConflict)
 
 	start := maps.Clone(now)
 	change := func(what string, to, want state.Attributes) {
@@ -121,8 +121,8 @@ func clients(t *testing.T, r *run, kind string) {
 
 	must(t, "delete", a.DeleteObject(ctx, state.KindClient, id, now))
 	checkClient(t, p, "delete", id, name, nil)
-	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindClient, id, now), providers.NotFound)
-	r.kind(t, "change a deleted client", a.ChangeObject(ctx, state.KindClient, id, now, end), providers.NotFound)
+	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindClient, id, now), state.ErrorNotFound)
+	r.kind(t, "change a deleted client", a.ChangeObject(ctx, state.KindClient, id, now, end), state.ErrorNotFound)
 }
 
 // claimMap is a claim map as attributes hold it.
@@ -217,16 +217,16 @@ func clientRefusals(t *testing.T, r *run) {
 	want := plainClient(name, "confidential")
 	for _, bad := range []struct {
 		what, attribute, value string
-		kind                   providers.Kind
+		kind                   state.ErrorKind
 	}{
-		{"the name of a client", "name", other, providers.Conflict},
-		{"the name of a client in capitals", "name", strings.ToUpper(other), providers.Conflict},
-		{"the name of a person", "name", person.Name, providers.Conflict},
-		{"a bad name", "name", "9 secret", providers.Refused},
-		{"a bad landing URL", "landing_url", "secret no url", providers.Refused},
-		{"no landing URL", "landing_url", "", providers.Refused},
-		{"a display name of two lines", "display_name", "secret\nline", providers.Refused},
-		{"no display name", "display_name", "", providers.Refused},
+		{"the name of a client", "name", other, state.ErrorConflict},
+		{"the name of a client in capitals", "name", strings.ToUpper(other), state.ErrorConflict},
+		{"the name of a person", "name", person.Name, state.ErrorConflict},
+		{"a bad name", "name", "9 secret", state.ErrorRefused},
+		{"a bad landing URL", "landing_url", "secret no url", state.ErrorRefused},
+		{"no landing URL", "landing_url", "", state.ErrorRefused},
+		{"a display name of two lines", "display_name", "secret\nline", state.ErrorRefused},
+		{"no display name", "display_name", "", state.ErrorRefused},
 	} {
 		at := newClient(r.name("client"), "confidential")
 		at[bad.attribute] = bad.value
@@ -243,15 +243,15 @@ func clientRefusals(t *testing.T, r *run) {
 	}
 	for what, bad := range map[string]struct {
 		attribute, value string
-		kind             providers.Kind
+		kind             state.ErrorKind
 	}{
-		"a bad redirect URL":           {"redirect_urls", `["https://app.example/cb","secret no url"]`, providers.Refused},
-		"scopes for an absent group":   {"scope_maps", text(map[string][]string{uuid.NewString(): {"openid"}}), providers.NotFound},
-		"a bad scope":                  {"scope_maps", text(map[string][]string{group.String(): {"secret scope"}}), providers.Refused},
-		"a bad claim":                  {"claim_maps", text(map[string]any{"secret claim": claimMap("array", map[string][]string{group.String(): {"v"}})}), providers.Refused},
-		"a bad value of a claim":       {"claim_maps", text(map[string]any{"c": claimMap("array", map[string][]string{group.String(): {"secret,v"}})}), providers.Refused},
-		"a claim for an absent group":  {"claim_maps", text(map[string]any{"c": claimMap("array", map[string][]string{uuid.NewString(): {"v"}})}), providers.NotFound},
-		"more scopes for nobody there": {"sup_scope_maps", text(map[string][]string{uuid.NewString(): {"openid"}}), providers.NotFound},
+		"a bad redirect URL":           {"redirect_urls", `["https://app.example/cb","secret no url"]`, state.ErrorRefused},
+		"scopes for an absent group":   {"scope_maps", text(map[string][]string{uuid.NewString(): {"openid"}}), state.ErrorNotFound},
+		"a bad scope":                  {"scope_maps", text(map[string][]string{group.String(): {"secret scope"}}), state.ErrorRefused},
+		"a bad claim":                  {"claim_maps", text(map[string]any{"secret claim": claimMap("array", map[string][]string{group.String(): {"v"}})}), state.ErrorRefused},
+		"a bad value of a claim":       {"claim_maps", text(map[string]any{"c": claimMap("array", map[string][]string{group.String(): {"secret,v"}})}), state.ErrorRefused},
+		"a claim for an absent group":  {"claim_maps", text(map[string]any{"c": claimMap("array", map[string][]string{uuid.NewString(): {"v"}})}), state.ErrorNotFound},
+		"more scopes for nobody there": {"sup_scope_maps", text(map[string][]string{uuid.NewString(): {"openid"}}), state.ErrorNotFound},
 	} {
 		r.kind(t, "change to "+what, a.ChangeObject(ctx, state.KindClient, id, want, state.Attributes{bad.attribute: bad.value}), bad.kind, "secret")
 		checkClient(t, p, what, id, name, want)
@@ -323,7 +323,7 @@ func revivedClient(t *testing.T, r *run) {
 		if kind == "confidential" && secret() == before {
 			t.Error("a new client has the secret of a deleted one, want another")
 		}
-		r.kind(t, "revive while the name is in use", a.Revive(ctx, []uuid.UUID{id}), providers.Conflict)
+		r.kind(t, "revive while the name is in use", a.Revive(ctx, []uuid.UUID{id}), state.ErrorConflict)
 	}
 }
 

@@ -97,11 +97,11 @@ func groups(t *testing.T, r *run) {
 	must(t, "delete", a.DeleteObject(ctx, state.KindGroup, id, was))
 	same(t, "deleted group", nil, read(t, a, state.KindGroup, id))
 	same(t, "deleted group in the listing", nil, listedGroup(t, p.Directory(), id))
-	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindGroup, id, was), providers.NotFound)
+	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindGroup, id, was), state.ErrorNotFound)
 	_, err = a.CreateObject(ctx, state.KindGroup, id, was)
-	r.kind(t, "create with the id of a deleted group", err, providers.Burnt)
+	r.kind(t, "create with the id of a deleted group", err, state.ErrorBurnt)
 	next := r.group(t, a, was) // its name is free at once
-	r.kind(t, "revive while the name is in use", a.Revive(ctx, []uuid.UUID{id}), providers.Conflict)
+	r.kind(t, "revive while the name is in use", a.Revive(ctx, []uuid.UUID{id}), state.ErrorConflict)
 	must(t, "delete the one with its name", a.DeleteObject(ctx, state.KindGroup, next, was))
 	must(t, "revive", a.Revive(ctx, []uuid.UUID{id}))
 	check("revive", was)
@@ -122,19 +122,19 @@ func groupRefusals(t *testing.T, r *run) {
 	for _, bad := range []struct {
 		what string
 		at   state.Attributes
-		kind providers.Kind
+		kind state.ErrorKind
 	}{
-		{"the name of a group", state.Attributes{"name": other["name"]}, providers.Conflict},
-		{"the name of a group in capitals", state.Attributes{"name": strings.ToUpper(other["name"])}, providers.Conflict},
-		{"the name of a person", state.Attributes{"name": person.Name}, providers.Conflict},
-		{"the name of a client", state.Attributes{"name": client}, providers.Conflict},
-		{"the name of a built-in group", state.Attributes{"name": "idm_all_persons"}, providers.Conflict},
-		{"a name that begins with a digit", state.Attributes{"name": "9" + other["name"]}, providers.Refused},
-		{"a name with a blank", state.Attributes{"name": "secret name"}, providers.Refused},
-		{"a name of 65", state.Attributes{"name": strings.Repeat("x", 65)}, providers.Refused},
-		{"a name that is a UUID", state.Attributes{"name": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}, providers.Refused},
-		{"root", state.Attributes{"name": "root"}, providers.Refused},
-		{"a description of two lines", state.Attributes{"name": r.name("g"), "description": "secret\nline"}, providers.Refused},
+		{"the name of a group", state.Attributes{"name": other["name"]}, state.ErrorConflict},
+		{"the name of a group in capitals", state.Attributes{"name": strings.ToUpper(other["name"])}, state.ErrorConflict},
+		{"the name of a person", state.Attributes{"name": person.Name}, state.ErrorConflict},
+		{"the name of a client", state.Attributes{"name": client}, state.ErrorConflict},
+		{"the name of a built-in group", state.Attributes{"name": "idm_all_persons"}, state.ErrorConflict},
+		{"a name that begins with a digit", state.Attributes{"name": "9" + other["name"]}, state.ErrorRefused},
+		{"a name with a blank", state.Attributes{"name": "secret name"}, state.ErrorRefused},
+		{"a name of 65", state.Attributes{"name": strings.Repeat("x", 65)}, state.ErrorRefused},
+		{"a name that is a UUID", state.Attributes{"name": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}, state.ErrorRefused},
+		{"root", state.Attributes{"name": "root"}, state.ErrorRefused},
+		{"a description of two lines", state.Attributes{"name": r.name("g"), "description": "secret\nline"}, state.ErrorRefused},
 	} {
 		_, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), bad.at)
 		r.kind(t, "create with "+bad.what, err, bad.kind, "secret")
@@ -146,16 +146,16 @@ func groupRefusals(t *testing.T, r *run) {
 		same(t, "group after "+bad.what, want, read(t, a, state.KindGroup, id))
 	}
 	_, err = a.CreateObject(ctx, state.KindGroup, person.ID, state.Attributes{"name": r.name("g")})
-	r.kind(t, "create with the id of a person", err, providers.Conflict)
+	r.kind(t, "create with the id of a person", err, state.ErrorConflict)
 
 	absent := uuid.New()
 	same(t, "absent group", nil, read(t, a, state.KindGroup, absent))
 	same(t, "a person read as a group", nil, read(t, a, state.KindGroup, person.ID))
-	r.kind(t, "change an absent group", a.ChangeObject(ctx, state.KindGroup, absent, state.Attributes{}, other), providers.NotFound)
-	r.kind(t, "change a person as a group", a.ChangeObject(ctx, state.KindGroup, person.ID, state.Attributes{}, state.Attributes{"name": r.name("g")}), providers.NotFound)
-	r.kind(t, "delete an absent group", a.DeleteObject(ctx, state.KindGroup, absent, other), providers.NotFound)
-	r.kind(t, "delete a person as a group", a.DeleteObject(ctx, state.KindGroup, person.ID, other), providers.NotFound)
-	r.kind(t, "revive what never was", a.Revive(ctx, []uuid.UUID{absent}), providers.NotFound)
+	r.kind(t, "change an absent group", a.ChangeObject(ctx, state.KindGroup, absent, state.Attributes{}, other), state.ErrorNotFound)
+	r.kind(t, "change a person as a group", a.ChangeObject(ctx, state.KindGroup, person.ID, state.Attributes{}, state.Attributes{"name": r.name("g")}), state.ErrorNotFound)
+	r.kind(t, "delete an absent group", a.DeleteObject(ctx, state.KindGroup, absent, other), state.ErrorNotFound)
+	r.kind(t, "delete a person as a group", a.DeleteObject(ctx, state.KindGroup, person.ID, other), state.ErrorNotFound)
+	r.kind(t, "revive what never was", a.Revive(ctx, []uuid.UUID{absent}), state.ErrorNotFound)
 	r.see(t, "person after all that", p, []providers.NewPerson{person}, false)
 }
 
@@ -188,7 +188,7 @@ func members(t *testing.T, r *run) {
 		must(t, "remove some, one of whom is nobody", a.RemoveMembers(ctx, g.ID, append([]uuid.UUID{uuid.New()}, ids[5:]...)))
 		check("removing some", ids[:5])
 	}
-	r.kind(t, "add somebody who is nobody", a.AddMembers(ctx, g.ID, []uuid.UUID{ids[9], uuid.New()}), providers.NotFound)
+	r.kind(t, "add somebody who is nobody", a.AddMembers(ctx, g.ID, []uuid.UUID{ids[9], uuid.New()}), state.ErrorNotFound)
 	check("adding somebody who is nobody", ids[:5])
 	must(t, "undo", a.AddMembers(ctx, g.ID, ids[5:]))
 	check("undo", ids)
@@ -219,10 +219,10 @@ func members(t *testing.T, r *run) {
 	same(t, "members after one was revived", ids[:3], left)
 
 	absent := uuid.New()
-	r.kind(t, "add to an absent group", a.AddMembers(ctx, absent, ids[:1]), providers.NotFound)
-	r.kind(t, "remove from an absent group", a.RemoveMembers(ctx, absent, ids[:1]), providers.NotFound)
+	r.kind(t, "add to an absent group", a.AddMembers(ctx, absent, ids[:1]), state.ErrorNotFound)
+	r.kind(t, "remove from an absent group", a.RemoveMembers(ctx, absent, ids[:1]), state.ErrorNotFound)
 	_, err = a.Members(ctx, absent, ids)
-	r.kind(t, "members of an absent group", err, providers.NotFound)
+	r.kind(t, "members of an absent group", err, state.ErrorNotFound)
 }
 
 // strangers are members that a change of the group takes out, or with from and to exchanged puts back.
@@ -303,7 +303,7 @@ func foreignGroup(t *testing.T, r *run) {
 	}
 	person := r.newPersons(1)
 	person[0].Mail = name + "@corp.example"
-	r.kind(t, "create a person with the group's address", a.Create(ctx, person), providers.Conflict, person[0].Mail)
+	r.kind(t, "create a person with the group's address", a.Create(ctx, person), state.ErrorConflict, person[0].Mail)
 	before := r.entry(t, path)
 	must(t, "change it", a.ChangeObject(ctx, state.KindGroup, id, was, state.Attributes{"description": "ours"}))
 	want := attributes{}
@@ -384,15 +384,15 @@ func createdGroups(t *testing.T, r *run) {
 		return e
 	}
 	same(t, "what is its own beside what was given", without(alone), without(list[1].ID))
-	r.kind(t, "create them again", a.CreateGroups(ctx, list), providers.Conflict)
+	r.kind(t, "create them again", a.CreateGroups(ctx, list), state.ErrorConflict)
 	next := []providers.NewGroup{{ID: uuid.New(), Name: r.name("group")}, {ID: uuid.New(), Name: list[0].Name}}
-	r.kind(t, "create one of a name in use among others", a.CreateGroups(ctx, next), providers.Conflict)
+	r.kind(t, "create one of a name in use among others", a.CreateGroups(ctx, next), state.ErrorConflict)
 	next[1].Name = "NO SUCH NAME!"
-	r.kind(t, "create one of a wrong name among others", a.CreateGroups(ctx, next), providers.Refused)
+	r.kind(t, "create one of a wrong name among others", a.CreateGroups(ctx, next), state.ErrorRefused)
 	same(t, "the other one", nil, read(t, a, state.KindGroup, next[0].ID))
 	must(t, "create no groups", a.CreateGroups(ctx, nil))
 	person := r.made(t, a, 1)
 	must(t, "fill one of them", a.AddMembers(ctx, list[3].ID, idsOf(person)))
 	must(t, "delete them", a.DeleteGroups(ctx, []uuid.UUID{list[0].ID, list[1].ID}))
-	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), providers.Conflict)
+	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), state.ErrorConflict)
 }

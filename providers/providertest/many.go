@@ -26,7 +26,7 @@ func many(t *testing.T, r *run, n int) {
 	r.see(t, "new persons", p, list, false)
 	again := r.newPersons(1)
 	again[0].Name = list[n-1].Name
-	r.kind(t, "create them again with one more", a.Create(ctx, append(again, list...)), providers.Conflict)
+	r.kind(t, "create them again with one more", a.Create(ctx, append(again, list...)), state.ErrorConflict)
 	r.gone(t, "one more", p, idsOf(again))
 	for range 2 {
 		must(t, "add them to a group", a.AddMembers(ctx, group, ids))
@@ -171,7 +171,7 @@ func calls(t *testing.T, r *run) {
 	must(t, "expire", a.Expire(ctx, idsOf(list)))
 	refused := r.newPersons(1)
 	refused[0].Name = list[0].Name
-	r.kind(t, "create one whose name is in use", a.Create(ctx, refused), providers.Conflict)
+	r.kind(t, "create one whose name is in use", a.Create(ctx, refused), state.ErrorConflict)
 	took, notes := a.Taken()
 	if len(took) != 2 || len(notes) != 0 {
 		t.Errorf("after two writes and a refusal: %d calls and %d notes (%v, %v), want 2 and 0", len(took), len(notes), took, notes)
@@ -267,7 +267,7 @@ func names(t *testing.T, r *run) {
 			made = append(made, person)
 		case n.Skip == "email_refused":
 			person.Name, person.Display = r.name("refused"), "N"
-			r.kind(t, n.Case+": create with the address", a.Create(ctx, []providers.NewPerson{person}), providers.Refused)
+			r.kind(t, n.Case+": create with the address", a.Create(ctx, []providers.NewPerson{person}), state.ErrorRefused)
 		}
 	}
 	r.see(t, "persons with the names of plans", p, made, false)

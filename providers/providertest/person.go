@@ -138,26 +138,26 @@ func refusedPersons(t *testing.T, r *run) {
 	for _, bad := range []struct {
 		what  string
 		spoil func(*providers.NewPerson)
-		alone providers.Kind
-		many  providers.Kind
+		alone state.ErrorKind
+		many  state.ErrorKind
 	}{
-		{"a bad address", func(p *providers.NewPerson) { p.Mail = "secret no mail" }, providers.Refused, providers.Refused},
-		{"a bad name", func(p *providers.NewPerson) { p.Name = "9secret" }, providers.Refused, providers.Refused},
-		{"no name", func(p *providers.NewPerson) { p.Name = "" }, providers.Refused, providers.Refused},
-		{"a bad display name", func(p *providers.NewPerson) { p.Display = "secret\nline" }, providers.Refused, providers.Refused},
-		{"no display name", func(p *providers.NewPerson) { p.Display = "" }, providers.Refused, providers.Refused},
-		{"a name in use", func(p *providers.NewPerson) { p.Name = there[0].Name }, providers.Conflict, providers.Conflict},
-		{"a name in use, in capitals", func(p *providers.NewPerson) { p.Name = strings.ToUpper(there[0].Name) }, providers.Conflict, providers.Conflict},
-		{"the name of a group", func(p *providers.NewPerson) { p.Name = group }, providers.Conflict, providers.Conflict},
-		{"the name of a client", func(p *providers.NewPerson) { p.Name = client }, providers.Conflict, providers.Conflict},
-		{"the name of a built-in account", func(p *providers.NewPerson) { p.Name = "idm_admin" }, providers.Conflict, providers.Conflict},
-		{"an address in use", func(p *providers.NewPerson) { p.Mail = there[1].Mail }, providers.Conflict, providers.Conflict},
-		{"a name and an address in use", func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, providers.Conflict, providers.Conflict},
-		{"the id of a person", func(p *providers.NewPerson) { p.ID = there[0].ID }, providers.Conflict, providers.Conflict},
-		{"the id of a group", func(p *providers.NewPerson) { p.ID = groupID }, providers.Conflict, providers.Conflict},
-		{"the id of a client", func(p *providers.NewPerson) { p.ID = clientID }, providers.Conflict, providers.Conflict},
-		{"the id of a deleted person", func(p *providers.NewPerson) { p.ID = dead.ID }, providers.Burnt, providers.Conflict},
-		{"more than a request may hold", func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, providers.Refused, providers.Refused},
+		{"a bad address", func(p *providers.NewPerson) { p.Mail = "secret no mail" }, state.ErrorRefused, state.ErrorRefused},
+		{"a bad name", func(p *providers.NewPerson) { p.Name = "9secret" }, state.ErrorRefused, state.ErrorRefused},
+		{"no name", func(p *providers.NewPerson) { p.Name = "" }, state.ErrorRefused, state.ErrorRefused},
+		{"a bad display name", func(p *providers.NewPerson) { p.Display = "secret\nline" }, state.ErrorRefused, state.ErrorRefused},
+		{"no display name", func(p *providers.NewPerson) { p.Display = "" }, state.ErrorRefused, state.ErrorRefused},
+		{"a name in use", func(p *providers.NewPerson) { p.Name = there[0].Name }, state.ErrorConflict, state.ErrorConflict},
+		{"a name in use, in capitals", func(p *providers.NewPerson) { p.Name = strings.ToUpper(there[0].Name) }, state.ErrorConflict, state.ErrorConflict},
+		{"the name of a group", func(p *providers.NewPerson) { p.Name = group }, state.ErrorConflict, state.ErrorConflict},
+		{"the name of a client", func(p *providers.NewPerson) { p.Name = client }, state.ErrorConflict, state.ErrorConflict},
+		{"the name of a built-in account", func(p *providers.NewPerson) { p.Name = "idm_admin" }, state.ErrorConflict, state.ErrorConflict},
+		{"an address in use", func(p *providers.NewPerson) { p.Mail = there[1].Mail }, state.ErrorConflict, state.ErrorConflict},
+		{"a name and an address in use", func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, state.ErrorConflict, state.ErrorConflict},
+		{"the id of a person", func(p *providers.NewPerson) { p.ID = there[0].ID }, state.ErrorConflict, state.ErrorConflict},
+		{"the id of a group", func(p *providers.NewPerson) { p.ID = groupID }, state.ErrorConflict, state.ErrorConflict},
+		{"the id of a client", func(p *providers.NewPerson) { p.ID = clientID }, state.ErrorConflict, state.ErrorConflict},
+		{"the id of a deleted person", func(p *providers.NewPerson) { p.ID = dead.ID }, state.ErrorBurnt, state.ErrorConflict},
+		{"more than a request may hold", func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, state.ErrorRefused, state.ErrorRefused},
 	} {
 		list := r.newPersons(6)
 		bad.spoil(&list[4])
@@ -169,13 +169,13 @@ func refusedPersons(t *testing.T, r *run) {
 	}
 	twice := r.newPersons(2)
 	twice[1].ID = twice[0].ID
-	r.kind(t, "create two of one id", a.Create(ctx, twice), providers.Conflict)
+	r.kind(t, "create two of one id", a.Create(ctx, twice), state.ErrorConflict)
 	twice = r.newPersons(2)
 	twice[1].Name = twice[0].Name
-	r.kind(t, "create two of one name", a.Create(ctx, twice), providers.Conflict)
+	r.kind(t, "create two of one name", a.Create(ctx, twice), state.ErrorConflict)
 	twice = r.newPersons(2)
 	twice[1].Mail = twice[0].Mail
-	r.kind(t, "create two of one address", a.Create(ctx, twice), providers.Conflict)
+	r.kind(t, "create two of one address", a.Create(ctx, twice), state.ErrorConflict)
 	r.gone(t, "two of one address", p, idsOf(twice))
 	other := r.newPersons(1)
 	other[0].Mail = strings.ToUpper(there[0].Mail) // the server tells capitals from small letters
@@ -244,14 +244,14 @@ func revivedPersons(t *testing.T, r *run) {
 		r.recycled(t, p, ids[2], false)
 	}
 	again := slices.DeleteFunc(slices.Clone(list), func(p providers.NewPerson) bool { return p.ID == ids[2] })
-	r.kind(t, "create a deleted person again", a.Create(ctx, again[:1]), providers.Burnt)
+	r.kind(t, "create a deleted person again", a.Create(ctx, again[:1]), state.ErrorBurnt)
 	for range 2 { // those who are there already are fine
 		must(t, "revive", a.Revive(ctx, ids))
 		r.see(t, "revived persons, expired as they were", p, list, true)
 		check("reviving them", ids, ids[:2])
 		r.recycled(t, p, ids[0], false)
 	}
-	r.kind(t, "create a person who is there", a.Create(ctx, again[:1]), providers.Conflict)
+	r.kind(t, "create a person who is there", a.Create(ctx, again[:1]), state.ErrorConflict)
 	must(t, "enable", a.Enable(ctx, ids))
 	r.see(t, "revived persons, enabled", p, list, false)
 	must(t, "revive nobody", a.Revive(ctx, nil))
@@ -261,7 +261,7 @@ func revivedPersons(t *testing.T, r *run) {
 	heir := r.newPersons(1)
 	heir[0].Name = list[0].Name
 	must(t, "create one of its name", a.Create(ctx, heir))
-	r.kind(t, "revive one whose name is in use", a.Revive(ctx, []uuid.UUID{list[0].ID}), providers.Conflict)
+	r.kind(t, "revive one whose name is in use", a.Revive(ctx, []uuid.UUID{list[0].ID}), state.ErrorConflict)
 	r.gone(t, "person whose name is in use", p, []uuid.UUID{list[0].ID})
 	must(t, "delete the heir", a.Delete(ctx, idsOf(heir)))
 	must(t, "revive the first", a.Revive(ctx, []uuid.UUID{list[0].ID}))
@@ -301,17 +301,17 @@ func readdressed(t *testing.T, r *run) {
 			check(step.what, step.want)
 		}
 	}
-	r.kind(t, "readdress to an address in use", a.Readdress(ctx, id, []string{m("c"), other}), providers.Conflict, other)
+	r.kind(t, "readdress to an address in use", a.Readdress(ctx, id, []string{m("c"), other}), state.ErrorConflict, other)
 	check("an address in use", now)
-	r.kind(t, "readdress to a bad address", a.Readdress(ctx, id, []string{m("c"), "secret no mail"}), providers.Refused, "secret")
+	r.kind(t, "readdress to a bad address", a.Readdress(ctx, id, []string{m("c"), "secret no mail"}), state.ErrorRefused, "secret")
 	check("a bad address", now)
-	r.kind(t, "readdress nobody", a.Readdress(ctx, uuid.New(), now), providers.NotFound)
+	r.kind(t, "readdress nobody", a.Readdress(ctx, uuid.New(), now), state.ErrorNotFound)
 	group := r.group(t, a, state.Attributes{"name": r.name("group")})
-	r.kind(t, "readdress a group", a.Readdress(ctx, group, []string{m("d")}), providers.NotFound)
+	r.kind(t, "readdress a group", a.Readdress(ctx, group, []string{m("d")}), state.ErrorNotFound)
 	must(t, "delete", a.Delete(ctx, []uuid.UUID{id}))
-	r.kind(t, "readdress a deleted person", a.Readdress(ctx, id, now), providers.NotFound)
+	r.kind(t, "readdress a deleted person", a.Readdress(ctx, id, now), state.ErrorNotFound)
 	must(t, "give its address to the other", a.Readdress(ctx, list[1].ID, append([]string{other}, now...)))
-	r.kind(t, "revive one whose address is in use", a.Revive(ctx, []uuid.UUID{id}), providers.Conflict)
+	r.kind(t, "revive one whose address is in use", a.Revive(ctx, []uuid.UUID{id}), state.ErrorConflict)
 	must(t, "take it from the other", a.Readdress(ctx, list[1].ID, []string{other}))
 	must(t, "revive", a.Revive(ctx, []uuid.UUID{id}))
 	check("revive", now)

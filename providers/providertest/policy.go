@@ -97,7 +97,7 @@ func policyRefusals(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
 	id := r.group(t, a, state.Attributes{"name": r.name("policy")})
-	r.kind(t, "a value where no policy is enabled", a.ChangeObject(ctx, state.KindPolicy, id, nil, state.Attributes{"privilege_expiry": "60"}), providers.Refused)
+	r.kind(t, "a value where no policy is enabled", a.ChangeObject(ctx, state.KindPolicy, id, nil, state.Attributes{"privilege_expiry": "60"}), state.ErrorRefused)
 	same(t, "policy that was not enabled", nil, read(t, a, state.KindPolicy, id))
 	_, err := a.CreateObject(ctx, state.KindPolicy, id, nil)
 	must(t, "enable", err)
@@ -110,7 +110,7 @@ func policyRefusals(t *testing.T, r *run) {
 		to := maps.Clone(was)
 		to["auth_password_minimum_length"] = "13"
 		to[name] = bad
-		r.kind(t, "change with "+name+" = "+bad, a.ChangeObject(ctx, state.KindPolicy, id, was, to), providers.Refused, "secret")
+		r.kind(t, "change with "+name+" = "+bad, a.ChangeObject(ctx, state.KindPolicy, id, was, to), state.ErrorRefused, "secret")
 		same(t, "policy after "+name+" = "+bad, was, read(t, a, state.KindPolicy, id))
 	}
 	// What others have set is read, and stays.
@@ -122,11 +122,11 @@ func policyRefusals(t *testing.T, r *run) {
 	same(t, "policy of an absent group", nil, read(t, a, state.KindPolicy, absent))
 	same(t, "policy of a person", nil, read(t, a, state.KindPolicy, person))
 	_, err = a.CreateObject(ctx, state.KindPolicy, absent, nil)
-	r.kind(t, "enable on an absent group", err, providers.NotFound)
+	r.kind(t, "enable on an absent group", err, state.ErrorNotFound)
 	_, err = a.CreateObject(ctx, state.KindPolicy, person, nil)
-	r.kind(t, "enable on a person", err, providers.NotFound)
-	r.kind(t, "change on an absent group", a.ChangeObject(ctx, state.KindPolicy, absent, nil, was), providers.NotFound)
-	r.kind(t, "disable on an absent group", a.DeleteObject(ctx, state.KindPolicy, absent, nil), providers.NotFound)
+	r.kind(t, "enable on a person", err, state.ErrorNotFound)
+	r.kind(t, "change on an absent group", a.ChangeObject(ctx, state.KindPolicy, absent, nil, was), state.ErrorNotFound)
+	r.kind(t, "disable on an absent group", a.DeleteObject(ctx, state.KindPolicy, absent, nil), state.ErrorNotFound)
 	// Built-in groups have policies too.
 	all, err := p.Directory().Groups(ctx)
 	must(t, "list groups", err)

@@ -125,7 +125,7 @@ func readOnly(t *testing.T, r *run) {
 	a := p.Accounts()
 	r.unchanged(t, p, w)
 	for _, c := range slices.Concat(r.onPersons(t, a, w), r.onGroups(t, a, w), r.onOthers(t, a, w)) {
-		r.kind(t, c.what+" with a token that may only read", c.do(), providers.Denied)
+		r.kind(t, c.what+" with a token that may only read", c.do(), state.ErrorDenied)
 	}
 	r.unchanged(t, all, w)
 }
@@ -163,7 +163,7 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 		t.Helper()
 		for _, c := range list {
 			err := c.do()
-			if k := providers.KindOf(err); k != providers.Denied && k != providers.NotFound && !r.known(t, c.what+" without the right", err) {
+			if k := state.ErrorKindOf(err); k != state.ErrorDenied && k != state.ErrorNotFound && !r.known(t, c.what+" without the right", err) {
 				t.Errorf("%s without the right: %v, want it denied or not found", c.what, err)
 			}
 		}
@@ -171,7 +171,7 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 	// seen are readings: they show what is there, or nothing.
 	seen := func(what string, got int, want int, err error) {
 		t.Helper()
-		if k := providers.KindOf(err); err != nil && k != providers.Denied && k != providers.NotFound {
+		if k := state.ErrorKindOf(err); err != nil && k != state.ErrorDenied && k != state.ErrorNotFound {
 			t.Errorf("%s: %v, want no error, or it denied or not found", what, err)
 		}
 		if err == nil && got != want {

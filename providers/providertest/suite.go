@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // Provider is what is tested. What an account may not read looks to it as if it were not there: absence means something
@@ -197,9 +198,9 @@ func (r *run) known(t testing.TB, what string, failed any) bool {
 }
 
 // kind checks an error's kind, and that it shows no secret.
-func (r *run) kind(t testing.TB, what string, err error, want providers.Kind, secrets ...string) {
+func (r *run) kind(t testing.TB, what string, err error, want state.ErrorKind, secrets ...string) {
 	t.Helper()
-	if got := providers.KindOf(err); got != want {
+	if got := state.ErrorKindOf(err); got != want {
 		t.Errorf("%s: an error of kind %q (%v); want %q", what, got, err, want)
 	}
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 const (
@@ -131,7 +132,7 @@ func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
 	}
 	k := call{method: http.MethodPut, path: attribute(a.marker, "member"), doing: fmt.Sprintf("mark %s by a group", count(len(ids), "person")), right: groupAdmins, body: encode(texts(ids)), twice: true}
 	err := a.conn.write(ctx, k)
-	if providers.KindOf(err) != providers.NotFound {
+	if state.ErrorKindOf(err) != state.ErrorNotFound {
 		return err
 	}
 	// An unknown member refuses them all, and so does a marker that somebody has deleted.
@@ -144,7 +145,7 @@ func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
 		present[i] = p.ID
 	}
 	k.body = encode(texts(present))
-	if err := a.conn.write(ctx, k); providers.KindOf(err) != providers.NotFound {
+	if err := a.conn.write(ctx, k); state.ErrorKindOf(err) != state.ErrorNotFound {
 		return err
 	}
 	if err := a.makeMarker(ctx); err != nil {
@@ -178,7 +179,7 @@ func (a accounts) makeMarker(ctx context.Context) error {
 	id := uuid.New()
 	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", doing: "make a marker group", right: groupAdmins,
 		body: encode(groupEntry(providers.NewGroup{ID: id, Name: a.markerName() + id.String()[:8], Description: markerText})), twice: true})
-	if err == nil || providers.KindOf(err) == providers.Conflict { // made by the try whose answer was lost
+	if err == nil || state.ErrorKindOf(err) == state.ErrorConflict { // made by the try whose answer was lost
 		a.marker = id
 		return nil
 	}
@@ -213,7 +214,7 @@ func (a accounts) Tidy(ctx context.Context) error {
 func (a accounts) createTogether(ctx context.Context, k call, isMade func() (bool, error)) (can bool, err error) {
 	for tries := 1; ; tries++ {
 		can, err := a.raw(ctx, k)
-		if !can || providers.KindOf(err) != providers.Unreachable || ctx.Err() != nil || tries == connectionTries {
+		if !can || state.ErrorKindOf(err) != state.ErrorUnreachable || ctx.Err() != nil || tries == connectionTries {
 			return can, err
 		}
 		made, lookErr := isMade()
@@ -237,7 +238,7 @@ func (a accounts) CreateGroups(ctx context.Context, groups []providers.NewGroup)
 	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(groups), "group"), right: groupAdmins}
 	can, err := a.createTogether(ctx, k, func() (bool, error) {
 		_, err := a.readGroup(ctx, "look up whether a group was made", groups[0].ID.String(), nil)
-		if providers.KindOf(err) == providers.NotFound {
+		if state.ErrorKindOf(err) == state.ErrorNotFound {
 			return false, nil
 		}
 		return err == nil, err
@@ -294,7 +295,7 @@ func (a accounts) deleteMarked(ctx context.Context, ids []uuid.UUID) (done bool,
 	}
 	all := append(slices.Clone(ids), a.marker)
 	err = a.conn.write(ctx, call{method: http.MethodPut, path: attribute(a.marker, "member"), doing: "mark " + count(len(ids), "group"), right: groupAdmins, body: encode(texts(all)), twice: true})
-	if providers.KindOf(err) == providers.NotFound {
+	if state.ErrorKindOf(err) == state.ErrorNotFound {
 		return false, nil
 	}
 	if err != nil {
@@ -325,7 +326,7 @@ func (a accounts) deleteNamed(ctx context.Context, ids []uuid.UUID) error {
 // ignoreAbsent: what is not there needs nothing done to it. What the account may not see looks the same, so it is asked
 // whether it has the right still.
 func (a accounts) ignoreAbsent(ctx context.Context, k call, err error) error {
-	if providers.KindOf(err) != providers.NotFound {
+	if state.ErrorKindOf(err) != state.ErrorNotFound {
 		return err
 	}
 	who, err := a.conn.whoami(ctx)
@@ -335,7 +336,7 @@ func (a accounts) ignoreAbsent(ctx context.Context, k call, err error) error {
 	if who.In(k.right) {
 		return nil
 	}
-	return &providers.Error{Kind: providers.Denied, Side: side, Doing: k.doing, Reason: "the account lacks the right, so that nothing is seen that it could be done to",
+	return &state.Error{Kind: state.ErrorDenied, Side: side, Doing: k.doing, Reason: "the account lacks the right, so that nothing is seen that it could be done to",
 		Cure: "The right comes with the built-in group " + k.right + ": add the account to it."}
 }
 

@@ -13,6 +13,7 @@ import (
 	"anthill/internal/selfauthd"
 	"anthill/providers"
 	"anthill/providers/selfauth"
+	"anthill/state"
 )
 
 // emulate starts an emulator and returns what opens a client of it.
@@ -191,7 +192,7 @@ func TestTokenFile(t *testing.T) {
 	refused := func(what string, want ...string) {
 		t.Helper()
 		_, err := selfauth.Open(selfauth.Options{URL: "https://localhost", TokenFile: file})
-		if providers.KindOf(err) != providers.Unauthenticated {
+		if state.ErrorKindOf(err) != state.ErrorUnauthenticated {
 			t.Fatalf("%s: %v", what, err)
 		}
 		for _, w := range want {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // How long, how much, how often.
@@ -97,7 +98,7 @@ func readRoots(file string) (*x509.CertPool, error) {
 		return nil, nil
 	}
 	bad := func(reason string) (*x509.CertPool, error) {
-		return nil, &providers.Error{Kind: providers.Missing, Side: side, Doing: "read the certificate file " + file, Reason: reason,
+		return nil, &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "read the certificate file " + file, Reason: reason,
 			Cure: "Set SELF_AUTH_CA_FILE to a PEM file with the certificate of the authority that signed Self-auth's."}
 	}
 	text, err := os.ReadFile(file)
@@ -165,7 +166,7 @@ func (b *body) grant(n int64) { b.left = n }
 
 // failure is an error with what may be done about it.
 type failure struct {
-	err   *providers.Error
+	err   *state.Error
 	tries int           // how often the call may be tried altogether; zero or one: it is over
 	after time.Duration // what the server asks to wait
 }
@@ -181,7 +182,7 @@ func (c *conn) read(ctx context.Context, k call, use func(*body) error) error {
 func (c *conn) write(ctx context.Context, k call) error {
 	k.writes = true
 	if len(k.body) > maxRequest {
-		return &providers.Error{Kind: providers.Refused, Side: side, Doing: k.doing, Reason: "it is more than Self-auth takes in one request", Err: errTooBig}
+		return &state.Error{Kind: state.ErrorRefused, Side: side, Doing: k.doing, Reason: "it is more than Self-auth takes in one request", Err: errTooBig}
 	}
 	select {
 	case c.writing <- struct{}{}:

@@ -5,7 +5,7 @@
 // Rules, in order of importance:
 //   - A list of members is never removed with an empty body: the server would remove everybody.
 //   - Writes go one at a time, each in one transaction of the server. A write whose answer was lost is not sent
-//     again: it is reported as providers.Unreachable, and the caller looks up what happened.
+//     again: it is reported as state.ErrorUnreachable, and the caller looks up what happened.
 //   - The token leaves this package in the Authorization header of requests to Options.URL and nowhere else: no
 //     redirect is followed, no error carries it. Names and addresses of users are taken out of errors too.
 //   - The server's certificate is always verified; plain HTTP is for loopback alone.

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // errTaken is the cause of a refused id: of a live entry or of a deleted one, which only a look can tell.
@@ -37,45 +38,45 @@ const (
 // says little.
 func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
 	code, isJSON := codeOf(text)
-	f := &failure{err: &providers.Error{Side: side, Doing: k.doing, Request: requestID(resp.Header)}}
+	f := &failure{err: &state.Error{Side: side, Doing: k.doing, Request: requestID(resp.Header)}}
 	e := f.err
 	switch status := resp.StatusCode; {
 	case status == http.StatusUnauthorized || code == "notauthenticated" || code == "sessionexpired":
-		e.Kind, e.Cure, e.Reason = providers.Unauthenticated, cureToken, c.whyNotIn(code)
+		e.Kind, e.Cure, e.Reason = state.ErrorUnauthenticated, cureToken, c.whyNotIn(code)
 	case status == http.StatusForbidden && isJSON || code == "accessdenied" || code == "systemprotectedobject":
-		e.Kind = providers.Denied
+		e.Kind = state.ErrorDenied
 		e.Reason, e.Cure = c.whyDenied(k)
 	case code == "nomatchingentries":
-		e.Kind, e.Reason = providers.NotFound, "Self-auth has no such entry, or does not show it to this token"
+		e.Kind, e.Reason = state.ErrorNotFound, "Self-auth has no such entry, or does not show it to this token"
 	case code == "databaselockacquisitiontimeout":
-		e.Kind, e.Reason = providers.Transient, "Self-auth is busy with other writes"
+		e.Kind, e.Reason = state.ErrorTransient, "Self-auth is busy with other writes"
 		e.Cure = again(k)
 		f.tries = transientTries
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
-		e.Kind, e.Reason = providers.Transient, fmt.Sprintf("Self-auth takes no requests at the moment (status %d)", status)
+		e.Kind, e.Reason = state.ErrorTransient, fmt.Sprintf("Self-auth takes no requests at the moment (status %d)", status)
 		e.Cure = again(k)
 		f.tries, f.after = transientTries, c.retryAfter(resp.Header.Get("Retry-After"))
 	case status == http.StatusRequestEntityTooLarge:
-		e.Kind, e.Reason = providers.Refused, "it is more than Self-auth takes in one request"
+		e.Kind, e.Reason = state.ErrorRefused, "it is more than Self-auth takes in one request"
 	case 300 <= status && status < 400:
-		e.Kind, e.Reason = providers.Unreachable, "the server answers with a redirect, which Anthill does not follow since the token would go along"
+		e.Kind, e.Reason = state.ErrorUnreachable, "the server answers with a redirect, which Anthill does not follow since the token would go along"
 		e.Cure = "Set SELF_AUTH_URL to the address of the Self-auth server itself."
 	case status == http.StatusRequestTimeout || status >= 502:
-		e.Kind, e.Reason, e.Cure = providers.Unreachable, fmt.Sprintf("no answer came from Self-auth (status %d)%s", status, unknown(k)), again(k)
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, fmt.Sprintf("no answer came from Self-auth (status %d)%s", status, unknown(k)), again(k)
 		f.tries = readTries(k)
 	case strings.HasPrefix(k.path, "/v1/raw/") && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusForbidden):
-		e.Kind, e.Reason, e.Err = providers.Unreachable, fmt.Sprintf("there is no call %s at this address (status %d)", k.path, status), errNoCall
+		e.Kind, e.Reason, e.Err = state.ErrorUnreachable, fmt.Sprintf("there is no call %s at this address (status %d)", k.path, status), errNoCall
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		e.Kind, e.Reason, e.Cure = providers.Unreachable, fmt.Sprintf("there is no Self-auth server of version 1.8 or later at this address (status %d)", status), cureURL
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, fmt.Sprintf("there is no Self-auth server of version 1.8 or later at this address (status %d)", status), cureURL
 	case isJSON:
 		e.Kind, e.Reason, e.Err = c.whyRefused(code, text)
-		if e.Kind == providers.Internal && code == "resourcelimit" {
+		if e.Kind == state.ErrorInternal && code == "resourcelimit" {
 			e.Cure = "Use an API token of a service account: a person's session may read 1024 entries only."
 		}
 	case status >= 500:
-		e.Kind, e.Reason, e.Cure = providers.Unreachable, fmt.Sprintf("the answer is not Self-auth's (status %d)%s", status, unknown(k)), again(k)
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, fmt.Sprintf("the answer is not Self-auth's (status %d)%s", status, unknown(k)), again(k)
 	default:
-		e.Kind, e.Reason = providers.Internal, fmt.Sprintf("Self-auth answers with status %d: %s", status, c.clean(firstWords(text)))
+		e.Kind, e.Reason = state.ErrorInternal, fmt.Sprintf("Self-auth answers with status %d: %s", status, c.clean(firstWords(text)))
 	}
 	return f
 }
@@ -106,30 +107,30 @@ func (c *conn) whyDenied(k call) (reason, cure string) {
 }
 
 // whyRefused tells kinds of refusals by their code.
-func (c *conn) whyRefused(code string, text []byte) (providers.Kind, string, error) {
+func (c *conn) whyRefused(code string, text []byte) (state.ErrorKind, string, error) {
 	switch {
 	case strings.HasPrefix(code, "attributeuniqueness") || strings.Contains(code, "conflicting_attributes") || strings.HasPrefix(code, "plugin/attrunique"):
-		return providers.Conflict, whatClashes(text), nil
+		return state.ErrorConflict, whatClashes(text), nil
 	case code == "plugin/base/uuid duplicate found in database":
-		return providers.Conflict, "the id exists already", errTaken
+		return state.ErrorConflict, "the id exists already", errTaken
 	case code == "plugin/base/uuid duplicate detected in request":
-		return providers.Conflict, "the same id stands twice in one request", nil
+		return state.ErrorConflict, "the same id stands twice in one request", nil
 	case strings.HasPrefix(code, "plugin/referentialintegrity"):
-		return providers.NotFound, "an entry that is to be a member does not exist in Self-auth", nil
+		return state.ErrorNotFound, "an entry that is to be a member does not exist in Self-auth", nil
 	case strings.HasPrefix(code, "invalidattribute/") && strings.Contains(code, "email"):
-		return providers.Refused, "Self-auth refuses the e-mail address", nil
+		return state.ErrorRefused, "Self-auth refuses the e-mail address", nil
 	case strings.HasPrefix(code, "schemaviolation/invalidattributesyntax/"):
-		return providers.Refused, "Self-auth refuses the " + word(code[strings.LastIndexByte(code, '/')+1:]), nil
+		return state.ErrorRefused, "Self-auth refuses the " + word(code[strings.LastIndexByte(code, '/')+1:]), nil
 	case strings.HasPrefix(code, "schemaviolation/missingmustattribute/"):
-		return providers.Refused, "the " + word(code[strings.LastIndexByte(code, '/')+1:]) + " is missing", nil
+		return state.ErrorRefused, "the " + word(code[strings.LastIndexByte(code, '/')+1:]) + " is missing", nil
 	case code == "valuedenyname":
-		return providers.Refused, "the name is on Self-auth's list of denied names", nil
+		return state.ErrorRefused, "the name is on Self-auth's list of denied names", nil
 	case code == "invalidentrystate":
-		return providers.Refused, "the name is missing", nil
+		return state.ErrorRefused, "the name is missing", nil
 	case strings.HasPrefix(code, "schemaviolation/") || strings.HasPrefix(code, "invalidattribute/"):
-		return providers.Refused, "Self-auth refuses a value: " + c.clean(code), nil
+		return state.ErrorRefused, "Self-auth refuses a value: " + c.clean(code), nil
 	}
-	return providers.Internal, "Self-auth answers " + c.clean(code), nil
+	return state.ErrorInternal, "Self-auth answers " + c.clean(code), nil
 }
 
 // word is an attribute's name for people.
@@ -262,7 +263,7 @@ func (c *conn) lost(ctx context.Context, k call, err error) *failure {
 	if cause != nil && !errors.Is(cause, errSlow) {
 		return &failure{err: interrupted(ctx, k, strings.TrimPrefix(unknown(k), "; "))}
 	}
-	e := &providers.Error{Kind: providers.Unreachable, Side: side, Doing: k.doing}
+	e := &state.Error{Kind: state.ErrorUnreachable, Side: side, Doing: k.doing}
 	f := &failure{err: e}
 	var (
 		certificate *tls.CertificateVerificationError
@@ -315,7 +316,7 @@ func whyUntrusted(err error) (reason, cure string) {
 }
 
 // interrupted is the error of a call that the caller's context ended; so errors.Is finds the context's error.
-func interrupted(ctx context.Context, k call, what string) *providers.Error {
+func interrupted(ctx context.Context, k call, what string) *state.Error {
 	reason := "interrupted"
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		reason = "the time given to it ran out"
@@ -323,13 +324,13 @@ func interrupted(ctx context.Context, k call, what string) *providers.Error {
 	if what != "" {
 		reason += ": " + what
 	}
-	return &providers.Error{Kind: providers.Unreachable, Side: side, Doing: k.doing, Reason: reason, Err: ctx.Err()}
+	return &state.Error{Kind: state.ErrorUnreachable, Side: side, Doing: k.doing, Reason: reason, Err: ctx.Err()}
 }
 
 // unreadable is the error of an answer of status 200 that is not as it should be. A write counts as unknown: what
 // answers so is not Self-auth.
 func (c *conn) unreadable(k call, resp *http.Response, err error, handed bool) *failure {
-	e := &providers.Error{Kind: providers.Internal, Side: side, Doing: k.doing, Request: requestID(resp.Header)}
+	e := &state.Error{Kind: state.ErrorInternal, Side: side, Doing: k.doing, Request: requestID(resp.Header)}
 	f := &failure{err: e}
 	var (
 		kind   *json.UnmarshalTypeError
@@ -337,7 +338,7 @@ func (c *conn) unreadable(k call, resp *http.Response, err error, handed bool) *
 	)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, errCut):
-		e.Kind, e.Reason, e.Cure = providers.Unreachable, "the answer ended early"+unknown(k), again(k)
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, "the answer ended early"+unknown(k), again(k)
 		if !handed {
 			f.tries = readTries(k)
 		}
@@ -351,7 +352,7 @@ func (c *conn) unreadable(k call, resp *http.Response, err error, handed bool) *
 	}
 	e.Cure = "Check that SELF_AUTH_URL is the address of a Self-auth server of version 1.8 or later, with nothing in between that changes its answers."
 	if k.writes || !fromSelfauth(resp.Header) {
-		e.Kind = providers.Unreachable
+		e.Kind = state.ErrorUnreachable
 	}
 	e.Reason += unknown(k)
 	return f

@@ -149,7 +149,7 @@ func groupEntry(g providers.NewGroup) entry {
 
 func (a accounts) createGroup(ctx context.Context, g providers.NewGroup) error {
 	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(groupEntry(g)), doing: "create a group", right: groupAdmins, twice: true})
-	if err = a.whoseID(ctx, err, g.ID); providers.KindOf(err) != providers.Conflict {
+	if err = a.whoseID(ctx, err, g.ID); state.ErrorKindOf(err) != state.ErrorConflict {
 		return err
 	}
 	// A lost answer or a stopped run may have left it made: the id says whose it is.

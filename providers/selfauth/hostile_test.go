@@ -140,13 +140,13 @@ func TestHostile(t *testing.T) {
 					continue
 				}
 				err := do(within(t, 30*time.Second))
-				var e *providers.Error
+				var e *state.Error
 				if !errors.As(err, &e) {
 					t.Errorf("%s: %v, want an error of the provider", what, err)
 					continue
 				}
 				wantKind(t, err, e.Kind, testToken, "cGF5bG9hZA-never-shown", strings.ToLower("cGF5bG9hZA-never-shown"), testMail)
-				if e.Kind == providers.KindInvalid || e.Reason == "" || e.Doing == "" || len(err.Error()) > 900 {
+				if e.Kind == state.ErrorInvalid || e.Reason == "" || e.Doing == "" || len(err.Error()) > 900 {
 					t.Errorf("%s: %q", what, err)
 				}
 				if errors.Is(err, context.DeadlineExceeded) {
@@ -201,7 +201,7 @@ func TestSlow(t *testing.T) {
 	})
 	begin := time.Now()
 	n, err := persons1(within(t, 2*time.Second), p)
-	wantKind(t, err, providers.Unreachable, testToken)
+	wantKind(t, err, state.ErrorUnreachable, testToken)
 	if !errors.Is(err, context.DeadlineExceeded) || n == 0 || time.Since(begin) > 20*time.Second {
 		t.Errorf("after %v and %d persons: %v", time.Since(begin), n, err)
 	}
@@ -223,7 +223,7 @@ func TestDrips(t *testing.T) {
 	})
 	p.conn.most = 100 * time.Millisecond
 	_, err := persons1(within(t, time.Minute), p)
-	wantKind(t, err, providers.Unreachable, testToken)
+	wantKind(t, err, state.ErrorUnreachable, testToken)
 	if err == nil || !strings.Contains(err.Error(), "no answer came in time") {
 		t.Errorf("it ends with: %v", err)
 	}
@@ -258,22 +258,22 @@ func TestRetries(t *testing.T) {
 	tests := map[string]struct {
 		answer        http.HandlerFunc
 		reads, writes int64
-		kind          providers.Kind // of the write
+		kind          state.ErrorKind // of the write
 	}{
-		"lock":      {answers(500, `"databaselockacquisitiontimeout"`), 6, 6, providers.Transient},
-		"503":       {answers(503, "busy"), 6, 6, providers.Transient},
-		"429":       {answers(429, ""), 6, 6, providers.Transient},
-		"502":       {answers(502, "bad gateway"), 3, 1, providers.Unreachable},
-		"408":       {answers(408, ""), 3, 1, providers.Unreachable},
-		"lost":      {func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); panic(http.ErrAbortHandler) }, 3, 1, providers.Unreachable},
-		"denied":    {answers(403, `"accessdenied"`), 1, 1, providers.Denied},
-		"refused":   {answers(400, `{"schemaviolation":{"invalidattributesyntax":"name"}}`), 1, 1, providers.Refused},
-		"not in":    {answers(401, `"notauthenticated"`), 1, 1, providers.Unauthenticated},
-		"old 1.8":   {answers(400, `{"attributeuniqueness":["name"]}`), 1, 1, providers.Conflict},
-		"old 1.7":   {answers(500, `{"plugin":{"attrunique":"duplicate value detected"}}`), 1, 1, providers.Conflict},
-		"page":      {answers(200, "<html>"), 1, 1, providers.Unreachable},
-		"deny list": {answers(500, `"valuedenyname"`), 1, 1, providers.Refused},
-		"unheard":   {answers(500, `"xy0001newerror"`), 1, 1, providers.Internal},
+		"lock":      {answers(500, `"databaselockacquisitiontimeout"`), 6, 6, state.ErrorTransient},
+		"503":       {answers(503, "busy"), 6, 6, state.ErrorTransient},
+		"429":       {answers(429, ""), 6, 6, state.ErrorTransient},
+		"502":       {answers(502, "bad gateway"), 3, 1, state.ErrorUnreachable},
+		"408":       {answers(408, ""), 3, 1, state.ErrorUnreachable},
+		"lost":      {func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); panic(http.ErrAbortHandler) }, 3, 1, state.ErrorUnreachable},
+		"denied":    {answers(403, `"accessdenied"`), 1, 1, state.ErrorDenied},
+		"refused":   {answers(400, `{"schemaviolation":{"invalidattributesyntax":"name"}}`), 1, 1, state.ErrorRefused},
+		"not in":    {answers(401, `"notauthenticated"`), 1, 1, state.ErrorUnauthenticated},
+		"old 1.8":   {answers(400, `{"attributeuniqueness":["name"]}`), 1, 1, state.ErrorConflict},
+		"old 1.7":   {answers(500, `{"plugin":{"attrunique":"duplicate value detected"}}`), 1, 1, state.ErrorConflict},
+		"page":      {answers(200, "<html>"), 1, 1, state.ErrorUnreachable},
+		"deny list": {answers(500, `"valuedenyname"`), 1, 1, state.ErrorRefused},
+		"unheard":   {answers(500, `"xy0001newerror"`), 1, 1, state.ErrorInternal},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -368,7 +368,7 @@ func TestRedirect(t *testing.T) {
 		p := fake(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target.URL+r.URL.Path, status) })
 		for what, do := range oneEach(p) {
 			err := do(within(t, time.Minute))
-			wantKind(t, err, providers.Unreachable, testToken)
+			wantKind(t, err, state.ErrorUnreachable, testToken)
 			if err == nil || !strings.Contains(err.Error(), "redirect") {
 				t.Errorf("%d %s: %v", status, what, err)
 			}

@@ -25,7 +25,7 @@ var (
 // Whoami asks the server who the token's account is and what it may do. Absence says nothing before this: what an
 // account may not read looks as if it were not there.
 //
-// Errors are *providers.Error: Unauthenticated if the token has expired or is unknown, Unreachable if there is no
+// Errors are *state.Error: Unauthenticated if the token has expired or is unknown, Unreachable if there is no
 // Self-auth server at the address or its certificate is not trusted.
 func (p *Provider) Whoami(ctx context.Context) (providers.Identity, error) { return p.conn.whoami(ctx) }
 

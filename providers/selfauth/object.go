@@ -41,7 +41,7 @@ func (a accounts) ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID,
 	}
 	g, err := a.readGroup(ctx, "read a group", which, nil)
 	switch {
-	case providers.KindOf(err) == providers.NotFound, err == nil && !g.is:
+	case state.ErrorKindOf(err) == state.ErrorNotFound, err == nil && !g.is:
 		return nil, id, nil
 	case err != nil:
 		return nil, id, err
@@ -148,12 +148,12 @@ func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.
 		return nil
 	}
 	err := a.AddMembers(ctx, id, back)
-	if providers.KindOf(err) != providers.NotFound {
+	if state.ErrorKindOf(err) != state.ErrorNotFound {
 		return err
 	}
 	// One of them is gone by now: the others come back.
 	for _, one := range back {
-		if err := a.AddMembers(ctx, id, []uuid.UUID{one}); err != nil && providers.KindOf(err) != providers.NotFound {
+		if err := a.AddMembers(ctx, id, []uuid.UUID{one}); err != nil && state.ErrorKindOf(err) != state.ErrorNotFound {
 			return err
 		}
 	}
@@ -196,7 +196,7 @@ func (d directory) Recycled(ctx context.Context) ([]uuid.UUID, error) {
 			return nil
 		})
 	})
-	if providers.KindOf(err) == providers.Denied {
+	if state.ErrorKindOf(err) == state.ErrorDenied {
 		return nil, nil
 	}
 	return ids, err
@@ -206,7 +206,7 @@ func (d directory) Recycled(ctx context.Context) ([]uuid.UUID, error) {
 func (a accounts) Revive(ctx context.Context, ids []uuid.UUID) error {
 	for _, id := range ids {
 		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/recycle_bin/" + id.String() + "/_revive", doing: "bring a deleted entry back", right: recycleAdmins})
-		if providers.KindOf(err) == providers.NotFound {
+		if state.ErrorKindOf(err) == state.ErrorNotFound {
 			entries, lookErr := a.search(ctx, "look up whether an entry is there", "", filter{"eq": []string{"uuid", id.String()}})
 			if lookErr != nil {
 				return lookErr
@@ -214,7 +214,7 @@ func (a accounts) Revive(ctx context.Context, ids []uuid.UUID) error {
 			if len(entries) > 0 {
 				continue
 			}
-			return &providers.Error{Kind: providers.NotFound, Side: side, Doing: "bring a deleted entry back",
+			return &state.Error{Kind: state.ErrorNotFound, Side: side, Doing: "bring a deleted entry back",
 				Reason: "it is not in the recycle bin (Self-auth keeps entries for seven days), or the account may not see it there", Err: err}
 		}
 		if err != nil {
@@ -351,7 +351,7 @@ func (a accounts) readClient(ctx context.Context, id uuid.UUID, name string) (st
 		return decodeWhole(in, &c)
 	})
 	switch {
-	case providers.KindOf(err) == providers.NotFound:
+	case state.ErrorKindOf(err) == state.ErrorNotFound:
 		return nil, id, nil
 	case err != nil:
 		return nil, id, err

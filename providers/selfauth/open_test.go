@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 func TestOpen(t *testing.T) {
@@ -22,7 +23,7 @@ func TestOpen(t *testing.T) {
 	tests := map[string]struct {
 		options Options
 		origin  string
-		kind    providers.Kind
+		kind    state.ErrorKind
 		says    string
 	}{
 		"https":           {Options{URL: "https://IDM.Example.test/", Token: "t"}, "https://idm.example.test", 0, ""},
@@ -30,19 +31,19 @@ func TestOpen(t *testing.T) {
 		"port":            {Options{URL: "https://idm.example.test:8443", Token: " t\n"}, "https://idm.example.test:8443", 0, ""},
 		"IPv6":            {Options{URL: "https://[::1]", Token: "t"}, "https://[::1]", 0, ""},
 		"http loopback":   {Options{URL: "http://127.0.0.1:8080", Token: "t"}, "http://127.0.0.1:8080", 0, ""},
-		"http":            {Options{URL: "http://idm.example.test", Token: "t"}, "", providers.Missing, "loopback only"},
-		"http lookalike":  {Options{URL: "http://127.0.0.1.example.test", Token: "t"}, "", providers.Missing, "loopback only"},
-		"no URL":          {Options{Token: "t"}, "", providers.Missing, "no URL"},
-		"user":            {Options{URL: "https://u:s3cret@idm.example.test", Token: "t"}, "", providers.Missing, "user name or password"},
-		"path":            {Options{URL: "https://idm.example.test/v1", Token: "t"}, "", providers.Missing, "follows the host"},
-		"not a URL":       {Options{URL: "https://s3cret\x7f", Token: "t"}, "", providers.Missing, "not a URL"},
-		"other scheme":    {Options{URL: "ldap://idm.example.test", Token: "t"}, "", providers.Missing, "https://"},
-		"no token":        {Options{URL: "https://idm.example.test", Token: " \n"}, "", providers.Unauthenticated, "no token"},
-		"two words":       {Options{URL: "https://idm.example.test", Token: "s3cret token"}, "", providers.Unauthenticated, "white space"},
-		"line in it":      {Options{URL: "https://idm.example.test", Token: "s3cret\r\nX: y"}, "", providers.Unauthenticated, "white space"},
-		"not ASCII":       {Options{URL: "https://idm.example.test", Token: "s3crét"}, "", providers.Unauthenticated, "no token has"},
-		"no such file":    {Options{URL: "https://idm.example.test", Token: "t", CAFile: filepath.Join(dir, "none")}, "", providers.Missing, "no such file"},
-		"no certificates": {Options{URL: "https://idm.example.test", Token: "t", CAFile: text}, "", providers.Missing, "PEM"},
+		"http":            {Options{URL: "http://idm.example.test", Token: "t"}, "", state.ErrorMissing, "loopback only"},
+		"http lookalike":  {Options{URL: "http://127.0.0.1.example.test", Token: "t"}, "", state.ErrorMissing, "loopback only"},
+		"no URL":          {Options{Token: "t"}, "", state.ErrorMissing, "no URL"},
+		"user":            {Options{URL: "https://u:s3cret@idm.example.test", Token: "t"}, "", state.ErrorMissing, "user name or password"},
+		"path":            {Options{URL: "https://idm.example.test/v1", Token: "t"}, "", state.ErrorMissing, "follows the host"},
+		"not a URL":       {Options{URL: "https://s3cret\x7f", Token: "t"}, "", state.ErrorMissing, "not a URL"},
+		"other scheme":    {Options{URL: "ldap://idm.example.test", Token: "t"}, "", state.ErrorMissing, "https://"},
+		"no token":        {Options{URL: "https://idm.example.test", Token: " \n"}, "", state.ErrorUnauthenticated, "no token"},
+		"two words":       {Options{URL: "https://idm.example.test", Token: "s3cret token"}, "", state.ErrorUnauthenticated, "white space"},
+		"line in it":      {Options{URL: "https://idm.example.test", Token: "s3cret\r\nX: y"}, "", state.ErrorUnauthenticated, "white space"},
+		"not ASCII":       {Options{URL: "https://idm.example.test", Token: "s3crét"}, "", state.ErrorUnauthenticated, "no token has"},
+		"no such file":    {Options{URL: "https://idm.example.test", Token: "t", CAFile: filepath.Join(dir, "none")}, "", state.ErrorMissing, "no such file"},
+		"no certificates": {Options{URL: "https://idm.example.test", Token: "t", CAFile: text}, "", state.ErrorMissing, "PEM"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

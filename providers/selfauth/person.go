@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // errStopped ends a listing whose reader wants no more.
@@ -108,7 +109,7 @@ func (d directory) OtherNames(ctx context.Context) ([]string, error) {
 				return err
 			})
 		})
-		if err != nil && providers.KindOf(err) != providers.Denied {
+		if err != nil && state.ErrorKindOf(err) != state.ErrorDenied {
 			return nil, err
 		}
 		names = append(names, some...)
@@ -149,7 +150,7 @@ func (a accounts) Lookup(ctx context.Context, ids []uuid.UUID) ([]providers.Pers
 		for _, e := range entries {
 			p, err := e.person(a.now())
 			if err != nil {
-				return nil, &providers.Error{Kind: providers.Internal, Side: side, Doing: "look up persons", Reason: "the answer cannot be used: " + err.Error()}
+				return nil, &state.Error{Kind: state.ErrorInternal, Side: side, Doing: "look up persons", Reason: "the answer cannot be used: " + err.Error()}
 			}
 			found = append(found, p)
 		}
@@ -207,7 +208,7 @@ func (a accounts) createOneByOne(ctx context.Context, persons []providers.NewPer
 	for i, e := range entries {
 		delete(e.Attrs, "class")
 		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/person", body: encode(e), doing: "create a person", right: peopleAdmins})
-		if err = a.whoseID(ctx, err, persons[i].ID); providers.KindOf(err) == providers.Conflict || providers.KindOf(err) == providers.Unreachable {
+		if err = a.whoseID(ctx, err, persons[i].ID); state.ErrorKindOf(err) == state.ErrorConflict || state.ErrorKindOf(err) == state.ErrorUnreachable {
 			if found, lookErr := a.Lookup(ctx, []uuid.UUID{persons[i].ID}); lookErr == nil && len(found) == 1 {
 				continue
 			}
@@ -231,10 +232,10 @@ func (a accounts) whoseID(ctx context.Context, err error, id uuid.UUID) error {
 	if len(entries) > 0 {
 		return err
 	}
-	var e *providers.Error
+	var e *state.Error
 	errors.As(err, &e)
 	burnt := *e
-	burnt.Kind = providers.Burnt
+	burnt.Kind = state.ErrorBurnt
 	burnt.Reason = "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"
 	return &burnt
 }

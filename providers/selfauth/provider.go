@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 const side = "Self-auth"
@@ -34,7 +35,7 @@ type Provider struct {
 }
 
 // Open checks the URL, the certificate file and the form of the token; it does not talk to the server. Its errors
-// are *providers.Error of kind Missing (URL, certificate file) or Unauthenticated (token), and show neither the
+// are *state.Error of kind Missing (URL, certificate file) or Unauthenticated (token), and show neither the
 // token nor a user name or password that the URL may hold.
 func Open(o Options) (*Provider, error) {
 	origin, err := parseURL(o.URL)
@@ -100,7 +101,7 @@ var (
 // parseURL returns the origin of a server's URL.
 func parseURL(text string) (string, error) {
 	bad := func(reason string) (string, error) {
-		return "", &providers.Error{Kind: providers.Missing, Side: side, Doing: "read the server's URL", Reason: reason,
+		return "", &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "read the server's URL", Reason: reason,
 			Cure: "Set SELF_AUTH_URL to the server's address, such as https://idm.example.com."}
 	}
 	text = strings.TrimSpace(text)

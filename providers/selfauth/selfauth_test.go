@@ -76,26 +76,26 @@ func testReasons(t *testing.T, s server) {
 	}
 	for name, test := range map[string]struct {
 		spoil  func(*providers.NewPerson)
-		want   providers.Kind
+		want   state.ErrorKind
 		reason string
 	}{
-		"bad mail":          {func(p *providers.NewPerson) { p.Mail = "secret no mail" }, providers.Refused, "Self-auth refuses the e-mail address"},
-		"bad name":          {func(p *providers.NewPerson) { p.Name = "9secret" }, providers.Refused, "Self-auth refuses the name"},
-		"bad display":       {func(p *providers.NewPerson) { p.Display = "secret\nline" }, providers.Refused, "Self-auth refuses the display name"},
-		"name in use":       {func(p *providers.NewPerson) { p.Name = there[0].Name }, providers.Conflict, "an entry with this name exists already"},
-		"name of a group":   {func(p *providers.NewPerson) { p.Name = at["name"] }, providers.Conflict, "an entry with this name exists already"},
-		"mail in use":       {func(p *providers.NewPerson) { p.Mail = there[1].Mail }, providers.Conflict, "an entry with this e-mail address exists already"},
-		"id of a person":    {func(p *providers.NewPerson) { p.ID = there[0].ID }, providers.Conflict, "the id exists already"},
-		"id of a deleted":   {func(p *providers.NewPerson) { p.ID = dead[0].ID }, providers.Burnt, "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"},
-		"more than 2 MiB":   {func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, providers.Refused, "it is more than Self-auth takes in one request"},
-		"name and mail too": {func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, providers.Conflict, "an entry with this name and one with this e-mail address exist already"},
+		"bad mail":          {func(p *providers.NewPerson) { p.Mail = "secret no mail" }, state.ErrorRefused, "Self-auth refuses the e-mail address"},
+		"bad name":          {func(p *providers.NewPerson) { p.Name = "9secret" }, state.ErrorRefused, "Self-auth refuses the name"},
+		"bad display":       {func(p *providers.NewPerson) { p.Display = "secret\nline" }, state.ErrorRefused, "Self-auth refuses the display name"},
+		"name in use":       {func(p *providers.NewPerson) { p.Name = there[0].Name }, state.ErrorConflict, "an entry with this name exists already"},
+		"name of a group":   {func(p *providers.NewPerson) { p.Name = at["name"] }, state.ErrorConflict, "an entry with this name exists already"},
+		"mail in use":       {func(p *providers.NewPerson) { p.Mail = there[1].Mail }, state.ErrorConflict, "an entry with this e-mail address exists already"},
+		"id of a person":    {func(p *providers.NewPerson) { p.ID = there[0].ID }, state.ErrorConflict, "the id exists already"},
+		"id of a deleted":   {func(p *providers.NewPerson) { p.ID = dead[0].ID }, state.ErrorBurnt, "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"},
+		"more than 2 MiB":   {func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, state.ErrorRefused, "it is more than Self-auth takes in one request"},
+		"name and mail too": {func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, state.ErrorConflict, "an entry with this name and one with this e-mail address exist already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			person := providers.NewPerson{ID: uuid.New(), Name: "p" + random(t), Display: "P"}
 			test.spoil(&person)
 			err := a.Create(t.Context(), []providers.NewPerson{person})
 			wantKind(t, err, test.want, "secret", s.rw, there[0].Name, there[1].Mail)
-			if err, ok := err.(*providers.Error); !ok || err.Reason != test.reason {
+			if err, ok := err.(*state.Error); !ok || err.Reason != test.reason {
 				t.Errorf("reason of %v, want %q", err, test.reason)
 			}
 		})
@@ -182,7 +182,7 @@ func testRights(t *testing.T, s server) {
 				t.Errorf("sees persons: %v, though unreadable is %v", sees, test.unreadable)
 			}
 			if err := p.Accounts().Create(t.Context(), newPersons(t, all, 1)); slices.Contains(test.missing, peopleAdmins) {
-				wantKind(t, err, providers.Denied, token)
+				wantKind(t, err, state.ErrorDenied, token)
 				if err != nil && !strings.Contains(err.Error(), peopleAdmins) {
 					t.Errorf("%q does not name the group that gives the right", err)
 				}
@@ -191,7 +191,7 @@ func testRights(t *testing.T, s server) {
 			}
 			gid, at := newGroup(t, all)
 			if _, err := p.Accounts().CreateObject(t.Context(), state.KindGroup, gid, at); slices.Contains(test.missing, groupAdmins) {
-				wantKind(t, err, providers.Denied, token)
+				wantKind(t, err, state.ErrorDenied, token)
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -201,7 +201,7 @@ func testRights(t *testing.T, s server) {
 		})
 	}
 	err := s.open(t, s.ro).Accounts().Create(t.Context(), newPersons(t, all, 1))
-	wantKind(t, err, providers.Denied, s.ro)
+	wantKind(t, err, state.ErrorDenied, s.ro)
 	if err == nil || !strings.Contains(err.Error(), "the token may read only") {
 		t.Errorf("a write by the read-only token: %v", err)
 	}
@@ -210,14 +210,14 @@ func testRights(t *testing.T, s server) {
 func testConnections(t *testing.T, s server) {
 	wrong := s.rw[:len(s.rw)-12] + "abcdefghijkl"
 	_, err := s.open(t, wrong).Whoami(t.Context())
-	wantKind(t, err, providers.Unauthenticated, wrong)
+	wantKind(t, err, state.ErrorUnauthenticated, wrong)
 
 	p, err := Open(Options{URL: s.url, Token: s.rw})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = p.Whoami(t.Context())
-	wantKind(t, err, providers.Unreachable, s.rw)
+	wantKind(t, err, state.ErrorUnreachable, s.rw)
 	if err == nil || !strings.Contains(err.Error(), "SELF_AUTH_CA_FILE") {
 		t.Errorf("a certificate of an unknown authority: %v", err)
 	}
@@ -228,7 +228,7 @@ func testConnections(t *testing.T, s server) {
 	past := time.Now().Add(-time.Hour).Unix()
 	expired := s.account(t, &past)
 	_, err = s.open(t, expired).Whoami(t.Context())
-	wantKind(t, err, providers.Unauthenticated, expired)
+	wantKind(t, err, state.ErrorUnauthenticated, expired)
 	if err == nil || !strings.Contains(err.Error(), "the token expired on ") {
 		t.Errorf("expired token: %v", err)
 	}

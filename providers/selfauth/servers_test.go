@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"anthill/providers"
 	"anthill/providers/providertest"
+	"anthill/state"
 )
 
 // server is a Self-auth server that the suite runs against.
@@ -193,9 +193,9 @@ func after(t testing.TB) context.Context {
 }
 
 // wantKind checks an error's kind and that it is fit to be seen.
-func wantKind(t *testing.T, err error, want providers.Kind, secrets ...string) {
+func wantKind(t *testing.T, err error, want state.ErrorKind, secrets ...string) {
 	t.Helper()
-	if got := providers.KindOf(err); got != want {
+	if got := state.ErrorKindOf(err); got != want {
 		t.Errorf("kind = %v, want %v (%v)", got, want, err)
 	}
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 // token is a bearer token and what it says of itself. It prints as a word, whatever the verb.
@@ -28,7 +29,7 @@ const maxToken = 16 << 10
 // readTokenFile reads a token from a file that only its owner may read.
 func readTokenFile(file string) (string, error) {
 	bad := func(reason, cure string) (string, error) {
-		return "", &providers.Error{Kind: providers.Unauthenticated, Side: side, Doing: "read the token file " + file, Reason: reason, Cure: cure}
+		return "", &state.Error{Kind: state.ErrorUnauthenticated, Side: side, Doing: "read the token file " + file, Reason: reason, Cure: cure}
 	}
 	const cure = "Put the API token of Anthill's service account there, and nothing else, or take token_file away and set SELF_AUTH_ADMIN_TOKEN."
 	info, err := os.Stat(file)
@@ -54,7 +55,7 @@ func readTokenFile(file string) (string, error) {
 
 func parseToken(text string) (token, error) {
 	bad := func(reason string) (token, error) {
-		return token{}, &providers.Error{Kind: providers.Unauthenticated, Side: side, Doing: "read the token", Reason: reason,
+		return token{}, &state.Error{Kind: state.ErrorUnauthenticated, Side: side, Doing: "read the token", Reason: reason,
 			Cure: "Set SELF_AUTH_ADMIN_TOKEN to an API token of Anthill's service account."}
 	}
 	text = strings.TrimSpace(text)

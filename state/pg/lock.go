@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"anthill/providers"
 	"anthill/state"
 )
 
@@ -123,7 +122,7 @@ func (s *Store) held(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &providers.Error{Kind: providers.Unreachable, Side: "Postgres", Doing: "keep the lock on the target",
+		return &state.Error{Kind: state.ErrorUnreachable, Side: "Postgres", Doing: "keep the lock on the target",
 			Reason: "its connection was lost, and with it the lock", Cure: "Nothing more was written. Go on with:\n\n    anthill apply", Err: fmt.Errorf("lock: %w", err)}
 	}
 	return nil

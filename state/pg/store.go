@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"anthill/providers"
 	"anthill/state"
 )
 
@@ -92,31 +91,31 @@ func (s *Store) fail(doing string, err error) error {
 		return err
 	}
 	var pg *pgconn.PgError
-	kind := providers.Unreachable
+	kind := state.ErrorUnreachable
 	switch {
-	case providers.KindOf(err) != providers.KindInvalid, isOurs(err):
+	case state.ErrorKindOf(err) != state.ErrorInvalid, isOurs(err):
 		return err
 	case errors.As(err, &pg):
-		if kind = kindOf(pg.Code); kind == providers.Internal {
+		if kind = kindOf(pg.Code); kind == state.ErrorInternal {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		return &providers.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: pg.Message}
+		return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: pg.Message}
 	case errors.Is(err, pgx.ErrNoRows), !isConnection(err):
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	return &providers.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the connection was lost", Err: err}
+	return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the connection was lost", Err: err}
 }
 
-func kindOf(code string) providers.Kind {
+func kindOf(code string) state.ErrorKind {
 	switch {
 	case code == "42501":
-		return providers.Denied
+		return state.ErrorDenied
 	case code == "40001", code == "40P01", code == "55P03":
-		return providers.Transient
+		return state.ErrorTransient
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"):
-		return providers.Unreachable
+		return state.ErrorUnreachable
 	}
-	return providers.Internal
+	return state.ErrorInternal
 }
 
 func isOurs(err error) bool {

@@ -14,7 +14,6 @@ import (
 
 	"anthill/internal/sandbox"
 	"anthill/internal/scratchpg/pgtest"
-	"anthill/providers"
 	"anthill/state"
 	"anthill/state/statetest"
 )
@@ -195,7 +194,7 @@ func TestLostLock(t *testing.T) {
 	}
 	exec(t, p, "select pg_terminate_backend($1)", s.lock.Load().conn.PgConn().PID())
 	err := s.Confirm(t.Context(), state.Confirmation{Wave: "w", Gate: "g", At: time.Now()})
-	if providers.KindOf(err) != providers.Unreachable || !strings.Contains(err.Error(), "lock") {
+	if state.ErrorKindOf(err) != state.ErrorUnreachable || !strings.Contains(err.Error(), "lock") {
 		t.Errorf("written without the lock: %v", err)
 	}
 }

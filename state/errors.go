@@ -1,0 +1,111 @@
+package state
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrorKind is what sort of error a provider met; each provider finds it in one function.
+type ErrorKind uint8
+
+// ErrorNotFound: the object is absent (or invisible). Conflict: a uniqueness rule. Refused: a value that the other
+// side does not take. Burnt: the id belongs to a deleted entry and stays blocked for days. Denied: a missing right.
+// Unauthenticated: token or password refused. Transient: worth another try; nothing has happened. Unreachable: no
+// connection, TLS refused, or the connection was lost and what happened is unknown. Missing: a table or setting
+// that must be there is not. Internal: anything else, shown whole.
+const (
+	ErrorInvalid ErrorKind = iota
+	ErrorNotFound
+	ErrorConflict
+	ErrorRefused
+	ErrorBurnt
+	ErrorDenied
+	ErrorUnauthenticated
+	ErrorTransient
+	ErrorUnreachable
+	ErrorMissing
+	ErrorInternal
+)
+
+func (k ErrorKind) String() string {
+	return [...]string{
+		"invalid", "not found", "conflict", "refused", "burnt", "denied", "unauthenticated", "transient", "unreachable",
+		"missing", "internal",
+	}[k]
+}
+
+// Error is an error of a provider. Its text is for people: what was being done, what the other side said, what to
+// do. No secret, no address of a user, no password hash.
+type Error struct {
+	Kind    ErrorKind
+	Side    string // "Postgres", "Self-auth"
+	Doing   string // "create 250 persons"
+	Reason  string // the other side's reason, in the user's words
+	Cure    string // what to do; may be empty
+	Request string // request id of the server, "" none
+	Err     error  // cause; may be nil
+}
+
+func (e *Error) Error() string {
+	s := e.Side + ": " + e.Doing + ": " + e.Reason
+	if e.Request != "" {
+		s += " (request " + e.Request + ")"
+	}
+	if e.Cure != "" {
+		s += "\n" + e.Cure
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrorKindOf returns the kind of the first *Error in err's chain; ErrorInvalid when there is none.
+func ErrorKindOf(err error) ErrorKind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ErrorInvalid
+}
+
+// ErrOpenRun says that a run is open already.
+var ErrOpenRun = errors.New("a run is still open")
+
+// ErrNewer says that the state was written by a newer version.
+var ErrNewer = errors.New("the state was written by a newer version of Anthill")
+
+// LockedError says who holds the lock.
+type LockedError struct {
+	Who   string // user@host, process, as the holder wrote it; "" unknown
+	Since time.Time
+}
+
+func (e *LockedError) Error() string {
+	if e.Who == "" {
+		return "the target is locked by somebody else"
+	}
+	return "the target is locked by " + e.Who + " since " + e.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// TargetError says that something is bound to another target.
+type TargetError struct {
+	What    string // "state", "plan"
+	Differs string // from Target.Differs
+}
+
+func (e *TargetError) Error() string {
+	return "this " + e.What + " belongs to another target: " + e.Differs
+}
+
+// DeniedError says that the role may not read (or make) the state.
+type DeniedError struct {
+	Role  string
+	Grant string // the statement to run
+	Err   error
+}
+
+func (e *DeniedError) Error() string {
+	return "the database role may not use the recorded state; run as its owner:\n\n    " + e.Grant
+}
+
+func (e *DeniedError) Unwrap() error { return e.Err }
