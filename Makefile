@@ -12,8 +12,9 @@ build:
 demo: build
 	./bin/anthill demo
 
+# TESTFLAGS such as TESTFLAGS=-v.
 test:
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 # The random tests again, with many more cases than the suite has time for: about half an hour.
 test-long:
@@ -30,8 +31,9 @@ $(TOOLS)/golangci-lint: Makefile
 	GOBIN=$(TOOLS) $(GO) install $(LINT)
 	@touch $@
 
+# With OLD=path/to/anthill that program beside this one, all parts, in turns; FLAGS such as FLAGS='-users 1000 -rounds 3'.
 bench: build
-	$(GO) run ./internal/bench ./bin/anthill
+	$(GO) run ./internal/bench $(FLAGS) $(OLD) ./bin/anthill
 
 # FLAGS such as FLAGS='-users 1000 -json figures.jsonl'; `go run ./internal/bench selfauth -h` lists them.
 bench-selfauth: build

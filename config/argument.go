@@ -56,7 +56,8 @@ func (r reader) get(name string) (val cty.Value, given bool) {
 		return val, true
 	}
 	if spec.NotNull || spec.Required {
-		r.e.fail(r.at(name), "Null value", "The argument %q%s is null. Give it a value%s.", name, r.n.spec.where(), orLeaveOut(spec))
+		r.e.fail(r.at(name), "Null value", "The argument %q%s is null. Give it a value%s.", name, r.n.spec.where(),
+			orLeaveOut(spec))
 		return cty.NilVal, false
 	}
 	return defaultOf(spec)
@@ -67,7 +68,8 @@ func (r reader) get(name string) (val cty.Value, given bool) {
 func (r reader) spec(name string, types ...ArgumentType) *Argument {
 	spec := r.n.spec.argument(name)
 	if spec == nil || len(types) > 0 && !slices.Contains(types, spec.Type) {
-		panic(fmt.Sprintf("config: the argument %s of %s is read in another way than it is described", name, r.n.spec.Type))
+		panic(fmt.Sprintf("config: the argument %s of %s is read in another way than it is described", name,
+			r.n.spec.Type))
 	}
 	return spec
 }
@@ -76,7 +78,8 @@ func (r reader) spec(name string, types ...ArgumentType) *Argument {
 func (r reader) hide(since int, name string) {
 	for i, d := range r.e.diags[since:] {
 		c := *d
-		c.Detail = fmt.Sprintf("The argument %q%s cannot be worked out. It may hold a secret, so no more is shown.", name, r.n.spec.where())
+		c.Detail = fmt.Sprintf("The argument %q%s cannot be worked out. It may hold a secret, so no more is shown.",
+			name, r.n.spec.where())
 		c.Subject, c.Context, c.Expression, c.EvalContext = &r.n.at, nil, nil, nil
 		r.e.diags[since+i] = &c
 	}
@@ -117,13 +120,15 @@ func (r reader) primitive(name string, t cty.Type, needed string) (val cty.Value
 		return cty.NilVal, false
 	}
 	if r.sc.static && !c.IsKnown() {
-		r.e.fail(r.at(name), "Value not known", "The argument %q%s must be known before anything is read, and it depends on data.", name, r.n.spec.where())
+		r.e.fail(r.at(name), "Value not known",
+			"The argument %q%s must be known before anything is read, and it depends on data.", name, r.n.spec.where())
 	}
 	return c, c.IsKnown()
 }
 
 func (r reader) wrong(name, format string, args ...any) {
-	r.e.fail(r.at(name), "Invalid value", "The argument %q%s: %s.", name, r.n.spec.where(), fmt.Sprintf(format, args...))
+	r.e.fail(r.at(name), "Invalid value", "The argument %q%s: %s.", name, r.n.spec.where(),
+		fmt.Sprintf(format, args...))
 }
 
 func (r reader) text(name string) string {
@@ -151,7 +156,9 @@ func (r reader) allowed(name, s string) bool {
 	spec := r.n.spec.argument(name)
 	switch {
 	case slices.Contains(spec.LaterOf, s):
-		r.e.fail(r.at(name), "Not in this version", "The value %q of the argument %q%s belongs to the language, but this version of Anthill does not build it yet. There is %s.", s, name, r.n.spec.where(), quoteList(spec.OneOf))
+		r.e.fail(r.at(name), "Not in this version",
+			"The value %q of the argument %q%s belongs to the language, but this version of Anthill does not build "+
+				"it yet. There is %s.", s, name, r.n.spec.where(), quoteList(spec.OneOf))
 		return false
 	case spec.OneOf != nil && !slices.Contains(spec.OneOf, s):
 		r.wrong(name, "%s is needed, not %q", quoteList(spec.OneOf), s)
@@ -245,15 +252,26 @@ func (r reader) duration(name string) time.Duration {
 	if !known {
 		return 0
 	}
-	units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
-	if part := durationForm.FindStringSubmatch(s); part != nil {
-		n, err := strconv.ParseInt(part[1], 10, 64)
-		if unit := units[part[2]]; err == nil && n <= math.MaxInt64/int64(unit) {
-			return time.Duration(n) * unit
-		}
+	d, ok := ParseDuration(s)
+	if !ok {
+		r.wrong(name, "a duration is needed, like \"90s\", \"15m\", \"8h\" or \"7d\", not %q", s)
 	}
-	r.wrong(name, "a duration is needed, like \"90s\", \"15m\", \"8h\" or \"7d\", not %q", s)
-	return 0
+	return d
+}
+
+// ParseDuration reads a duration as a configuration writes it: a whole number of s, m, h or d (24 hours). ok is false,
+// and the duration 0, for anything else.
+func ParseDuration(s string) (_ time.Duration, ok bool) {
+	part := durationForm.FindStringSubmatch(s)
+	if part == nil {
+		return 0, false
+	}
+	units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+	n, err := strconv.ParseInt(part[1], 10, 64)
+	if unit := units[part[2]]; err == nil && n <= math.MaxInt64/int64(unit) {
+		return time.Duration(n) * unit, true
+	}
+	return 0, false
 }
 
 func (r reader) time(name string) time.Time {

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// authoritiesProblem says what Self-auth would refuse in a list of the authorities of passkeys (tried on 1.10.5); empty: nothing.
-// Members that it does not know are passed over, as it does.
+// authoritiesProblem says what Self-auth would refuse in a list of the authorities of passkeys (tried on 1.10.5);
+// empty: nothing. Members that it does not know are passed over, as it does.
 func authoritiesProblem(text string) string {
 	var list any
 	d := json.NewDecoder(strings.NewReader(text))

@@ -57,8 +57,11 @@ const (
 )
 
 func (t ArgumentType) String() string {
-	names := [...]string{"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "reference",
-		"list of references", "template over user", "map or set of strings", "type", "address", "groups", "object", "any"}
+	names := [...]string{
+		"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "reference",
+		"list of references", "template over user", "map or set of strings", "type", "address", "groups", "object",
+		"any",
+	}
 	if int(t) < len(names) {
 		return names[t]
 	}
@@ -79,21 +82,36 @@ func language() []Block {
 		}
 		return list
 	}
-	list := []Block{anthillBlock(), variableBlock(), {Type: "locals", Free: true, Text: "Names for values, as local.NAME."}, postgresBlock(), selfauthBlock(),
-		{Type: "schema", Once: true, Text: "The schema that the application's database shall have.", Arguments: []Argument{
-			{Name: "level", Type: String, OneOf: []string{"dual"}, Required: true, Text: "Which schema. dual has the columns of both ways to log in."}}},
+	list := []Block{
+		anthillBlock(), variableBlock(),
+		{Type: "locals", Free: true, Text: "Names for values, as local.NAME."},
+		postgresBlock(), selfauthBlock(),
+		{
+			Type: "schema", Once: true, Text: "The schema that the application's database shall have.",
+			Arguments: []Argument{
+				{
+					Name: "level", Type: String, OneOf: []string{"dual"}, Required: true,
+					Text: "Which schema. dual has the columns of both ways to log in.",
+				}},
+		},
 		tenantBlock(), tenantsBlock(), groupBlock(), clientBlock(), accountBlock(), policyBlock(), identityBlock(),
-		{Type: "exclude", Once: true, Text: "Users that are never moved: service accounts.", Arguments: []Argument{
-			{Name: "emails", Type: Strings, Text: "By address; upper and lower case are the same."},
-			{Name: "user_ids", Type: Strings, Text: "By users.user_id."}}},
+		{
+			Type: "exclude", Once: true, Text: "Users that are never moved: service accounts.",
+			Arguments: []Argument{
+				{Name: "emails", Type: Strings, Text: "By address; upper and lower case are the same."},
+				{Name: "user_ids", Type: Strings, Text: "By users.user_id."}},
+		},
 		waveBlock(), gateBlock(), guardBlock()}
 	list = append(list, later("group", "A group that exists in Self-auth.", "data")...)
 	list = append(list, later("users", "Counts of users.", "data")...)
 	list = append(list, later("", "Takes the password columns away.", "cleanup")...)
 	list = append(list, later("", "Allows a hazard.", "allow")...)
-	list = append(list, Block{Type: "moved", Text: "Tells that what was declared under one address is declared under another.", Arguments: []Argument{
-		{Name: "from", Type: Address, Required: true, Text: "The address before."},
-		{Name: "to", Type: Address, Required: true, Text: "The address now."}}})
+	list = append(list, Block{
+		Type: "moved", Text: "Tells that what was declared under one address is declared under another.",
+		Arguments: []Argument{
+			{Name: "from", Type: Address, Required: true, Text: "The address before."},
+			{Name: "to", Type: Address, Required: true, Text: "The address now."}},
+	})
 	return append(list, later("", "Tells what became of an address.", "removed", "import")...)
 }
 
@@ -114,190 +132,368 @@ func laterBlocks(names ...string) []Block {
 }
 
 func anthillBlock() Block {
-	return Block{Type: "anthill", Once: true, Text: "What concerns the whole configuration.",
+	return Block{
+		Type: "anthill", Once: true, Text: "What concerns the whole configuration.",
 		Arguments: []Argument{
-			{Name: "required_version", Type: String, Text: "Versions of Anthill that may read this configuration: \">= 0.1\"."},
+			{
+				Name: "required_version", Type: String,
+				Text: "Versions of Anthill that may read this configuration: \">= 0.1\".",
+			},
 			{Name: "environment", Type: String, Default: `"default"`, Text: "The state belongs to one environment."},
 		},
 		Blocks: []Block{
-			{Type: "state", Kind: "postgres", Once: true, Text: "Keeps the state in the application's database.", Arguments: []Argument{
-				{Name: "schema", Type: String, Default: `"anthill_state"`, Text: "The schema, made where it is not there."}}},
+			{
+				Type: "state", Kind: "postgres", Once: true, Text: "Keeps the state in the application's database.",
+				Arguments: []Argument{
+					{
+						Name: "schema", Type: String, Default: `"anthill_state"`,
+						Text: "The schema, made where it is not there.",
+					}},
+			},
 			{Type: "state", Kind: "file", Later: true, Text: "Keeps the state in a folder."},
 			{Type: "encryption", Later: true, Text: "Encrypts the state."},
-		}}
+		},
+	}
 }
 
 func variableBlock() Block {
-	return Block{Type: "variable", Label: "NAME", Text: "A value that is given from outside, as var.NAME.",
+	return Block{
+		Type: "variable", Label: "NAME", Text: "A value that is given from outside, as var.NAME.",
 		Arguments: append([]Argument{
 			{Name: "type", Type: TypeExpr, Default: "any", Text: "What the value must be."},
 			{Name: "default", Type: Any, Text: "The value when none is given; without it one must be."},
 			{Name: "description", Type: String, Text: "For people."},
 		}, laterArguments("sensitive", "nullable", "ephemeral")...),
-		Blocks: laterBlocks("validation")}
+		Blocks: laterBlocks("validation"),
+	}
 }
 
 func postgresBlock() Block {
-	return Block{Type: "provider", Kind: "postgres", Once: true, Text: "The application's database. Its values may refer to variables and locals only.",
+	return Block{
+		Type: "provider",
+		Kind: "postgres",
+		Once: true,
+		Text: "The application's database. Its values may refer to variables and locals only.",
 		Arguments: []Argument{
 			{Name: "url", Type: String, Secret: true, Text: "Defaults to the environment's DATABASE_URL."},
-			{Name: "naming", Type: String, OneOf: []string{"self_auth", "kanidm"}, Default: `"self_auth"`, Text: "Names of tables, columns and values."},
-		}, Blocks: laterBlocks("names")}
+			{
+				Name: "naming", Type: String, OneOf: []string{"self_auth", "kanidm"}, Default: `"self_auth"`,
+				Text: "Names of tables, columns and values.",
+			},
+		},
+		Blocks: laterBlocks("names"),
+	}
 }
 
 func selfauthBlock() Block {
-	return Block{Type: "provider", Kind: "selfauth", Once: true, Text: "The Self-auth server. Its values may refer to variables and locals only.",
+	return Block{
+		Type: "provider", Kind: "selfauth", Once: true,
+		Text: "The Self-auth server. Its values may refer to variables and locals only.",
 		Arguments: []Argument{
 			{Name: "url", Type: String, Secret: true, Text: "Defaults to the environment's SELF_AUTH_URL."},
-			{Name: "ca_file", Type: String, Text: "Certificates to trust, relative to the configuration; defaults to the environment's SELF_AUTH_CA_FILE."},
-			{Name: "token_file", Type: String, Text: "File that holds the token, readable for its owner alone, relative to the configuration; defaults to the environment's SELF_AUTH_ADMIN_TOKEN."},
-			{Name: "max_write_time", Type: Duration, Default: `"1s"`, Text: "How long one write may keep the server's other writes waiting; batches adapt to it."},
-		}}
+			{
+				Name: "ca_file", Type: String,
+				Text: "Certificates to trust, relative to the configuration; defaults to the environment's " +
+					"SELF_AUTH_CA_FILE.",
+			},
+			{
+				Name: "token_file", Type: String,
+				Text: "File that holds the token, readable for its owner alone, relative to the configuration; " +
+					"defaults to the environment's SELF_AUTH_ADMIN_TOKEN.",
+			},
+			{
+				Name: "max_write_time", Type: Duration, Default: `"1s"`,
+				Text: "How long one write may keep the server's other writes waiting; batches adapt to it.",
+			},
+		},
+	}
 }
 
 func tenantsBlock() Block {
-	return Block{Type: "data", Kind: "tenants", Label: "NAME", Text: "Live tenants, as data.tenants.NAME: a map by slug of id, slug, name, plan, status. All that is given must hold.",
+	return Block{
+		Type: "data", Kind: "tenants", Label: "NAME",
+		Text: "Live tenants, as data.tenants.NAME: a map by slug of id, slug, name, plan, status. All that is " +
+			"given must hold.",
 		Arguments: append([]Argument{
-			{Name: "status", Type: Strings, NotNull: true, OneOf: []string{"active", "suspended", "cancelled"}, Text: "By status; any when not given."},
+			{
+				Name: "status", Type: Strings, NotNull: true, OneOf: []string{"active", "suspended", "cancelled"},
+				Text: "By status; any when not given.",
+			},
 			{Name: "plans", Type: Strings, NotNull: true, Text: "By plan; any when not given."},
 			{Name: "slugs", Type: Strings, NotNull: true, Text: "By slug; any when not given."},
-		}, laterArguments("where", "params", "for_each")...)}
+		}, laterArguments("where", "params", "for_each")...),
+	}
 }
 
 func groupBlock() Block {
 	members := []Argument{
 		{Name: "all", Type: Bool, NotNull: true, Default: "false", Text: "All moved users of the tenant."},
 		{Name: "roles", Type: Strings, NotNull: true, Text: "Those with one of these users.role."},
-		{Name: "manage", Type: String, OneOf: []string{"additive", "full"}, Default: `"additive"`, Text: "additive: only memberships that Anthill added are ever removed. full: members who are no moved users of the tenant leave."},
+		{
+			Name: "manage", Type: String, OneOf: []string{"additive", "full"}, Default: `"additive"`,
+			Text: "additive: only memberships that Anthill added are ever removed. full: members who are no moved " +
+				"users of the tenant leave.",
+		},
 	}
-	return Block{Type: "group", Label: "NAME", Text: "A group in Self-auth and the row that maps it to a tenant and a role.",
+	return Block{
+		Type: "group", Label: "NAME", Text: "A group in Self-auth and the row that maps it to a tenant and a role.",
 		Arguments: []Argument{
 			{Name: "for_each", Type: Instances, Text: "One group for each element: each.key and each.value."},
 			{Name: "tenant", Type: String, Required: true, Text: "Slug of the tenant."},
 			{Name: "name", Type: String, Required: true, Text: "Name in Self-auth; slug() makes one from any text."},
-			{Name: "role", Type: String, Required: true, OneOf: []string{"admin", "member", "viewer"}, Text: "What its members are for the application."},
+			{
+				Name: "role", Type: String, Required: true, OneOf: []string{"admin", "member", "viewer"},
+				Text: "What its members are for the application.",
+			},
 			{Name: "description", Type: String, Text: "Description in Self-auth."},
-			{Name: "adopt", Type: Bool, Default: "false", Text: "Take over a group with the name that is there already; it is never deleted."},
+			{
+				Name: "adopt", Type: Bool, Default: "false",
+				Text: "Take over a group with the name that is there already; it is never deleted.",
+			},
 		},
-		Blocks: append([]Block{{Type: "members", Once: true, Text: "Which moved users of the tenant belong in it; nobody without it.", Arguments: members}},
-			laterBlocks("lifecycle")...)}
+		Blocks: append([]Block{{
+			Type: "members", Once: true, Text: "Which moved users of the tenant belong in it; nobody without it.",
+			Arguments: members,
+		}},
+			laterBlocks("lifecycle")...),
+	}
 }
 
 func tenantBlock() Block {
-	return Block{Type: "tenant", Label: "NAME", Text: "A row of tenants. Only what is given is Anthill's; the row is never deleted.",
+	return Block{
+		Type: "tenant", Label: "NAME",
+		Text: "A row of tenants. Only what is given is Anthill's; the row is never deleted.",
 		Arguments: []Argument{
 			{Name: "for_each", Type: Instances, Text: "One tenant for each element: each.key and each.value."},
 			{Name: "slug", Type: String, Text: "The row's slug; the label, or the key of for_each, when not given."},
 			{Name: "name", Type: String, Required: true, Text: "The tenant's name."},
-			{Name: "plan", Type: String, OneOf: []string{"free", "starter", "professional", "enterprise"}, Text: "The tenant's plan."},
-			{Name: "status", Type: String, OneOf: []string{"active", "suspended", "cancelled"}, Text: "The tenant's status."},
+			{
+				Name: "plan", Type: String, OneOf: []string{"free", "starter", "professional", "enterprise"},
+				Text: "The tenant's plan.",
+			},
+			{
+				Name: "status", Type: String, OneOf: []string{"active", "suspended", "cancelled"},
+				Text: "The tenant's status.",
+			},
 			{Name: "settings", Type: JSON, Text: "The tenant's settings, an object."},
 			{Name: "adopt", Type: Bool, Default: "false", Text: "Take over a row with the slug that is there already."},
-		}, Blocks: laterBlocks("lifecycle")}
+		},
+		Blocks: laterBlocks("lifecycle"),
+	}
 }
 
 func clientBlock() Block {
 	scopes := func(name, text string) Block {
-		return Block{Type: name, Text: text, Arguments: []Argument{
-			{Name: "groups", Type: Groups, Required: true, Text: "Whose members get the scopes."},
-			{Name: "scopes", Type: Strings, Required: true, NotNull: true, Text: "The scopes."}}}
+		return Block{
+			Type: name, Text: text,
+			Arguments: []Argument{
+				{Name: "groups", Type: Groups, Required: true, Text: "Whose members get the scopes."},
+				{Name: "scopes", Type: Strings, Required: true, NotNull: true, Text: "The scopes."}},
+		}
 	}
-	return Block{Type: "oauth2_client", Label: "NAME", Text: "A client of Self-auth's login (OAuth2, OpenID Connect). Its secret is never read.",
+	return Block{
+		Type: "oauth2_client", Label: "NAME",
+		Text: "A client of Self-auth's login (OAuth2, OpenID Connect). Its secret is never read.",
 		Arguments: []Argument{
 			{Name: "for_each", Type: Instances, Text: "One client for each element: each.key and each.value."},
 			{Name: "name", Type: String, Text: "The client id; the label when not given."},
-			{Name: "type", Type: String, OneOf: []string{"confidential", "public"}, Default: `"confidential"`, Text: "Whether it has a secret. A change makes the client anew."},
+			{
+				Name: "type", Type: String, OneOf: []string{"confidential", "public"}, Default: `"confidential"`,
+				Text: "Whether it has a secret. A change makes the client anew.",
+			},
 			{Name: "display_name", Type: String, Required: true, Text: "Name for people."},
 			{Name: "landing_url", Type: String, Required: true, Text: "Where the application is."},
-			{Name: "redirect_urls", Type: Strings, Required: true, NotNull: true, Text: "Where logins may lead to, exactly."},
-			{Name: "pkce", Type: Bool, Default: "true", Text: "Whether PKCE is demanded. Only a confidential client can do without."},
-			{Name: "prefer_short_names", Type: Bool, Default: "false", Text: "preferred_username is the name without the domain."},
-			{Name: "legacy_crypto", Type: Bool, Default: "false", Text: "Tokens are signed with RS256 instead of ES256."},
-			{Name: "strict_redirects", Type: Bool, Default: "true", Text: "Whether redirect URLs must match exactly. Servers demand it."},
-			{Name: "adopt", Type: Bool, Default: "false", Text: "Take over a client with the name that is there already; it is never deleted."},
+			{
+				Name: "redirect_urls", Type: Strings, Required: true, NotNull: true,
+				Text: "Where logins may lead to, exactly.",
+			},
+			{
+				Name: "pkce", Type: Bool, Default: "true",
+				Text: "Whether PKCE is demanded. Only a confidential client can do without.",
+			},
+			{
+				Name: "prefer_short_names", Type: Bool, Default: "false",
+				Text: "preferred_username is the name without the domain.",
+			},
+			{
+				Name: "legacy_crypto", Type: Bool, Default: "false",
+				Text: "Tokens are signed with RS256 instead of ES256.",
+			},
+			{
+				Name: "strict_redirects", Type: Bool, Default: "true",
+				Text: "Whether redirect URLs must match exactly. Servers demand it.",
+			},
+			{
+				Name: "adopt", Type: Bool, Default: "false",
+				Text: "Take over a client with the name that is there already; it is never deleted.",
+			},
 		},
-		Blocks: append([]Block{scopes("scope_map", "Scopes for the members of groups; who is in none is refused."), scopes("sup_scope_map", "Scopes that the members of groups get besides."),
-			{Type: "claim_map", Text: "Values of a claim for the members of groups.", Arguments: []Argument{
-				{Name: "claim", Type: String, Required: true, Text: "The claim's name."},
-				{Name: "groups", Type: Groups, Required: true, Text: "Whose members get the values."},
-				{Name: "values", Type: Strings, Required: true, NotNull: true, Text: "The values."},
-				{Name: "join", Type: String, OneOf: []string{"array", "csv", "ssv"}, Default: `"array"`, Text: "How several values are put together."}}},
-		}, laterBlocks("lifecycle")...)}
+		Blocks: append([]Block{scopes("scope_map", "Scopes for the members of groups; who is in none is refused."),
+			scopes("sup_scope_map", "Scopes that the members of groups get besides."),
+			{
+				Type: "claim_map", Text: "Values of a claim for the members of groups.",
+				Arguments: []Argument{
+					{Name: "claim", Type: String, Required: true, Text: "The claim's name."},
+					{Name: "groups", Type: Groups, Required: true, Text: "Whose members get the values."},
+					{Name: "values", Type: Strings, Required: true, NotNull: true, Text: "The values."},
+					{
+						Name: "join", Type: String, OneOf: []string{"array", "csv", "ssv"}, Default: `"array"`,
+						Text: "How several values are put together.",
+					}},
+			},
+		}, laterBlocks("lifecycle")...),
+	}
 }
 
 func accountBlock() Block {
-	return Block{Type: "account_policy", Label: "NAME", Text: "Self-auth's own policy for the members of groups. The strongest of all that reach an account holds.",
+	return Block{
+		Type: "account_policy", Label: "NAME",
+		Text: "Self-auth's own policy for the members of groups. The strongest of all that reach an account holds.",
 		Arguments: []Argument{
 			{Name: "groups", Type: Groups, Required: true, Text: "The groups that it is set on."},
-			{Name: "credential_minimum", Type: String, OneOf: []string{"any", "external", "mfa", "passkey", "attested_passkey"}, Text: "The weakest credential that may be enrolled."},
+			{
+				Name: "credential_minimum", Type: String,
+				OneOf: []string{"any", "external", "mfa", "passkey", "attested_passkey"},
+				Text:  "The weakest credential that may be enrolled.",
+			},
 			{Name: "session_expiry", Type: Duration, Text: "How long a login lasts."},
-			{Name: "privilege_expiry", Type: Duration, Text: "How long a session may write after logging in again; at most 1h."},
+			{
+				Name: "privilege_expiry", Type: Duration,
+				Text: "How long a session may write after logging in again; at most 1h.",
+			},
 			{Name: "password_minimum_length", Type: Count, Text: "Characters of a password."},
 			{Name: "attestation_ca_list", Type: JSON, Text: "Authorities of passkeys, as Self-auth writes them."},
 			{Name: "search_max_results", Type: Count, Text: "Entries that a search may return."},
 			{Name: "search_max_filter_test", Type: Count, Text: "Entries that a search may test."},
-			{Name: "primary_cred_fallback", Type: Bool, Text: "Whether a POSIX login may fall back on the primary credential."},
-		}, Blocks: laterBlocks("lifecycle")}
+			{
+				Name: "primary_cred_fallback", Type: Bool,
+				Text: "Whether a POSIX login may fall back on the primary credential.",
+			},
+		},
+		Blocks: laterBlocks("lifecycle"),
+	}
 }
 
 func policyBlock() Block {
-	return Block{Type: "auth_policy", Label: "NAME", Text: "What a wave does to a user's way of logging in.",
+	return Block{
+		Type: "auth_policy", Label: "NAME", Text: "What a wave does to a user's way of logging in.",
 		Arguments: append([]Argument{
-			{Name: "method", Type: String, Required: true, OneOf: []string{"dual"}, LaterOf: []string{"self_auth"}, Text: "Which ways to log in. dual is password and Self-auth."},
-			{Name: "complete_on", Type: String, OneOf: []string{"first_login", "link"}, Default: `"first_login"`, Text: "When a user counts as completed."},
+			{
+				Name:     "method",
+				Type:     String,
+				Required: true,
+				OneOf:    []string{"dual"},
+				LaterOf:  []string{"self_auth"},
+				Text:     "Which ways to log in. dual is password and Self-auth.",
+			},
+			{
+				Name: "complete_on", Type: String, OneOf: []string{"first_login", "link"}, Default: `"first_login"`,
+				Text: "When a user counts as completed.",
+			},
 		}, laterArguments("from", "password_until", "for_each")...),
-		Blocks: laterBlocks("lifecycle")}
+		Blocks: laterBlocks("lifecycle"),
+	}
 }
 
 func identityBlock() Block {
-	return Block{Type: "identity", Once: true, Text: "How a user becomes a person.",
+	return Block{
+		Type: "identity", Once: true, Text: "How a user becomes a person.",
 		Arguments: []Argument{
-			{Name: "name", Type: UserText, Default: `"` + defaultName + `"`, Text: "The person's name, cleaned to what Self-auth takes."},
+			{
+				Name: "name", Type: UserText, Default: `"` + defaultName + `"`,
+				Text: "The person's name, cleaned to what Self-auth takes.",
+			},
 			{Name: "display_name", Type: UserText, Text: "Defaults to the full name, else the address's local part."},
-			{Name: "shared_email", Type: String, OneOf: []string{"skip", "error", "first_tenant"}, Default: `"skip"`, Text: "What to do with live users that share an address."},
-			{Name: "unverified", Type: String, OneOf: []string{"allow", "skip"}, Default: `"allow"`, Text: "What to do with unverified addresses."},
-			{Name: "adopt", Type: String, OneOf: []string{"none", "mail"}, Default: `"none"`, Text: "mail: a person who holds the user's verified address already is taken over."},
-			{Name: "follow", Type: Strings, OneOf: []string{"mail", "status"}, Default: `["mail", "status"]`, Text: "What of the person is kept in step with the row after the move."},
-		}}
+			{
+				Name: "shared_email", Type: String, OneOf: []string{"skip", "error", "first_tenant"},
+				Default: `"skip"`, Text: "What to do with live users that share an address.",
+			},
+			{
+				Name: "unverified", Type: String, OneOf: []string{"allow", "skip"}, Default: `"allow"`,
+				Text: "What to do with unverified addresses.",
+			},
+			{
+				Name: "adopt", Type: String, OneOf: []string{"none", "mail"}, Default: `"none"`,
+				Text: "mail: a person who holds the user's verified address already is taken over.",
+			},
+			{
+				Name: "follow", Type: Strings, OneOf: []string{"mail", "status"}, Default: `["mail", "status"]`,
+				Text: "What of the person is kept in step with the row after the move.",
+			},
+		},
+	}
 }
 
 func waveBlock() Block {
-	users := Block{Type: "users", Required: true, Text: "Users of the wave: all that one block says must hold, one block of several suffices.",
+	users := Block{
+		Type: "users", Required: true,
+		Text: "Users of the wave: all that one block says must hold, one block of several suffices.",
 		Arguments: append([]Argument{
 			{Name: "all", Type: Bool, NotNull: true, Default: "false", Text: "Everybody else."},
 			{Name: "tenants", Type: Strings, NotNull: true, Text: "Slugs; an empty set selects nobody."},
 			{Name: "roles", Type: Strings, NotNull: true, Text: "Values of users.role; an empty set selects nobody."},
-			{Name: "percent", Type: Percent, NotNull: true, Text: "A share, by the user's id: the same users in every wave."},
-		}, laterArguments("where", "params")...)}
+			{
+				Name: "percent", Type: Percent, NotNull: true,
+				Text: "A share, by the user's id: the same users in every wave.",
+			},
+		}, laterArguments("where", "params")...),
+	}
 	gates := Argument{Name: "gates", Type: References, Refers: "gate", Text: "All must be open."}
-	return Block{Type: "wave", Label: "NAME", Text: "Users that are moved together.",
+	return Block{
+		Type: "wave", Label: "NAME", Text: "Users that are moved together.",
 		Arguments: append([]Argument{
-			{Name: "auth_policy", Type: Reference, Refers: "auth_policy", Required: true, Text: "What happens to them."},
-			{Name: "enabled", Type: Bool, Default: "true", Text: "A disabled wave claims nobody and stands for its own predecessors."},
-			{Name: "max_failures", Type: Count, Default: "0", Text: "So many users may fail before the wave counts as not moved."},
-			{Name: "allow_empty", Type: Bool, Default: "false", Text: "Whether a wave that matches nobody opens the next one."},
+			{
+				Name: "auth_policy", Type: Reference, Refers: "auth_policy", Required: true,
+				Text: "What happens to them.",
+			},
+			{
+				Name: "enabled", Type: Bool, Default: "true",
+				Text: "A disabled wave claims nobody and stands for its own predecessors.",
+			},
+			{
+				Name: "max_failures", Type: Count, Default: "0",
+				Text: "So many users may fail before the wave counts as not moved.",
+			},
+			{
+				Name: "allow_empty", Type: Bool, Default: "false",
+				Text: "Whether a wave that matches nobody opens the next one.",
+			},
 		}, laterArguments("steps", "late", "for_each")...),
 		Blocks: append([]Block{users,
-			{Type: "start", Once: true, Text: "When the wave may start: all must hold.", Arguments: []Argument{
-				{Name: "after", Type: References, Refers: "wave", Text: "Waves that must be done."},
-				{Name: "at", Type: Time, Text: "Not before."}, gates}},
-			{Type: "finish", Once: true, Text: "When the wave, its users moved, is done: all must hold.", Arguments: []Argument{
-				{Name: "soak", Type: Duration, Text: "So long after the last run that moved somebody."}, gates}},
-		}, laterBlocks("invitation", "reminder", "announcement", "window", "lifecycle")...)}
+			{
+				Type: "start", Once: true, Text: "When the wave may start: all must hold.",
+				Arguments: []Argument{
+					{Name: "after", Type: References, Refers: "wave", Text: "Waves that must be done."},
+					{Name: "at", Type: Time, Text: "Not before."}, gates},
+			},
+			{
+				Type: "finish", Once: true, Text: "When the wave, its users moved, is done: all must hold.",
+				Arguments: []Argument{
+					{Name: "soak", Type: Duration, Text: "So long after the last run that moved somebody."}, gates},
+			},
+		}, laterBlocks("invitation", "reminder", "announcement", "window", "lifecycle")...),
+	}
 }
 
 func gateBlock() Block {
-	return Block{Type: "gate", Label: "NAME", Text: "A check that waves wait for.",
+	return Block{
+		Type: "gate", Label: "NAME", Text: "A check that waves wait for.",
 		Arguments: append([]Argument{
 			{Name: "manual", Type: Bool, Required: true, Text: "Opened by hand, with `anthill wave confirm`: true."},
 		}, laterArguments("sql", "condition", "no_data", "params", "for_each")...),
-		Blocks: laterBlocks("http", "file", "lifecycle")}
+		Blocks: laterBlocks("http", "file", "lifecycle"),
+	}
 }
 
 func guardBlock() Block {
-	return Block{Type: "guard", Once: true, Text: "Brakes.",
+	return Block{
+		Type: "guard", Once: true, Text: "Brakes.",
 		Arguments: append([]Argument{
 			{Name: "max_users_changed_percent", Type: Percent, Default: "30", Text: "Of the live users, in one plan."},
-			{Name: "min_population", Type: Count, Default: "20", Text: "With fewer live users percentages do not bite."},
-		}, laterArguments("max_removed_percent", "keep_admins")...)}
+			{
+				Name: "min_population", Type: Count, Default: "20",
+				Text: "With fewer live users percentages do not bite.",
+			},
+		}, laterArguments("max_removed_percent", "keep_admins")...),
+	}
 }

@@ -46,7 +46,8 @@ type Config struct {
 	Clients  []Client
 	Accounts []AccountPolicy
 	Moved    []Move
-	Blocks   []string // addresses of all declared blocks of objects ("group.admins"), also those with no instance; sorted
+	// addresses of all declared blocks of objects ("group.admins"), also those with no instance; sorted
+	Blocks []string
 	// DataBlocks are those of Blocks whose instances follow from live data; sorted.
 	DataBlocks []string
 	Policies   []Policy // sorted by Name
@@ -122,7 +123,7 @@ type ClaimMap struct {
 type AccountPolicy struct {
 	Address    state.Address
 	Group      state.Address
-	Attributes state.Attributes // all that the API has, in its spelling; "" is not set
+	Attributes state.Attributes // all that a policy has; a zero value is not set
 	Pos        Pos
 }
 

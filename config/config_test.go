@@ -186,29 +186,66 @@ guard {
 func wholeConfig() *Config {
 	admins := Members{Roles: []string{"admin", "super_admin"}}
 	return &Config{
-		Settings: Settings{Environment: "production", StateSchema: "anthill_prod", PostgresURL: "postgres://anthill:secret@db/app", Naming: "kanidm",
-			SelfAuthURL: "https://idm.example.com", CAFile: "./ca.pem", MaxWrite: time.Second},
+		Settings: Settings{
+			Environment: "production", StateSchema: "anthill_prod", PostgresURL: "postgres://anthill:secret@db/app",
+			Naming: "kanidm", SelfAuthURL: "https://idm.example.com", CAFile: "./ca.pem", MaxWrite: time.Second,
+		},
 		Schema: &Schema{Level: "dual"},
 		Groups: []Group{
-			{Address: `group.admins["acme"]`, Block: "group.admins", Tenant: "acme", Name: "tenant_acme_admins", Role: state.RoleAdmin, Members: admins},
-			{Address: `group.admins["anthill"]`, Block: "group.admins", Tenant: "anthill", Name: "tenant_anthill_admins", Role: state.RoleAdmin, Members: admins},
-			{Address: `group.admins["globex"]`, Block: "group.admins", Tenant: "globex", Name: "tenant_globex_admins", Role: state.RoleAdmin, Members: admins},
-			{Address: "group.staff", Block: "group.staff", Tenant: "anthill", Name: "staff", Description: "Not tenant_acme_admins", Described: true, Role: state.RoleMember, Members: Members{All: true}},
-			{Address: `group.watchers["hooli"]`, Block: "group.watchers", Tenant: "hooli", Name: "watch-hooli", Role: state.RoleViewer},
+			{
+				Address: `group.admins["acme"]`, Block: "group.admins", Tenant: "acme", Name: "tenant_acme_admins",
+				Role: state.RoleAdmin, Members: admins,
+			},
+			{
+				Address: `group.admins["anthill"]`, Block: "group.admins", Tenant: "anthill",
+				Name: "tenant_anthill_admins", Role: state.RoleAdmin, Members: admins,
+			},
+			{
+				Address: `group.admins["globex"]`, Block: "group.admins", Tenant: "globex",
+				Name: "tenant_globex_admins", Role: state.RoleAdmin, Members: admins,
+			},
+			{
+				Address: "group.staff", Block: "group.staff", Tenant: "anthill", Name: "staff",
+				Description: "Not tenant_acme_admins", Described: true, Role: state.RoleMember,
+				Members: Members{All: true},
+			},
+			{
+				Address: `group.watchers["hooli"]`, Block: "group.watchers", Tenant: "hooli", Name: "watch-hooli",
+				Role: state.RoleViewer,
+			},
 		},
 		Blocks:     []string{"group.admins", "group.none", "group.staff", "group.watchers"},
 		DataBlocks: []string{"group.admins"},
-		Policies:   []Policy{{Name: "dual", Method: state.MethodDual}, {Name: "quick", Method: state.MethodDual, CompleteOnLink: true}},
-		Identity: Identity{Name: mustTemplate("tenant-${lower(user.email_local)}"), Display: mustTemplate("${user.full_name}"), SharedEmail: "first_tenant", Unverified: "skip", FollowMail: true, FollowState: true,
-			Text: "tenant-${lower(user.email_local)}\n${user.full_name}"},
-		Exclude: Exclude{Emails: []string{"robot@acme.example", "system@anthill.local"}, UserIDs: []uuid.UUID{uuid.MustParse("00000000-0000-0000-0000-000000000002")}},
-		Gates:   []Gate{{Name: "legal"}, {Name: "support"}},
+		Policies: []Policy{{Name: "dual", Method: state.MethodDual},
+			{Name: "quick", Method: state.MethodDual, CompleteOnLink: true}},
+		Identity: Identity{
+			Name: mustTemplate("tenant-${lower(user.email_local)}"), Display: mustTemplate("${user.full_name}"),
+			SharedEmail: "first_tenant", Unverified: "skip", FollowMail: true, FollowState: true,
+			Text: "tenant-${lower(user.email_local)}\n${user.full_name}",
+		},
+		Exclude: Exclude{
+			Emails:  []string{"robot@acme.example", "system@anthill.local"},
+			UserIDs: []uuid.UUID{uuid.MustParse("00000000-0000-0000-0000-000000000002")},
+		},
+		Gates: []Gate{{Name: "legal"}, {Name: "support"}},
 		Waves: []Wave{
 			{Name: "alone", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{}}}},
-			{Name: "z-internal", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"anthill"}}, {Roles: []string{"super_admin"}}}, Soak: 7 * 24 * time.Hour},
-			{Name: "pilot", Policy: "quick", Users: []Selector{{Tenants: []string{"acme", "globex"}, Percent: 12.5, HasPercent: true}}, After: []string{"z-internal"},
-				At: time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC), StartGates: []string{"legal", "support"}, Soak: 90 * time.Second, FinishGates: []string{"legal"}, MaxFailures: 3, AllowEmpty: true},
-			{Name: "everyone", Policy: "dual", Enabled: true, Users: []Selector{{All: true}}, After: []string{"pilot", "z-internal"}},
+			{
+				Name: "z-internal", Policy: "dual", Enabled: true,
+				Users: []Selector{{Tenants: []string{"anthill"}}, {Roles: []string{"super_admin"}}},
+				Soak:  7 * 24 * time.Hour,
+			},
+			{
+				Name: "pilot", Policy: "quick",
+				Users: []Selector{{Tenants: []string{"acme", "globex"}, Percent: 12.5, HasPercent: true}},
+				After: []string{"z-internal"}, At: time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC),
+				StartGates: []string{"legal", "support"}, Soak: 90 * time.Second, FinishGates: []string{"legal"},
+				MaxFailures: 3, AllowEmpty: true,
+			},
+			{
+				Name: "everyone", Policy: "dual", Enabled: true, Users: []Selector{{All: true}},
+				After: []string{"pilot", "z-internal"},
+			},
 		},
 		Guard: Guard{MaxUsersChangedPercent: 12, MinPopulation: 5},
 	}
@@ -224,14 +261,16 @@ func mustTemplate(source string) Template {
 
 func TestEvaluateWhole(t *testing.T) {
 	t.Parallel()
-	got, diags := evaluate(t, map[string]string{"main.anthill.hcl": wholeExample}, Vars{Values: map[string]string{"environment": "production"}, Version: "0.1.0-dev"}, sampleData())
+	got, diags := evaluate(t, map[string]string{"main.anthill.hcl": wholeExample},
+		Vars{Values: map[string]string{"environment": "production"}, Version: "0.1.0-dev"}, sampleData())
 	if diags != nil {
 		t.Fatal(plainDiags(diags))
 	}
 	if d := cmp.Diff(wholeConfig(), got, compareConfigs, cmpopts.IgnoreTypes(Pos{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if want := (Pos{"main.anthill.hcl", 1 + strings.Count(wholeExample[:strings.Index(wholeExample, `group "watchers"`)], "\n")}); got.Groups[4].Pos != want {
+	if want := (Pos{"main.anthill.hcl", 1 + strings.Count(wholeExample[:strings.Index(wholeExample,
+		`group "watchers"`)], "\n")}); got.Groups[4].Pos != want {
 		t.Errorf("group.watchers stands in %v, want %v", got.Groups[4].Pos, want)
 	}
 }
@@ -267,9 +306,16 @@ func TestEvaluateDefaults(t *testing.T) {
 	if diags != nil {
 		t.Fatal(plainDiags(diags))
 	}
-	want := &Config{Settings: Settings{Environment: "default", StateSchema: "anthill_state", Naming: "self_auth", MaxWrite: time.Second},
-		Identity: Identity{Name: mustTemplate(defaultName), SharedEmail: "skip", Unverified: "allow", FollowMail: true, FollowState: true, Text: defaultName + "\n"},
-		Guard:    Guard{MaxUsersChangedPercent: 30, MinPopulation: 20}}
+	want := &Config{
+		Settings: Settings{
+			Environment: "default", StateSchema: "anthill_state", Naming: "self_auth", MaxWrite: time.Second,
+		},
+		Identity: Identity{
+			Name: mustTemplate(defaultName), SharedEmail: "skip", Unverified: "allow", FollowMail: true,
+			FollowState: true, Text: defaultName + "\n",
+		},
+		Guard: Guard{MaxUsersChangedPercent: 30, MinPopulation: 20},
+	}
 	if d := cmp.Diff(want, got, compareConfigs); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
@@ -286,13 +332,16 @@ func TestEvaluateJSON(t *testing.T) {
   "schema": {"level": "dual"},
   "data": {"tenants": {"active": {"status": ["active"]}}},
   "group": {"users": {
-    "for_each": "${data.tenants.active}", "tenant": "${each.key}", "name": "${var.prefix}_${slug(each.key, 50)}", "role": "member", "members": {"all": true}}},
+    "for_each": "${data.tenants.active}", "tenant": "${each.key}", "role": "member",
+    "name": "${var.prefix}_${slug(each.key, 50)}", "members": {"all": true}}},
   "auth_policy": {"dual": {"method": "dual"}},
   "identity": {"name": "${var.prefix}.${user.email_local}"},
   "gate": {"support": {"manual": true}},
   "wave": {
-    "pilot": {"auth_policy": "auth_policy.dual", "users": [{"tenants": ["acme"]}, {"percent": 5}], "finish": {"soak": "${local.soak}"}},
-    "rest": {"auth_policy": "${auth_policy.dual}", "users": {"all": true}, "start": {"after": ["wave.pilot"], "gates": ["${gate.support}"]}}
+    "pilot": {"auth_policy": "auth_policy.dual", "users": [{"tenants": ["acme"]}, {"percent": 5}],
+      "finish": {"soak": "${local.soak}"}},
+    "rest": {"auth_policy": "${auth_policy.dual}", "users": {"all": true},
+      "start": {"after": ["wave.pilot"], "gates": ["${gate.support}"]}}
   }
 }`
 	got, diags := evaluate(t, map[string]string{"main.anthill.json": text}, Vars{}, sampleData())
@@ -300,17 +349,36 @@ func TestEvaluateJSON(t *testing.T) {
 		t.Fatal(plainDiags(diags))
 	}
 	group := func(slug string) Group {
-		return Group{Address: state.Address(fmt.Sprintf("group.users[%q]", slug)), Block: "group.users", Tenant: slug, Name: "tenant_" + slug, Role: state.RoleMember, Members: Members{All: true}}
+		return Group{
+			Address: state.Address(fmt.Sprintf("group.users[%q]", slug)), Block: "group.users", Tenant: slug,
+			Name: "tenant_" + slug, Role: state.RoleMember, Members: Members{All: true},
+		}
 	}
-	want := &Config{Settings: Settings{Environment: "json", StateSchema: "s", Naming: "kanidm", MaxWrite: time.Second, SelfAuthURL: "https://idm.example.com"},
-		Schema: &Schema{Level: "dual"}, Groups: []Group{group("acme"), group("anthill"), group("globex")}, Blocks: []string{"group.users"}, DataBlocks: []string{"group.users"},
-		Policies: []Policy{{Name: "dual", Method: state.MethodDual}}, Gates: []Gate{{Name: "support"}},
-		Identity: Identity{Name: mustTemplate(`${"tenant"}.${user.email_local}`), SharedEmail: "skip", Unverified: "allow", FollowMail: true, FollowState: true, Text: `${"tenant"}.${user.email_local}` + "\n"},
-		Waves: []Wave{
-			{Name: "pilot", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"acme"}}, {Percent: 5, HasPercent: true}}, Soak: 7 * 24 * time.Hour},
-			{Name: "rest", Policy: "dual", Enabled: true, Users: []Selector{{All: true}}, After: []string{"pilot"}, StartGates: []string{"support"}},
+	want := &Config{
+		Settings: Settings{
+			Environment: "json", StateSchema: "s", Naming: "kanidm", MaxWrite: time.Second,
+			SelfAuthURL: "https://idm.example.com",
 		},
-		Guard: Guard{MaxUsersChangedPercent: 30, MinPopulation: 20}}
+		Schema: &Schema{Level: "dual"}, Groups: []Group{group("acme"), group("anthill"), group("globex")},
+		Blocks: []string{"group.users"}, DataBlocks: []string{"group.users"},
+		Policies: []Policy{{Name: "dual", Method: state.MethodDual}}, Gates: []Gate{{Name: "support"}},
+		Identity: Identity{
+			Name: mustTemplate(`${"tenant"}.${user.email_local}`), SharedEmail: "skip", Unverified: "allow",
+			FollowMail: true, FollowState: true, Text: `${"tenant"}.${user.email_local}` + "\n",
+		},
+		Waves: []Wave{
+			{
+				Name: "pilot", Policy: "dual", Enabled: true,
+				Users: []Selector{{Tenants: []string{"acme"}}, {Percent: 5, HasPercent: true}},
+				Soak:  7 * 24 * time.Hour,
+			},
+			{
+				Name: "rest", Policy: "dual", Enabled: true, Users: []Selector{{All: true}},
+				After: []string{"pilot"}, StartGates: []string{"support"},
+			},
+		},
+		Guard: Guard{MaxUsersChangedPercent: 30, MinPopulation: 20},
+	}
 	if d := cmp.Diff(want, got, compareConfigs, cmpopts.IgnoreTypes(Pos{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
@@ -319,21 +387,31 @@ func TestEvaluateJSON(t *testing.T) {
 // What an identity template says about variables and locals becomes part of it.
 func TestIdentityFolds(t *testing.T) {
 	t.Parallel()
-	user := UserVars{TenantSlug: "acme", Email: "ann@acme.example", EmailLocal: "ann", FullName: "Ann", Role: "admin", UserID: "u"}
+	user := UserVars{
+		TenantSlug: "acme", Email: "ann@acme.example", EmailLocal: "ann", FullName: "Ann", Role: "admin",
+		UserID: "u",
+	}
 	for name, test := range map[string]struct{ expr, source, want string }{
-		"a template":              {`"${user.tenant_slug}.${user.email_local}"`, "${user.tenant_slug}.${user.email_local}", "acme.ann"},
-		"a reference":             {`user.role`, "${user.role}", "admin"},
-		"a value between":         {`"${var.v}-${user.role}"`, "x-${user.role}", "x-admin"},
-		"a value with an opening": {`"${local.evil}${user.role}"`, `${"$"}{user.email}${"%"}{if x}${"$$"}${user.role}`, "${user.email}%{if x}$$admin"},
-		"inside of a function":    {`"${lower("${local.evil}-${user.role}")}"`, `${lower("${"$${user.email}%%{if x}$$"}-${user.role}")}`, "${user.email}%{if x}$$-admin"},
-		"a set":                   {`contains(var.set, user.role) ? "boss" : "x"`, `${contains(toset(["admin", "owner"]), user.role) ? "boss" : "x"}`, "boss"},
-		"a map by role":           {`"${lookup(local.map, user.role, "none")}"`, `${lookup(({"admin" = "A \"b\""}), user.role, "none")}`, `A "b"`},
-		"an index":                {`local.map[user.role]`, `${({"admin" = "A \"b\""})[user.role]}`, `A "b"`},
-		"a directive":             {`"%{ if user.role == var.v }a\n%{ else }b%{ endif }-${user.role}"`, `${"%{ if user.role == "x" }a\n%{ else }b%{ endif }-${user.role}"}`, "b-admin"},
-		"a shadowed name":         {`join("", [for var in [user.role] : var])`, `${join("", [for var in [user.role] : var])}`, "admin"},
-		"the same for everybody":  {`"${var.v}-$${"`, `x-${"$"}{`, "x-${"},
-		"an escape in quotes":     {`"a\"b\\${user.role}"`, `a"b\${user.role}`, `a"b\admin`},
-		"a heredoc":               {"<<EOT\n${var.v}:${user.role}\nEOT", "x:${user.role}\n", "x:admin\n"},
+		"a template": {`"${user.tenant_slug}.${user.email_local}"`,
+			"${user.tenant_slug}.${user.email_local}", "acme.ann"},
+		"a reference":     {`user.role`, "${user.role}", "admin"},
+		"a value between": {`"${var.v}-${user.role}"`, "x-${user.role}", "x-admin"},
+		"a value with an opening": {`"${local.evil}${user.role}"`, `${"$"}{user.email}${"%"}{if x}${"$$"}${user.role}`,
+			"${user.email}%{if x}$$admin"},
+		"inside of a function": {`"${lower("${local.evil}-${user.role}")}"`,
+			`${lower("${"$${user.email}%%{if x}$$"}-${user.role}")}`, "${user.email}%{if x}$$-admin"},
+		"a set": {`contains(var.set, user.role) ? "boss" : "x"`,
+			`${contains(toset(["admin", "owner"]), user.role) ? "boss" : "x"}`, "boss"},
+		"a map by role": {`"${lookup(local.map, user.role, "none")}"`,
+			`${lookup(({"admin" = "A \"b\""}), user.role, "none")}`, `A "b"`},
+		"an index": {`local.map[user.role]`, `${({"admin" = "A \"b\""})[user.role]}`, `A "b"`},
+		"a directive": {`"%{ if user.role == var.v }a\n%{ else }b%{ endif }-${user.role}"`,
+			`${"%{ if user.role == "x" }a\n%{ else }b%{ endif }-${user.role}"}`, "b-admin"},
+		"a shadowed name": {`join("", [for var in [user.role] : var])`,
+			`${join("", [for var in [user.role] : var])}`, "admin"},
+		"the same for everybody": {`"${var.v}-$${"`, `x-${"$"}{`, "x-${"},
+		"an escape in quotes":    {`"a\"b\\${user.role}"`, `a"b\${user.role}`, `a"b\admin`},
+		"a heredoc":              {"<<EOT\n${var.v}:${user.role}\nEOT", "x:${user.role}\n", "x:admin\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -356,7 +434,8 @@ identity {
 			}
 			got, err := c.Identity.Display.Render(user)
 			if err != nil || got != test.want || c.Identity.Display.Source() != test.source {
-				t.Errorf("source %q, want %q; rendered %q, want %q; %v", c.Identity.Display.Source(), test.source, got, test.want, err)
+				t.Errorf("source %q, want %q; rendered %q, want %q; %v", c.Identity.Display.Source(), test.source, got,
+					test.want, err)
 			}
 			again, err := ParseTemplate(c.Identity.Display.Source())
 			if err != nil {

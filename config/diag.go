@@ -31,7 +31,8 @@ func nearest(got string, names []string) string {
 		bestDistance = limit
 	}
 	for _, n := range slices.Sorted(slices.Values(names)) {
-		if d := levenshtein.Distance(strings.ToLower(got), strings.ToLower(n), nil); d < bestDistance+1 && (best == "" || d < levenshtein.Distance(strings.ToLower(got), strings.ToLower(best), nil)) {
+		if d := levenshtein.Distance(strings.ToLower(got), strings.ToLower(n), nil); d < bestDistance+1 &&
+			(best == "" || d < levenshtein.Distance(strings.ToLower(got), strings.ToLower(best), nil)) {
 			best = n
 		}
 	}

@@ -111,9 +111,13 @@ const (
 
 // resolve checks a reference and returns what it refers to: "var.x", "data.tenants.x", "each".
 func (e *evaluator) resolve(t hcl.Traversal, sc scope) (string, bool) {
+	// Settings decide where to connect, so they are worked out before anything is read: nothing that depends on the live
+	// world may stand in them.
 	root, at := t.RootName(), t.SourceRange()
 	if sc.static && root != "var" && root != "local" && root != "path" {
-		e.fail(at, "Invalid reference", "Only variables and locals may be used here, as the value must be known before anything is read; %q is neither.", root)
+		e.fail(at, "Invalid reference",
+			"Only variables and locals may be used here, as the value must be known before anything is read; %q is "+
+				"neither.", root)
 		return "", false
 	}
 	switch root {
@@ -136,16 +140,20 @@ func (e *evaluator) resolve(t hcl.Traversal, sc scope) (string, bool) {
 			return "", false
 		}
 		if len(t) > 2 && (root == "auth_policy" || root == "gate" || root == "wave") {
-			e.fail(at, "Not in this version", "What a %s says of itself cannot be used in expressions in this version of Anthill: %s.%s stands alone.", root, root, name)
+			e.fail(at, "Not in this version",
+				"What a %s says of itself cannot be used in expressions in this version of Anthill: %s.%s stands alone.",
+				root, root, name)
 			return "", false
 		}
 		return root + "." + name, e.declared(root, root+".", name, at)
 	case "oauth2_client", "account_policy", "result":
-		e.fail(at, "Not in this version", "References to %s belong to the language, but this version of Anthill does not build them yet.", root)
+		e.fail(at, "Not in this version",
+			"References to %s belong to the language, but this version of Anthill does not build them yet.", root)
 		return "", false
 	}
 	e.fail(at, "Unknown reference", "There is nothing called %q to refer to.%s", root,
-		didYouMean(root, []string{"var", "local", "data", "group", "tenant", "auth_policy", "gate", "wave", "each", "path"}))
+		didYouMean(root, []string{"var", "local", "data", "group", "tenant", "auth_policy", "gate", "wave", "each",
+			"path"}))
 	return "", false
 }
 
@@ -179,7 +187,8 @@ func (e *evaluator) checkUser(t hcl.Traversal, sc scope) bool {
 		return true
 	}
 	if name, ok := attrAt(t, 1); !ok || userAttrs()[name] == nil {
-		e.fail(t.SourceRange(), "Unknown attribute", "user has no attribute %q, only %s.%s", name, attrList(), didYouMean(name, slices.Collect(maps.Keys(userAttrs()))))
+		e.fail(t.SourceRange(), "Unknown attribute", "user has no attribute %q, only %s.%s", name, attrList(),
+			didYouMean(name, slices.Collect(maps.Keys(userAttrs()))))
 		return false
 	}
 	return true
@@ -190,7 +199,8 @@ func (e *evaluator) resolveData(t hcl.Traversal) (string, bool) {
 	name, named := attrAt(t, 2)
 	switch {
 	case ok && (kind == "group" || kind == "users"):
-		e.fail(t.SourceRange(), "Not in this version", "References to data.%s belong to the language, but this version of Anthill does not build them yet.", kind)
+		e.fail(t.SourceRange(), "Not in this version",
+			"References to data.%s belong to the language, but this version of Anthill does not build them yet.", kind)
 		return "", false
 	case !ok || kind != "tenants" || !named:
 		e.fail(t.SourceRange(), "Invalid reference", "A reference to data has two names: data.tenants.NAME.")
@@ -266,7 +276,9 @@ func (e *evaluator) lookup(key string, t hcl.Traversal, sc scope) (cty.Value, bo
 		return r.val, r.ok
 	}
 	if i := slices.Index(e.stack, key); i >= 0 {
-		e.fail(t.SourceRange(), "Reference cycle", "These values depend on each other, so none of them can be worked out: %s.", strings.Join(append(slices.Clone(e.stack[i:]), key), " -> "))
+		e.fail(t.SourceRange(), "Reference cycle",
+			"These values depend on each other, so none of them can be worked out: %s.",
+			strings.Join(append(slices.Clone(e.stack[i:]), key), " -> "))
 		return cty.NilVal, false
 	}
 	e.stack = append(e.stack, key)
@@ -285,7 +297,7 @@ func (e *evaluator) compute(key string) (cty.Value, bool) {
 	case "local":
 		return e.value(e.m.local[name].Expr, scope{})
 	case "data":
-		return e.tenants(e.m.index[key])
+		return e.dataTenants(e.m.index[key])
 	case "group":
 		return e.groupValue(e.m.index[key])
 	case "tenant":
@@ -322,7 +334,8 @@ func (e *evaluator) references(expr hcl.Expression, want string, list bool) (nam
 	}
 	items := []cty.Value{val}
 	if !val.IsWhollyKnown() {
-		e.fail(expr.Range(), "Value not known", "References must be known before anything is read, and these depend on data.")
+		e.fail(expr.Range(), "Value not known",
+			"References must be known before anything is read, and these depend on data.")
 		return nil, false
 	}
 	if list {
@@ -330,7 +343,8 @@ func (e *evaluator) references(expr hcl.Expression, want string, list bool) (nam
 			return nil, true
 		}
 		if !val.CanIterateElements() {
-			e.fail(expr.Range(), "Invalid value", "A list of references is needed, like [%s.NAME], not %s.", want, describe(val))
+			e.fail(expr.Range(), "Invalid value", "A list of references is needed, like [%s.NAME], not %s.", want,
+				describe(val))
 			return nil, false
 		}
 		items = val.AsValueSlice()

@@ -26,15 +26,25 @@ func TestQuickstart(t *testing.T) {
 	for _, g := range c.Groups {
 		names = append(names, g.Name)
 	}
-	want := []string{"tenant_acme_admins", "tenant_anthill_admins", "tenant_ca-phe-fc97d6_admins", "tenant_globex_admins",
+	want := []string{"tenant_acme_admins", "tenant_anthill_admins", "tenant_ca-phe-fc97d6_admins",
+		"tenant_globex_admins",
 		"tenant_acme_users", "tenant_anthill_users", "tenant_ca-phe-fc97d6_users", "tenant_globex_users"}
 	if d := cmp.Diff(want, names); d != "" {
 		t.Errorf("groups (-want +got)\n%s", d)
 	}
 	waves := []Wave{
-		{Name: "internal", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"anthill"}}, {Roles: []string{"super_admin"}}}},
-		{Name: "pilot", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"acme", "globex"}}}, After: []string{"internal"}},
-		{Name: "everyone", Policy: "dual", Enabled: true, Users: []Selector{{All: true}}, After: []string{"pilot"}, At: time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC)},
+		{
+			Name: "internal", Policy: "dual", Enabled: true,
+			Users: []Selector{{Tenants: []string{"anthill"}}, {Roles: []string{"super_admin"}}},
+		},
+		{
+			Name: "pilot", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"acme", "globex"}}},
+			After: []string{"internal"},
+		},
+		{
+			Name: "everyone", Policy: "dual", Enabled: true, Users: []Selector{{All: true}},
+			After: []string{"pilot"}, At: time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC),
+		},
 	}
 	if d := cmp.Diff(waves, c.Waves, cmpopts.IgnoreTypes(Pos{})); d != "" {
 		t.Errorf("waves (-want +got)\n%s", d)

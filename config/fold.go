@@ -39,7 +39,8 @@ func (r reader) template(name string) Template {
 	}
 	for _, v := range ctx.Variables {
 		if !v.IsWhollyKnown() && !v.Type().Equals(userType()) {
-			return Template{} // depends on data that Validate has not
+			// Depends on data that Validate has not.
+			return Template{}
 		}
 	}
 	if !usesUser(src.expr) {
@@ -55,7 +56,8 @@ func (r reader) template(name string) Template {
 		return Template{}
 	}
 	if !sameTemplate(t, src.expr, ctx) {
-		r.wrong(name, "what stands for its variables changes its meaning. This is a bug in Anthill; write the values of the variables out")
+		r.wrong(name, "what stands for its variables changes its meaning. This is a bug in Anthill; write the "+
+			"values of the variables out")
 	}
 	return t
 }
@@ -92,7 +94,7 @@ func usesUser(expr hclsyntax.Expression) bool {
 	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool { return t.RootName() == rootUser })
 }
 
-// constant makes a template that says the same of everybody.
+// constant makes a template that gives the same text for everybody.
 func (r reader) constant(name string, expr hclsyntax.Expression, ctx *hcl.EvalContext) Template {
 	v, diags := expr.Value(ctx)
 	if diags.HasErrors() {
@@ -123,6 +125,7 @@ func (r reader) fold(src source, ctx *hcl.EvalContext) (string, bool) {
 	if !ok {
 		parts = []hclsyntax.Expression{src.expr}
 	}
+	// Texts are gathered and escaped as a whole: at the border of two of them a sign that must be escaped may come about.
 	var b, text strings.Builder
 	for _, p := range parts {
 		if !usesUser(p) {
@@ -130,7 +133,8 @@ func (r reader) fold(src source, ctx *hcl.EvalContext) (string, bool) {
 			r.e.diags = append(r.e.diags, diags...)
 			s, isText := asText(cleanValue(v, diags))
 			if !isText && !diags.HasErrors() {
-				r.e.fail(p.Range(), "Invalid template", "A part of the template is %s, and a text is needed.", describe(v))
+				r.e.fail(p.Range(), "Invalid template", "A part of the template is %s, and a text is needed.",
+					describe(v))
 			}
 			if !isText {
 				return "", false
@@ -166,7 +170,8 @@ func templateParts(src source) ([]hclsyntax.Expression, bool) {
 		return []hclsyntax.Expression{e.Wrapped}, true
 	case *hclsyntax.TemplateExpr:
 		for _, p := range e.Parts {
-			if _, literal := p.(*hclsyntax.LiteralValueExpr); !literal && bytes.HasPrefix(p.Range().SliceBytes(src.text), []byte("%{")) {
+			if _, literal := p.(*hclsyntax.LiteralValueExpr); !literal &&
+				bytes.HasPrefix(p.Range().SliceBytes(src.text), []byte("%{")) {
 				return nil, false
 			}
 		}
@@ -177,6 +182,7 @@ func templateParts(src source) ([]hclsyntax.Expression, bool) {
 
 // replaceRefs is the source of an expression with values in place of all references but those to user.
 func (r reader) replaceRefs(src source, ctx *hcl.EvalContext) (string, bool) {
+	// The rest of the source stays as it was written, so that the template in a plan is the one that people know.
 	refs := src.expr.Variables()
 	slices.SortFunc(refs, func(a, b hcl.Traversal) int { return compareRange(a.SourceRange(), b.SourceRange()) })
 	whole := src.expr.Range()
@@ -260,9 +266,16 @@ func escapeText(s string) string {
 	return b.String()
 }
 
-// sameTemplate compares a template with the expression that it was made from, on a user like no other.
+// sameTemplate compares a template with the expression that it was made from, for a user unlike any real one.
 func sameTemplate(t Template, expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
-	sample := UserVars{TenantSlug: "Sample-Tenant", Email: "Some.One@sample.example", EmailLocal: "Some.One", FullName: "Some \u00d6ne", Role: "manager", UserID: "0190a1b2-0000-7000-8000-000000000001"}
+	sample := UserVars{
+		TenantSlug: "Sample-Tenant",
+		Email:      "Some.One@sample.example",
+		EmailLocal: "Some.One",
+		FullName:   "Some \u00d6ne",
+		Role:       "manager",
+		UserID:     "0190a1b2-0000-7000-8000-000000000001",
+	}
 	attrs := map[string]cty.Value{}
 	for name, read := range userAttrs() {
 		attrs[name] = cty.StringVal(read(&sample))

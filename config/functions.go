@@ -20,30 +20,33 @@ func Functions() map[string]function.Function { return functions() }
 var functions = sync.OnceValue(func() map[string]function.Function {
 	return map[string]function.Function{
 		// text
-		"chomp": stdlib.ChompFunc, "endswith": textTest(strings.HasSuffix), "format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc,
-		"indent": stdlib.IndentFunc, "join": stdlib.JoinFunc, "lower": stdlib.LowerFunc, "regex": stdlib.RegexFunc,
-		"regexall": stdlib.RegexAllFunc, "replace": replaceFunc(), "slug": slugFunc(), "split": stdlib.SplitFunc,
-		"startswith": textTest(strings.HasPrefix), "strcontains": textTest(strings.Contains), "strrev": stdlib.ReverseFunc,
-		"substr": stdlib.SubstrFunc, "title": stdlib.TitleFunc, "trim": stdlib.TrimFunc, "trimprefix": stdlib.TrimPrefixFunc,
-		"trimspace": stdlib.TrimSpaceFunc, "trimsuffix": stdlib.TrimSuffixFunc, "upper": stdlib.UpperFunc,
+		"chomp": stdlib.ChompFunc, "endswith": textTest(strings.HasSuffix), "format": stdlib.FormatFunc,
+		"formatlist": stdlib.FormatListFunc, "indent": stdlib.IndentFunc, "join": stdlib.JoinFunc,
+		"lower": stdlib.LowerFunc, "regex": stdlib.RegexFunc, "regexall": stdlib.RegexAllFunc,
+		"replace": replaceFunc(), "slug": slugFunc(), "split": stdlib.SplitFunc,
+		"startswith": textTest(strings.HasPrefix), "strcontains": textTest(strings.Contains),
+		"strrev": stdlib.ReverseFunc, "substr": stdlib.SubstrFunc, "title": stdlib.TitleFunc, "trim": stdlib.TrimFunc,
+		"trimprefix": stdlib.TrimPrefixFunc, "trimspace": stdlib.TrimSpaceFunc, "trimsuffix": stdlib.TrimSuffixFunc,
+		"upper": stdlib.UpperFunc,
 		// collections
-		"alltrue": boolFold(true), "anytrue": boolFold(false), "chunklist": stdlib.ChunklistFunc, "coalesce": stdlib.CoalesceFunc,
-		"coalescelist": stdlib.CoalesceListFunc, "compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc,
-		"distinct": stdlib.DistinctFunc, "element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc, "index": indexFunc(),
-		"keys": stdlib.KeysFunc, "length": lengthFunc(), "lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "one": oneFunc(),
+		"alltrue": boolFold(true), "anytrue": boolFold(false), "chunklist": stdlib.ChunklistFunc,
+		"coalesce": stdlib.CoalesceFunc, "coalescelist": stdlib.CoalesceListFunc, "compact": stdlib.CompactFunc,
+		"concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "distinct": stdlib.DistinctFunc,
+		"element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc, "index": indexFunc(), "keys": stdlib.KeysFunc,
+		"length": lengthFunc(), "lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "one": oneFunc(),
 		"range": stdlib.RangeFunc, "reverse": stdlib.ReverseListFunc, "setintersection": stdlib.SetIntersectionFunc,
 		"setproduct": stdlib.SetProductFunc, "setsubtract": stdlib.SetSubtractFunc, "setunion": stdlib.SetUnionFunc,
 		"slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
 		// numbers
-		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "max": stdlib.MaxFunc, "min": stdlib.MinFunc,
-		"parseint": stdlib.ParseIntFunc, "signum": stdlib.SignumFunc,
+		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "max": stdlib.MaxFunc,
+		"min": stdlib.MinFunc, "parseint": stdlib.ParseIntFunc, "signum": stdlib.SignumFunc,
 		// encodings and given times
 		"csvdecode": stdlib.CSVDecodeFunc, "formatdate": stdlib.FormatDateFunc, "jsondecode": stdlib.JSONDecodeFunc,
 		"jsonencode": stdlib.JSONEncodeFunc, "timeadd": stdlib.TimeAddFunc,
 		// types
-		"can": tryfunc.CanFunc, "try": tryfunc.TryFunc,
-		"tobool": stdlib.MakeToFunc(cty.Bool), "tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), "tonumber": stdlib.MakeToFunc(cty.Number),
+		"can": tryfunc.CanFunc, "try": tryfunc.TryFunc, "tobool": stdlib.MakeToFunc(cty.Bool),
+		"tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
+		"tomap":  stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), "tonumber": stdlib.MakeToFunc(cty.Number),
 		"toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), "tostring": stdlib.MakeToFunc(cty.String),
 	}
 })
@@ -51,13 +54,15 @@ var functions = sync.OnceValue(func() map[string]function.Function {
 // slugFunc is slug(s, max), see Slug.
 func slugFunc() function.Function {
 	return function.New(&function.Spec{
-		Description: "Returns s where it can be part of a name in Self-auth, else a cleaned and cut form of it with six hexadecimal digits of its SHA-256.",
-		Params:      []function.Parameter{{Name: "s", Type: cty.String}, {Name: "max", Type: cty.Number}},
-		Type:        function.StaticReturnType(cty.String),
+		Description: "Returns s where it can be part of a name in Self-auth, else a cleaned and cut form of it " +
+			"with six hexadecimal digits of its SHA-256.",
+		Params: []function.Parameter{{Name: "s", Type: cty.String}, {Name: "max", Type: cty.Number}},
+		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			n, acc := args[1].AsBigFloat().Int64()
 			if acc != 0 || n < minSlug || n > maxName {
-				return cty.NilVal, function.NewArgErrorf(1, "max must be a whole number from %d to %d", minSlug, maxName)
+				return cty.NilVal, function.NewArgErrorf(1, "max must be a whole number from %d to %d", minSlug,
+					maxName)
 			}
 			return cty.StringVal(Slug(args[0].AsString(), int(n))), nil
 		},
@@ -77,8 +82,9 @@ func textTest(test func(s, part string) bool) function.Function {
 // replaceFunc replaces a text, or a regular expression where the second argument is one between slashes.
 func replaceFunc() function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "string", Type: cty.String}, {Name: "substring", Type: cty.String}, {Name: "replacement", Type: cty.String}},
-		Type:   function.StaticReturnType(cty.String),
+		Params: []function.Parameter{{Name: "string", Type: cty.String}, {Name: "substring", Type: cty.String},
+			{Name: "replacement", Type: cty.String}},
+		Type: function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			part := args[1].AsString()
 			if len(part) > 1 && part[0] == '/' && part[len(part)-1] == '/' {
@@ -92,8 +98,10 @@ func replaceFunc() function.Function {
 // lengthFunc counts the elements of a collection or the characters of a text.
 func lengthFunc() function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},
-		Type:   function.StaticReturnType(cty.Number),
+		Params: []function.Parameter{{
+			Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true,
+		}},
+		Type: function.StaticReturnType(cty.Number),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			v := args[0]
 			switch {
@@ -114,8 +122,9 @@ func lengthFunc() function.Function {
 // indexFunc finds the place of a value in a list.
 func indexFunc() function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "list", Type: cty.DynamicPseudoType}, {Name: "value", Type: cty.DynamicPseudoType}},
-		Type:   function.StaticReturnType(cty.Number),
+		Params: []function.Parameter{{Name: "list", Type: cty.DynamicPseudoType},
+			{Name: "value", Type: cty.DynamicPseudoType}},
+		Type: function.StaticReturnType(cty.Number),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			list := args[0]
 			if !list.Type().IsListType() && !list.Type().IsTupleType() {
@@ -162,7 +171,7 @@ func oneFunc() function.Function {
 	})
 }
 
-// boolFold is alltrue (of nothing: true) and anytrue (of nothing: false).
+// boolFold is alltrue and anytrue. Of an empty list all are true, and none is.
 func boolFold(all bool) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},
@@ -214,7 +223,7 @@ func describeType(t cty.Type) string {
 
 var errNotText = errors.New("no text")
 
-// textOf converts a value to a text; errNotText for null and for what is none.
+// textOf converts a value to a text; errNotText for null and for a value that is not a text.
 func textOf(v cty.Value) (string, error) {
 	s, err := convert.Convert(v, cty.String)
 	if err != nil || s.IsNull() || !s.IsKnown() {

@@ -1,129 +1,14 @@
 package config
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
 	"anthill/state"
 )
-
-func tenantType() cty.Type {
-	return cty.Object(map[string]cty.Type{"id": cty.String, "slug": cty.String, "name": cty.String, "plan": cty.String, "status": cty.String})
-}
-
-// tenants is the value of a data "tenants" block: a map by slug of the live rows that fit.
-func (e *evaluator) tenants(n *node) (cty.Value, bool) {
-	before := len(e.diags)
-	r := e.reader(n, scope{})
-	fits := func(name string) func(string) bool {
-		list, known := r.strings(name)
-		return func(v string) bool { return !known || slices.Contains(list, v) }
-	}
-	status, plans, slugs := fits("status"), fits("plans"), fits("slugs")
-	if len(e.diags) > before {
-		return cty.NilVal, false
-	}
-	if e.data == nil {
-		return cty.UnknownVal(cty.Map(tenantType())), true
-	}
-	planned, ok := e.plannedTenants()
-	if !ok {
-		return cty.NilVal, false
-	}
-	rows := map[string]cty.Value{}
-	for _, t := range planned {
-		if t.Deleted || !status(t.Status) || !plans(t.Plan) || !slugs(t.Slug) {
-			continue
-		}
-		slug := cty.NormalizeString(t.Slug)
-		if _, taken := rows[slug]; taken {
-			e.fail(n.at, "Tenants that look alike", "Two tenants have the slug %q, written with different bytes for one character. Change one of them in the application.", slug)
-			return cty.NilVal, false
-		}
-		id := cty.StringVal(t.ID.String())
-		if t.ID == uuid.Nil {
-			id = cty.UnknownVal(cty.String).RefineNotNull() // its row is not made yet (L38)
-		}
-		rows[slug] = cty.ObjectVal(map[string]cty.Value{"id": id, "slug": cty.StringVal(t.Slug),
-			"name": cty.StringVal(t.Name), "plan": cty.StringVal(t.Plan), "status": cty.StringVal(t.Status)})
-	}
-	if len(rows) == 0 {
-		return cty.MapValEmpty(tenantType()), true
-	}
-	return cty.MapVal(rows), true
-}
-
-// instance is one element of a block's for_each.
-type instance struct {
-	key  string
-	each cty.Value // cty.NilVal without for_each
-}
-
-// address is the instance's, as people write it.
-func (i instance) address(n *node) state.Address {
-	if i.each == cty.NilVal {
-		return state.Address(n.address())
-	}
-	return state.Address(fmt.Sprintf("%s[%s]", n.address(), hclwrite.TokensForValue(cty.StringVal(i.key)).Bytes()))
-}
-
-// instances are the instances of a block, by key. Where for_each is not known yet, there is one with an unknown key.
-func (e *evaluator) instances(n *node) (list []instance, known, ok bool) {
-	a := n.args["for_each"]
-	if a == nil {
-		return []instance{{}}, true, true
-	}
-	v, ok := e.value(a.Expr, scope{})
-	if !ok {
-		return nil, false, false
-	}
-	t := v.Type()
-	isMap := t.IsMapType() || t.IsObjectType()
-	isSet := t.IsSetType()
-	switch {
-	case v.IsNull():
-		e.fail(a.Expr.Range(), "Null value", "The for_each of %s is null. Give it a map or a set of texts; an empty one makes no instance.", n.title())
-		return nil, false, false
-	case !v.IsKnown() && (isMap || isSet || t == cty.DynamicPseudoType):
-		value := cty.DynamicVal
-		if isMap && t.IsMapType() {
-			value = cty.UnknownVal(t.ElementType()).RefineNotNull()
-		}
-		return []instance{{each: eachOf(cty.UnknownVal(cty.String).RefineNotNull(), value)}}, false, true
-	case !v.IsWhollyKnown() && isSet:
-		return []instance{{each: eachOf(cty.UnknownVal(cty.String).RefineNotNull(), cty.UnknownVal(cty.String).RefineNotNull())}}, false, true
-	case t.IsListType(), t.IsTupleType():
-		e.fail(a.Expr.Range(), "Invalid value", "The for_each of %s is a list, whose elements have no names. Make it a set: toset(...).", n.title())
-		return nil, false, false
-	case !isMap && !isSet, isSet && t.ElementType() != cty.String && v.LengthInt() > 0:
-		e.fail(a.Expr.Range(), "Invalid value", "The for_each of %s is %s, and a map or a set of texts is needed.", n.title(), describe(v))
-		return nil, false, false
-	}
-	for it := v.ElementIterator(); it.Next(); {
-		k, item := it.Element()
-		if isSet {
-			k = item
-		}
-		if k.IsNull() {
-			e.fail(a.Expr.Range(), "Null value", "The for_each of %s holds a null.", n.title())
-			return nil, false, false
-		}
-		list = append(list, instance{k.AsString(), eachOf(k, item)})
-	}
-	slices.SortFunc(list, func(a, b instance) int { return strings.Compare(a.key, b.key) })
-	return list, true, true
-}
-
-func eachOf(key, value cty.Value) cty.Value {
-	return cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})
-}
 
 // groupValue is what an expression sees of a group block: an object, or a map of them by key with for_each.
 func (e *evaluator) groupValue(n *node) (cty.Value, bool) {
@@ -157,7 +42,10 @@ func (e *evaluator) groupValue(n *node) (cty.Value, bool) {
 		objects[i.key] = v
 	}
 	if len(objects) == 0 {
-		return cty.MapValEmpty(cty.Object(map[string]cty.Type{"address": cty.String, "tenant": cty.String, "name": cty.String, "role": cty.String, "description": cty.String})), true
+		return cty.MapValEmpty(cty.Object(map[string]cty.Type{
+			"address": cty.String, "tenant": cty.String, "name": cty.String, "role": cty.String,
+			"description": cty.String,
+		})), true
 	}
 	return cty.MapVal(objects), true
 }
@@ -205,7 +93,14 @@ func fromData(m *Module, n *node) bool {
 func (e *evaluator) group(n *node, i instance, known bool) Group {
 	r := e.reader(n, scope{each: i.each})
 	address := i.address(n)
-	g := Group{Address: address, Block: n.address(), Role: state.ParseRole(r.text("role")), Pos: posOf(n.at), Members: e.members(n, r.sc), Adopt: r.bool("adopt")}
+	g := Group{
+		Address: address,
+		Block:   n.address(),
+		Role:    state.ParseRole(r.text("role")),
+		Pos:     posOf(n.at),
+		Members: e.members(n, r.sc),
+		Adopt:   r.bool("adopt"),
+	}
 	g.Description, g.Described = r.optionalText("description")
 	if tenant, given := r.optionalText("tenant"); given {
 		if found := e.tenantSlugs(r, "tenant", []string{tenant}); len(found) == 1 {
@@ -215,7 +110,9 @@ func (e *evaluator) group(n *node, i instance, known bool) Group {
 	if name, given := r.optionalText("name"); given {
 		g.Name = strings.ToLower(name)
 		if why := nameProblem(g.Name); why != "" && known {
-			e.fail(r.at("name"), "Invalid group name", "Self-auth would refuse the name of %s: %q %s. Make it of parts that fit with slug, for example:\n\n    name = \"tenant_${slug(each.key, 50)}_admins\"", address, g.Name, why)
+			e.fail(r.at("name"), "Invalid group name",
+				"Self-auth would refuse the name of %s: %q %s. Make it of parts that fit with slug, for "+
+					"example:\n\n    name = \"tenant_${slug(each.key, 50)}_admins\"", address, g.Name, why)
 		}
 	}
 	// Self-auth takes no control characters. One row of data must not stop the plan for everybody.
@@ -244,9 +141,13 @@ func (e *evaluator) members(n *node, sc scope) (m Members) {
 	_, hasRoles := b.args["roles"]
 	switch {
 	case !hasAll && !hasRoles:
-		e.fail(b.at, "Empty block", "members says nothing. Give it all = true or roles, or leave the block out: then nobody belongs in %s.", n.title())
+		e.fail(b.at, "Empty block",
+			"members says nothing. Give it all = true or roles, or leave the block out: then nobody belongs in %s.",
+			n.title())
 	case m.All && hasRoles:
-		e.fail(b.at, "Conflicting arguments", "The members of %s are all users of the tenant already, so roles says nothing more. Keep one of the two.", n.title())
+		e.fail(b.at, "Conflicting arguments",
+			"The members of %s are all users of the tenant already, so roles says nothing more. Keep one of the two.",
+			n.title())
 	}
 	e.checkRoles(r, roles)
 	return m
@@ -260,37 +161,13 @@ func knownRoles() []string {
 func (e *evaluator) checkRoles(r reader, roles []string) {
 	for _, role := range roles {
 		if !slices.Contains(knownRoles(), role) {
-			d := problem(r.at("roles"), "Unknown role", "%q is none of the values of users.role that Anthill knows: %s. If the application has none like it, this selects nobody.%s", role, quoteList(knownRoles()), didYouMean(role, knownRoles()))
+			d := problem(r.at("roles"), "Unknown role",
+				"%q is none of the values of users.role that Anthill knows: %s. If the application has none like "+
+					"it, this selects nobody.%s", role, quoteList(knownRoles()), didYouMean(role, knownRoles()))
 			d.Severity = hcl.DiagWarning
 			e.diags = append(e.diags, d)
 		}
 	}
-}
-
-// tenantSlugs returns the tenants' slugs as the database has them, and finds those that no tenant has, live or not. A
-// tenant that is suspended or deleted is no typing error. Texts of expressions are normalised (NFC), slugs of the
-// database need not be. Without data the slugs come back as they are.
-func (e *evaluator) tenantSlugs(r reader, name string, slugs []string) []string {
-	if e.data == nil || slugs == nil {
-		return slugs
-	}
-	if e.slugs == nil {
-		e.slugs = make(map[string]string, len(e.data.Tenants))
-		planned, _ := e.plannedTenants()
-		for _, t := range slices.Concat(e.data.Tenants, planned) {
-			e.slugs[cty.NormalizeString(t.Slug)] = t.Slug
-		}
-	}
-	found := []string{}
-	for _, s := range slugs {
-		if slug, ok := e.slugs[s]; ok {
-			found = append(found, slug)
-		} else {
-			e.fail(r.at(name), "Unknown tenant", "There is no tenant with the slug %q in the database.%s", s, didYouMean(s, slices.Collect(maps.Keys(e.slugs))))
-		}
-	}
-	slices.Sort(found)
-	return found
 }
 
 // checkGroups finds groups that claim one object: Self-auth has one group of a name, and the application takes one
@@ -300,12 +177,17 @@ func (e *evaluator) checkGroups(groups []Group) {
 	for _, g := range groups {
 		at := e.m.index[g.Block].at
 		if first, taken := names[g.Name]; taken && g.Name != "" {
-			e.fail(at, "Groups with one name", "%s and %s (%s line %d) have the same name %q. Self-auth takes a name once: give one of them another.", g.Address, first.Address, first.Pos.File, first.Pos.Line, g.Name)
+			e.fail(at, "Groups with one name",
+				"%s and %s (%s line %d) have the same name %q. Self-auth takes a name once: give one of them another.",
+				g.Address, first.Address, first.Pos.File, first.Pos.Line, g.Name)
 		}
 		names[g.Name] = g
 		key := g.Tenant + "\x00" + g.Role.String()
 		if first, taken := roles[key]; taken && g.Tenant != "" && g.Role != state.RoleInvalid {
-			e.fail(at, "Groups with one tenant and role", "%s and %s (%s line %d) are both mapped to tenant %q with role %q. The application takes one group for a tenant and role: remove one of them.", g.Address, first.Address, first.Pos.File, first.Pos.Line, g.Tenant, g.Role)
+			e.fail(at, "Groups with one tenant and role",
+				"%s and %s (%s line %d) are both mapped to tenant %q with role %q. The application takes one group "+
+					"for a tenant and role: remove one of them.", g.Address, first.Address, first.Pos.File,
+				first.Pos.Line, g.Tenant, g.Role)
 		}
 		roles[key] = g
 	}

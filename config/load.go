@@ -15,20 +15,23 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
+
+	"anthill/state"
 )
 
 const (
 	hclSuffix  = ".anthill.hcl"
 	jsonSuffix = ".anthill.json"
-	maxFile    = 1 << 20 // bytes; a file of that size is none that a person wrote
+	maxFile    = 1 << 20 // bytes; nobody writes a larger configuration file by hand
 	maxNesting = 200     // brackets in brackets: the parser recurses
 )
 
 // Vars are the values of variables from the command line.
 type Vars struct {
-	Values  map[string]string // -var name=value; stronger than Files
-	Files   []string          // -var-file paths, HCL or JSON (by the name's end) of name = value; later ones are stronger
-	Version string            // of Anthill, for required_version; "": not checked
+	Values map[string]string // -var name=value; stronger than Files
+	// -var-file paths, HCL or JSON (by the name's end) of name = value; later ones are stronger
+	Files   []string
+	Version string // of Anthill, for required_version; "": not checked
 }
 
 // Module is a loaded configuration: parsed and checked against the language, not yet evaluated. It is immutable.
@@ -38,22 +41,31 @@ type Module struct {
 	vars  map[string]cty.Value
 	index map[string]*node // "wave.pilot", "data.tenants.active", "var.x"
 	local map[string]*hcl.Attribute
-	level string // version of Anthill
+	level string     // version of Anthill
+	whole state.Hash // of the configuration's files, without those of variables
 }
 
 // Load reads all *.anthill.hcl and *.anthill.json of a directory, but not of those below it. The Module is never nil:
 // with errors it serves for Files alone. Diagnostics name files by their base name.
 func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
-	m := &Module{files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{}, vars: map[string]cty.Value{}, level: vars.Version}
+	m := &Module{
+		files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{},
+		vars: map[string]cty.Value{}, level: vars.Version,
+	}
+	// Every step goes on with what is sound, so that one look shows all mistakes; but none starts on what does not parse,
+	// or its diagnostics would be about the consequences.
 	names, diags := configFiles(dir)
 	var bodies []hcl.Body
+	var sources parts
 	for _, name := range names {
 		f, moreDiags := m.parse(filepath.Join(dir, name), name, strings.HasSuffix(name, jsonSuffix))
 		diags = append(diags, moreDiags...)
 		if f != nil && !moreDiags.HasErrors() {
 			bodies = append(bodies, f.Body)
+			sources.add([]byte(name), f.Bytes)
 		}
 	}
+	m.whole = sources.hash()
 	if diags.HasErrors() {
 		return m, tidy(diags)
 	}
@@ -101,21 +113,26 @@ func coverPasswords(src []byte) []byte {
 func configFiles(dir string) (names []string, diags hcl.Diagnostics) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, diags.Append(problem(hcl.Range{}, "Configuration not readable", "The directory %q cannot be read: %s. Name the one with your *%s files with -chdir.", dir, cause(err), hclSuffix))
+		return nil, diags.Append(problem(hcl.Range{}, "Configuration not readable",
+			"The directory %q cannot be read: %s. Name the one with your *%s files with -chdir.", dir, cause(err),
+			hclSuffix))
 	}
 	for _, e := range entries {
 		// A leading dot is an editor's lock or backup.
-		if n := e.Name(); !strings.HasPrefix(n, ".") && (strings.HasSuffix(n, hclSuffix) || strings.HasSuffix(n, jsonSuffix)) {
+		if n := e.Name(); !strings.HasPrefix(n, ".") && (strings.HasSuffix(n, hclSuffix) ||
+			strings.HasSuffix(n, jsonSuffix)) {
 			names = append(names, n)
 		}
 	}
 	if len(names) == 0 {
-		diags = diags.Append(problem(hcl.Range{}, "No configuration", "There is no *%s or *%s file in %q. Name the directory that holds your configuration:\n\n    anthill -chdir=DIRECTORY plan\n\nor begin with a copy of examples/quickstart.", hclSuffix, jsonSuffix, dir))
+		diags = diags.Append(problem(hcl.Range{}, "No configuration",
+			"There is no *%s or *%s file in %q. Name the directory that holds your configuration:\n\n    anthill "+
+				"-chdir=DIRECTORY plan\n\nor begin with a copy of examples/quickstart.", hclSuffix, jsonSuffix, dir))
 	}
 	return names, diags
 }
 
-// cause is an error's last word, without the path that the sentence names already.
+// cause is the innermost error, without the path that the sentence names already.
 func cause(err error) string {
 	if p, ok := err.(*os.PathError); ok { //nolint:errorlint // only the outermost is of interest
 		return p.Err.Error()
@@ -172,13 +189,17 @@ func readSource(path string) ([]byte, error) {
 // checkSource finds what no parser should be given.
 func checkSource(src []byte, whole hcl.Range) *hcl.Diagnostic {
 	if len(src) > maxFile {
-		return problem(whole, "File too large", "%s is larger than %d KiB, which no configuration needs. Is it another kind of file?", whole.Filename, maxFile>>10)
+		return problem(whole, "File too large",
+			"%s is larger than %d KiB, which no configuration needs. Is it another kind of file?", whole.Filename,
+			maxFile>>10)
 	}
 	if bytes.HasPrefix(src, []byte("\ufeff")) {
-		return problem(whole, "Byte order mark", "%s begins with a byte order mark. Save it as UTF-8 without one.", whole.Filename)
+		return problem(whole, "Byte order mark", "%s begins with a byte order mark. Save it as UTF-8 without one.",
+			whole.Filename)
 	}
 	if !utf8.Valid(src) {
-		return problem(badLine(src, whole), "Not UTF-8", "%s is not valid UTF-8. Save it in that encoding.", whole.Filename)
+		return problem(badLine(src, whole), "Not UTF-8", "%s is not valid UTF-8. Save it in that encoding.",
+			whole.Filename)
 	}
 	depth := 0
 	run := 0
@@ -195,13 +216,14 @@ func checkSource(src []byte, whole hcl.Range) *hcl.Diagnostic {
 			run = 0
 		}
 		if depth > maxNesting || run > 20*maxNesting {
-			return problem(whole, "Nested too deeply", "%s has more than %d brackets open at once. Name parts of it in locals.", whole.Filename, maxNesting)
+			return problem(whole, "Nested too deeply",
+				"%s has more than %d brackets open at once. Name parts of it in locals.", whole.Filename, maxNesting)
 		}
 	}
 	return nil
 }
 
-// badLine is where the first byte stands that is no UTF-8.
+// badLine is the line of the first byte that is not UTF-8.
 func badLine(src []byte, whole hcl.Range) hcl.Range {
 	pos := hcl.InitialPos
 	for rest := src; len(rest) > 0; {
@@ -218,7 +240,7 @@ func badLine(src []byte, whole hcl.Range) hcl.Range {
 	return hcl.Range{Filename: whole.Filename, Start: pos, End: pos}
 }
 
-// declare names the blocks and finds those that claim one name.
+// declare indexes the blocks by their names, and reports two of one name.
 func (m *Module) declare() (diags hcl.Diagnostics) {
 	slices.SortStableFunc(m.nodes, func(a, b *node) int { return compareRange(a.at, b.at) })
 	for _, n := range m.nodes {
@@ -237,9 +259,12 @@ func (m *Module) declare() (diags hcl.Diagnostics) {
 		case !taken:
 			m.index[n.address()] = n
 		case n.spec.Once:
-			diags = diags.Append(problem(n.at, "Duplicate block", "There is one %s block in a configuration, over all its files. Another stands in %s: make them one.", n.spec.title(), place(first.at)))
+			diags = diags.Append(problem(n.at, "Duplicate block",
+				"There is one %s block in a configuration, over all its files. Another stands in %s: make them one.",
+				n.spec.title(), place(first.at)))
 		default:
-			diags = diags.Append(problem(n.at, "Duplicate name", "%s is declared in %s already. Rename one of them, or remove it.", n.address(), place(first.at)))
+			diags = diags.Append(problem(n.at, "Duplicate name",
+				"%s is declared in %s already. Rename one of them, or remove it.", n.address(), place(first.at)))
 		}
 	}
 	return diags
@@ -248,7 +273,9 @@ func (m *Module) declare() (diags hcl.Diagnostics) {
 func (m *Module) declareLocals(n *node) (diags hcl.Diagnostics) {
 	for _, a := range n.sortedArgs() {
 		if first, taken := m.local[a.Name]; taken {
-			diags = diags.Append(problem(a.NameRange, "Duplicate name", "local.%s is declared in %s already. Rename one of them, or remove it.", a.Name, place(first.NameRange)))
+			diags = diags.Append(problem(a.NameRange, "Duplicate name",
+				"local.%s is declared in %s already. Rename one of them, or remove it.", a.Name,
+				place(first.NameRange)))
 			continue
 		}
 		m.local[a.Name] = a

@@ -16,10 +16,10 @@ func (m *Module) Validate() hcl.Diagnostics {
 	return tidy(e.diags)
 }
 
-// Evaluate works the configuration out with what the live world says. The Config is nil where there are errors; it is
+// Evaluate works out the configuration, with what the live world says. The Config is nil where there are errors; it is
 // the same for the same files in any order, but for Pos.
 func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
-	// What for_each makes no instance of is seen by Validate only.
+	// A block of which for_each makes no instance is checked by Validate alone.
 	if diags := m.Validate(); diags.HasErrors() {
 		return nil, diags
 	}
@@ -32,10 +32,23 @@ func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
 	return c, diags
 }
 
+// config works out the whole configuration; with mistakes in e.diags it is of no use.
 func (e *evaluator) config() *Config {
 	e.everyValue()
-	c := &Config{Settings: e.settings(), Tenants: e.tenantBlocks(), Groups: e.groups(), Clients: e.clients(), Accounts: e.accountPolicies(), Moved: e.moves(), Policies: e.policies(), Identity: e.identity(), Exclude: e.exclude(),
-		Gates: e.gates(), Waves: e.waves()}
+	c := &Config{
+		Settings: e.settings(),
+		Tenants:  e.tenantBlocks(),
+		Groups:   e.groups(),
+		Clients:  e.clients(),
+		Accounts: e.accountPolicies(),
+		Moved:    e.moves(),
+		Policies: e.policies(),
+		Identity: e.identity(),
+		Exclude:  e.exclude(),
+		Gates:    e.gates(),
+		Waves:    e.waves(),
+	}
+	// Which blocks take their instances from live data matters when an instance is missing: it may only be away (L31).
 	for _, kind := range []string{"account_policy", "group", "oauth2_client", "tenant"} {
 		for _, n := range e.m.all(kind) {
 			c.Blocks = append(c.Blocks, n.address())
@@ -53,7 +66,7 @@ func (e *evaluator) config() *Config {
 	return c
 }
 
-// everyValue works out the values that nothing may refer to: a mistake in one is a mistake.
+// everyValue works out all values, also those that nothing refers to: a mistake in one is reported all the same.
 func (e *evaluator) everyValue() {
 	for _, prefix := range []string{"local.", "data."} {
 		for _, key := range e.m.names(prefix) {
@@ -65,8 +78,10 @@ func (e *evaluator) everyValue() {
 
 func (e *evaluator) identity() Identity {
 	r := e.reader(e.m.single("identity", ""), scope{user: true})
-	id := Identity{Name: r.template("name"), Display: r.template("display_name"), SharedEmail: r.text("shared_email"), Unverified: r.text("unverified"),
-		AdoptMail: r.text("adopt") == "mail"}
+	id := Identity{
+		Name: r.template("name"), Display: r.template("display_name"), SharedEmail: r.text("shared_email"),
+		Unverified: r.text("unverified"), AdoptMail: r.text("adopt") == "mail",
+	}
 	follow, _ := r.strings("follow")
 	id.FollowMail, id.FollowState = slices.Contains(follow, "mail"), slices.Contains(follow, "status")
 	id.Text = id.Name.Source() + "\n" + id.Display.Source()

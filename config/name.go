@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxName   = 64 // characters of a name in Self-auth (selfauth-api 5.7)
+	maxName   = 64 // characters of a name in Self-auth (docs/selfauth-facts.md F18)
 	hashLen   = 6  // hexadecimal digits that slug appends
 	minSlug   = hashLen + 2
 	nameSigns = "-_."
@@ -74,7 +74,7 @@ func fold(s string) string {
 	return strings.Trim(b.String(), nameSigns)
 }
 
-// nameProblem says why Self-auth would refuse a name (selfauth-api 5.7), "" if it would not. The name must be in
+// nameProblem says why Self-auth would refuse a name (F18), "" if it would not. The name must be in
 // lower case already, as Self-auth makes it.
 func nameProblem(name string) string {
 	if name == "" {

@@ -100,20 +100,45 @@ func (b *Block) kinds(blockType string) (list []*Block) {
 	return list
 }
 
+// argumentNames are the names of the arguments that this version builds.
 func (b *Block) argumentNames() (names []string) {
 	for _, a := range b.Arguments {
-		names = append(names, a.Name)
+		if !a.Later {
+			names = append(names, a.Name)
+		}
 	}
 	return names
 }
 
+// blockNames are the types of the blocks that this version builds, each once.
 func (b *Block) blockNames() (names []string) {
 	for _, c := range b.Blocks {
-		if !slices.Contains(names, c.Type) {
+		if !c.Later && !slices.Contains(names, c.Type) {
 			names = append(names, c.Type)
 		}
 	}
 	return names
+}
+
+// names are the names of arguments and the types of blocks.
+func (b *Block) names() []string { return append(b.argumentNames(), b.blockNames()...) }
+
+// offers lists what may stand in the block: a sentence with a blank before it, "" for a block of free names.
+func (b *Block) offers() string {
+	arguments, nested := strings.Join(b.argumentNames(), ", "), strings.Join(b.blockNames(), ", ")
+	if b.Type == "" {
+		return fmt.Sprintf(" The blocks at the top of a file are %s.", nested)
+	}
+	has := " The block has the "
+	switch {
+	case arguments != "" && nested != "":
+		return has + "arguments " + arguments + " and the blocks " + nested + "."
+	case arguments != "":
+		return has + "arguments " + arguments + "."
+	case nested != "":
+		return has + "blocks " + nested + "."
+	}
+	return ""
 }
 
 // where names the block for a sentence: ` in a wave block`, "" at the top.
@@ -136,6 +161,7 @@ func readBody(n *node, body hcl.Body) (*node, hcl.Diagnostics) {
 	return n, append(diags, checkPresent(n)...)
 }
 
+// readNative fills a node from a body in HCL's native syntax.
 func readNative(n *node, body *hclsyntax.Body) (diags hcl.Diagnostics) {
 	for _, a := range body.Attributes {
 		diags = append(diags, n.addArgument(a.AsHCLAttribute())...)
@@ -153,7 +179,7 @@ func readNative(n *node, body *hclsyntax.Body) (diags hcl.Diagnostics) {
 	return diags
 }
 
-// addArgument takes an attribute in, if the block has such an argument in this version.
+// addArgument takes in an attribute, if the block has such an argument in this version.
 func (n *node) addArgument(a *hcl.Attribute) (diags hcl.Diagnostics) {
 	spec := n.spec.argument(a.Name)
 	switch {
@@ -164,11 +190,15 @@ func (n *node) addArgument(a *hcl.Attribute) (diags hcl.Diagnostics) {
 	case spec == nil && len(n.spec.kinds(a.Name)) > 0 && n.spec.kinds(a.Name)[0].Later:
 		return diags.Append(notYet(a.NameRange, "The argument", a.Name, n.spec))
 	case spec == nil && len(n.spec.kinds(a.Name)) > 0:
-		return diags.Append(problem(a.NameRange, "Not an argument", "%q is a block%s, so it is written without an equals sign: %s { ... }.", a.Name, n.spec.where(), a.Name))
+		return diags.Append(problem(a.NameRange, "Not an argument",
+			"%q is a block%s, so it is written without an equals sign: %s { ... }.", a.Name, n.spec.where(), a.Name))
 	case spec == nil && n.spec.Type == "":
-		return diags.Append(problem(a.NameRange, "Unknown argument", "There are only blocks at the top of a file, no argument %q. Values to be named go into a locals block.%s", a.Name, didYouMean(a.Name, n.spec.blockNames())))
+		return diags.Append(problem(a.NameRange, "Unknown argument",
+			"There are only blocks at the top of a file, no argument %q. Values to be named go into a locals "+
+				"block.%s%s", a.Name, didYouMean(a.Name, n.spec.blockNames()), n.spec.offers()))
 	case spec == nil:
-		return diags.Append(problem(a.NameRange, "Unknown argument", "There is no argument %q%s.%s", a.Name, n.spec.where(), didYouMean(a.Name, append(n.spec.argumentNames(), n.spec.blockNames()...))))
+		return diags.Append(problem(a.NameRange, "Unknown argument", "There is no argument %q%s.%s%s", a.Name,
+			n.spec.where(), didYouMean(a.Name, n.spec.names()), n.spec.offers()))
 	case spec.Later:
 		return diags.Append(notYet(a.NameRange, "The argument", a.Name, n.spec))
 	}
@@ -176,21 +206,30 @@ func (n *node) addArgument(a *hcl.Attribute) (diags hcl.Diagnostics) {
 	return diags
 }
 
+// notYet is about something of the language that this version does not build.
 func notYet(at hcl.Range, what, name string, in *Block) *hcl.Diagnostic {
-	return problem(at, "Not in this version", "%s %q%s belongs to the language, but this version of Anthill does not build it yet. Remove it.", what, name, in.where())
+	return problem(at, "Not in this version", "%s %q%s belongs to the language, but this version of Anthill does "+
+		"not build it yet. Remove it.", what, name, in.where())
 }
 
-// choose finds the description of a block by its type and labels; nil with the reason where there is none.
-func (b *Block) choose(blockType string, labels []string, at hcl.Range, labelAt []hcl.Range) (*Block, string, hcl.Diagnostics) {
+// choose finds the description of a block by its type and labels, and its free label; nil with diagnostics where there
+// is no such block.
+func (b *Block) choose(
+	blockType string, labels []string, at hcl.Range, labelAt []hcl.Range,
+) (*Block, string, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	kinds := b.kinds(blockType)
+	// What belongs to the language but is not built yet gets an answer of its own, as nobody should look for a typing
+	// mistake in it.
 	switch {
 	case len(kinds) == 0 && b.argument(blockType) != nil && b.argument(blockType).Later:
 		return nil, "", diags.Append(notYet(at, "The block", blockType, b))
 	case len(kinds) == 0 && b.argument(blockType) != nil:
-		return nil, "", diags.Append(problem(at, "Not a block", "%q is an argument%s, so it is written with an equals sign: %s = ...", blockType, b.where(), blockType))
+		return nil, "", diags.Append(problem(at, "Not a block",
+			"%q is an argument%s, so it is written with an equals sign: %s = ...", blockType, b.where(), blockType))
 	case len(kinds) == 0:
-		return nil, "", diags.Append(problem(at, "Unknown block", "There is no block %q%s.%s", blockType, b.where(), didYouMean(blockType, append(b.blockNames(), b.argumentNames()...))))
+		return nil, "", diags.Append(problem(at, "Unknown block", "There is no block %q%s.%s%s", blockType, b.where(),
+			didYouMean(blockType, b.names()), b.offers()))
 	case kinds[0].Kind == "" && kinds[0].Later:
 		return nil, "", diags.Append(notYet(at, "The block", blockType, b))
 	}
@@ -201,14 +240,18 @@ func (b *Block) choose(blockType string, labels []string, at hcl.Range, labelAt 
 			names = append(names, k.Kind)
 		}
 		if len(labels) == 0 {
-			return nil, "", diags.Append(problem(at, "Missing label", "A %s block says which kind it is: %s.", blockType, quoteList(names)))
+			return nil, "", diags.Append(problem(at, "Missing label", "A %s block says which kind it is: %s.", blockType,
+				quoteList(names)))
 		}
 		i := slices.Index(names, labels[0])
 		if i < 0 {
-			return nil, "", diags.Append(problem(labelAt[0], "Unknown block", "There is no %s %q, only %s.%s", blockType, labels[0], quoteList(names), didYouMean(labels[0], names)))
+			return nil, "", diags.Append(problem(labelAt[0], "Unknown block", "There is no %s %q, only %s.%s", blockType,
+				labels[0], quoteList(names), didYouMean(labels[0], names)))
 		}
 		if spec = kinds[i]; spec.Later {
-			return nil, "", diags.Append(problem(at, "Not in this version", "The block %s%s belongs to the language, but this version of Anthill does not build it yet. Remove it.", spec.title(), b.where()))
+			return nil, "", diags.Append(problem(at, "Not in this version",
+				"The block %s%s belongs to the language, but this version of Anthill does not build it yet. "+
+					"Remove it.", spec.title(), b.where()))
 		}
 		labels, labelAt = labels[1:], labelAt[1:]
 	}
@@ -228,7 +271,8 @@ func (b *Block) checkLabel(labels []string, at hcl.Range, labelAt []hcl.Range) (
 	case len(labels) > want && want == 0:
 		return "", problem(labelAt[0], "Extra label", "A block like %s has no name, so remove %q.", b.title(), labels[0])
 	case len(labels) > want:
-		return "", problem(labelAt[want], "Extra label", "A block like %s has one name, so remove %q.", b.title(), labels[want])
+		return "", problem(labelAt[want], "Extra label", "A block like %s has one name, so remove %q.", b.title(),
+			labels[want])
 	case len(labels) < want:
 		return "", problem(at, "Missing label", "%s needs a name: %s \"NAME\" { ... }.", b.title(), b.title())
 	case want == 0:
@@ -240,14 +284,17 @@ func (b *Block) checkLabel(labels []string, at hcl.Range, labelAt []hcl.Range) (
 }
 
 func badLabel(at hcl.Range, label string) *hcl.Diagnostic {
-	return problem(at, "Invalid name", "%q cannot be a name here: a letter first, then letters, digits, \"_\" and \"-\".", label)
+	return problem(at, "Invalid name", "%q cannot be a name here: a letter first, then letters, digits, \"_\" and "+
+		"\"-\".", label)
 }
 
 func (n *node) addBlock(child *node) (diags hcl.Diagnostics) {
 	if n.spec.Type != "" && child.spec.Once {
 		for _, b := range n.blocks {
 			if b.spec.Type == child.spec.Type {
-				return diags.Append(problem(child.at, "Duplicate block", "There is one %s block in %s. Another stands in %s: make them one.", child.spec.title(), withArticle(n.spec.title()), place(b.at)))
+				return diags.Append(problem(child.at, "Duplicate block",
+					"There is one %s block in %s. Another stands in %s: make "+
+						"them one.", child.spec.title(), withArticle(n.spec.title()), place(b.at)))
 			}
 		}
 	}
@@ -256,13 +303,14 @@ func (n *node) addBlock(child *node) (diags hcl.Diagnostics) {
 }
 
 func withArticle(title string) string {
-	if strings.ContainsRune("aeio", rune(title[0])) { // users and u... in general sound like "you"
+	// "user" and most words with u begin with the sound of "you".
+	if strings.ContainsRune("aeio", rune(title[0])) {
 		return "an " + title
 	}
 	return "a " + title
 }
 
-// checkPresent finds what a block lacks.
+// checkPresent reports what a block must have and does not.
 func checkPresent(n *node) (diags hcl.Diagnostics) {
 	for i := range n.spec.Arguments {
 		if a := &n.spec.Arguments[i]; a.Required && n.args[a.Name] == nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,14 +68,31 @@ moved {
   from = group.users["old"]
   to   = group.users["new-co"]
 }
-`}, Vars{}, Data{Tenants: []TenantData{{ID: uuid.UUID{1}, Slug: "acme", Name: "Acme", Plan: "free", Status: "active"}, {ID: uuid.UUID{2}, Slug: "globex", Status: "active"}}})
+`}, Vars{}, Data{Tenants: []TenantData{
+		{ID: uuid.UUID{1}, Slug: "acme", Name: "Acme", Plan: "free", Status: "active"},
+		{ID: uuid.UUID{2}, Slug: "globex", Status: "active"},
+	}})
 	if diags.HasErrors() {
 		t.Fatal(plainDiags(diags))
 	}
 	opts := cmp.Options{cmpopts.IgnoreTypes(Pos{})}
-	if diff := cmp.Diff([]Tenant{
-		{Address: "tenant.new", Slug: "new-co", Attributes: state.Attributes{"slug": "new-co", "name": "New Co", "settings": `{"a":[true],"b":1}`}},
-		{Address: "tenant.old", Slug: "globex", Adopt: true, Attributes: state.Attributes{"slug": "globex", "name": "Old & Co", "status": "suspended"}}}, c.Tenants, opts); diff != "" {
+	tenants := []Tenant{
+		{
+			Address: "tenant.new", Slug: "new-co",
+			Attributes: state.Attributes{
+				state.AttrSlug: state.TextValue("new-co"), state.AttrName: state.TextValue("New Co"),
+				state.AttrSettings: state.TextValue(`{"a":[true],"b":1}`),
+			},
+		},
+		{
+			Address: "tenant.old", Slug: "globex", Adopt: true,
+			Attributes: state.Attributes{
+				state.AttrSlug: state.TextValue("globex"), state.AttrName: state.TextValue("Old & Co"),
+				state.AttrStatus: state.TextValue("suspended"),
+			},
+		},
+	}
+	if diff := cmp.Diff(tenants, c.Tenants, opts); diff != "" {
 		t.Errorf("tenants (-want +got):\n%s", diff)
 	}
 	var groups []state.Address
@@ -82,25 +100,49 @@ moved {
 		groups = append(groups, g.Address)
 	}
 	// The tenants as they will be: one more, and one that is no longer active (L38).
-	if diff := cmp.Diff([]state.Address{"group.one", `group.users["acme"]`, `group.users["new-co"]`}, groups); diff != "" {
+	if diff := cmp.Diff([]state.Address{"group.one", `group.users["acme"]`, `group.users["new-co"]`},
+		groups); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 	if g := c.Groups[1]; !g.Adopt || !g.Members.Full || g.Described {
 		t.Errorf("group %+v", g)
 	}
 	users := []state.Address{"group.one", `group.users["acme"]`, `group.users["new-co"]`}
-	if diff := cmp.Diff([]Client{{Address: "oauth2_client.App", Name: "app", Scopes: []ScopeMap{{users, []string{"email", "openid"}}},
-		Claims: []ClaimMap{{"role", "csv", users[:1], []string{"a", "b"}}},
-		Attributes: state.Attributes{"name": "app", "type": "confidential", "display_name": "The App", "landing_url": "https://app.example.com/",
-			"redirect_urls": `["http://localhost:5173/cb","https://b.example/cb"]`, "pkce": "false", "prefer_short_names": "false", "legacy_crypto": "false", "strict_redirects": "true"}}},
-		c.Clients, opts); diff != "" {
+	clients := []Client{{
+		Address: "oauth2_client.App",
+		Name:    "app",
+		Scopes:  []ScopeMap{{users, []string{"email", "openid"}}},
+		Claims:  []ClaimMap{{"role", "csv", users[:1], []string{"a", "b"}}},
+		Attributes: state.Attributes{
+			state.AttrName:             state.TextValue("app"),
+			state.AttrType:             state.TextValue("confidential"),
+			state.AttrDisplayName:      state.TextValue("The App"),
+			state.AttrLandingURL:       state.TextValue("https://app.example.com/"),
+			state.AttrRedirectURLs:     state.ListValue([]string{"https://b.example/cb", "http://localhost:5173/cb"}),
+			state.AttrPKCE:             state.TextValue("false"),
+			state.AttrPreferShortNames: state.TextValue("false"),
+			state.AttrLegacyCrypto:     state.TextValue("false"),
+			state.AttrStrictRedirects:  state.TextValue("true"),
+		},
+	}}
+	if diff := cmp.Diff(clients, c.Clients, opts); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
-	policy := state.Attributes{"allow_primary_cred_fallback": "", "auth_password_minimum_length": "", "authsession_expiry": "28800", "credential_type_minimum": "passkey",
-		"limit_search_max_filter_test": "", "limit_search_max_results": "", "privilege_expiry": "", "webauthn_attestation_ca_list": ""}
-	if diff := cmp.Diff([]AccountPolicy{{Address: `account_policy.strict["one"]`, Group: "group.one", Attributes: policy},
-		{Address: `account_policy.strict["users.acme"]`, Group: `group.users["acme"]`, Attributes: policy}}, c.Accounts, opts); diff != "" {
+	policy := state.Attributes{
+		state.AttrSessionExpiry:     state.TextValue("28800"),
+		state.AttrCredentialMinimum: state.TextValue("passkey"),
+	}
+	policies := []AccountPolicy{
+		{Address: `account_policy.strict["one"]`, Group: "group.one", Attributes: policy},
+		{Address: `account_policy.strict["users.acme"]`, Group: `group.users["acme"]`, Attributes: policy},
+	}
+	if diff := cmp.Diff(policies, c.Accounts, opts); diff != "" {
 		t.Errorf("policies (-want +got):\n%s", diff)
+	}
+	// Every attribute is in the result, if only to say that it is not set.
+	if names := slices.Sorted(slices.Values(state.KindPolicy.Spec().Names())); !slices.Equal(names,
+		c.Accounts[0].Attributes.Sorted()) {
+		t.Errorf("attributes of a policy: %v, want %v", c.Accounts[0].Attributes.Sorted(), names)
 	}
 	if diff := cmp.Diff([]Move{{From: `group.users["old"]`, To: `group.users["new-co"]`}}, c.Moved, opts); diff != "" {
 		t.Errorf("moves (-want +got):\n%s", diff)

@@ -22,15 +22,21 @@ func (e *evaluator) settings() (s Settings) {
 	top := e.m.single("anthill", "")
 	s.Environment = e.reader(top, static).nonEmpty("environment")
 	store := e.reader(top.child("state"), static)
-	if s.StateSchema = store.text("schema"); !schemaForm.MatchString(s.StateSchema) || len(s.StateSchema) > 2 && s.StateSchema[:3] == "pg_" {
-		store.wrong("schema", "a schema's name is needed (lower case letters, digits and \"_\", at most 63, not beginning with \"pg_\"), not %q", s.StateSchema)
+	if s.StateSchema = store.text("schema"); !schemaForm.MatchString(s.StateSchema) || len(s.StateSchema) > 2 &&
+		s.StateSchema[:3] == "pg_" {
+		store.wrong("schema",
+			"a schema's name is needed (lower case letters, digits and \"_\", at most 63, not beginning with "+
+				"\"pg_\"), not %q", s.StateSchema)
 	}
 	postgres := e.reader(e.m.single("provider", "postgres"), static)
 	s.PostgresURL, s.Naming = postgres.nonEmpty("url"), postgres.text("naming")
 	selfauth := e.reader(e.m.single("provider", "selfauth"), static)
-	s.SelfAuthURL, s.CAFile, s.TokenFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file"), selfauth.nonEmpty("token_file")
-	if s.MaxWrite = selfauth.duration("max_write_time"); s.MaxWrite < 100*time.Millisecond || s.MaxWrite > 4*time.Second {
-		selfauth.wrong("max_write_time", "a time from 1s to 4s is needed: other writes of the server fail when they have waited for 5 s")
+	s.SelfAuthURL, s.CAFile, s.TokenFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file"),
+		selfauth.nonEmpty("token_file")
+	if s.MaxWrite = selfauth.duration("max_write_time"); s.MaxWrite < 100*time.Millisecond ||
+		s.MaxWrite > 4*time.Second {
+		selfauth.wrong("max_write_time",
+			"a time from 1s to 4s is needed: other writes of the server fail when they have waited for 5 s")
 	}
 	return s
 }
@@ -45,18 +51,22 @@ func (m *Module) checkVersion() (diags hcl.Diagnostics) {
 	v, moreDiags := a.Expr.Value(nil)
 	text, err := textOf(cleanValue(v, moreDiags))
 	if err != nil {
-		return diags.Append(problem(a.Expr.Range(), "Invalid value", "The argument \"required_version\" is a literal text like \">= 0.1\"."))
+		return diags.Append(problem(a.Expr.Range(), "Invalid value",
+			"The argument \"required_version\" is a literal text like \">= 0.1\"."))
 	}
 	want, err := version.NewConstraint(text)
 	if err != nil {
-		return diags.Append(problem(a.Expr.Range(), "Invalid value", "The argument \"required_version\" is a list of conditions like \">= 0.1, < 2.0\", not %q.", text))
+		return diags.Append(problem(a.Expr.Range(), "Invalid value",
+			"The argument \"required_version\" is a list of conditions like \">= 0.1, < 2.0\", not %q.", text))
 	}
 	if m.level == "" {
 		return nil
 	}
-	// A program built without a version reads everything.
+	// A program that was built without a version accepts every configuration.
 	if have, err := version.NewVersion(m.level); err == nil && !want.Check(have.Core()) {
-		return diags.Append(problem(a.Expr.Range(), "Other version needed", "This configuration is for Anthill %s, and this is %s. Use a version that fits, or change required_version.", text, m.level))
+		return diags.Append(problem(a.Expr.Range(), "Other version needed",
+			"This configuration is for Anthill %s, and this is %s. Use a version that fits, or change required_version.",
+			text, m.level))
 	}
 	return nil
 }

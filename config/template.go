@@ -23,7 +23,7 @@ type Template struct {
 // values: those are personal data. It panics on the zero Template.
 func (t Template) Render(v UserVars) (string, error) { return t.render(v) }
 
-// IsZero says whether there is none.
+// IsZero reports whether t is the zero Template.
 func (t Template) IsZero() bool { return t.render == nil }
 
 // Source is the text from which ParseTemplate makes the same template, in HCL's template syntax without quotes. It
@@ -32,9 +32,9 @@ func (t Template) Source() string { return t.source }
 
 // ParseTemplate makes a template from its Source; the zero Template from "".
 //
-// The source may refer to user.tenant_slug, email, email_local, full_name, role and user_id and call the functions
-// of the language. What consists of text and plain references alone is rendered without evaluating any expression,
-// which matters because it happens once for every user.
+// The source may refer to user.tenant_slug, email, email_local, full_name, role and user_id, and may call the functions
+// of the language. A template of only text and plain references is rendered without evaluating any expression, which
+// matters because it happens once for every user.
 func ParseTemplate(source string) (Template, error) {
 	if source == "" {
 		return Template{}, nil
@@ -46,6 +46,7 @@ func ParseTemplate(source string) (Template, error) {
 	if err := checkUserRefs(expr); err != nil {
 		return Template{}, fmt.Errorf("check template: %w", err)
 	}
+	// Nearly all templates are of this sort, and evaluating an expression costs some hundred times as much.
 	if parts, ok := plainParts(nil, expr); ok {
 		return Template{render: joinParts(mergeParts(parts)), source: source}, nil
 	}
@@ -175,11 +176,12 @@ func asText(v cty.Value) (string, bool) {
 	return s.AsString(), true
 }
 
-// checkUserRefs refuses references to anything but user's attributes, and functions that are none.
+// checkUserRefs refuses references to anything but user's attributes, and unknown functions.
 func checkUserRefs(expr hclsyntax.Expression) error {
 	for _, t := range expr.Variables() {
 		if t.RootName() != "user" {
-			return fmt.Errorf("%q is not known in a template, only user and its attributes %s are", t.RootName(), attrList())
+			return fmt.Errorf("%q is not known in a template, only user and its attributes %s are", t.RootName(),
+				attrList())
 		}
 		if len(t) < 2 {
 			continue
@@ -233,7 +235,8 @@ func diagText(diags hcl.Diagnostics) string {
 func diagPlace(diags hcl.Diagnostics) string {
 	for _, d := range diags {
 		if d.Severity == hcl.DiagError && d.Subject != nil {
-			return fmt.Sprintf("%s at line %d, column %d", strings.ToLower(d.Summary), d.Subject.Start.Line, d.Subject.Start.Column)
+			return fmt.Sprintf("%s at line %d, column %d", strings.ToLower(d.Summary), d.Subject.Start.Line,
+				d.Subject.Start.Column)
 		}
 	}
 	return diagText(diags)

@@ -7,7 +7,10 @@ import (
 
 func TestTemplateRenders(t *testing.T) {
 	t.Parallel()
-	user := UserVars{TenantSlug: "acme", Email: "Ann.Lee@acme.example", EmailLocal: "Ann.Lee", FullName: "Ann Lee", Role: "admin", UserID: "0190"}
+	user := UserVars{
+		TenantSlug: "acme", Email: "Ann.Lee@acme.example", EmailLocal: "Ann.Lee", FullName: "Ann Lee",
+		Role: "admin", UserID: "0190",
+	}
 	for name, test := range map[string]struct{ source, want string }{
 		"the default":                 {"${user.tenant_slug}.${user.email_local}", "acme.Ann.Lee"},
 		"one reference":               {"${user.user_id}", "0190"},
@@ -18,9 +21,11 @@ func TestTemplateRenders(t *testing.T) {
 		"a quoted template":           {`${"a-${user.role}"}`, "a-admin"},
 		"a function":                  {"${lower(user.full_name)}", "ann lee"},
 		"a condition":                 {`${user.role == "admin" ? "a" : "u"}-${user.tenant_slug}`, "a-acme"},
-		"a directive":                 {`%{ if user.full_name != "" }${user.full_name}%{ else }${user.email}%{ endif }`, "Ann Lee"},
-		"slug":                        {"${slug(user.email, 20)}", "ann.lee-acme-b02f39"},
-		"a decomposed letter":         {"e\u0301${user.role}", "\u00e9admin"},
+		"a directive": {
+			`%{ if user.full_name != "" }${user.full_name}%{ else }${user.email}%{ endif }`, "Ann Lee",
+		},
+		"slug":                {"${slug(user.email, 20)}", "ann.lee-acme-b02f39"},
+		"a decomposed letter": {"e\u0301${user.role}", "\u00e9admin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +84,9 @@ func TestZeroTemplate(t *testing.T) {
 }
 
 func BenchmarkTemplate(b *testing.B) {
-	for name, source := range map[string]string{"fast": "${user.tenant_slug}.${user.email_local}", "slow": "${lower(user.tenant_slug)}.${user.email_local}"} {
+	for name, source := range map[string]string{
+		"fast": "${user.tenant_slug}.${user.email_local}", "slow": "${lower(user.tenant_slug)}.${user.email_local}",
+	} {
 		tpl, err := ParseTemplate(source)
 		if err != nil {
 			b.Fatal(err)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +31,9 @@ func (e *evaluator) tenantBlocks() (tenants []Tenant) {
 	slugs := map[string]Tenant{}
 	for _, t := range tenants {
 		if first, taken := slugs[t.Slug]; taken {
-			e.fail(e.m.index[t.Address.Block()].at, "Tenants with one slug", "%s and %s (%s line %d) have the same slug %q, which a tenant has alone.", t.Address, first.Address, first.Pos.File, first.Pos.Line, t.Slug)
+			e.fail(e.m.index[t.Address.Block()].at, "Tenants with one slug",
+				"%s and %s (%s line %d) have the same slug %q, which a tenant has alone.", t.Address, first.Address,
+				first.Pos.File, first.Pos.Line, t.Slug)
 		}
 		slugs[t.Slug] = t
 	}
@@ -44,19 +47,20 @@ func (e *evaluator) tenant(n *node, i instance) Tenant {
 	if strings.TrimSpace(t.Slug) == "" || len(t.Slug) > 100 || strings.ContainsFunc(t.Slug, isControl) {
 		r.wrong("slug", "a text of 1 to 100 characters is needed, not %q", t.Slug)
 	}
-	t.Attributes["slug"] = t.Slug
-	for _, name := range []string{"name", "plan", "status"} {
-		if v, given := r.optionalText(name); given {
-			t.Attributes[name] = v
+	t.Attributes[state.AttrSlug] = state.TextValue(t.Slug)
+	for _, name := range []state.Attribute{state.AttrName, state.AttrPlan, state.AttrStatus} {
+		if v, given := r.optionalText(string(name)); given {
+			t.Attributes[name] = state.TextValue(v)
 		}
 	}
-	if name := t.Attributes["name"]; n.args["name"] != nil && (strings.TrimSpace(name) == "" || len([]rune(name)) > 255) {
+	name := t.Attributes.Text(state.AttrName)
+	if n.args["name"] != nil && (strings.TrimSpace(name) == "" || len([]rune(name)) > 255) {
 		if _, known := r.optionalText("name"); known {
 			r.wrong("name", "a text of 1 to 255 characters is needed")
 		}
 	}
 	if v, given := r.json("settings"); given {
-		t.Attributes["settings"] = v
+		t.Attributes[state.AttrSettings] = state.TextValue(v)
 	}
 	return t
 }
@@ -71,8 +75,8 @@ func (e *evaluator) tenantSlug(n *node, i instance, r reader) string {
 	return n.label
 }
 
-// json reads an argument that is an object, or the JSON text of one, in the canonical form. Numbers are plain: a database
-// would write others in its own way, and no plan would ever be empty.
+// json reads an argument that is an object, or the JSON text of one, in the canonical form. Numbers are plain: a
+// database would write others in its own way, and no plan would ever be empty.
 func (r reader) json(name string) (string, bool) {
 	r.spec(name, JSON)
 	v, given := r.get(name)
@@ -133,7 +137,9 @@ func (e *evaluator) tenantValue(n *node) (cty.Value, bool) {
 		objects[i.key] = v
 	}
 	if len(objects) == 0 {
-		return cty.MapValEmpty(cty.Object(map[string]cty.Type{"slug": cty.String, "name": cty.String, "plan": cty.String, "status": cty.String})), true
+		return cty.MapValEmpty(cty.Object(map[string]cty.Type{
+			"slug": cty.String, "name": cty.String, "plan": cty.String, "status": cty.String,
+		})), true
 	}
 	return cty.MapVal(objects), true
 }
@@ -185,4 +191,83 @@ func overlay(rows []TenantData, v cty.Value, recorded uuid.UUID) []TenantData {
 		}
 	}
 	return rows
+}
+
+func tenantType() cty.Type {
+	return cty.Object(map[string]cty.Type{
+		"id": cty.String, "slug": cty.String, "name": cty.String, "plan": cty.String, "status": cty.String,
+	})
+}
+
+// dataTenants is the value of a data "tenants" block: a map by slug of the live rows that fit.
+func (e *evaluator) dataTenants(n *node) (cty.Value, bool) {
+	before := len(e.diags)
+	r := e.reader(n, scope{})
+	fits := func(name string) func(string) bool {
+		list, known := r.strings(name)
+		return func(v string) bool { return !known || slices.Contains(list, v) }
+	}
+	status, plans, slugs := fits("status"), fits("plans"), fits("slugs")
+	if len(e.diags) > before {
+		return cty.NilVal, false
+	}
+	if e.data == nil {
+		return cty.UnknownVal(cty.Map(tenantType())), true
+	}
+	planned, ok := e.plannedTenants()
+	if !ok {
+		return cty.NilVal, false
+	}
+	rows := map[string]cty.Value{}
+	for _, t := range planned {
+		if t.Deleted || !status(t.Status) || !plans(t.Plan) || !slugs(t.Slug) {
+			continue
+		}
+		slug := cty.NormalizeString(t.Slug)
+		if _, taken := rows[slug]; taken {
+			e.fail(n.at, "Tenants that look alike",
+				"Two tenants have the slug %q, written with different bytes for one character. Change one of them "+
+					"in the application.", slug)
+			return cty.NilVal, false
+		}
+		id := cty.StringVal(t.ID.String())
+		if t.ID == uuid.Nil {
+			id = cty.UnknownVal(cty.String).RefineNotNull() // its row is not made yet (L38)
+		}
+		rows[slug] = cty.ObjectVal(map[string]cty.Value{
+			"id": id, "slug": cty.StringVal(t.Slug), "name": cty.StringVal(t.Name), "plan": cty.StringVal(t.Plan),
+			"status": cty.StringVal(t.Status),
+		})
+	}
+	if len(rows) == 0 {
+		return cty.MapValEmpty(tenantType()), true
+	}
+	return cty.MapVal(rows), true
+}
+
+// tenantSlugs returns the tenants' slugs as the database has them, and finds those that no tenant has, live or not. A
+// tenant that is suspended or deleted is no typing error. Texts of expressions are normalised (NFC), slugs of the
+// database need not be. Without data the slugs come back as they are.
+func (e *evaluator) tenantSlugs(r reader, name string, slugs []string) []string {
+	if e.data == nil || slugs == nil {
+		return slugs
+	}
+	if e.slugs == nil {
+		e.slugs = make(map[string]string, len(e.data.Tenants))
+		planned, _ := e.plannedTenants()
+		for _, t := range slices.Concat(e.data.Tenants, planned) {
+			e.slugs[cty.NormalizeString(t.Slug)] = t.Slug
+		}
+	}
+	found := []string{}
+	for _, s := range slugs {
+		if slug, ok := e.slugs[s]; ok {
+			found = append(found, slug)
+		} else {
+			e.fail(r.at(name), "Unknown tenant", "There is no tenant with the slug %q in the database.%s", s,
+				didYouMean(s, slices.Collect(maps.Keys(e.slugs))))
+		}
+	}
+	slices.Sort(found)
+	return found
 }

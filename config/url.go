@@ -10,8 +10,8 @@ import (
 	"github.com/nlnwa/whatwg-url/url"
 )
 
-// url checks an absolute URL and writes it as Self-auth keeps it, by the WHATWG's URL standard (tried on 1.10.5): otherwise the
-// plan after an apply would not be empty. What is written in another way than plain to see is refused.
+// url checks an absolute URL and writes it as Self-auth keeps it, by the WHATWG's URL standard (tried on 1.10.5):
+// otherwise the plan after an apply would not be empty. What is written in another way than plain to see is refused.
 func (r reader) url(name, text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -31,7 +31,8 @@ func (r reader) url(name, text string) string {
 		r.wrong(name, "%q has a fragment, which a redirect cannot have", text)
 	case u.Username() != "" || u.Password() != "":
 		r.wrong(name, "%q names a user, which is no part of a redirect", text)
-	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about", "ws", "wss", "ftp"}, scheme):
+	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about", "ws", "wss", "ftp"},
+		scheme):
 		r.wrong(name, "%q is no place to send anybody to", text)
 	case kept != text && kept != plainly(u, text):
 		r.wrong(name, "Self-auth would keep %q as %q: write it so", text, kept)
@@ -41,8 +42,8 @@ func (r reader) url(name, text string) string {
 	return text
 }
 
-// plainly is a URL as it is kept where it differs in nothing but what everybody knows to be the same: the case of scheme and
-// host, the port that goes with the scheme, and an empty path.
+// plainly is a URL as it is kept where it differs in nothing but what everybody knows to be the same: the case of
+// scheme and host, the port that goes with the scheme, and an empty path.
 func plainly(u *url.Url, text string) string {
 	scheme, rest, _ := strings.Cut(text, ":")
 	scheme = strings.ToLower(scheme)

@@ -18,7 +18,9 @@ func (m *Module) setVariables(vars Vars) (diags hcl.Diagnostics) {
 	fromFiles, diags := m.variableFiles(vars.Files)
 	for _, name := range slices.Sorted(maps.Keys(vars.Values)) {
 		if m.index["var."+name] == nil {
-			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable", "A value was given with -var for %q, but there is no such variable in this configuration.%s", name, didYouMean(name, m.variableNames())))
+			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable",
+				"A value was given with -var for %q, but there is no such variable in this configuration.%s", name,
+				didYouMean(name, m.variableNames())))
 		}
 	}
 	for _, n := range m.all("variable") {
@@ -34,6 +36,7 @@ func (m *Module) variableNames() (names []string) {
 	return names
 }
 
+// setVariable gives a variable its value: from the command line, else from a file, else its default.
 func (m *Module) setVariable(n *node, values map[string]string, fromFile *hcl.Attribute) (diags hcl.Diagnostics) {
 	want, diags := variableType(n)
 	if diags.HasErrors() {
@@ -41,9 +44,11 @@ func (m *Module) setVariable(n *node, values map[string]string, fromFile *hcl.At
 	}
 	if d := n.args["description"]; d != nil {
 		if v, moreDiags := d.Expr.Value(nil); moreDiags.HasErrors() || v.IsNull() || v.Type() != cty.String {
-			diags = diags.Append(problem(d.Expr.Range(), "Invalid value", "The description of a variable is a literal text."))
+			diags = diags.Append(problem(d.Expr.Range(), "Invalid value",
+				"The description of a variable is a literal text."))
 		}
 	}
+	// The default is checked even where another value is given: it is wrong for the next person.
 	def, moreDiags := variableValue(n.args["default"], want, "The default of the variable")
 	diags = append(diags, moreDiags...)
 	val := def
@@ -53,7 +58,8 @@ func (m *Module) setVariable(n *node, values map[string]string, fromFile *hcl.At
 	case fromFile != nil:
 		val, moreDiags = variableValue(fromFile, want, "The value of the variable")
 	case n.args["default"] == nil:
-		moreDiags = hcl.Diagnostics{problem(n.at, "Missing variable", "The variable %q has no default, so a value must be given:\n\n    -var %s=...", n.label, n.label)}
+		moreDiags = hcl.Diagnostics{problem(n.at, "Missing variable",
+			"The variable %q has no default, so a value must be given:\n\n    -var %s=...", n.label, n.label)}
 	}
 	if diags = append(diags, moreDiags...); !diags.HasErrors() {
 		m.vars[n.label] = val
@@ -80,7 +86,9 @@ func variableType(n *node) (cty.Type, hcl.Diagnostics) {
 	if !diags.HasErrors() {
 		return t, nil
 	}
-	return t, hcl.Diagnostics{problem(a.Expr.Range(), "Invalid type", "The type of the variable %q is none that the language knows: string, number, bool, any, or list(...), set(...), map(...), object({...}), tuple([...]) of such.", n.label)}
+	return t, hcl.Diagnostics{problem(a.Expr.Range(), "Invalid type",
+		"The type of the variable %q is none that the language knows: string, number, bool, any, or list(...), "+
+			"set(...), map(...), object({...}), tuple([...]) of such.", n.label)}
 }
 
 // variableValue evaluates a literal for a variable; cty.NilVal without one.
@@ -89,7 +97,9 @@ func variableValue(a *hcl.Attribute, want cty.Type, what string) (cty.Value, hcl
 		return cty.NilVal, nil
 	}
 	if refs := a.Expr.Variables(); len(refs) > 0 {
-		return cty.NilVal, hcl.Diagnostics{problem(refs[0].SourceRange(), "Invalid reference", "%s must be a literal: it cannot refer to %s. Use a local value for what is worked out.", what, refs[0].RootName())}
+		return cty.NilVal, hcl.Diagnostics{problem(refs[0].SourceRange(), "Invalid reference",
+			"%s must be a literal: it cannot refer to %s. Use a local value for what is worked out.", what,
+			refs[0].RootName())}
 	}
 	v, diags := a.Expr.Value(&hcl.EvalContext{})
 	if diags.HasErrors() {
@@ -101,7 +111,8 @@ func variableValue(a *hcl.Attribute, want cty.Type, what string) (cty.Value, hcl
 func convertVariable(v cty.Value, want cty.Type, at hcl.Range, what string) (cty.Value, hcl.Diagnostics) {
 	c, err := convert.Convert(v, want)
 	if err != nil {
-		return cty.NilVal, hcl.Diagnostics{problem(at, "Invalid value", "%s is not of its type: it is %s, and %s is needed.", what, describe(v), typeexpr.TypeString(want))}
+		return cty.NilVal, hcl.Diagnostics{problem(at, "Invalid value",
+			"%s is not of its type: it is %s, and %s is needed.", what, describe(v), typeexpr.TypeString(want))}
 	}
 	return c, nil
 }
@@ -125,7 +136,9 @@ func commandLineValue(n *node, raw string, want cty.Type) (cty.Value, hcl.Diagno
 }
 
 func badCommandLine(n *node, want cty.Type) hcl.Diagnostics {
-	return hcl.Diagnostics{problem(n.at, "Invalid value", "The value given with -var for the variable %q cannot be read as %s. Write it as in a file, in quotes for the shell:\n\n    -var '%s=[\"one\", \"two\"]'", n.label, typeexpr.TypeString(want), n.label)}
+	return hcl.Diagnostics{problem(n.at, "Invalid value",
+		"The value given with -var for the variable %q cannot be read as %s. Write it as in a file, in quotes for "+
+			"the shell:\n\n    -var '%s=[\"one\", \"two\"]'", n.label, typeexpr.TypeString(want), n.label)}
 }
 
 // variableFiles reads files of name = value.
@@ -141,7 +154,8 @@ func (m *Module) variableFiles(paths []string) (values map[string]*hcl.Attribute
 		diags = append(diags, moreDiags...)
 		for _, a := range attrs {
 			if m.index["var."+a.Name] == nil {
-				diags = diags.Append(problem(a.NameRange, "Undeclared variable", "There is no variable %q in this configuration.%s", a.Name, didYouMean(a.Name, m.variableNames())))
+				diags = diags.Append(problem(a.NameRange, "Undeclared variable",
+					"There is no variable %q in this configuration.%s", a.Name, didYouMean(a.Name, m.variableNames())))
 				continue
 			}
 			values[a.Name] = a
@@ -152,7 +166,8 @@ func (m *Module) variableFiles(paths []string) (values map[string]*hcl.Attribute
 
 func variableAttributes(f *hcl.File) (hcl.Attributes, hcl.Diagnostics) {
 	if body, ok := f.Body.(*hclsyntax.Body); ok && len(body.Blocks) > 0 {
-		return nil, hcl.Diagnostics{problem(body.Blocks[0].DefRange(), "Unexpected block", "A file of variables holds NAME = VALUE only.")}
+		return nil, hcl.Diagnostics{problem(body.Blocks[0].DefRange(), "Unexpected block",
+			"A file of variables holds NAME = VALUE only.")}
 	}
 	return f.Body.JustAttributes()
 }

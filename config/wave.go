@@ -48,9 +48,19 @@ func (e *evaluator) waves() []Wave {
 func (e *evaluator) wave(n *node) Wave {
 	r := e.reader(n, scope{})
 	start, finish := e.reader(n.child("start"), r.sc), e.reader(n.child("finish"), r.sc)
-	w := Wave{Name: n.label, Policy: r.one("auth_policy"), Enabled: r.bool("enabled"), MaxFailures: r.count("max_failures"), AllowEmpty: r.bool("allow_empty"),
-		After: start.several("after"), At: start.time("at"), StartGates: start.several("gates"),
-		Soak: finish.duration("soak"), FinishGates: finish.several("gates"), Pos: posOf(n.at)}
+	w := Wave{
+		Name:        n.label,
+		Policy:      r.one("auth_policy"),
+		Enabled:     r.bool("enabled"),
+		MaxFailures: r.count("max_failures"),
+		AllowEmpty:  r.bool("allow_empty"),
+		After:       start.several("after"),
+		At:          start.time("at"),
+		StartGates:  start.several("gates"),
+		Soak:        finish.duration("soak"),
+		FinishGates: finish.several("gates"),
+		Pos:         posOf(n.at),
+	}
 	for _, b := range n.blocks {
 		if b.spec.Type == "users" {
 			w.Users = append(w.Users, e.selector(b))
@@ -95,6 +105,8 @@ func compareSelectors(a, b Selector) int {
 	return 0
 }
 
+// selector reads one users block. One that selects nobody is a mistake: an empty set of conditions must not mean
+// everybody, and all = false means nothing.
 func (e *evaluator) selector(n *node) Selector {
 	r := e.reader(n, scope{})
 	all, known := r.primitive("all", cty.Bool, "true or false")
@@ -111,16 +123,20 @@ func (e *evaluator) selector(n *node) Selector {
 	_, hasAll := n.args["all"]
 	switch {
 	case given == 0 && !hasAll:
-		e.fail(n.at, "Empty selector", "A users block must say whom it selects: all = true, tenants, roles or percent. An empty set selects nobody.")
+		e.fail(n.at, "Empty selector",
+			"A users block must say whom it selects: all = true, tenants, roles or percent. An empty set selects "+
+				"nobody.")
 	case given == 0 && known && !s.All:
-		e.fail(r.at("all"), "Empty selector", "all = false selects nobody and leaves nobody out. Give the users block tenants, roles or percent, or remove it.")
+		e.fail(r.at("all"), "Empty selector",
+			"all = false selects nobody and leaves nobody out. Give the users block tenants, roles or percent, or "+
+				"remove it.")
 	}
 	s.Tenants = e.tenantSlugs(r, "tenants", s.Tenants)
 	e.checkRoles(r, s.Roles)
 	return s
 }
 
-// checkOrder finds waves that wait for each other.
+// checkOrder reports waves that wait for each other.
 func (e *evaluator) checkOrder(waves []Wave) bool {
 	after := map[string][]string{}
 	for _, w := range waves {
@@ -129,7 +145,9 @@ func (e *evaluator) checkOrder(waves []Wave) bool {
 	done := map[string]bool{}
 	for _, w := range waves {
 		if cycle := findCycle(after, done, nil, w.Name); cycle != nil {
-			e.fail(e.m.index["wave."+cycle[0]].at, "Waves in a circle", "These waves wait for each other, so none of them could ever start: wave.%s. Remove one of the references in `after`.", strings.Join(cycle, " -> wave."))
+			e.fail(e.m.index["wave."+cycle[0]].at, "Waves in a circle",
+				"These waves wait for each other, so none of them could ever start: wave.%s. Remove one of the "+
+					"references in `after`.", strings.Join(cycle, " -> wave."))
 			return false
 		}
 	}

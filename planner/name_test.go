@@ -2,7 +2,6 @@ package planner_test
 
 import (
 	"context"
-	"iter"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"anthill/config"
 	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/providers"
 	"anthill/providers/providertest"
 	"anthill/state"
@@ -27,21 +27,23 @@ func (n *named) OtherNames(context.Context) ([]string, error) { return n.others,
 
 // results is a sink that keeps what becomes of each user.
 type results struct {
-	shapes  map[uuid.UUID]planner.Shape
+	shapes  map[uuid.UUID]plan.Shape
 	adopted map[uuid.UUID]uuid.UUID
-	skipped map[uuid.UUID]planner.SkipReason
+	skipped map[uuid.UUID]plan.SkipReason
 }
 
-func (r *results) Segment(planner.SegmentKind, string) int { return 0 }
+func (r *results) Segment(plan.SegmentKind, string) int { return 0 }
 
-func (r *results) Add(_ int, s planner.Shape, c planner.UserChange) error {
+func (r *results) Add(_ int, s plan.Shape, c plan.UserChange) error {
 	r.shapes[c.User], r.adopted[c.User] = s, c.Person
 	return nil
 }
 
+func (r *results) Shapes(int) []plan.Counted { return nil }
+
 func (r *results) Drop(int) error { panic("there is one wave, and nothing holds it") }
 
-func (r *results) Skip(user uuid.UUID, reason planner.SkipReason) error {
+func (r *results) Skip(user uuid.UUID, reason plan.SkipReason) error {
 	r.skipped[user] = reason
 	return nil
 }
@@ -52,13 +54,12 @@ type outcome struct{ Person, Display, Skip string }
 // outcomes makes a plan and says what becomes of each user; no entry: nothing.
 func (n *named) outcomes(t testing.TB) map[uuid.UUID]outcome {
 	t.Helper()
-	r := &results{map[uuid.UUID]planner.Shape{}, map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]planner.SkipReason{}}
-	_, diags, err := planner.Make(t.Context(), planner.Input{Config: n.config, State: n.state, Recorded: func(context.Context) iter.Seq2[state.User, error] { return each(n.recorded) },
-		Database: n, Directory: n, Inspection: providers.Inspection{Level: providers.LevelDual}, Target: target, AsOf: n.asOf}, r)
+	r := &results{map[uuid.UUID]plan.Shape{}, map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]plan.SkipReason{}}
+	_, diags, err := planner.Make(t.Context(), n.input(n, n), r)
 	if err != nil || diags.HasErrors() {
 		t.Fatalf("no plan: %v %v", diags, err)
 	}
-	namer := planner.Namer{Name: n.config.Identity.Name, Display: n.config.Identity.Display}
+	namer := plan.Namer{Name: n.config.Identity.Name, Display: n.config.Identity.Display}
 	got := map[uuid.UUID]outcome{}
 	for _, u := range n.users {
 		s, moved := r.shapes[u.ID]
@@ -69,14 +70,14 @@ func (n *named) outcomes(t testing.TB) map[uuid.UUID]outcome {
 		case skipped:
 			got[u.ID] = outcome{Skip: reason.String()}
 		case !moved:
-		case s.Act == state.PersonAdopt:
+		case s.Effect.Act == state.PersonAdopt:
 			got[u.ID] = outcome{Person: n.nameOf(r.adopted[u.ID])}
-		case s.Found:
+		case s.Ground.Linked:
 			got[u.ID] = outcome{Person: n.nameOf(u.Link)}
-		case s.Exists:
-			got[u.ID] = outcome{Person: n.nameOf(state.PersonID(lineage, u.ID, s.Generation))}
+		case s.Ground.Made:
+			got[u.ID] = outcome{Person: n.nameOf(state.PersonID(lineage, u.ID, s.After.Generation))}
 		default:
-			name, display, ok := namer.Person(u, s.Slug, s.Suffix)
+			name, display, ok := namer.Person(u, n.slug(s.Tenant), s.Effect.Suffix)
 			if !ok {
 				t.Errorf("user %s is to be moved, and has no name", u.ID)
 			}
@@ -84,6 +85,11 @@ func (n *named) outcomes(t testing.TB) map[uuid.UUID]outcome {
 		}
 	}
 	return got
+}
+
+func (n *named) slug(tenant uuid.UUID) string {
+	i := slices.IndexFunc(n.tenants, func(t providers.Tenant) bool { return t.ID == tenant })
+	return n.tenants[i].Slug
 }
 
 // nameOf is the name of a person who is there.
@@ -109,12 +115,14 @@ func newNamed(t testing.TB, names []providertest.Name) *named {
 	t.Helper()
 	n := &named{fake: newFake(t), others: []string{"admin", "anonymous", "idm_admin", "acme.robot", "acme.portal"}}
 	n.config.Identity.Name, n.config.Identity.AdoptMail = template(t, names[0].Template), true
-	n.config.Clients = []config.Client{{Address: "oauth2_client.shop", Name: "acme.shop", Attributes: state.Attributes{"name": "acme.shop"}}}
-	n.clients = []providers.Client{{ID: id(220), Name: "acme.portal", Attributes: state.Attributes{"name": "acme.portal"}}}
+	n.config.Clients = []config.Client{{Address: "oauth2_client.shop", Name: "acme.shop",
+		Attributes: texts("name", "acme.shop")}}
+	n.clients = []providers.Client{{ID: id(220), Name: "acme.portal", Attributes: texts("name", "acme.portal")}}
 	n.groups = []providers.Group{{ID: id(221), Name: "acme.staff"}, {ID: id(0), Name: "idm_all_persons", Builtin: true}}
 	n.persons = []providers.Person{{ID: id(200), Name: "acme.lena"}, {ID: id(201), Name: "acme.nina", Expired: true}}
 	tenants := map[string]uuid.UUID{"acme": acme, "globex": globex, "initech": initech}
-	n.users = []providers.User{{ID: id(230), Tenant: acme, Email: "tom-x@names.example", Status: "active", Deleted: true}}
+	n.users = []providers.User{{ID: id(230), Tenant: acme, Email: "tom-x@names.example", Status: "active",
+		Deleted: true}}
 	for _, c := range names {
 		if _, there := tenants[c.Tenant]; !there {
 			tenants[c.Tenant] = uuid.NewSHA1(acme, []byte(c.Tenant))
@@ -164,8 +172,8 @@ func shuffle[T any](r *rand.Rand, list []T) {
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
-// TestNames: which name the person of a user gets, or why the user is skipped. The order of users and tenants is fixed by
-// providers.Database, and no name may hang on it.
+// TestNames: which name the person of a user gets, or why the user is skipped. The order of users and tenants is
+// fixed by providers.Database, and no name may hang on it.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for source, names := range inParts() {
@@ -214,7 +222,8 @@ func TestNamesFromRunToRun(t *testing.T) {
 						continue
 					}
 					person := state.PersonID(lineage, u.ID, 1)
-					n.persons = append(n.persons, providers.Person{ID: person, Name: o.Person, Display: o.Display, Mails: []string{u.Email}})
+					n.persons = append(n.persons, providers.Person{ID: person, Name: o.Person, Display: o.Display,
+						Mails: []string{u.Email}})
 					want[u.ID] = outcome{Person: o.Person}
 					if r.IntN(2) == 0 { // the row was written as well, and the state is lost
 						n.users[i].Link = person
@@ -239,7 +248,7 @@ func TestNameOfTheMoved(t *testing.T) {
 	if o, changed := got[id(10)]; changed {
 		t.Errorf("of the moved user: %+v, want nothing", o)
 	}
-	want := outcome{Person: planner.CleanName("acme.kim-a", id(11), true), Display: "U"}
+	want := outcome{Person: plan.CleanName("acme.kim-a", id(11), true), Display: "U"}
 	if diff := cmp.Diff(want, got[id(11)]); diff != "" {
 		t.Errorf("newcomer (-want +got):\n%s", diff)
 	}
@@ -254,7 +263,7 @@ func TestNamesTable(t *testing.T) {
 	}
 	cases, persons, mails := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, n := range names {
-		var reason planner.SkipReason
+		var reason plan.SkipReason
 		if err := reason.UnmarshalText([]byte(n.Skip)); (n.Person == "") == (err != nil) {
 			t.Errorf("%s: person %q and reason %q, want one of them", n.Case, n.Person, n.Skip)
 		}

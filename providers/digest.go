@@ -1,17 +1,38 @@
 package providers
 
-import "anthill/state"
+import (
+	"fmt"
+
+	"anthill/state"
+)
 
 // Relies says which logical columns a change relies on, and so which its digest covers.
 type Relies uint8
 
-// ReliesAll: everything a person is made from. ReliesMember: what memberships follow from. ReliesLink: the link
-// and whether there is a password, what undoing relies on.
+// ReliesAll: everything that a person is made from. ReliesMember: what memberships follow from. ReliesLink: the link,
+// and whether there is a password, on which undoing relies.
 const (
-	ReliesAll Relies = iota + 1
+	ReliesInvalid Relies = iota
+	ReliesAll
 	ReliesMember
 	ReliesLink
 )
+
+// String is the stable code, which plan files hold.
+func (r Relies) String() string { return [...]string{"", "all", "member", "link"}[r] }
+
+// MarshalText writes the stable code.
+func (r Relies) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (r *Relies) UnmarshalText(b []byte) error {
+	for *r = ReliesInvalid; *r <= ReliesLink; *r++ {
+		if r.String() == string(b) {
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown columns to rely on: %q", b)
+}
 
 // DigestUser digests the columns of u that a change relies on: never updated_at, synced time, last login or
 // completion.

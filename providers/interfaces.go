@@ -9,7 +9,8 @@ import (
 	"anthill/state"
 )
 
-// Database is what the planner reads of Postgres: one snapshot, read only.
+// Database is what the planner reads of Postgres: one snapshot, read only. Errors are *state.Error or of ctx; the same
+// holds for all interfaces here.
 type Database interface {
 	Tenants(ctx context.Context) ([]Tenant, error) // sorted by id, all of them, deleted ones too
 	// Users streams all rows of users, soft-deleted ones too, in the order of tenant id, user id (bytes). The
@@ -45,9 +46,9 @@ type Rows interface {
 	Mapping(ctx context.Context, tenant, group uuid.UUID) (*Mapping, error)
 	// Tenants, read and written one by one; see Objects.
 	Objects
-	// Upgrade carries out one schema step. It is idempotent: a step in effect already is left alone, what a kill
-	// left half (an invalid index) is recognised and made again. progress may be nil.
-	Upgrade(ctx context.Context, step SchemaStep, progress func(done, total int64)) error
+	// Upgrade carries out the schema step of a name. It is idempotent: a step in effect already is left alone, what a
+	// kill left half (an invalid index) is recognised and made again. progress may be nil.
+	Upgrade(ctx context.Context, step string, progress func(done, total int64)) error
 }
 
 // UserRow is a row read again for apply, with the image that its journal record keeps.
@@ -56,23 +57,23 @@ type UserRow struct {
 	Image state.Image
 }
 
-// Accounts is what apply does to persons, groups and memberships. A call for many is one write transaction of the server,
-// or few; the caller chooses the size of batches as NextBatch says.
+// Accounts is what apply does to persons, groups and memberships. A call for many is one write transaction of the
+// server, or few; the caller chooses the size of batches as NextBatch says.
 type Accounts interface {
-	// Tidy deletes what a killed process has left behind, and what this one needs no more. The caller holds the lock of
-	// the state that it belongs to.
+	// Tidy deletes what a killed process has left behind, and what this one no longer needs. The caller holds the lock of
+	// the state.
 	Tidy(ctx context.Context) error
 	// NextBatch is how many users the next batch holds, after one of last users (0: the first).
 	NextBatch(last int) int
 	// Taken returns the writes that went through since it was last called, and what is to be said once.
-	Taken() (calls []Call, notes []string)
+	Taken() (calls []state.Call, notes []state.Finding)
 	// Retries counts the calls that were tried again.
 	Retries() int64
 
 	// Lookup returns those of the persons that exist, in no order.
 	Lookup(ctx context.Context, ids []uuid.UUID) ([]Person, error)
-	// Create makes all persons in one transaction, or none: then the error says why, *Error of kind Conflict,
-	// Refused, Burnt...; when it cannot say which person, Culprit is -1 and the caller bisects.
+	// Create makes all persons in one transaction, or none. The error says why (kind Conflict, Refused, ...) but not which
+	// of them it was: the caller bisects. For a single person it is Burnt where a deleted entry has the id.
 	Create(ctx context.Context, persons []NewPerson) error
 	Expire(ctx context.Context, ids []uuid.UUID) error // at once; expired or absent ones are fine
 	Enable(ctx context.Context, ids []uuid.UUID) error // purges the expiry
@@ -80,30 +81,34 @@ type Accounts interface {
 	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
 	// RemoveMembers is never called with none. A group that is absent is NotFound, or fine.
 	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
-	// CreateGroups makes all groups together, or none. It does not say which of them is refused, and says Conflict also
-	// where they are made already: the caller tries each alone.
+	// CreateGroups makes all groups together, or none. For several it does not say which is refused, and it is Conflict
+	// also where they are made already: the caller tries each alone. A single group that is made already, by its id, is no
+	// error; it is Burnt where a deleted entry has the id.
 	CreateGroups(ctx context.Context, groups []NewGroup) error
 	DeleteGroups(ctx context.Context, ids []uuid.UUID) error // together; absent ones are fine
 	// Members returns which of the persons are direct members of the group.
 	Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error)
-	// Readdress gives persons another set of addresses each, the primary one first; none takes them away.
+	// Readdress gives a person these addresses in place of its own, the primary one first; none takes them all away.
 	Readdress(ctx context.Context, person uuid.UUID, mails []string) error
-	// Revive brings entries back from the recycle bin. Those who are there already are fine.
+	// Revive brings entries back from the recycle bin. Those that are there already are left alone.
 	Revive(ctx context.Context, ids []uuid.UUID) error
 	// Groups, policies and clients, read and written one by one.
 	Objects
 }
 
-// Objects is what apply does to declared objects of a provider's kinds. Attributes are those of state.Attributes; an
-// empty text is a value that is not set.
+// Objects is what apply does to declared objects of a provider's kinds, by the attributes of state.Kinds. The mapping
+// row of a group is none of a provider's attributes: Rows.Map writes it.
 type Objects interface {
 	// ReadObject returns what an object is now, and its id: by id, or by name where the id is zero. nil: there is none.
 	ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID, name string) (state.Attributes, uuid.UUID, error)
-	// CreateObject makes an object and returns its id: the one that is given, or where the server chooses (an
-	// oauth2_client) that one. Conflict when the name is in use, Burnt when a deleted entry has the id.
+	// CreateObject makes a tenant, a policy or a client (groups: CreateGroups) and returns its id: the one that is
+	// given, or where the server chooses (an oauth2_client) that one. Conflict when the name is in use. A policy is
+	// made without its values, and a client with its name, type, display name and landing URL: the caller writes the
+	// rest with ChangeObject.
 	CreateObject(ctx context.Context, kind state.Kind, id uuid.UUID, a state.Attributes) (uuid.UUID, error)
 	// ChangeObject writes those attributes of to that differ from from, what the object has now.
 	ChangeObject(ctx context.Context, kind state.Kind, id uuid.UUID, from, to state.Attributes) error
-	// DeleteObject deletes it; a policy is taken off its group, a tenant's row is only marked. NotFound when there is none.
+	// DeleteObject deletes it; a policy is taken off its group, a tenant's row is only marked. NotFound when there is
+	// none.
 	DeleteObject(ctx context.Context, kind state.Kind, id uuid.UUID, was state.Attributes) error
 }

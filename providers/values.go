@@ -23,18 +23,24 @@ type Tenant struct {
 
 // Attributes are the row as an object.
 func (t Tenant) Attributes() state.Attributes {
-	a := state.Attributes{"slug": t.Slug, "name": t.Name, "plan": t.Plan, "status": t.Status, "settings": t.Settings}
+	a := state.Attributes{}
+	for name, v := range map[state.Attribute]string{
+		state.AttrSlug: t.Slug, state.AttrName: t.Name, state.AttrPlan: t.Plan, state.AttrStatus: t.Status,
+		state.AttrSettings: t.Settings,
+	} {
+		a[name] = state.TextValue(v)
+	}
 	if t.Deleted {
-		a["deleted"] = "true"
+		a[state.AttrDeleted] = state.TextValue("true")
 	}
 	return a
 }
 
-// Live says whether the tenant's users may be moved (L7).
+// Live reports whether the tenant's users may be moved (L7).
 func (t Tenant) Live() bool { return t.Status == "active" && !t.Deleted }
 
-// User is a row of users as far as Anthill reads it. A column that the schema has not yet counts with the
-// value that the schema step will fill in.
+// User is a row of users as far as Anthill reads it. A column that the schema does not have yet counts with the value
+// that the schema step will fill in.
 type User struct {
 	ID          uuid.UUID
 	Tenant      uuid.UUID
@@ -48,7 +54,8 @@ type User struct {
 	Link        uuid.UUID // zero: NULL
 	Method      state.Method
 	Completed   bool // migration_completed_at is set
-	TenantLive  bool // the tenant is active and not deleted; Database.Users leaves it to the planner, which knows the tenants
+	// the tenant is active and not deleted; Database.Users leaves it to the planner, which knows the tenants
+	TenantLive bool
 }
 
 // Mapping is a row of the mapping table.
@@ -80,12 +87,6 @@ type Group struct {
 	Place       int              // in the order of creation
 }
 
-// PolicyAttributes are the attributes of an account policy.
-func PolicyAttributes() []string {
-	return []string{"allow_primary_cred_fallback", "auth_password_minimum_length", "authsession_expiry", "credential_type_minimum", "limit_search_max_filter_test",
-		"limit_search_max_results", "privilege_expiry", "webauthn_attestation_ca_list"}
-}
-
 // Client is an OAuth2 client of the directory.
 type Client struct {
 	ID         uuid.UUID
@@ -104,7 +105,7 @@ type Identity struct {
 	Unreadable []string // what the account lacks even for planning
 }
 
-// In says whether the account is in a built-in group.
+// In reports whether the account is in a built-in group, by its name without the domain.
 func (i Identity) In(group string) bool {
 	return slices.ContainsFunc(i.Groups, func(g string) bool {
 		name, _, _ := strings.Cut(g, "@")
@@ -122,10 +123,10 @@ const (
 	WriteNo
 )
 
-// Level is how far the database's schema is.
+// Level is how far the database's schema has come. Its String is stable.
 type Level uint8
 
-// The levels. LevelBetween is neither: Inspection says what is there and what is not.
+// The levels. LevelBetween is neither of the others: Inspection says what is there and what is not.
 const (
 	LevelInvalid Level = iota
 	LevelBaseline
@@ -133,6 +134,7 @@ const (
 	LevelBetween
 )
 
+// String is the stable code, which JSON holds.
 func (l Level) String() string {
 	switch l {
 	case LevelBaseline:
@@ -140,7 +142,7 @@ func (l Level) String() string {
 	case LevelDual:
 		return "dual"
 	case LevelBetween:
-		return "between baseline and dual"
+		return "between"
 	}
 	return "invalid"
 }
@@ -153,16 +155,16 @@ type Inspection struct {
 	Version  string // of the server
 	Role     string // current_user
 	Level    Level
-	Present  []string     // LevelBetween: parts of dual that are there, in words
+	Present  []string     // LevelBetween: parts of dual that are there, in the manner of SQL
 	Absent   []string     // LevelBetween: parts that are not
 	Steps    []SchemaStep // what is missing for dual, in order; empty at dual
 	Rows     int64        // live users by the catalogue's estimate, for progress only
 }
 
-// SchemaStep is one step of the schema, by its stable name.
+// SchemaStep is one step of the schema.
 type SchemaStep struct {
-	Name string `json:"name"` // e.g. users.password_hash.nullable
-	Text string `json:"text"` // for people: "users.password_hash becomes nullable"
+	Name string        // stable, e.g. users.password_hash.nullable
+	Does state.Finding // under the names that the database has
 }
 
 // NewPerson is a person to create.
@@ -180,15 +182,12 @@ type NewGroup struct {
 	Description string // "": none
 }
 
-// Call is a write that a server has carried out.
-type Call = state.Call
-
 // UserWrite changes one row of users if its logical columns still have the digest.
 type UserWrite struct {
 	User   uuid.UUID
 	Before state.Digest // compared with DigestUser of the row under a row lock
 	Relies Relies
-	// What is written. Zero fields stay as they are, except with Restore: then the row gets Image as it is.
+	// What is written. Zero fields stay as they are. With Restore the row gets that image whole, and nothing else counts.
 	Link      uuid.UUID
 	Method    state.Method
 	Completed bool // set migration_completed_at to the time of writing if it is NULL
@@ -198,6 +197,6 @@ type UserWrite struct {
 // UserResult is what became of a UserWrite.
 type UserResult struct {
 	Written bool
-	Gone    bool   // there is no such row
-	Refused string // why this row alone could not be written; nothing was
+	Gone    bool          // there is no such row
+	Refused state.Finding // why this row alone could not be written; nothing was. Zero: it was not refused
 }

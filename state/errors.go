@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// ErrorKind is what sort of error a provider met; each provider finds it in one function.
+// ErrorKind is the kind of an error that a provider met. Each provider tells kinds apart in one file, errors.go.
 type ErrorKind uint8
 
-// ErrorNotFound: the object is absent (or invisible). Conflict: a uniqueness rule. Refused: a value that the other
-// side does not take. Burnt: the id belongs to a deleted entry and stays blocked for days. Denied: a missing right.
-// Unauthenticated: token or password refused. Transient: worth another try; nothing has happened. Unreachable: no
-// connection, TLS refused, or the connection was lost and what happened is unknown. Missing: a table or setting
-// that must be there is not. Internal: anything else, shown whole.
+// ErrorNotFound: the object is absent, or invisible. ErrorConflict: a uniqueness rule. ErrorRefused: the other side
+// does not accept a value. ErrorBurnt: the id belongs to a deleted entry and stays blocked for days. ErrorDenied: a
+// right is missing. ErrorUnauthenticated: token or password was refused. ErrorTransient: nothing has happened, and
+// another try may succeed. ErrorUnreachable: there is no connection, TLS was refused, or the connection was lost and
+// what happened is unknown. ErrorMissing: a table or setting that must be there is not. ErrorInternal: anything else,
+// shown whole.
 const (
 	ErrorInvalid ErrorKind = iota
 	ErrorNotFound
@@ -27,6 +28,7 @@ const (
 	ErrorInternal
 )
 
+// String is the kind in one or two words, as the findings of a journal hold it.
 func (k ErrorKind) String() string {
 	return [...]string{
 		"invalid", "not found", "conflict", "refused", "burnt", "denied", "unauthenticated", "transient", "unreachable",
@@ -34,8 +36,8 @@ func (k ErrorKind) String() string {
 	}[k]
 }
 
-// Error is an error of a provider. Its text is for people: what was being done, what the other side said, what to
-// do. No secret, no address of a user, no password hash.
+// Error is an error of a provider. Its text is for people: what was being done, what the other side said, what to do.
+// It holds no secret, no address of a user and no password hash.
 type Error struct {
 	Kind    ErrorKind
 	Side    string // "Postgres", "Self-auth"
@@ -46,6 +48,7 @@ type Error struct {
 	Err     error  // cause; may be nil
 }
 
+// Error is the whole text, Cure on lines of its own.
 func (e *Error) Error() string {
 	s := e.Side + ": " + e.Doing + ": " + e.Reason
 	if e.Request != "" {
@@ -57,6 +60,7 @@ func (e *Error) Error() string {
 	return s
 }
 
+// Unwrap returns the cause; nil where the driver's own text says nothing more, or too much.
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrorKindOf returns the kind of the first *Error in err's chain; ErrorInvalid when there is none.
@@ -80,6 +84,7 @@ type LockedError struct {
 	Since time.Time
 }
 
+// Error says who holds the lock, as far as that is known, and since when.
 func (e *LockedError) Error() string {
 	if e.Who == "" {
 		return "the target is locked by somebody else"
@@ -93,6 +98,7 @@ type TargetError struct {
 	Differs string // from Target.Differs
 }
 
+// Error says in which fields the targets differ.
 func (e *TargetError) Error() string {
 	return "this " + e.What + " belongs to another target: " + e.Differs
 }
@@ -104,8 +110,10 @@ type DeniedError struct {
 	Err   error
 }
 
+// Error ends with the statement to run.
 func (e *DeniedError) Error() string {
 	return "the database role may not use the recorded state; run as its owner:\n\n    " + e.Grant
 }
 
+// Unwrap returns the driver's error; nil where the catalogue alone said that the right is missing.
 func (e *DeniedError) Unwrap() error { return e.Err }

@@ -9,8 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Store is recorded state as the planner, apply and the commands see it. Reading needs no more than the right
-// to read; an absent state reads as empty. Only one process writes at a time: it holds the Lock.
+// Store is recorded state as the planner, apply and the commands see it. Reading needs only the right to read; a state
+// that is absent reads as empty. One process writes at a time, the one that holds the Lock. Each writing method is one
+// transaction that raises the serial.
 type Store interface {
 	// Read returns the small part of the state.
 	Read(ctx context.Context) (*State, error)
@@ -21,8 +22,8 @@ type Store interface {
 	// Lock takes the lock on the target, waiting at most timeout. *LockedError when somebody else holds it.
 	Lock(ctx context.Context, who string, timeout time.Duration) (Lock, error)
 
-	// Bind creates the state where there is none and writes target and lineage; it does nothing to a state that
-	// is bound already. *TargetError when that is bound to another target. Under the lock.
+	// Bind creates the state where there is none, with target and lineage. It leaves a state that is bound already:
+	// *TargetError when that is bound to another target. Under the lock.
 	Bind(ctx context.Context, target Target, lineage uuid.UUID) error
 
 	// Begin opens a run and stores its plan. Under the lock. ErrOpenRun when one is open.
@@ -34,8 +35,8 @@ type Store interface {
 	// Plan returns the stored plan file of a run.
 	Plan(ctx context.Context, run string) (io.ReadCloser, error)
 
-	// Records streams the settled journal records of runs in the order of (tenant now, user, record id): what
-	// a rollback folds. Records of unsettled intents come too, Settled false.
+	// Records streams the journal records of runs in the order of (tenant now, user, record id): what a rollback folds.
+	// Those of intents that are not settled come too, Settled false; those of users for whom nothing was intended do not.
 	Records(ctx context.Context, runs []string) iter.Seq2[Record, error]
 
 	// RecordsByID reads journal records back, in no order.
@@ -48,9 +49,12 @@ type Store interface {
 	// in conflict), at most limit, by record id.
 	Remainder(ctx context.Context, run string, limit int) ([]Record, error)
 
-	// Confirm, Pauses and waves; each is one transaction that raises the serial. Under the lock.
+	// Confirm records the confirmation of a manual gate. Under the lock.
 	Confirm(ctx context.Context, c Confirmation) error
-	Resumed(ctx context.Context, wave string, tenant uuid.UUID) (int, error) // lifts pauses; the number lifted
+
+	// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns how many. Objects
+	// that waited for them may be made again. Under the lock.
+	Resumed(ctx context.Context, wave string, tenant uuid.UUID) (int, error)
 }
 
 // Lock is a held lock. Release is safe to call twice.
@@ -58,8 +62,8 @@ type Lock interface {
 	Release(ctx context.Context) error
 }
 
-// Tx is the transaction on the target database in which a provider changes rows, as far as a state backend that
-// lives in the same database needs it to commit outcomes with them.
+// Tx is the transaction on the target database in which a provider changes rows, as far as a backend in the same
+// database needs it to commit outcomes together with them.
 type Tx interface {
 	Exec(ctx context.Context, sql string, args ...any) (rows int64, err error)
 }
@@ -72,16 +76,16 @@ type Run interface {
 	// Open returns the intents of the batches that were not settled, in their order; empty if there are none.
 	// Those of them that are lost have a verdict.
 	Open(ctx context.Context) ([]Record, error)
-	// Intend makes the intents of a batch durable and fills in their IDs. pos is where the batch starts. Batches
-	// before it may be unsettled still, and one of them in the middle of Settle.
-	Intend(ctx context.Context, pos Position, intents []Intent) error
-	// Settle records the outcomes of the batch and moves the run's position to next, inside tx when it is not
-	// nil (then they are durable when tx commits), else in a transaction of its own.
+	// Intend makes the intents of a batch durable and fills in ID and Prior of each. Batches before it may be unsettled
+	// still, and one of them in the middle of Settle.
+	Intend(ctx context.Context, intents []Intent) error
+	// Settle records the outcomes of a batch and moves the run's position to next: inside tx, so that they are durable
+	// when that commits, or, if tx is nil, in a transaction of its own.
 	Settle(ctx context.Context, tx Tx, outcomes []Outcome, next Position) error
 	// Called notes write calls that the identity server has carried out; they are recorded with the next settlement.
 	Called(calls []Call)
-	// IntendObjects and SettleObjects do the same for objects (and for a schema step), some in one transaction. again says of
-	// each intent that the run was stopped with this very one unsettled.
+	// IntendObjects and SettleObjects do the same for objects (and for a schema step), some in one transaction. again
+	// says of each intent that the run was stopped with this very one unsettled.
 	IntendObjects(ctx context.Context, intents ...ObjectIntent) (again []bool, err error)
 	SettleObjects(ctx context.Context, outcomes ...ObjectOutcome) error
 	// Waves records waves as they stand now.
@@ -93,7 +97,7 @@ type Run interface {
 	Undone(ctx context.Context, runs []string, undone bool) error
 	// Close ends the run with its outcome and counts and chains its digest. retries is how many calls were tried again
 	// since the run was begun or resumed.
-	Close(ctx context.Context, outcome string, retries int64) (RunInfo, error)
+	Close(ctx context.Context, outcome RunOutcome, retries int64) (RunInfo, error)
 	// Counts is what has been settled so far.
 	Counts() Counts
 }

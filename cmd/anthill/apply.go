@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,21 +10,26 @@ import (
 
 	"anthill/internal/apply"
 	"anthill/internal/report"
-	"anthill/planner"
+	"anthill/internal/session"
+	"anthill/planner/plan"
 	"anthill/planner/planfile"
+	"anthill/state"
 )
 
 func (p *program) applyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "apply", Usage: "carry out a plan", ArgsUsage: "[PLANFILE]",
-		Description: "With a plan file it asks nothing: the file is what was approved. Without one it first finishes the run that\n" +
-			"was stopped, if any, then plans, shows the plan and asks.\n\n" +
+		Name:      "apply",
+		Usage:     "carry out a plan",
+		ArgsUsage: "[PLANFILE]",
+		Description: "With a plan file it asks nothing: the file is what was approved. Without one it first finishes\n" +
+			"the run that was stopped, if any, then plans, shows the plan and asks.\n\n" +
 			"   anthill apply pilot.plan\n" +
-			"   anthill apply -plan-id 7f3a91c2... -approved-by \"ana, #412\" pilot.plan\n" +
+			"   anthill apply pilot.plan -plan-id 7f3a91c2... -approved-by \"ana, #412\"\n" +
 			"   anthill apply -auto-approve",
 		Flags: configFlags(append(runFlags(),
 			&cli.StringFlag{Name: "plan-id", Usage: "refuse any plan but the one with this full `ID`"},
-			&cli.StringFlag{Name: "on-stale", Value: "skip", Usage: "`skip` users who changed since the plan, or fail before any effect"},
+			&cli.StringFlag{Name: "on-stale", Value: "skip",
+				Usage: "`skip` users who changed since the plan, or fail before any effect"},
 			asOfFlag(), lockFlag(), jsonFlag())...),
 		Action: p.apply,
 	}
@@ -58,160 +62,155 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	if c.IsSet("as-of") {
 		return &usageError{"-as-of belongs to planning; a plan file has been made already"}
 	}
-	plan, err := planfile.Open(file(c, path))
+	file, err := planfile.Open(p.file(path))
 	if err != nil {
 		return err
 	}
-	defer plan.Close()
-	if err := checkPlanID(c, plan); err != nil {
+	defer file.Close()
+	if err := checkPlanID(c, file); err != nil {
 		return err
 	}
-	s, err := p.open(c.Context, c)
+	s, err := p.open(c)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	if err := s.mayWrite(c.Context); err != nil {
+	defer s.Close()
+	// Before the lock is taken and the run begins: a role that only reads has done nothing wrong yet.
+	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
-	return p.locked(c.Context, c, s, func() error { return p.carryOut(c, s, plan) })
+	return p.carryOut(c, s, file)
 }
 
-func checkPlanID(c *cli.Context, plan *planfile.Reader) error {
+func checkPlanID(c *cli.Context, file *planfile.File) error {
 	want := strings.ToLower(strings.TrimSpace(c.String("plan-id")))
-	if want == "" || want == plan.ID().String() {
+	if want == "" || want == file.ID().String() {
 		return nil
 	}
-	return &statusError{exitBlocked, fmt.Errorf("this is plan %s, and -plan-id asks for %s: nothing was changed.\nThe full ID of a plan, 64 digits, is shown by:\n\n    anthill show -json PLANFILE", plan.ID(), want)}
+	return &statusError{exitBlocked, fmt.Errorf("this is plan %s, and -plan-id asks for %s: nothing was changed.\n"+
+		"The full ID of a plan, 64 digits, is shown by:\n\n    anthill show PLANFILE", file.ID(), want)}
 }
 
 // applyDirectory finishes an open run without asking, then plans what is left and asks.
 func (p *program) applyDirectory(c *cli.Context) error {
-	ctx := c.Context
-	ask, err := p.planning(c)
+	r, err := p.request(c)
 	if err != nil {
 		return err
 	}
-	if ask.future {
-		return &usageError{"-as-of lies in the future: such a plan can be made and shown (anthill plan -as-of), and applied when its time has come"}
+	if r.Future {
+		return &usageError{"-as-of lies in the future: such a plan can be made and shown (anthill plan -as-of), " +
+			"and applied when its time has come"}
 	}
-	s, err := p.open(ctx, c)
+	s, err := p.open(c)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	if err := s.mayWrite(c.Context); err != nil {
+	defer s.Close()
+	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
 	remainder := false
 	switch err := p.finishOpen(c, s); {
 	case err == nil:
 	case statusOf(err) == exitRemainder:
-		remainder = true // those left are looked at again by the plan that follows
+		// Those left are looked at again by the plan that follows.
+		remainder = true
 	default:
 		return err
 	}
-	if err := p.inspectAgain(ctx, s); err != nil {
-		return err
-	}
-	plan, err := p.makePlan(ctx, c, s, ask, "")
+	made, err := p.makePlan(c, s, r)
 	if err != nil {
 		return err
 	}
-	defer plan.Close()
-	if err := checkPlanID(c, plan.Reader); err != nil {
+	defer made.Close()
+	if err := checkPlanID(c, made.File); err != nil {
 		return err
 	}
-	err = p.approveAndRun(c, s, plan.Reader, "Carry out this plan?")
-	if err == nil && remainder && plan.Plan().Empty() {
+	// Nothing new is due, but users of the run that was finished first are still left: that is the result of this command.
+	err = p.approveAndRun(c, s, made.File, "Carry out this plan?")
+	if err == nil && remainder && made.Effects().Empty() {
 		return quietly(exitRemainder)
 	}
 	return err
 }
 
-// inspectAgain looks at the schema once more: a run that was finished just now may have changed it.
-func (p *program) inspectAgain(ctx context.Context, s *session) (err error) {
-	s.inspection, err = s.postgres.Inspect(ctx)
-	return err
-}
-
 // finishOpen finishes the run that was stopped, if there is one.
-func (p *program) finishOpen(c *cli.Context, s *session) error {
-	st, err := s.store.Read(c.Context)
+func (p *program) finishOpen(c *cli.Context, s *session.Session) error {
+	r, err := s.OpenRun(c.Context)
+	if err != nil || r == nil {
+		return err
+	}
+	stored, err := s.StoredPlan(c.Context, r.ID)
 	if err != nil {
 		return err
 	}
-	if err := s.bound(st); err != nil {
-		return err
-	}
-	r := st.OpenRun()
-	if r == nil {
-		return nil
-	}
-	plan, err := storedPlan(c.Context, s.store, r.ID)
-	if err != nil {
-		return err
-	}
-	defer plan.Close()
+	defer stored.Close()
 	p.say("Run %s of plan %s was stopped; it is finished first.", r.ID, r.Plan.Short())
-	return p.locked(c.Context, c, s, func() error { return p.carryOut(c, s, plan.Reader) })
+	return p.carryOut(c, s, stored.File)
 }
 
 // approveAndRun shows a plan that was just made, asks, and carries it out.
-func (p *program) approveAndRun(c *cli.Context, s *session, plan *planfile.Reader, question string) error {
-	if c.Bool("json") {
-		// stdout is for the result alone.
-	} else if err := report.Plan(p.stdout, plan, p.options(c)); err != nil {
-		return err
+func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfile.File, question string) error {
+	// Then stdout is for the result alone.
+	if !c.Bool("json") {
+		if err := report.Plan(p.stdout, file, p.options(c)); err != nil {
+			return err
+		}
 	}
-	if plan.Plan().Blocked() {
-		return &apply.BlockedError{Reason: "the plan is blocked; allow its hazards by code and count when you plan, or change the configuration. Nothing was changed"}
+	if file.Effects().Blocked() {
+		return &apply.BlockedError{Reason: "the plan is blocked; allow its hazards by code and count when you plan, " +
+			"or change the configuration. Nothing was changed"}
 	}
-	if !needsApproval(plan.Plan()) {
-		return p.locked(c.Context, c, s, func() error { return p.carryOut(c, s, plan) })
-	}
-	if !c.Bool("auto-approve") {
+	if needsApproval(file.Effects()) && !c.Bool("auto-approve") {
 		if err := p.ask(c.Context, question); err != nil {
 			return err
 		}
 	}
-	return p.locked(c.Context, c, s, func() error { return p.carryOut(c, s, plan) })
+	return p.carryOut(c, s, file)
 }
 
 // needsApproval says whether there is anything to approve: a wave that is merely latched as done is no change (L15).
-func needsApproval(plan *planner.Plan) bool {
-	return !plan.Empty() || plan.Undo != nil && len(plan.Undo.Runs) > 0
+func needsApproval(e *plan.Effects) bool {
+	return !e.Empty() || e.Undo != nil && len(e.Undo.Runs) > 0
 }
 
-// carryOut runs a plan under the lock, with progress, and tells how it ended.
-func (p *program) carryOut(c *cli.Context, s *session, plan *planfile.Reader) error {
-	if err := s.mayCarryOut(plan.Plan()); err != nil {
-		return err
-	}
-	progress := report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
+// carryOut carries out a plan with progress, and tells how it ended.
+func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.File) error {
+	progress := p.progress(c)
 	began := p.now()
-	result, err := apply.Run(c.Context, plan, p.deps(c, s, plan.Plan().Lineage), progress.Event)
+	approval := session.Approval{By: c.String("approved-by"), FailStale: c.String("on-stale") == "fail"}
+	result, err := s.CarryOut(c.Context, &file.Reader, approval, progress.Event)
 	progress.Close()
 	if err != nil && !result.Stopped {
 		return explainOpen(err)
 	}
-	if reportErr := p.result(c, plan.Plan(), result, err, began); reportErr != nil {
+	// From here on something has been done. If the report cannot be written, the exit status must still say so.
+	switch {
+	case result.Stopped:
+		why, _, _ := strings.Cut(err.Error(), "\n")
+		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", "apply"}
+	case !result.Nothing:
+		p.effect = &effect{exitRemainder, "run " + result.Run.ID + " has finished", "status"}
+	}
+	if reportErr := p.result(c, file.Effects(), result, err, began); reportErr != nil {
 		return reportErr
 	}
 	switch {
 	case result.Stopped:
 		return quietly(exitStopped)
-	case result.Run.Outcome == "remainder":
+	case result.Run.Outcome == state.OutcomeRemainder:
 		return quietly(exitRemainder)
 	}
 	return nil
 }
 
-func (p *program) result(c *cli.Context, plan *planner.Plan, result apply.Result, stopped error, began time.Time) error {
+// result shows how a run ended; stopped is why it was stopped.
+func (p *program) result(c *cli.Context, e *plan.Effects, result apply.Result, stopped error,
+	began time.Time) error {
 	if c.Bool("json") {
-		return report.ResultJSON(p.stdout, plan, result, stopped)
+		return report.ResultJSON(p.stdout, e, result, stopped)
 	}
-	return report.Result(p.stdout, plan, result, stopped, p.now().Sub(began), p.options(c))
+	return report.Result(p.stdout, e, result, stopped, p.now().Sub(began), p.options(c))
 }
 
 // explainOpen says what to do about the open run of another plan.

@@ -16,11 +16,14 @@ import (
 
 func (p *program) demoCommand() *cli.Command {
 	return &cli.Command{
-		Name: "demo", Usage: "see the whole way once, on throw-away servers", ArgsUsage: " ",
-		Description: "Starts a throw-away Postgres and a Self-auth server in memory with sample tenants and users, and runs\n" +
-			"plan, apply, plan again, status and rollback on a small configuration, saying what a user would type.",
+		Name:      "demo",
+		Usage:     "see the whole way once, on throw-away servers",
+		ArgsUsage: " ",
+		Description: "Starts a throw-away Postgres and a Self-auth server in memory with sample tenants and users, and\n" +
+			"runs plan, apply, plan again, status and rollback on a small configuration, saying what a user would type.\n\n" +
+			"   anthill demo\n   anthill demo -naming kanidm",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "naming", Value: "self_auth", Usage: "names of tables, columns and values: `self_auth` or kanidm"},
+			namingFlag(),
 			noColorFlag(),
 		},
 		Action: p.demo,
@@ -39,15 +42,18 @@ func (p *program) demo(c *cli.Context) (err error) {
 	if err := unpackQuickstart(folder); err != nil {
 		return err
 	}
-	d := demo{program: p, ctx: c.Context, folder: folder, naming: c.String("naming")}
-	_, d.noColor = given(c, "no-color")
+	d := demo{program: p, folder: folder, naming: c.String("naming")}
+	d.noColor = noColor(c)
 	d.tell("A throw-away Postgres with the application's tables, and a Self-auth server in memory, both with sample data.")
-	d.box, err = sandbox.Start(c.Context, sandbox.Options{Naming: d.naming, Log: func(line string) { p.say("  %s", line) }})
+	d.box, err = sandbox.Start(c.Context, sandbox.Options{
+		Naming: d.naming,
+		Log:    func(line string) { p.say("  %s", line) },
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.box.Close()) }()
-	return d.run()
+	return d.run(c.Context)
 }
 
 func unpackQuickstart(folder string) error {
@@ -61,42 +67,42 @@ func unpackQuickstart(folder string) error {
 // demo is one run of `anthill demo`.
 type demo struct {
 	*program
-	ctx     context.Context
 	box     *sandbox.Sandbox
 	folder  string
 	naming  string
 	noColor bool
 }
 
-func (d *demo) run() error {
-	before, err := d.fingerprint()
+// run goes the whole way, there and back, and proves that the rows are as they were.
+func (d *demo) run(ctx context.Context) error {
+	before, err := d.fingerprint(ctx)
 	if err != nil {
 		return err
 	}
 	d.tell("The configuration: examples/quickstart. What would it change? This is what a reviewer sees.")
-	if err := d.anthill("plan", "-out", "quickstart.plan"); err != nil {
+	if err := d.anthill(ctx, "plan", "-out", "quickstart.plan"); err != nil {
 		return err
 	}
 	d.tell("Approved. Carry out exactly that plan.")
-	if err := d.anthill("apply", "quickstart.plan"); err != nil {
+	if err := d.anthill(ctx, "apply", "quickstart.plan"); err != nil {
 		return err
 	}
 	d.tell("Plan again: nothing is due. One wave is held by its date; exit status 0 says that nothing changes.")
-	if err := d.anthill("plan", "-detailed-exitcode"); err != nil {
+	if err := d.anthill(ctx, "plan", "-detailed-exitcode"); err != nil {
 		return err
 	}
 	d.tell("How far is everything?")
-	if err := d.anthill("status"); err != nil {
+	if err := d.anthill(ctx, "status"); err != nil {
 		return err
 	}
 	d.tell("And the way back: a rollback is a plan as well, reviewed and then carried out.")
-	if err := d.anthill("rollback", "-out", "back.plan"); err != nil {
+	if err := d.anthill(ctx, "rollback", "-out", "back.plan"); err != nil {
 		return err
 	}
-	if err := d.anthill("apply", "back.plan"); err != nil {
+	if err := d.anthill(ctx, "apply", "back.plan"); err != nil {
 		return err
 	}
-	after, err := d.fingerprint()
+	after, err := d.fingerprint(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,13 +113,14 @@ func (d *demo) prove(before, after sandbox.Fingerprint) error {
 	if before != after {
 		return fmt.Errorf("the rows are not as they were: %d users before, %d after", before.Users, after.Users)
 	}
-	d.tell(fmt.Sprintf("Proof: SHA-256 over all baseline columns (but updated_at) of all %d rows of users is %x before and after; the mapping rows are the same too.", after.Users, after.Rows[:6]))
+	d.tell(fmt.Sprintf("Proof: SHA-256 over all baseline columns (but updated_at) of all %d rows of users is %x before "+
+		"and after; the mapping rows are the same too.", after.Users, after.Rows[:6]))
 	d.tell("Next: examples/quickstart/README.md, or your own copy of the sandbox:\n\n    anthill dev -- sh")
 	return nil
 }
 
-func (d *demo) fingerprint() (sandbox.Fingerprint, error) {
-	return sandbox.TakeFingerprint(d.ctx, d.variable("DATABASE_URL"), d.naming)
+func (d *demo) fingerprint(ctx context.Context) (sandbox.Fingerprint, error) {
+	return sandbox.TakeFingerprint(ctx, d.variable("DATABASE_URL"), d.naming)
 }
 
 func (d *demo) variable(name string) string {
@@ -129,11 +136,12 @@ func (d *demo) variable(name string) string {
 func (d *demo) tell(text string) { fmt.Fprintf(d.stdout, "\n# %s\n", text) }
 
 // anthill runs one command as a user would, in the demo's folder.
-func (d *demo) anthill(args ...string) error {
-	if err := d.ctx.Err(); err != nil {
+func (d *demo) anthill(ctx context.Context, args ...string) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	fmt.Fprintf(d.stdout, "\n$ anthill %s\n", strings.Join(args, " "))
+	// The same program again, but for what the process gives it: nobody is asked, and the sandbox's variables win.
 	q := *d.program
 	q.asks = false
 	q.env = func(name string) string {
@@ -142,14 +150,15 @@ func (d *demo) anthill(args ...string) error {
 		}
 		return d.env(name)
 	}
-	line := []string{"anthill", "-chdir", d.folder}
+	q.folder = d.folder
+	line := []string{"anthill"}
 	if d.noColor {
 		line = append(line, "-no-color")
 	}
 	if d.naming != "self_auth" {
 		args = append([]string{args[0], "-var", "naming=" + d.naming}, args[1:]...)
 	}
-	if status := q.run(d.ctx, append(line, args...)); status != exitDone {
+	if status := q.run(ctx, append(line, args...)); status != exitDone {
 		return fmt.Errorf("anthill %s ended with exit status %d", args[0], status)
 	}
 	return nil

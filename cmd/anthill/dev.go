@@ -13,14 +13,19 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/sandbox"
+	"anthill/internal/scratchidm"
 	"anthill/internal/selfauthd"
 )
 
+const devName = "dev"
+
 func (p *program) devCommand() *cli.Command {
 	return &cli.Command{
-		Name: "dev", Usage: "a throw-away Postgres and Self-auth server with sample data", ArgsUsage: "[-- COMMAND [ARG...]]",
-		Description: "Starts both, runs the command with their addresses in its environment, and ends with it and its exit\n" +
-			"status. Without a command it prints the variables and runs until ^C.\n\n" +
+		Name:      devName,
+		Usage:     "a throw-away Postgres and Self-auth server with sample data",
+		ArgsUsage: "[-- COMMAND [ARG...]]",
+		Description: "Starts both, runs the command with their addresses in its environment, and ends with it and its\n" +
+			"exit status. Without a command it prints the variables and runs until ^C.\n\n" +
 			"   anthill dev -- anthill plan\n" +
 			"   anthill dev -tenants 50 -users 20000 -- sh\n\n" +
 			"The variables: DATABASE_URL, SELF_AUTH_URL, SELF_AUTH_CA_FILE, SELF_AUTH_ADMIN_TOKEN (read-write),\n" +
@@ -30,12 +35,16 @@ func (p *program) devCommand() *cli.Command {
 			&cli.IntFlag{Name: "tenants", Usage: "generate `N` tenants instead of the sample"},
 			&cli.IntFlag{Name: "users", Usage: "generate `N` users instead of the sample"},
 			&cli.Int64Flag{Name: "seed", Usage: "of the generated data (`N`)"},
-			&cli.StringFlag{Name: "naming", Value: "self_auth", Usage: "names of tables, columns and values: `self_auth` or kanidm"},
+			namingFlag(),
 			&cli.StringFlag{Name: "level", Value: "baseline", Usage: "schema: `baseline` or dual, as shipped"},
-			&cli.StringFlag{Name: "dir", Usage: "keep the database and the Self-auth directory in `DIR` and find them there again", TakesFile: true},
+			&cli.StringFlag{Name: "dir", TakesFile: true,
+				Usage: "keep the database and the Self-auth directory in `DIR` and find them there again"},
+			&cli.StringFlag{Name: "selfauth", Value: sandbox.Emulator,
+				Usage: "the Self-auth server: `KIND`, which is emulator, real (this machine's kanidmd) or none"},
 			&cli.BoolFlag{Name: "no-selfauth", Usage: "start no Self-auth server and leave the SELF_AUTH_ variables alone"},
 			&cli.StringFlag{Name: "cost", Usage: "`real`: calls to Self-auth take as long as they do on a real server"},
-			&cli.StringFlag{Name: "fault", Usage: "what goes wrong at Self-auth: `SPEC`, as drop-after-commit:0.01,latency:50ms..2s,seed=7"},
+			&cli.StringFlag{Name: "fault",
+				Usage: "what goes wrong at Self-auth: `SPEC`, as drop-after-commit:0.01,latency:50ms..2s,seed=7"},
 			&cli.BoolFlag{Name: "fresh", Usage: "the bare schema without tenants, and a directory with built-in entries only"},
 			chdirFlag(),
 		},
@@ -43,23 +52,31 @@ func (p *program) devCommand() *cli.Command {
 	}
 }
 
+func namingFlag() cli.Flag {
+	return &cli.StringFlag{Name: "naming", Value: "self_auth",
+		Usage: "names of tables, columns and values: `self_auth` or kanidm"}
+}
+
 func (p *program) dev(c *cli.Context) error {
 	args := c.Args().Slice()
 	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
-		return &usageError{fmt.Sprintf("the command to run does not begin with a dash: %q\n\n    anthill dev -- COMMAND", args[0])}
+		return &usageError{fmt.Sprintf("the command to run does not begin with a dash: %q\n\n"+
+			"    anthill dev -- COMMAND", args[0])}
 	}
 	o, err := p.sandboxOptions(c)
 	if err != nil {
 		return err
 	}
 	box, err := sandbox.Start(c.Context, o)
-	if err != nil {
+	if errors.Is(err, scratchidm.ErrNone) {
+		return fmt.Errorf("%w; or leave out -selfauth real, for the emulator", err)
+	} else if err != nil {
 		return err
 	}
 	if len(args) == 0 {
 		p.wait(c.Context, box)
 	} else {
-		err = p.command(c.Context, dir(c), args, box.Env())
+		err = p.execute(c.Context, p.dir(), args, box.Env())
 	}
 	if closeErr := box.Close(); closeErr != nil {
 		return errors.Join(err, closeErr)
@@ -67,19 +84,39 @@ func (p *program) dev(c *cli.Context) error {
 	return err
 }
 
+// sandboxOptions reads the flags of dev. Options that contradict each other are a *usageError.
 func (p *program) sandboxOptions(c *cli.Context) (sandbox.Options, error) {
-	o := sandbox.Options{Tenants: c.Int("tenants"), Users: c.Int("users"), Seed: c.Int64("seed"), Naming: c.String("naming"), Level: c.String("level"),
-		Dir: c.String("dir"), NoSelfAuth: c.Bool("no-selfauth"), Fresh: c.Bool("fresh"), Cost: c.String("cost"), Log: func(line string) { p.say("anthill dev: %s", line) }}
+	o := sandbox.Options{
+		Tenants:  c.Int("tenants"),
+		Users:    c.Int("users"),
+		Seed:     c.Int64("seed"),
+		Naming:   c.String("naming"),
+		Level:    c.String("level"),
+		Dir:      c.String("dir"),
+		SelfAuth: c.String("selfauth"),
+		Fresh:    c.Bool("fresh"),
+		Cost:     c.String("cost"),
+		Log:      func(line string) { p.say("anthill dev: %s", line) },
+	}
 	if o.Dir != "" {
-		o.Dir = file(c, o.Dir)
+		o.Dir = p.file(o.Dir)
 	}
 	var err error
 	if o.Faults, err = selfauthd.ParseFaults(c.String("fault")); err != nil {
 		return o, &usageError{"-fault: " + err.Error()}
 	}
+	if c.Bool("no-selfauth") {
+		if c.IsSet("selfauth") && o.SelfAuth != sandbox.None {
+			return o, &usageError{"-selfauth " + o.SelfAuth + " and -no-selfauth say opposite things; leave one out"}
+		}
+		o.SelfAuth = sandbox.None
+	}
+	// A flag that would silently do nothing is refused, and told what it does not go with.
 	switch {
-	case o.NoSelfAuth && (o.Cost != "" || c.String("fault") != ""):
-		return o, &usageError{"-cost and -fault are of the Self-auth server; leave them out, or -no-selfauth"}
+	case !slices.Contains([]string{sandbox.Emulator, sandbox.Real, sandbox.None}, o.SelfAuth):
+		return o, &usageError{fmt.Sprintf("-selfauth %s: there are emulator, real and none", o.SelfAuth)}
+	case o.SelfAuth != sandbox.Emulator && (o.Cost != "" || c.String("fault") != ""):
+		return o, &usageError{"-cost and -fault are of the emulator; leave them out, or -selfauth and -no-selfauth"}
 	case o.Cost != "" && o.Cost != "real":
 		return o, &usageError{fmt.Sprintf("-cost %s: only real is known", o.Cost)}
 	case o.Tenants < 0 || o.Users < 0:
@@ -102,10 +139,10 @@ func (p *program) wait(ctx context.Context, box *sandbox.Sandbox) {
 	<-ctx.Done()
 }
 
-// command runs a program with more environment and returns its exit status as an error.
-func (p *program) command(ctx context.Context, dir string, args, env []string) error {
+// execute runs a program with more environment and returns its exit status as an error.
+func (p *program) execute(ctx context.Context, dir string, args, env []string) error {
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, p.stdin, p.stdout, p.stderr
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, p.stdin, p.out.w, p.stderr
 	cmd.Env = slices.Concat(p.environ(), env)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run the command: %w", err)

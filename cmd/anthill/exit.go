@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"anthill/internal/apply"
 	"anthill/internal/report"
+	"anthill/internal/session"
 	"anthill/planner/planfile"
 	"anthill/state"
 )
@@ -51,16 +54,33 @@ func quietly(status int) error {
 	return &statusError{status: status}
 }
 
-// diagError is diagnostics with the files they are about.
-type diagError struct {
-	diags hcl.Diagnostics
-	files map[string]*hcl.File
+// output is stdout; it keeps the first error of writing to it.
+type output struct {
+	w   io.Writer
+	err error
 }
 
-func (e *diagError) Error() string { return e.diags.Error() }
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// effect is what a command line has changed: the exit status where it cannot be told, a sentence, and what to do next.
+type effect struct {
+	status int
+	text   string
+	next   string // a command: "plan"
+}
 
 // finish says what is to be said of an error, on stderr, and returns its exit status.
 func (p *program) finish(err error) int {
+	// A failed write comes first: whatever else went wrong, nobody has read the result.
+	if p.out.err != nil {
+		return p.unwritten(p.out.err)
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -68,18 +88,45 @@ func (p *program) finish(err error) int {
 	if errors.As(err, &status) && status.err == nil {
 		return status.status
 	}
-	var d *diagError
+	o := report.Options{Width: p.width, Chdir: p.chdir}
+	var d *session.DiagnosticsError
 	if errors.As(err, &d) {
-		if err := report.Diagnostics(p.stderr, d.diags, d.files, report.Options{Width: p.width}); err != nil {
+		if err := report.Diagnostics(p.stderr, told(d.List, o), d.Files, o); err != nil {
 			return exitError
 		}
 		return statusOf(err)
 	}
 	if errors.Is(err, context.Canceled) {
-		err = &statusError{statusOf(err), errors.New("interrupted before the work was done. Run the same command again; anthill status shows what stands")}
+		err = &statusError{statusOf(err), errors.New("interrupted before the work was done. Run the same command again; " +
+			"anthill status shows what stands")}
 	}
-	fmt.Fprintln(p.stderr, "Error: "+safe(err.Error()))
+	fmt.Fprintln(p.stderr, "Error: "+report.Commands(o, safe(err.Error())))
 	return statusOf(err)
+}
+
+// unwritten says what a command has done whose result could not be written. A reader who has seen enough and closed
+// the pipe is no error that anybody must be told of, as long as nothing was changed.
+func (p *program) unwritten(err error) int {
+	if p.effect != nil {
+		fmt.Fprintf(p.stderr, "Error: %s, but the result could not be written: %s.\nGo on with:\n\n    %s\n",
+			p.effect.text, safe(err.Error()), p.command(p.effect.next))
+		return p.effect.status
+	}
+	if !errors.Is(err, syscall.EPIPE) {
+		fmt.Fprintf(p.stderr, "Error: the result could not be written: %s. No server was changed.\n", safe(err.Error()))
+	}
+	return exitError
+}
+
+// told puts -chdir into the commands that diagnostics tell.
+func told(diags hcl.Diagnostics, o report.Options) hcl.Diagnostics {
+	list := make(hcl.Diagnostics, len(diags))
+	for i, d := range diags {
+		c := *d
+		c.Detail = report.Commands(o, d.Detail)
+		list[i] = &c
+	}
+	return list
 }
 
 // safe escapes what comes from outside and keeps the lines of a message.

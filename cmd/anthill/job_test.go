@@ -97,17 +97,17 @@ func (w *world) plan(args ...string) planJSON {
 
 // planJSON is what the tests read of plan -json.
 type planJSON struct {
-	ID       string `json:"plan_id"`
-	Analysis struct {
+	ID      string `json:"plan_id"`
+	Context struct {
 		NotMoved []struct {
 			Reason string `json:"reason"`
 			Count  int    `json:"count"`
 		} `json:"not_moved"`
-	} `json:"analysis"`
+	} `json:"context"`
 }
 
 func (p planJSON) skipped() (n int) {
-	for _, s := range p.Analysis.NotMoved {
+	for _, s := range p.Context.NotMoved {
 		n += s.Count
 	}
 	return n
@@ -310,31 +310,29 @@ func TestLifeAfterTheMove(t *testing.T) {
 	out, _ := w.run(exitChanges, "plan", "-detailed-exitcode", "-out", "second")
 	js, _ := w.run(exitDone, "show", "-json", "second")
 	var plan struct {
-		Analysis struct {
-			Changed int
-			Waves   []struct {
-				Late    int
-				Tenants []struct{ Users, Create, Found, Link int }
-			}
-			Follow []struct {
-				Slug                       string
-				Users, Join, Leave, Expire int
-			}
-			Dormant []string
+		Figures []struct {
+			Kind    string
+			Tenants []struct{ Slug string }
+			All     map[string]int
+		}
+		Context struct {
+			Waves   []struct{ State string }
+			Objects struct{ Dormant []any }
 		}
 	}
 	if err := json.Unmarshal([]byte(js), &plan); err != nil {
 		t.Fatal(err)
 	}
-	a := plan.Analysis
-	if a.Changed != 4 || len(a.Waves) != 1 || a.Waves[0].Late != 2 || len(a.Waves[0].Tenants) != 1 || len(a.Follow) != 1 || len(a.Dormant) != 2 {
-		t.Fatalf("the second plan: %+v\n%s", a, out)
+	if c := plan.Context; len(c.Waves) != 1 || c.Waves[0].State != "done" || len(c.Objects.Dormant) != 2 || len(plan.Figures) != 2 {
+		t.Fatalf("the second plan: %+v\n%s", plan, out)
 	}
-	if got := a.Waves[0].Tenants[0]; got.Create != 1 || got.Found != 1 || got.Link != 1 {
-		t.Errorf("late: %+v", got)
-	}
-	if got := a.Follow[0]; got.Users != 2 || got.Join != 1 || got.Leave != 1 || got.Expire != 1 {
-		t.Errorf("follow-ups: %+v", got)
+	for _, part := range plan.Figures {
+		want := map[string]map[string]int{"move": {"users": 2, "create": 1, "linked": 1, "link": 1}, "follow": {"users": 2, "join": 1, "leave": 1, "expire": 1}}[part.Kind]
+		for figure, n := range want {
+			if len(part.Tenants) != 1 || part.All[figure] != n {
+				t.Errorf("%s: %+v, want %s %d", part.Kind, part, figure, n)
+			}
+		}
 	}
 	w.run(exitDone, "apply", "second")
 	third, _ := w.run(exitDone, "plan", "-detailed-exitcode")

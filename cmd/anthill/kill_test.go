@@ -67,11 +67,17 @@ func newKiller(t *testing.T) *killer {
 	return k
 }
 
-// start runs anthill as a process of its own in the world's folder.
+// command is anthill as a process of its own in the world's folder.
+func (w *world) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("anthill", args...)
+	cmd.Dir, cmd.Env = w.dir, w.environment()
+	return cmd
+}
+
+// start starts it.
 func (w *world) start(args ...string) *exec.Cmd {
 	w.t.Helper()
-	cmd := exec.Command("anthill", append([]string{"-chdir", w.dir}, args...)...)
-	cmd.Env = w.environment()
+	cmd := w.command(args...)
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}

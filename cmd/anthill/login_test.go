@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -349,51 +348,4 @@ func (w *world) logInAs(b *browser, role string) (session string, got tokens) {
 		t.Errorf("%s: groups %v, want the tenant's users, and for administrators its admins before", role, c.Groups)
 	}
 	return session, got
-}
-
-// TestServerKilled: a real server is killed in the middle of apply and started again; the next apply finishes.
-func TestServerKilled(t *testing.T) {
-	control := os.Getenv("SELF_AUTH_CTL")
-	if control == "" {
-		t.Skip("there is no real server that could be killed; TestFaults restarts the emulator")
-	}
-	s := servers(t)["real"](t)
-	w := newWorld(t, sandbox.Options{Tenants: 8, Users: 3000, Seed: 9}, s)
-	w.config(everyone + waveEveryone)
-	before := w.fingerprint()
-	cmd := exec.Command("anthill", "-chdir", w.dir, "apply", "-auto-approve")
-	cmd.Env = w.environment()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c := w.connect()
-	for n := 0; n < 300; { // some batches are through, others are not
-		if err := c.QueryRow(t.Context(), "select coalesce((select count(*) from pg_class where relname = 'records'), 0)").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		if n > 0 {
-			if err := c.QueryRow(t.Context(), "select count(*) from anthill_state.records where settled").Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	run := func(what string) {
-		t.Helper()
-		if said, err := exec.CommandContext(t.Context(), control, what).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", what, err, said)
-		}
-	}
-	run("kill")
-	_ = cmd.Wait() // its exit status is looked at next
-	if cmd.ProcessState.ExitCode() != exitStopped {
-		t.Errorf("apply ended with exit status %d, want %d\n%s", cmd.ProcessState.ExitCode(), exitStopped, out.String())
-	}
-	run("start")
-	w.run(exitDone, "apply", "-auto-approve")
-	w.run(exitDone, "plan", "-detailed-exitcode")
-	w.checkMoved()
-	w.allowing("rollback", "-delete-persons", "-auto-approve")
-	w.checkRolledBack(before)
 }

@@ -18,6 +18,7 @@ import (
 
 func main() { os.Exit(run()) }
 
+// run is the program in this process. Its other self, __pg, watches over a throw-away Postgres and ends it.
 func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "__pg" {
 		if err := scratchpg.Child(os.Args[2:], os.Stdin, os.Stdout); err != nil {
@@ -25,12 +26,21 @@ func run() int {
 		}
 		return exitDone
 	}
+	// A closed pipe is an error of the write: what was done must still be said on stderr.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
 	p := &program{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv, environ: os.Environ, now: time.Now, who: whoAmI(), self: os.Args[0],
-		asks:     term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
-		terminal: term.IsTerminal(int(os.Stderr.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		stdin:       os.Stdin,
+		stdout:      os.Stdout,
+		stderr:      os.Stderr,
+		env:         os.Getenv,
+		environ:     os.Environ,
+		now:         time.Now,
+		who:         whoAmI(),
+		asks:        term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+		terminal:    term.IsTerminal(int(os.Stderr.Fd())),
+		outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		p.width = w

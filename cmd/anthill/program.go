@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,24 +10,23 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agext/levenshtein"
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/report"
 )
 
-// version of this program. Plans and runs record it.
-const version = "0.1.0"
-
 // program is one invocation: what it may touch of the process it runs in.
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	out            *output // stdout, while a command line is carried out
+	effect         *effect // what this command line has changed; nil: nothing yet
+	chdir          string  // as -chdir names it; "": it was not given
 	env            func(string) string
 	environ        func() []string // for commands that `dev` runs
 	now            func() time.Time
 	who            string // user@host
-	self           string // path of this program
+	folder         string // to work in where there is no -chdir; "": the current one
 	width          int    // of the terminal; 0: unknown
 	asks           bool   // there is somebody at a terminal to ask
 	terminal       bool   // stderr is one
@@ -35,29 +35,51 @@ type program struct {
 
 // run carries out a command line and returns the exit status.
 func (p *program) run(ctx context.Context, args []string) int {
-	return p.finish(p.app().RunContext(ctx, args))
+	app := p.app()
+	if len(args) > 1 && args[1] == completeName {
+		for _, word := range complete(app, args[2:]) {
+			fmt.Fprintln(p.stdout, word)
+		}
+		return exitDone
+	}
+	p.out, p.effect = &output{w: p.stdout}, nil
+	p.stdout, app.Writer = p.out, p.out
+	l, err := readLine(app, args[1:])
+	p.chdir = l.chdir
+	if err == nil {
+		err = app.RunContext(ctx, l.args())
+	}
+	return p.finish(err)
 }
+
+const helpName = "help"
 
 func (p *program) app() *cli.App {
 	app := &cli.App{
-		Name: "anthill", Usage: "move users from passwords to Self-auth: plan, review, apply, roll back", HideVersion: true,
-		Description: "One directory of *.anthill.hcl files says what should be. plan compares it with the live servers and\n" +
-			"changes nothing; apply carries out exactly a plan; rollback takes it back.\n\n" +
+		Name:  "anthill",
+		Usage: "move users from passwords to Self-auth: plan, review, apply, roll back",
+		Description: "One directory of *.anthill.hcl files says what should be. plan compares it with the live servers\n" +
+			"and changes nothing; apply carries out exactly a plan; rollback takes it back.\n\n" +
+			"   anthill demo                         see the whole way once, on throw-away servers\n" +
+			"   anthill plan -out pilot.plan         what would change\n" +
+			"   anthill apply pilot.plan             exactly that\n" +
+			"   anthill rollback                     and back\n\n" +
 			"Exit status: 0 done or nothing to do, 1 error before any effect, 2 changes present (-detailed-exitcode),\n" +
-			"3 blocked, 4 stale plan or another target, 5 finished with a remainder, 6 a named wave is held, 7 locked,\n" +
-			"8 a server cannot be reached or refuses, 9 stopped in the middle (anthill apply finishes it).",
-		Writer: p.stdout, ErrWriter: p.stderr, DisableSliceFlagSeparator: true,
-		Flags:          []cli.Flag{chdirFlag(), noColorFlag()},
-		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   usage,
+			"3 blocked, 4 stale plan or another target, 5 finished with a remainder, then or before, or the\n" +
+			"result could not be written, 6 a named wave is held, 7 locked, 8 a server cannot be reached or refuses,\n" +
+			"9 stopped in the middle (anthill apply finishes it).",
+		Writer:                    p.stdout,
+		ErrWriter:                 p.stderr,
+		DisableSliceFlagSeparator: true,
+		HideVersion:               true,
+		HideHelpCommand:           true,
+		Flags:                     []cli.Flag{chdirFlag(), noColorFlag(), versionFlag(), cli.HelpFlag},
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              usage,
+		Action:                    cli.ShowAppHelp,
 		Commands: []*cli.Command{p.validateCommand(), p.planCommand(), p.showCommand(), p.applyCommand(), p.rollbackCommand(),
-			p.statusCommand(), p.waveCommand(), p.devCommand(), p.demoCommand(), p.versionCommand()},
-	}
-	app.Action = func(c *cli.Context) error {
-		if c.Args().Present() {
-			return unknownCommand("anthill", c.Args().First(), app.Commands)
-		}
-		return cli.ShowAppHelp(c)
+			p.statusCommand(), p.waveCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
+			{Name: helpName, Usage: "show the help of a command: anthill help wave resume", ArgsUsage: "[COMMAND...]"}},
 	}
 	prepare(app.Commands)
 	return app
@@ -86,27 +108,16 @@ type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
-func unknownCommand(parent, name string, commands []*cli.Command) error {
-	text := fmt.Sprintf("there is no command %q", name)
-	for _, c := range commands {
-		if levenshtein.Distance(name, c.Name, nil) <= 2 {
-			text += fmt.Sprintf("; did you mean %q?", c.Name)
-			break
-		}
-	}
-	return &usageError{text + "\nSee:\n\n    " + parent + " -h"}
-}
-
-// words returns the arguments of a command, at least and at most so many. What looks like a flag behind them would be
-// ignored in silence: it is refused with the line as it should be.
+// words returns the arguments of a command, at least and at most so many.
 func words(c *cli.Context, least, most int, what string) ([]string, error) {
 	args := c.Args().Slice()
-	if i := slices.IndexFunc(args, func(a string) bool { return len(a) > 1 && a[0] == '-' }); i >= 0 {
-		rest := append(slices.Clone(args[i:]), args[:i]...)
-		return nil, &usageError{fmt.Sprintf("flags come before %s\n\n    %s %s", what, c.Command.HelpName, strings.Join(rest, " "))}
-	}
 	if len(args) < least || len(args) > most {
-		return nil, &usageError{fmt.Sprintf("%s wants %s, got %d arguments\nSee:\n\n    %s -h", c.Command.HelpName, what, len(args), c.Command.HelpName)}
+		got := ""
+		if len(args) > 0 {
+			got = fmt.Sprintf(", got %d", len(args))
+		}
+		return nil, &usageError{fmt.Sprintf("%s wants %s%s\nSee:\n\n    %s -h",
+			c.Command.HelpName, what, got, c.Command.HelpName)}
 	}
 	return args, nil
 }
@@ -131,46 +142,34 @@ func configFlags(more ...cli.Flag) []cli.Flag {
 func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "JSON on stdout instead of text"} }
 
 func lockFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "lock-timeout", Value: 3 * time.Second, Usage: "wait so long for somebody else's lock (`DURATION`)",
-		Action: func(_ *cli.Context, d time.Duration) error {
-			if d < 0 {
-				return &usageError{"-lock-timeout is a time to wait: 0s or more"}
-			}
-			return nil
-		}}
+	return &cli.DurationFlag{Name: "lock-timeout", Value: 3 * time.Second,
+		Usage: "wait so long for somebody else's lock (`DURATION`)"}
 }
 
-// given looks a flag up where it was set: behind the command or before it.
-func given(c *cli.Context, name string) (string, bool) {
-	for _, l := range c.Lineage() {
-		if l != nil && slices.Contains(l.LocalFlagNames(), name) {
-			return l.String(name), true
-		}
-	}
-	return "", false
+// noColor says whether -no-color was given, in front of the command or behind it.
+func noColor(c *cli.Context) bool {
+	return slices.ContainsFunc(c.Lineage(), func(l *cli.Context) bool { return l != nil && l.Bool("no-color") })
 }
 
-// dir is the directory that -chdir names; ".".
-func dir(c *cli.Context) string {
-	if d, ok := given(c, "chdir"); ok && d != "" {
-		return d
-	}
-	return "."
-}
+// dir is the directory that a command works in.
+func (p *program) dir() string { return cmp.Or(p.chdir, p.folder, ".") }
 
-// file is a path of the command line, seen from -chdir.
-func file(c *cli.Context, path string) string {
+// file is a path of the command line, seen from that directory.
+func (p *program) file(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(dir(c), path)
+	return filepath.Join(p.dir(), path)
 }
 
 // options are what a screen may look like.
 func (p *program) options(c *cli.Context) report.Options {
-	_, noColor := given(c, "no-color")
-	return report.Options{Width: p.width, Color: p.outTerminal && !noColor && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb",
-		Unicode: p.unicode(), Command: c.Command.HelpName}
+	return report.Options{
+		Width:   p.width,
+		Color:   p.outTerminal && !noColor(c) && p.env("NO_COLOR") == "" && p.env("TERM") != "dumb",
+		Unicode: p.unicode(),
+		Chdir:   p.chdir,
+	}
 }
 
 func (p *program) unicode() bool {
@@ -183,19 +182,31 @@ func (p *program) unicode() bool {
 	return false
 }
 
+// progress shows on stderr how far long work is.
+func (p *program) progress(c *cli.Context) *report.Progress {
+	return report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
+}
+
+// command is a command line to paste that does the same where this one was typed.
+func (p *program) command(args ...string) string {
+	return report.Command(report.Options{Chdir: p.chdir}, args...)
+}
+
 // say writes a line for people to stderr.
 func (p *program) say(format string, args ...any) {
 	fmt.Fprintf(p.stderr, format+"\n", args...)
 }
 
-// ask shows a question and says whether the answer is yes. Without a terminal nobody is there to ask: an *approvalError.
+// ask shows a question and returns nil where the answer is yes. Without a terminal nobody is there to ask: an
+// *approvalError.
 func (p *program) ask(ctx context.Context, question string) error {
 	if !p.asks {
 		return &approvalError{"nobody is at a terminal to approve this, and -auto-approve was not given: nothing was changed"}
 	}
 	fmt.Fprintf(p.stderr, "\n%s\nOnly `yes` is taken as approval: ", question)
+	// The read cannot be interrupted: after ^C its goroutine is left behind, and ends with the process.
 	answer := make(chan string, 1)
-	go func() { answer <- readLine(p.stdin) }()
+	go func() { answer <- readAnswer(p.stdin) }()
 	select {
 	case a := <-answer:
 		if strings.TrimSpace(a) == "yes" {
@@ -207,7 +218,8 @@ func (p *program) ask(ctx context.Context, question string) error {
 	}
 }
 
-func readLine(r io.Reader) string {
+func readAnswer(r io.Reader) string {
+	// Byte by byte, as what stands behind the answer is not ours to take: a script may feed other commands with it.
 	var line []byte
 	b := make([]byte, 1)
 	for len(line) < 100 {

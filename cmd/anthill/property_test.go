@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -111,12 +110,15 @@ func (w *world) before() {
 	must(w.connect().QueryRow(w.t.Context(), "select email from users join tenants t using (tenant_id) where users.status = 'active' and email_verified and users.deleted_at is null and email ~ '^[a-z0-9.]+@[a-z0-9.]+$' order by user_id limit 1").Scan(&mail))
 	old, adopted, staff := uuid.New(), uuid.New(), uuid.New()
 	must(a.Create(w.t.Context(), []providers.NewPerson{{ID: old, Name: "old-hand", Display: "Old Hand", Mail: "old@hand.example"}, {ID: adopted, Name: "adopted", Display: "Adopted", Mail: mail}}))
-	_, err := a.CreateObject(w.t.Context(), state.KindGroup, staff, state.Attributes{"name": "staff", "description": "From before"})
-	must(err)
+	must(a.CreateGroups(w.t.Context(), []providers.NewGroup{{ID: staff, Name: "staff", Description: "From before"}}))
 	must(a.AddMembers(w.t.Context(), staff, []uuid.UUID{old}))
-	legacy := state.Attributes{"name": "legacy", "type": "confidential", "display_name": "Legacy", "landing_url": "https://old.example.com/", "redirect_urls": `["https://old.example.com/a","https://old.example.com/b"]`,
-		"scope_maps": `{"` + staff.String() + `":["openid"]}`, "pkce": "false"}
-	_, err = a.CreateObject(w.t.Context(), state.KindClient, uuid.Nil, legacy)
+	legacy := state.Attributes{
+		state.AttrName: state.TextValue("legacy"), state.AttrType: state.TextValue("confidential"), state.AttrDisplayName: state.TextValue("Legacy"),
+		state.AttrLandingURL:   state.TextValue("https://old.example.com/"),
+		state.AttrRedirectURLs: state.ListValue([]string{"https://old.example.com/a", "https://old.example.com/b"}),
+		state.AttrScopeMaps:    state.GrantsValue([]state.Grant{{Group: staff, Values: []string{"openid"}}}), state.AttrPKCE: state.TextValue("false"),
+	}
+	_, err := a.CreateObject(w.t.Context(), state.KindClient, uuid.Nil, legacy)
 	must(err)
 	now, id, err := a.ReadObject(w.t.Context(), state.KindClient, uuid.Nil, "legacy")
 	must(err)
@@ -159,21 +161,15 @@ func (w *world) snapshot() string {
 		w.t.Fatal(err)
 	}
 	for _, c := range clients {
-		for k, v := range c.Attributes {
-			for id, name := range names {
-				v = strings.ReplaceAll(v, id, name)
+		for _, k := range c.Attributes.Sorted() {
+			v := c.Attributes[k]
+			var grants []string // by the group's name, not by its id
+			for _, g := range v.Grants() {
+				grants = append(grants, fmt.Sprint(names[g.Group.String()], g.Claim, g.Join, g.Values))
 			}
-			var value any
-			if json.Unmarshal([]byte(v), &value) == nil { // sorted by name, not by id
-				b, err := json.Marshal(value)
-				if err != nil {
-					w.t.Fatal(err)
-				}
-				v = string(b)
-			}
-			c.Attributes[k] = v
+			slices.Sort(grants)
+			lines = append(lines, fmt.Sprint("client ", c.Name, " ", k, " ", v.Text, v.List(), grants))
 		}
-		lines = append(lines, fmt.Sprint("client ", c.Attributes))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
@@ -285,16 +281,17 @@ func (w *world) meddle(r *rand.Rand) string {
 	g := ours[r.IntN(len(ours))]
 	switch n := r.IntN(10); {
 	case n == 0:
-		what, err = "description of "+g.Name, a.ChangeObject(w.t.Context(), state.KindGroup, g.ID, state.Attributes{"description": g.Description}, state.Attributes{"description": "meddled"})
+		what, err = "description of "+g.Name, a.ChangeObject(w.t.Context(), state.KindGroup, g.ID, text(state.AttrDescription, g.Description), text(state.AttrDescription, "meddled"))
 	case n == 1:
-		what, err = "name of "+g.Name, a.ChangeObject(w.t.Context(), state.KindGroup, g.ID, state.Attributes{"name": g.Name}, state.Attributes{"name": "meddled-" + g.ID.String()[:8]})
+		what, err = "name of "+g.Name, a.ChangeObject(w.t.Context(), state.KindGroup, g.ID, text(state.AttrName, g.Name), text(state.AttrName, "meddled-"+g.ID.String()[:8]))
 	case n == 2 && len(g.Members) > 1:
 		what, err = "members of "+g.Name, a.RemoveMembers(w.t.Context(), g.ID, g.Members[:len(g.Members)/2])
 	case n == 3 && g.Policy != nil:
-		what, err = "policy of "+g.Name, a.ChangeObject(w.t.Context(), state.KindPolicy, g.ID, g.Policy, state.Attributes{"authsession_expiry": "77", "privilege_expiry": "99"})
+		what, err = "policy of "+g.Name, a.ChangeObject(w.t.Context(), state.KindPolicy, g.ID, g.Policy, text(state.AttrSessionExpiry, "77", state.AttrPrivilegeExpiry, "99"))
 	case n == 4 && len(clients) > 1: // inventory, legacy
 		c := clients[0]
-		what, err = "client "+c.Name, a.ChangeObject(w.t.Context(), state.KindClient, c.ID, c.Attributes, state.Attributes{"display_name": "meddled", "scope_maps": "", "redirect_urls": `["https://evil.example/"]`})
+		what, err = "client "+c.Name, a.ChangeObject(w.t.Context(), state.KindClient, c.ID, c.Attributes,
+			state.Attributes{state.AttrDisplayName: state.TextValue("meddled"), state.AttrScopeMaps: {}, state.AttrRedirectURLs: state.ListValue([]string{"https://evil.example/"})})
 	case n == 6:
 		what, err = "group "+g.Name+", which is deleted", a.DeleteObject(w.t.Context(), state.KindGroup, g.ID, nil)
 	case n == 7 && len(clients) > 1:
@@ -371,4 +368,13 @@ func (w *world) tenantRows() string {
 		w.t.Fatal(err)
 	}
 	return text
+}
+
+// text are attributes that hold texts, given as name and text in turns.
+func text(name state.Attribute, value string, more ...any) state.Attributes {
+	a := state.Attributes{name: state.TextValue(value)}
+	for i := 0; i < len(more); i += 2 {
+		a[more[i].(state.Attribute)] = state.TextValue(more[i+1].(string))
+	}
+	return a
 }

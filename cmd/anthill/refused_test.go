@@ -14,7 +14,6 @@ import (
 	"anthill/internal/sandbox"
 	"anthill/internal/selfauthd"
 	"anthill/providers"
-	"anthill/state"
 )
 
 // refuser is an emulator that refuses what a test names as "METHOD part-of-the-path", some of them with a comma between, as
@@ -152,7 +151,7 @@ func TestOneGroupOfMany(t *testing.T) {
 	before := w.fingerprint()
 	w.run(exitDone, "plan", "-out", "p")
 	theirs := uuid.New()
-	if _, err := w.api.Accounts().CreateObject(t.Context(), state.KindGroup, theirs, state.Attributes{"name": "tenant_acme_users"}); err != nil {
+	if err := w.api.Accounts().CreateGroups(t.Context(), []providers.NewGroup{{ID: theirs, Name: "tenant_acme_users"}}); err != nil {
 		t.Fatal(err)
 	}
 	out, _ := w.run(exitRemainder, "apply", "p")

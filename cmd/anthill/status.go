@@ -1,18 +1,21 @@
 package main
 
 import (
-	"context"
+	"bytes"
+	"errors"
+	"strings"
 
-	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/report"
-	"anthill/planner"
+	"anthill/internal/session"
 )
 
 func (p *program) statusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "show how far the waves are, what ran, and what is paused or waiting", ArgsUsage: " ",
+		Name:        "status",
+		Usage:       "show how far the waves are, what ran, and what is paused or waiting",
+		ArgsUsage:   " ",
 		Description: "Reads only.\n\n   anthill status\n   anthill status -json",
 		Flags:       configFlags(asOfFlag(), jsonFlag()),
 		Action:      p.status,
@@ -23,18 +26,35 @@ func (p *program) status(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments"); err != nil {
 		return err
 	}
-	ask, err := p.planning(c)
+	r, err := p.request(c)
 	if err != nil {
 		return err
 	}
-	s, err := p.open(c.Context, c)
+	s, err := p.open(c)
 	if err != nil {
+		return p.mistakes(c, err)
+	}
+	defer s.Close()
+	progress := p.progress(c)
+	r.Progress = progress.Stage
+	now, err := s.Status(c.Context, r)
+	progress.Close()
+	if err != nil {
+		return p.mistakes(c, err)
+	}
+	defer now.Close()
+	if err := p.warn(c, now.Warnings); err != nil {
 		return err
 	}
-	defer s.close()
-	view, err := p.statusView(c.Context, c, s, ask)
-	if err != nil {
-		return err
+	view := report.Status{
+		State: now.State, Level: now.Level, Server: now.SelfAuth, AsOf: now.AsOf, Tenants: now.Tenants,
+	}
+	// A configuration that cannot be planned is no reason to hide what ran and what is paused.
+	if now.Plan != nil {
+		view.Plan = now.Plan.File
+	}
+	if now.NoPlan != nil {
+		view.PlanError = reason(now.NoPlan, p.options(c))
 	}
 	if c.Bool("json") {
 		return report.StatusJSON(p.stdout, view)
@@ -42,49 +62,29 @@ func (p *program) status(c *cli.Context) error {
 	return report.WriteStatus(p.stdout, view, p.options(c))
 }
 
-// statusView is what is recorded, beside the figures that planning now comes to. A configuration that cannot be
-// planned leaves the figures out and says why.
-func (p *program) statusView(ctx context.Context, c *cli.Context, s *session, ask planning) (report.Status, error) {
-	st, err := s.store.Read(ctx)
-	if err != nil {
-		return report.Status{}, err
+// mistakes writes what is wrong in the configuration as JSON, where that was asked for, and returns what is left to say.
+func (p *program) mistakes(c *cli.Context, err error) error {
+	var d *session.DiagnosticsError
+	if !c.Bool("json") || !errors.As(err, &d) {
+		return err
 	}
-	if err := s.bound(st); err != nil {
-		return report.Status{}, err
+	if err := report.DiagnosticsJSON(p.stdout, d.List); err != nil {
+		return err
 	}
-	view := report.Status{State: st, Level: s.inspection.Level, Server: s.identity.Version, AsOf: ask.asOf}
-	if view.Tenants, err = s.slugs(ctx); err != nil {
-		return view, err
-	}
-	view.Plan, err = p.currentPlan(ctx, c, s, ask)
-	if err != nil {
-		view.PlanError = err.Error()
-	}
-	return view, nil
+	return quietly(statusOf(d))
 }
 
-// slugs are those of all tenants.
-func (s *session) slugs(ctx context.Context) (map[uuid.UUID]string, error) {
-	snapshot, err := s.postgres.Snapshot(ctx)
-	if err != nil {
-		return nil, err
+// reason is an error as text; diagnostics have file and line.
+func reason(err error, o report.Options) string {
+	var d *session.DiagnosticsError
+	if !errors.As(err, &d) {
+		return report.Commands(o, err.Error())
 	}
-	defer snapshot.Close()
-	tenants, err := snapshot.Tenants(ctx)
-	if err != nil {
-		return nil, err
+	// What is shown inside a status is escaped there.
+	o.Color = false
+	var text bytes.Buffer
+	if err := report.Diagnostics(&text, told(d.List, o), d.Files, o); err != nil {
+		return err.Error()
 	}
-	slugs := make(map[uuid.UUID]string, len(tenants))
-	for _, t := range tenants {
-		slugs[t.ID] = t.Slug
-	}
-	return slugs, nil
-}
-
-func (p *program) currentPlan(ctx context.Context, c *cli.Context, s *session, ask planning) (*planner.Plan, error) {
-	made, err := p.makePlan(ctx, c, s, ask, "")
-	if err != nil {
-		return nil, err
-	}
-	return made.Plan(), made.Close()
+	return strings.TrimRight(text.String(), "\n")
 }

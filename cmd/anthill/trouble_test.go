@@ -114,7 +114,7 @@ func TestDrift(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := w.run(exitDone, "plan", "-detailed-exitcode")
-	wants(t, out, "group tenant_acme_admins has 1 members who do not belong in it", "1 moved users' persons were expired in Self-auth")
+	wants(t, out, "group tenant_acme_admins has 1 member who does not belong in it", "1 moved user's person was expired in Self-auth")
 
 	// A group of ours is deleted: it is made anew, and that settles it.
 	if err := w.api.Accounts().DeleteObject(t.Context(), state.KindGroup, d.groups["tenant_acme_users"].ID, nil); err != nil {
@@ -140,7 +140,7 @@ func TestNarrowedConfiguration(t *testing.T) {
 	w, _ := moved(t)
 	w.config(everyone + "wave \"everyone\" {\n  auth_policy = auth_policy.dual\n  users { tenants = [\"acme\"] }\n}\n")
 	out, _ := w.run(exitDone, "plan", "-detailed-exitcode")
-	wants(t, out, "selected by no wave any more", "anthill rollback -wave everyone")
+	wants(t, out, "no longer selected by any wave", "anthill rollback -wave everyone")
 }
 
 // TestTenantsThatChange suspends one tenant between plan and apply, renames another, and gives a third a hostile slug.
@@ -259,6 +259,10 @@ func TestHalfMadeSchema(t *testing.T) {
 		_, errs := w.run(exitError, "plan")
 		wants(t, errs, "Half-made schema")
 		w.run(exitError, "apply", "-auto-approve")
+		out, _ := w.run(exitDone, "status")
+		if wants(t, out, "The waves cannot be judged now:", "Error: Half-made schema"); strings.Contains(out, "<nil>") {
+			t.Errorf("status says:\n%s", out)
+		}
 	}
 }
 
@@ -309,5 +313,7 @@ func TestMistakesEverywhereEnd(t *testing.T) {
 			t.Fatalf("%v does not end", args)
 		}
 	}
+	out, _ := w.run(exitDone, "status")
+	wants(t, out, "on main.anthill.hcl line", "acmee")
 	w.run(exitDone, "rollback", "-auto-approve") // needs no more than the settings
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"anthill/internal/sandbox"
+	"anthill/internal/scratchidm/idmtest"
 	"anthill/internal/scratchpg/pgtest"
 	"anthill/internal/selfauthd"
 	"anthill/providers"
@@ -65,13 +67,13 @@ func emulatorWith(t *testing.T, o selfauthd.Options) server {
 	return server{s.URL(), ca, rw, ro}
 }
 
-// servers are the Self-auth servers that the main job is proved on: the emulator, and a real one where the environment
-// names it.
+// servers are the Self-auth servers that the main job is proved on: the emulator, and a real one where there is one.
 func servers(t *testing.T) map[string]func(*testing.T) server {
 	all := map[string]func(*testing.T) server{"emulator": emulator}
-	if url := os.Getenv("ANTHILL_TEST_SELFAUTH_URL"); url != "" {
-		all["real"] = func(*testing.T) server {
-			return server{url, os.Getenv("ANTHILL_TEST_SELFAUTH_CA_FILE"), os.Getenv("ANTHILL_TEST_SELFAUTH_TOKEN"), os.Getenv("SELF_AUTH_READ_TOKEN")}
+	if start, ok := idmtest.Real(t); ok {
+		all["real"] = func(t *testing.T) server {
+			s := start(t)
+			return server{s.URL, s.CAFile, s.ReadWrite, s.ReadOnly}
 		}
 	}
 	return all
@@ -154,10 +156,14 @@ func (w *world) run(want int, args ...string) (stdout, stderr string) {
 
 func (w *world) try(args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	p := &program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(k string) string { return w.env[k] },
-		environ: os.Environ, now: w.now, who: "tester@host", self: "anthill"}
-	status = p.run(w.t.Context(), append([]string{"anthill", "-chdir", w.dir}, args...))
+	status = w.program(&out, &errs).run(w.t.Context(), append([]string{"anthill"}, args...))
 	return status, out.String(), errs.String()
+}
+
+// program is anthill in the world's folder.
+func (w *world) program(stdout, stderr io.Writer) *program {
+	return &program{stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, env: func(k string) string { return w.env[k] },
+		environ: os.Environ, now: w.now, who: "tester@host", folder: w.dir}
 }
 
 // environment is the world's for a process.

@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"bytes"
+	"context"
 	"slices"
 	"strings"
 
@@ -10,49 +12,46 @@ import (
 	"anthill/state"
 )
 
-// accounts does the Self-auth side of a batch: persons, then memberships. Whoever is refused carries the error in
-// item.failed; an error that is returned stops the run. Everything here may be done twice.
-func (x *executor) accounts(items []*item, resumed bool) error {
+// accounts does the Self-auth side of a batch: persons, then memberships. A user who is refused carries the error in
+// item.failed; an error that is returned stops the run. All of it may safely be done twice.
+func (x *executor) accounts(ctx context.Context, items []*item, resumed bool) error {
 	for _, it := range items {
 		x.missGroups(it)
 	}
 	items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.failed != nil })
-	if err := x.create(acting(items, state.PersonCreate), resumed); err != nil {
-		return err
+	// Persons stand before they join groups. They leave groups before they join others, so that nobody is in the groups
+	// of two tenants at once, and are deleted last: what comes before needs them.
+	for _, do := range []func() error{
+		func() error { return x.create(ctx, acting(items, state.PersonCreate), resumed) },
+		func() error { return x.adopt(ctx, acting(items, state.PersonAdopt)) },
+		func() error { return bisect(acting(items, state.PersonRevive), x.calls(ctx, x.Accounts.Revive)) },
+		func() error { return x.inChunks(acting(items, state.PersonEnable), x.calls(ctx, x.Accounts.Enable)) },
+		func() error { return x.readdress(ctx, items) },
+		func() error { return x.inChunks(acting(items, state.PersonExpire), x.takes(ctx, x.Accounts.Expire)) },
+		func() error { return memberships(items, (*item).leaves, x.leave(ctx)) },
+		func() error { return memberships(items, (*item).joins, x.join(ctx)) },
+		func() error { return x.inChunks(acting(items, state.PersonDelete), x.takes(ctx, x.Accounts.Delete)) },
+	} {
+		if err := do(); err != nil {
+			return err
+		}
 	}
-	if err := x.adopt(acting(items, state.PersonAdopt)); err != nil {
-		return err
-	}
-	if err := x.persons(items, state.PersonRevive, x.revive); err != nil {
-		return err
-	}
-	if err := x.inChunks(acting(items, state.PersonEnable), x.enable); err != nil {
-		return err
-	}
-	if err := x.readdress(items); err != nil {
-		return err
-	}
-	if err := x.inChunks(acting(items, state.PersonExpire), x.expire); err != nil {
-		return err
-	}
-	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.leave); err != nil {
-		return err
-	}
-	if err := x.memberships(items, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.join); err != nil {
-		return err
-	}
-	return x.inChunks(acting(items, state.PersonDelete), x.delete)
+	return nil
 }
 
-// missGroups fails a user one of whose groups could not be made, before anything is done for it.
+// missGroups fails a user if one of its groups could not be made, before anything is done for it.
 func (x *executor) missGroups(it *item) {
-	for _, g := range it.intent.Effect.Join {
+	for _, g := range it.intent.Join {
 		if why, absent := x.absent[g]; absent && it.failed == nil {
-			it.failed = &state.Error{Kind: state.ErrorRefused, Side: "Self-auth", Doing: "join a group", Reason: "a group of the tenant could not be made: " + why}
+			it.failed = refuse(state.CodeGroupNotMade, state.Because(state.KeyWhy, why))
 		}
 	}
 }
 
+func (it *item) joins() []uuid.UUID  { return it.intent.Join }
+func (it *item) leaves() []uuid.UUID { return it.intent.Leave }
+
+// acting are the items with an act on the person that were not refused so far.
 func acting(items []*item, act state.PersonAct) (some []*item) {
 	for _, it := range items {
 		if it.failed == nil && it.intent.Effect.Act == act {
@@ -65,56 +64,70 @@ func acting(items []*item, act state.PersonAct) (some []*item) {
 func personIDs(items []*item) []uuid.UUID {
 	ids := make([]uuid.UUID, len(items))
 	for i, it := range items {
-		ids[i] = it.intent.Effect.Person
+		ids[i] = it.intent.Person
 	}
 	return ids
 }
 
-// create makes persons. Those that are there (by the plan, or because a stopped run may have made them) are looked
-// up first, and enabled again if expired.
-func (x *executor) create(items []*item, resumed bool) error {
-	var known []*item
-	for _, it := range items {
-		if resumed || it.shape.Exists {
-			known = append(known, it)
-		}
+// calls returns a function that makes one call for the persons of items. What it did must be taken back if their rows
+// cannot be written.
+func (x *executor) calls(ctx context.Context, call func(context.Context, []uuid.UUID) error) func([]*item) error {
+	return func(items []*item) error {
+		err := call(ctx, personIDs(items))
+		begin(items, err == nil)
+		return err
 	}
-	missing, err := x.findMade(items, known)
+}
+
+// takes returns a function that makes one call for the persons of items that only takes away: such a call leaves
+// nothing that must be taken back.
+func (x *executor) takes(ctx context.Context, call func(context.Context, []uuid.UUID) error) func([]*item) error {
+	return func(items []*item) error { return call(ctx, personIDs(items)) }
+}
+
+// begin notes for items that something was done in Self-auth.
+func begin(items []*item, done bool) {
+	for _, it := range items {
+		it.begun = it.begun || done
+	}
+}
+
+// create makes persons. Those that may be there already (by the plan, or because a stopped run may have made them) are
+// looked up first, and enabled again if they are expired.
+func (x *executor) create(ctx context.Context, items []*item, resumed bool) error {
+	known := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !resumed && !it.shape.Ground.Made })
+	missing, err := x.findMade(ctx, items, known)
 	if err != nil {
 		return err
 	}
-	news := make(map[*item]providers.NewPerson, len(missing))
-	var able []*item
+	persons := make(map[*item]providers.NewPerson, len(missing))
+	// Names are made from the row as it is now. It still has the plan's digest, so they are the planned ones.
 	for _, it := range missing {
-		name, display, ok := x.namer.Person(it.row.User, it.shape.Slug, it.shape.Suffix)
+		name, display, ok := x.namer.Person(it.row.User, x.slugs[it.shape.Tenant], it.intent.Effect.Suffix)
 		if !ok {
-			it.failed = &state.Error{Kind: state.ErrorRefused, Side: "Anthill", Doing: "name the person", Reason: "no name can be made from the row"}
+			it.failed = refuse(state.CodeNoName)
 			continue
 		}
-		news[it] = providers.NewPerson{ID: it.intent.Effect.Person, Name: name, Display: display, Mail: it.row.Email}
-		able = append(able, it)
+		persons[it] = providers.NewPerson{ID: it.intent.Person, Name: name, Display: display, Mail: it.row.Email}
 	}
-	return x.inChunks(able, func(some []*item) error {
-		persons := make([]providers.NewPerson, len(some))
+	return x.inChunks(acting(missing, state.PersonCreate), func(some []*item) error {
+		list := make([]providers.NewPerson, len(some))
 		for i, it := range some {
-			persons[i] = news[it]
+			list[i] = persons[it]
 		}
-		if err := x.Accounts.Create(x.work, persons); err != nil {
-			return err
-		}
-		for _, it := range some {
-			it.begun = true
-		}
-		return nil
+		err := x.Accounts.Create(ctx, list)
+		begin(some, err == nil)
+		return err
 	})
 }
 
-// findMade looks up known ones, enables those that are expired, and returns the items whose persons are to be made.
-func (x *executor) findMade(items, known []*item) ([]*item, error) {
+// findMade looks up the persons of known, enables those that are expired, and returns the items whose persons are still
+// to be made.
+func (x *executor) findMade(ctx context.Context, items, known []*item) ([]*item, error) {
 	if len(known) == 0 {
 		return items, nil
 	}
-	found, err := x.Accounts.Lookup(x.work, personIDs(known))
+	found, err := x.Accounts.Lookup(ctx, personIDs(known))
 	if err != nil {
 		return nil, err
 	}
@@ -127,18 +140,17 @@ func (x *executor) findMade(items, known []*item) ([]*item, error) {
 		}
 	}
 	if len(expired) > 0 {
-		if err := x.Accounts.Enable(x.work, expired); err != nil {
+		if err := x.Accounts.Enable(ctx, expired); err != nil {
 			return nil, err
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-		it.begun = there[it.intent.Effect.Person]
+		it.begun = there[it.intent.Person]
 		return it.begun
 	}), nil
 }
 
-// inChunks does something that takes the server long to items, as many together as it takes in the time that one write
-// may have.
+// inChunks does slow work on items, with as many in one call as the server manages in the time that one write may take.
 func (x *executor) inChunks(items []*item, do func([]*item) error) error {
 	for len(items) > 0 {
 		some := items[:min(len(items), x.size)]
@@ -146,14 +158,16 @@ func (x *executor) inChunks(items []*item, do func([]*item) error) error {
 		if err := bisect(some, do); err != nil {
 			return err
 		}
-		if next := x.nextSize(len(some)); len(some) == x.size { // a rest says little
+		// The size follows how long the last full call took; a smaller one, the last of a batch, says little about it.
+		if next := x.nextSize(len(some)); len(some) == x.size {
 			x.size = next
 		}
 	}
 	return nil
 }
 
-// bisect does something to items together, and splits those that are refused until the culprits stand alone.
+// bisect does something to items together, and splits the list when it is refused until the culprits stand alone; they
+// carry the error. Other errors are returned.
 func bisect(items []*item, do func([]*item) error) error {
 	if len(items) == 0 {
 		return nil
@@ -175,37 +189,13 @@ func bisect(items []*item, do func([]*item) error) error {
 	return bisect(items[half:], do)
 }
 
-func (x *executor) persons(items []*item, act state.PersonAct, do func([]*item) error) error {
-	return bisect(acting(items, act), do)
-}
-
-func (x *executor) enable(items []*item) error {
-	if err := x.Accounts.Enable(x.work, personIDs(items)); err != nil {
-		return err
-	}
-	for _, it := range items {
-		it.begun = true
-	}
-	return nil
-}
-
-func (x *executor) revive(items []*item) error {
-	if err := x.Accounts.Revive(x.work, personIDs(items)); err != nil {
-		return err
-	}
-	for _, it := range items {
-		it.begun = true
-	}
-	return nil
-}
-
 // adopt makes sure that the persons to be taken over are still those that the plan found: there, not expired, and with
 // the user's address.
-func (x *executor) adopt(items []*item) error {
+func (x *executor) adopt(ctx context.Context, items []*item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	found, err := x.Accounts.Lookup(x.work, personIDs(items))
+	found, err := x.Accounts.Lookup(ctx, personIDs(items))
 	if err != nil {
 		return err
 	}
@@ -214,10 +204,10 @@ func (x *executor) adopt(items []*item) error {
 		byID[p.ID] = p
 	}
 	for _, it := range items {
-		p, there := byID[it.intent.Effect.Person]
+		p, there := byID[it.intent.Person]
 		holds := slices.ContainsFunc(p.Mails, func(m string) bool { return strings.EqualFold(m, it.row.Email) })
 		if !there || p.Expired || !holds {
-			it.failed = &state.Error{Kind: state.ErrorRefused, Side: "Self-auth", Doing: "take a person over", Reason: "the person who held the address when the plan was made does not hold it any more, or is expired"}
+			it.failed = refuse(state.CodeHolderChanged)
 		}
 	}
 	return nil
@@ -225,12 +215,12 @@ func (x *executor) adopt(items []*item) error {
 
 // readdress gives persons the address of their row, or back those that they held. Each has its own, so it is one call
 // each.
-func (x *executor) readdress(items []*item) error {
+func (x *executor) readdress(ctx context.Context, items []*item) error {
 	for _, it := range items {
 		if it.failed != nil || !it.intent.Effect.Mail {
 			continue
 		}
-		err := x.Accounts.Readdress(x.work, it.intent.Effect.Person, x.addresses(it))
+		err := x.Accounts.Readdress(ctx, it.intent.Person, addresses(it))
 		switch {
 		case err == nil:
 			it.begun = true
@@ -243,14 +233,14 @@ func (x *executor) readdress(items []*item) error {
 	return nil
 }
 
-// addresses are those that a person shall hold: the row's in place of the primary one, or those of the journal.
-func (x *executor) addresses(it *item) []string {
+// addresses are those that a person is to hold: the row's in place of the primary one, or those of the journal.
+func addresses(it *item) []string {
 	if it.record != nil {
-		return it.record.Effect.Mails
+		return it.record.Mails
 	}
-	// The row's address comes first. Where the person holds it already, the others are its own and stay; else it takes the
-	// place of the primary one.
-	others := it.intent.Effect.Mails
+	// The row's address comes first. If the person holds it already, the others are its own and stay; otherwise it takes
+	// the place of the primary one.
+	others := it.intent.Mails
 	same := func(m string) bool { return strings.EqualFold(m, it.row.Email) }
 	if !slices.ContainsFunc(others, same) {
 		others = others[min(1, len(others)):]
@@ -258,11 +248,9 @@ func (x *executor) addresses(it *item) []string {
 	return append([]string{it.row.Email}, slices.DeleteFunc(slices.Clone(others), same)...)
 }
 
-func (x *executor) expire(items []*item) error { return x.Accounts.Expire(x.work, personIDs(items)) }
-func (x *executor) delete(items []*item) error { return x.Accounts.Delete(x.work, personIDs(items)) }
-
-// memberships gathers the items by group, in the order of ids, and does one call a group.
-func (x *executor) memberships(items []*item, which func(*item) []uuid.UUID, do func(group uuid.UUID, items []*item) error) error {
+// memberships gathers the items by group and makes one call per group, in the order of the groups' ids.
+func memberships(items []*item, which func(*item) []uuid.UUID, do func(group uuid.UUID, items []*item) error) error {
+	// A group of a hundred thousand is written anew by the server for each call: one call for all who join it.
 	byGroup := map[uuid.UUID][]*item{}
 	var groups []uuid.UUID
 	for _, it := range items {
@@ -276,7 +264,7 @@ func (x *executor) memberships(items []*item, which func(*item) []uuid.UUID, do 
 			byGroup[g] = append(byGroup[g], it)
 		}
 	}
-	slices.SortFunc(groups, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(groups, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	for _, g := range groups {
 		if err := bisect(byGroup[g], func(some []*item) error { return do(g, some) }); err != nil {
 			return err
@@ -285,86 +273,22 @@ func (x *executor) memberships(items []*item, which func(*item) []uuid.UUID, do 
 	return nil
 }
 
-func (x *executor) join(group uuid.UUID, items []*item) error {
-	if err := x.Accounts.AddMembers(x.work, group, personIDs(items)); err != nil {
+func (x *executor) join(ctx context.Context) func(uuid.UUID, []*item) error {
+	return func(group uuid.UUID, items []*item) error {
+		err := x.Accounts.AddMembers(ctx, group, personIDs(items))
+		begin(items, err == nil)
 		return err
 	}
-	for _, it := range items {
-		it.begun = true
-	}
-	return nil
 }
 
 // leave takes members out; a group that is gone has none.
-func (x *executor) leave(group uuid.UUID, items []*item) error {
-	err := x.Accounts.RemoveMembers(x.work, group, personIDs(items))
-	if state.ErrorKindOf(err) == state.ErrorNotFound {
-		return nil
-	}
-	for _, it := range items {
-		it.begun = it.begun || err == nil
-	}
-	return err
-}
-
-// takeBack undoes in Self-auth what was done, or begun, for users whose rows could not be written: each comes to where it was
-// before. What is refused by now (a group or a person is gone) is let be.
-func (x *executor) takeBack(items []*item) error {
-	if len(items) == 0 {
-		return nil
-	}
-	ids := make([]uuid.UUID, len(items))
-	for i, it := range items {
-		ids[i] = it.intent.User
-	}
-	rows, err := x.Rows.Fetch(x.work, ids)
-	if err != nil {
-		return err
-	}
-	live := map[uuid.UUID]bool{}
-	for _, r := range rows {
-		live[r.ID] = !r.Deleted
-	}
-	lost := make([]*item, len(items)) // bare: no verdict, and not failed
-	var there []*item                 // whose rows are there: nobody else is given access
-	for i, it := range items {
-		lost[i] = &item{intent: it.intent}
-		if live[it.intent.User] {
-			there = append(there, lost[i])
+func (x *executor) leave(ctx context.Context) func(uuid.UUID, []*item) error {
+	return func(group uuid.UUID, items []*item) error {
+		err := x.Accounts.RemoveMembers(ctx, group, personIDs(items))
+		if state.ErrorKindOf(err) == state.ErrorNotFound {
+			return nil
 		}
-	}
-	if err := x.persons(there, state.PersonDelete, x.revive); err != nil {
+		begin(items, err == nil)
 		return err
 	}
-	if err := x.memberships(lost, func(it *item) []uuid.UUID { return it.intent.Effect.Join }, x.leave); err != nil {
-		return err
-	}
-	for _, it := range lost {
-		it.failed = nil // one group that refuses does not keep the person from the others
-	}
-	if err := x.memberships(there, func(it *item) []uuid.UUID { return it.intent.Effect.Leave }, x.join); err != nil {
-		return err
-	}
-	for _, it := range lost {
-		if it.intent.Effect.Mail {
-			if err := x.Accounts.Readdress(x.work, it.intent.Effect.Person, it.intent.Effect.Mails); err != nil && !refused(err) {
-				return err
-			}
-		}
-	}
-	for _, it := range lost {
-		it.failed = nil // a group that is gone does not keep the person as it is
-	}
-	// Whose person slept already, by our record, sleeps on.
-	woken := slices.DeleteFunc(acting(there, state.PersonExpire), func(it *item) bool {
-		p := it.intent.Prior
-		return p == nil || p.Standing != state.Moved || p.Away
-	})
-	if err := bisect(woken, x.enable); err != nil {
-		return err
-	}
-	if err := bisect(acting(lost, state.PersonRevive), x.delete); err != nil {
-		return err
-	}
-	return bisect(append(acting(lost, state.PersonCreate), acting(lost, state.PersonEnable)...), x.expire)
 }

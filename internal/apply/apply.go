@@ -2,15 +2,13 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"anthill/config"
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/planner/planfile"
 	"anthill/providers"
 	"anthill/state"
@@ -29,108 +27,50 @@ type Deps struct {
 	BatchSize  int  // users a batch; 0: as many as the server takes in the time that one write may have
 }
 
-// EventKind is what an Event tells.
-type EventKind uint8
+const maxLeft = 100 // users whom Result.Left lists
 
-// Began: the run has an id. Progress: Done of Total of Stage. Note: a line for people.
-const (
-	Began EventKind = iota + 1
-	Progress
-	Note
-)
-
-// Event is something that happened during a run.
-type Event struct {
-	Kind        EventKind
-	Run         string
-	Stage       string // "schema", "objects", "follow", "restore", or a wave
-	Done, Total int64
-	Text        string
-}
-
-// Left is a user that a run did not bring to its after-state.
-type Left struct {
-	User    string // uuid
-	Wave    string
-	Verdict state.Verdict // Changed, Refused, Paused, Conflict
-	Reason  string
-}
-
-// Result is how a run ended.
-type Result struct {
-	Run     state.RunInfo
-	Nothing bool     // the plan's run was closed already, or there was nothing to do: nothing was done
-	Left    []Left   // the first 100
-	Stopped bool     // the run is open: a server went away, the token was refused, or ctx ended; the error says why
-	Held    []string // waves that were not started, sentences
-	Objects []string // objects that were not done, with the reason
-	Half    bool     // one of them was refused in part, and what was done of it could not be put back
-}
-
-// BlockedError says that the plan has a hazard that is not allowed. Nothing was changed.
-type BlockedError struct{ Reason string }
-
-func (e *BlockedError) Error() string { return e.Reason }
-
-// StaleError says that the plan was made from another world. Nothing was changed.
-type StaleError struct{ Reason string }
-
-func (e *StaleError) Error() string { return e.Reason }
-
-// OpenRunError says that the run of another plan is still open. Nothing was changed.
-type OpenRunError struct {
-	Run  string
-	Plan state.Hash
-}
-
-func (e *OpenRunError) Error() string {
-	return "run " + e.Run + " of plan " + e.Plan.Short() + " is still open"
-}
-
-const maxLeft = 100
-
-// Run carries out plan, or goes on with its open run, and returns how it ended.
+// Run carries out a plan, or goes on with its open run, and returns how it ended.
 //
 // Errors before any effect: *BlockedError, *StaleError, *state.TargetError, *OpenRunError, or what reading the state
 // says. With Result.Stopped the run is open and the error is why it stopped; the same call finishes it. ctx ends the
 // run between batches only.
-func Run(ctx context.Context, plan *planfile.Reader, d Deps, events func(Event)) (Result, error) {
+func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event)) (Result, error) {
 	if events == nil {
 		events = func(Event) {}
 	}
-	p := plan.Plan()
 	st, err := d.Store.Read(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := check(p, st, d); err != nil {
+	if err := check(file.Effects(), st, d); err != nil {
 		return Result{}, err
 	}
-	x := &executor{Deps: d, plan: plan, p: p, st: st, events: events, work: context.WithoutCancel(ctx)}
-	x.size = x.nextSize(0)
-	if err := x.prepare(); err != nil {
+	x, err := newExecutor(file, st, d, events)
+	if err != nil {
 		return Result{}, err
 	}
 	open := st.OpenRun()
 	if open == nil {
-		if done := closedRun(st, plan.ID(), p.Analysis.LastRun); done != nil {
-			left, err := x.left(done.ID)
+		// Applying a plan twice is safe, and says so instead of doing it again.
+		if done := closedRun(st, file.ID(), file.Last().Run); done != nil {
+			left, err := x.left(ctx, done.ID)
 			return Result{Run: *done, Nothing: true, Left: left}, err
 		}
-		if p.Empty() && !x.latches() && p.Undo == nil {
+		if x.effects.Empty() && !x.latches() && x.effects.Undo == nil {
 			return Result{Nothing: true}, nil
 		}
 		if d.FailStale {
-			if err := x.lookForStale(); err != nil {
+			if err := x.lookForStale(ctx); err != nil {
 				return Result{}, err
 			}
 		}
 	}
-	if p.Kind == state.RunRollback && (open == nil || open.Plan != plan.ID()) {
-		last, counts := planner.LastRun(st)
-		known := p.Analysis.LastCounts
-		if last != p.Analysis.LastRun || (counts == nil) != (known == nil) || counts != nil && *counts != *known {
-			return Result{}, &StaleError{Reason: "run " + last + " came, or went on, after this rollback was planned, which does not know what that did: plan it again"}
+	// A rollback folds the journal of all runs since the one that it takes back: one that came, or went on, after it was
+	// planned is not in it. Its own run, which goes on here, does not count.
+	if open == nil || open.Plan != file.ID() {
+		if after, now := x.effects.After, plan.Now(st); after != nil && !after.Equal(now) {
+			return Result{}, &StaleError{Reason: "run " + now.Run + " came, or went on, after this rollback was " +
+				"planned, which does not know what that did: plan it again"}
 		}
 	}
 	if err := x.begin(ctx, open); err != nil {
@@ -139,24 +79,26 @@ func Run(ctx context.Context, plan *planfile.Reader, d Deps, events func(Event))
 	return x.run(ctx)
 }
 
-// check says why a plan may not run here and now.
-func check(p *planner.Plan, st *state.State, d Deps) error {
-	if diff := p.Target.Differs(d.Target); diff != "" {
+// check says why a plan may not run here and now: a *state.TargetError, *BlockedError or *StaleError.
+func check(e *plan.Effects, st *state.State, d Deps) error {
+	if diff := e.Target.Differs(d.Target); diff != "" {
 		return &state.TargetError{What: "plan", Differs: diff}
 	}
+	lineage := d.Target.FirstLineage()
 	if st.Exists {
+		lineage = st.Lineage
 		if diff := st.Target.Differs(d.Target); diff != "" {
 			return &state.TargetError{What: "state", Differs: diff}
 		}
 	}
-	if p.Blocked() {
+	switch {
+	case e.Blocked():
 		return &BlockedError{Reason: "the plan is blocked by a hazard that was not allowed when it was made"}
-	}
-	if planner.Lineage(st, d.Target) != p.Lineage {
+	case lineage != e.Lineage:
 		return &StaleError{Reason: "the plan was made from another recorded state (its lineage differs): plan again"}
-	}
-	if p.Analysis.Future && p.Analysis.AsOf.After(d.Now()) {
-		return &StaleError{Reason: "the plan was made as of " + p.Analysis.AsOf.UTC().Format("2006-01-02 15:04 UTC") + ", which has not come: apply it then"}
+	case e.NotBefore.After(d.Now()):
+		return &StaleError{Reason: "the plan was made as of " + e.NotBefore.UTC().Format("2006-01-02 15:04 UTC") +
+			", which has not come: apply it then"}
 	}
 	return nil
 }
@@ -175,31 +117,77 @@ func closedRun(st *state.State, id state.Hash, last string) *state.RunInfo {
 // executor is one Run in progress.
 type executor struct {
 	Deps
-	plan   *planfile.Reader
-	p      *planner.Plan
-	st     *state.State
-	work   context.Context // does not end with ^C: a batch in hand is finished
-	events func(Event)
-	record state.Run
-	namer  planner.Namer
-	held   []string
-	failed []string              // objects
-	missed map[uuid.UUID]int64   // users who are not at their after-state, by tenant
-	half   bool                  // one of them was refused in part, and what was done of it stands
-	waves  map[string]state.Wave // as recorded now
-	figure map[string]*waveFigure
-	open   map[uuid.UUID]state.Intent // intents of the batches that a killed run left
-	lost   []*item                    // whom it has not taken back
-	size   int                        // users of the next batch
+	plan    *planfile.Reader
+	effects *plan.Effects
+	sets    [][]uuid.UUID // groups by plan.Set
+	slugs   map[uuid.UUID]string
+	st      *state.State
+	journal state.Run
+	events  func(Event)
+	namer   plan.Namer
+	waves   map[string]state.Wave // as recorded now
+	tally
+	flight
+}
 
-	settling chan settled         // of the batch that is being written in Postgres; nil: none is
-	absent   map[uuid.UUID]string // groups of this plan that could not be made, with the reason
+// tally is what a run has come to so far.
+type tally struct {
+	held   []state.Finding             // waves that were not started
+	failed []state.Finding             // objects that were not done
+	half   bool                        // one of them was refused in part, and what was done of it stands
+	missed map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
+	absent map[uuid.UUID]state.Finding // groups of this plan that could not be made, with the reason
+	figure map[string]*waveFigure
 }
 
 // waveFigure counts the users of a wave in this run.
 type waveFigure struct{ done, failed, paused int64 }
 
-// nextSize is the size of the next batch, after one of last users.
+// flight is what is known of the users who are on their way.
+type flight struct {
+	open     map[uuid.UUID]state.Intent // intents of the batches that a stopped run left; nil once they are settled
+	lost     []*item                    // users whom that run had still to put back
+	size     int                        // users in one slow call; a batch is some of those (enough)
+	settling chan settledBatch          // of the batch that is being written in Postgres; nil: none is
+}
+
+// newExecutor prepares a run. The error is one of the plan's templates, which were parsed when it was made.
+func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Event)) (*executor, error) {
+	e := file.Effects()
+	x := &executor{
+		Deps:    d,
+		plan:    file,
+		effects: e,
+		st:      st,
+		events:  events,
+		waves:   map[string]state.Wave{},
+		slugs:   e.Slugs(),
+		sets:    make([][]uuid.UUID, max(1, len(e.Sets))),
+	}
+	x.missed, x.absent, x.figure = map[uuid.UUID]int64{}, map[uuid.UUID]state.Finding{}, map[string]*waveFigure{}
+	x.size = x.nextSize(0)
+	var err error
+	if x.namer.Name, err = config.ParseTemplate(e.Identity.Name); err != nil {
+		return nil, fmt.Errorf("read the plan's name template: %w", err)
+	}
+	if x.namer.Display, err = config.ParseTemplate(e.Identity.Display); err != nil {
+		return nil, fmt.Errorf("read the plan's display name template: %w", err)
+	}
+	for s := range e.Sets {
+		for _, g := range e.GroupsOf(plan.Set(s)) {
+			x.sets[s] = append(x.sets[s], g.ID)
+		}
+	}
+	for _, w := range st.Waves {
+		x.waves[w.Name] = w
+	}
+	for _, w := range e.Waves {
+		x.figure[w.Name] = &waveFigure{}
+	}
+	return x, nil
+}
+
+// nextSize is how many users go into the next slow call, after one of last users.
 func (x *executor) nextSize(last int) int {
 	if x.BatchSize > 0 {
 		return x.BatchSize
@@ -207,30 +195,12 @@ func (x *executor) nextSize(last int) int {
 	return x.Accounts.NextBatch(last)
 }
 
-func (x *executor) prepare() error {
-	var err error
-	if x.namer.Name, err = config.ParseTemplate(x.p.Identity.Name); err != nil {
-		return fmt.Errorf("read the plan's name template: %w", err)
-	}
-	if x.namer.Display, err = config.ParseTemplate(x.p.Identity.Display); err != nil {
-		return fmt.Errorf("read the plan's display name template: %w", err)
-	}
-	x.absent, x.missed = map[uuid.UUID]string{}, map[uuid.UUID]int64{}
-	x.waves = map[string]state.Wave{}
-	for _, w := range x.st.Waves {
-		x.waves[w.Name] = w
-	}
-	x.figure = map[string]*waveFigure{}
-	for _, w := range x.p.Waves {
-		x.figure[w.Name] = &waveFigure{}
-	}
-	return nil
-}
-
+// begin opens the run, or goes on with it where it is open, and reads what that had left. An open run of another plan
+// is closed first by a rollback, and refused otherwise.
 func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	if open != nil && open.Plan != x.plan.ID() {
 		// A rollback takes back a run that was stopped, but one that was stopped itself is finished first.
-		if x.p.Kind != state.RunRollback || open.Kind == state.RunRollback {
+		if x.effects.Kind != state.RunRollback || open.Kind == state.RunRollback {
 			return &OpenRunError{Run: open.ID, Plan: open.Plan}
 		}
 		if err := x.closeOpen(ctx, open); err != nil {
@@ -238,43 +208,49 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 		}
 		open = nil
 	}
-	if err := x.Store.Bind(ctx, x.Target, x.p.Lineage); err != nil {
+	if err := x.Store.Bind(ctx, x.Target, x.effects.Lineage); err != nil {
 		return err
 	}
 	var err error
 	if open != nil {
-		x.record, err = x.Store.Resume(ctx, open.ID)
+		x.journal, err = x.Store.Resume(ctx, open.ID)
 	} else {
-		info := state.RunInfo{Kind: x.p.Kind, Plan: x.plan.ID(), Who: x.Who, ApprovedBy: x.ApprovedBy, Started: x.Now()}
-		if x.p.Undo != nil {
-			info.Undoes = x.p.Undo.Runs
-			if len(x.p.Undo.Waves)+len(x.p.Undo.Tenants) > 0 {
-				info.Undoes = nil // it takes back users of them
-			}
+		info := state.RunInfo{
+			Kind:       x.effects.Kind,
+			Plan:       x.plan.ID(),
+			Seal:       x.plan.Seal(),
+			Who:        x.Who,
+			ApprovedBy: x.ApprovedBy,
+			Started:    x.Now(),
 		}
-		x.record, err = x.Store.Begin(ctx, info, x.plan.Bytes())
+		if u := x.effects.Undo; u != nil && len(u.Waves)+len(u.Tenants) == 0 {
+			// Narrowed, it takes back users of them.
+			info.Undoes = u.Runs
+		}
+		x.journal, err = x.Store.Begin(ctx, info, x.plan.Bytes())
 	}
 	if err != nil {
 		return err
 	}
-	return x.takeOpen()
+	return x.takeOpen(context.WithoutCancel(ctx))
 }
 
-// takeOpen reads the intents of a batch that was not settled, and what has failed so far.
-func (x *executor) takeOpen() error {
-	open, err := x.record.Open(x.work)
+// takeOpen reads the intents of batches that were not settled, and counts who has failed so far.
+func (x *executor) takeOpen(ctx context.Context) error {
+	open, err := x.journal.Open(ctx)
 	if err != nil {
 		return err
 	}
 	x.open = make(map[uuid.UUID]state.Intent, len(open))
 	for _, r := range open {
+		// Its row was lost to somebody else, and it is still to be taken back.
 		if r.Verdict != 0 {
 			x.lost = append(x.lost, lostIntent(r.Intent, r.Verdict, r.Reason))
 			continue
 		}
 		x.open[r.User] = r.Intent
 	}
-	records, err := x.Store.Remainder(x.work, x.record.ID(), 1<<30)
+	records, err := x.Store.Remainder(ctx, x.journal.ID(), 1<<30)
 	if err != nil {
 		return err
 	}
@@ -284,6 +260,7 @@ func (x *executor) takeOpen() error {
 	return nil
 }
 
+// count adds a user's verdict to the figures of its wave, and to those whom their tenant's objects still need.
 func (x *executor) count(wave string, tenant uuid.UUID, v state.Verdict) {
 	if v == state.Refused || v == state.Changed {
 		x.missed[tenant]++
@@ -302,189 +279,96 @@ func (x *executor) count(wave string, tenant uuid.UUID, v state.Verdict) {
 	}
 }
 
-// run does the stages in their order and closes the run.
+// run does the stages in their order and closes the run. ^C ends it between batches; what is in hand is finished.
 func (x *executor) run(ctx context.Context) (Result, error) {
-	x.events(Event{Kind: Began, Run: x.record.ID()})
-	if err := x.Accounts.Tidy(x.work); err != nil { // what a killed run has left
+	work := context.WithoutCancel(ctx)
+	if err := x.Accounts.Tidy(work); err != nil { // what a killed run has left
 		return x.stopped(err)
 	}
-	for _, stage := range []func(context.Context) error{x.takeLostBack, x.schema, x.objects, x.segments, x.removals, x.aftermath} {
+	// Groups stand before users join them, and go only when users have left them; what a rollback leaves behind is
+	// recorded last, since a run that stops before has taken nothing back as a whole.
+	for _, stage := range []func(context.Context) error{
+		x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.aftermath,
+	} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)
 		}
 	}
-	counts := x.record.Counts()
-	outcome := "done"
-	if counts.Failed+counts.Changed+counts.Paused > 0 || len(x.held) > 0 {
-		outcome = "remainder"
+	outcome := state.OutcomeDone
+	if counts := x.journal.Counts(); counts.Failed+counts.Changed+counts.Paused > 0 || len(x.held) > 0 {
+		outcome = state.OutcomeRemainder
 	}
-	if err := x.Accounts.Tidy(x.work); err != nil {
+	if err := x.Accounts.Tidy(work); err != nil {
 		return x.stopped(err)
 	}
 	x.called()
-	info, err := x.record.Close(x.work, outcome, x.Accounts.Retries())
+	info, err := x.journal.Close(work, outcome, x.Accounts.Retries())
 	if err != nil {
 		return x.stopped(err)
 	}
-	left, err := x.left(info.ID)
+	left, err := x.left(work, info.ID)
 	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half}, err
 }
 
-// called hands on what the client has noted of its calls.
+// called hands the calls that the client has made on to the journal, and its notes to the caller.
 func (x *executor) called() {
 	calls, notes := x.Accounts.Taken()
-	x.record.Called(calls)
+	x.journal.Called(calls)
 	for _, n := range notes {
-		x.events(Event{Kind: Note, Text: n})
+		x.events(Event{Kind: Note, Note: n})
 	}
 }
 
 func (x *executor) stopped(err error) (Result, error) {
-	counts := x.record.Counts()
+	counts := x.journal.Counts()
 	counts.Retries += x.Accounts.Retries()
-	info := state.RunInfo{ID: x.record.ID(), Kind: x.p.Kind, Plan: x.plan.ID(), Open: true, Counts: counts}
+	info := state.RunInfo{
+		ID:     x.journal.ID(),
+		Kind:   x.effects.Kind,
+		Plan:   x.plan.ID(),
+		Seal:   x.plan.Seal(),
+		Open:   true,
+		Counts: counts,
+	}
 	return Result{Run: info, Stopped: true, Held: x.held, Objects: x.failed}, err
 }
 
-func (x *executor) left(run string) ([]Left, error) {
-	records, err := x.Store.Remainder(x.work, run, maxLeft)
+func (x *executor) left(ctx context.Context, run string) ([]Left, error) {
+	records, err := x.Store.Remainder(ctx, run, maxLeft)
 	if err != nil {
 		return nil, err
 	}
 	var left []Left
 	for _, r := range records {
-		left = append(left, Left{User: r.User.String(), Wave: r.Wave, Verdict: r.Verdict, Reason: r.Reason})
+		left = append(left, Left{User: r.User, Wave: r.Wave, Verdict: r.Verdict, Reason: r.Reason})
 	}
 	return left, nil
 }
 
-// errInterrupted says that ctx ended between two batches.
-var errInterrupted = errors.New("interrupted: what was begun is finished, the rest is left")
-
-func interrupted(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return errInterrupted
-	}
-	return nil
-}
-
-// Interrupted says whether a stopped run was stopped by the caller's context.
-func Interrupted(err error) bool { return errors.Is(err, errInterrupted) }
-
 // schema carries out the schema's steps; each is idempotent by the catalogue.
 func (x *executor) schema(ctx context.Context) error {
-	for i, step := range x.p.Schema {
+	work := context.WithoutCancel(ctx)
+	total := int64(len(x.effects.Schema))
+	for i, step := range x.effects.Schema {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		x.events(Event{Kind: Progress, Stage: "schema", Done: int64(i), Total: int64(len(x.p.Schema)), Text: step.Text})
-		address := state.Address("schema." + step.Name)
-		if _, err := x.record.IntendObjects(x.work, state.ObjectIntent{Address: address, Action: string(planner.Update)}); err != nil {
+		x.events(Event{Kind: Progress, Stage: StageSchema, Done: int64(i), Total: total})
+		address := state.Address("schema." + step)
+		intent := state.ObjectIntent{Address: address, Action: state.ActionUpdate}
+		if _, err := x.journal.IntendObjects(work, intent); err != nil {
 			return err
 		}
+		// A step may take long. ^C does not cut it short but ends the run behind it; each can be done again.
 		if err := x.Rows.Upgrade(ctx, step, nil); err != nil {
 			return err
 		}
-		if err := x.record.SettleObjects(x.work, state.ObjectOutcome{Address: address, Verdict: state.Done}); err != nil {
+		if err := x.journal.SettleObjects(work, state.ObjectOutcome{Address: address, Verdict: state.Done}); err != nil {
 			return err
 		}
 	}
-	if n := int64(len(x.p.Schema)); n > 0 {
-		x.events(Event{Kind: Progress, Stage: "schema", Done: n, Total: n})
+	if total > 0 {
+		x.events(Event{Kind: Progress, Stage: StageSchema, Done: total, Total: total})
 	}
 	return nil
-}
-
-// segments carries out the users: follow-ups and restorations first, then the waves in their order, each only when
-// those that it comes after got moved.
-func (x *executor) segments(ctx context.Context) error {
-	place := 0
-	for i, s := range x.p.Segments {
-		if s.Kind == planner.SegmentMove {
-			continue
-		}
-		if err := x.segment(ctx, i, place); err != nil {
-			return err
-		}
-		place++
-	}
-	stuck := map[string]bool{}
-	for _, w := range x.p.Waves {
-		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] }); a >= 0 {
-			stuck[w.Name] = true
-			if x.segmentOf(w.Name) >= 0 {
-				place++
-			}
-			x.held = append(x.held, fmt.Sprintf("wave %s was not started: wave %s did not get moved", w.Name, w.After[a]))
-			continue
-		}
-		if i := x.segmentOf(w.Name); i >= 0 {
-			if err := x.segment(ctx, i, place); err != nil {
-				return err
-			}
-			place++
-		}
-		moved, err := x.latch(w)
-		if err != nil {
-			return err
-		}
-		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero()
-	}
-	return nil
-}
-
-func (x *executor) segmentOf(wave string) int {
-	return slices.IndexFunc(x.p.Segments, func(s planner.Segment) bool { return s.Kind == planner.SegmentMove && s.Wave == wave })
-}
-
-// latch records a wave as it stands after its users were tried (L15), and says whether it got moved.
-func (x *executor) latch(w planner.WaveEffect) (bool, error) {
-	f := x.figure[w.Name]
-	moved := f.failed <= w.MaxFailures && f.paused == 0
-	after := x.latched(w, moved)
-	if after != x.waves[w.Name] {
-		x.waves[w.Name] = after
-		return moved, x.record.Waves(x.work, []state.Wave{after})
-	}
-	return moved, nil
-}
-
-func (x *executor) latched(w planner.WaveEffect, moved bool) state.Wave {
-	f := x.figure[w.Name]
-	now := x.Now().UTC().Truncate(time.Microsecond)
-	after := x.waves[w.Name]
-	after.Name = w.Name
-	if after.Started.IsZero() && w.Starts {
-		after.Started = now
-	}
-	if f.done > 0 {
-		after.Users += f.done
-		if w.RestartSoak {
-			after.Soaking = now
-		}
-	}
-	if !moved || !w.Moved {
-		return after
-	}
-	after.Digest = w.Digest
-	if after.Soaking.IsZero() {
-		after.Soaking = now
-	}
-	if after.MovedAt.IsZero() {
-		after.MovedAt = now
-	}
-	if w.Done && after.DoneAt.IsZero() {
-		after.DoneAt = now
-	}
-	return after
-}
-
-// latches says whether carrying out a plan without changes would record another state of a wave.
-func (x *executor) latches() bool {
-	for _, w := range x.p.Waves {
-		if x.latched(w, true) != x.waves[w.Name] {
-			return true
-		}
-	}
-	return false
 }

@@ -2,41 +2,40 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
 
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/providers"
 	"anthill/state"
 )
 
 // item is one user of a batch on its way.
 type item struct {
-	change  planner.UserChange
-	shape   *planner.Shape
+	change  plan.UserChange
+	shape   *plan.Shape
 	row     *providers.UserRow // nil: there is none
 	record  *state.Record      // SegmentRestore: the journal record whose before-image is restored
 	intent  state.Intent
 	failed  error         // one side refused this user
 	begun   bool          // something may have been done for it in Self-auth
-	left    string        // reason why it is left alone; then nothing is intended
-	verdict state.Verdict // with left
+	verdict state.Verdict // it is left alone; then nothing is intended
+	why     state.Finding // with verdict: why
 }
 
 // batch is some users in a row of the plan.
 type batch struct {
 	at, next state.Position // where it starts, and where the run has come with it
-	changes  []planner.UserChange
-	intended chan error // gives one when items are intended; nil: they are not yet begun to be
+	changes  []plan.UserChange
 	items    []*item
-	resumed  bool // a stopped run has intended it
+	intended chan error // gives nil or an error, once, when the items are intended; nil: nobody has begun to
+	resumed  bool       // a stopped run has intended it
 }
 
-// ready waits, once, until the batch is intended.
+// ready waits until the batch is intended. It may be called once.
 func (b *batch) ready() error { return <-b.intended }
 
 // segment carries out the users of segment n from where the run has come. place counts segments in the order in which
@@ -45,8 +44,9 @@ func (b *batch) ready() error { return <-b.intended }
 // Three batches are on their way at a time: one is written in Postgres, one by Self-auth, and the next one is read and
 // intended. A run that is killed leaves all of them open, and is resumed with them as one.
 func (x *executor) segment(ctx context.Context, n, place int) error {
-	s := x.p.Segments[n]
-	pos := x.record.Position()
+	work := context.WithoutCancel(ctx)
+	s := x.effects.Segments[n]
+	pos := x.journal.Position()
 	if pos.Segment > place {
 		return nil
 	}
@@ -54,29 +54,17 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 	if pos.Segment == place {
 		from = pos.Offset
 	}
-	stage := s.Wave
-	if stage == "" {
-		stage = string(s.Kind)
-	}
 	users, stop := iter.Pull2(x.plan.Users(n, from))
 	defer stop()
-	defer func() { _ = x.settled() }() // where an error says more, nothing runs on
+	// On an error as well, nothing may be left running in the background.
+	defer func() { _ = x.awaitSettled() }()
 	taken := from
 	take := func() (*batch, error) {
-		b := &batch{at: state.Position{Segment: place, Offset: taken}}
-		for open := 0; !x.full(len(b.changes), open); {
-			c, err, more := users()
-			if err != nil {
-				return nil, err
-			}
-			if !more {
-				break
-			}
-			b.changes = append(b.changes, c)
-			if _, is := x.open[c.User]; is {
-				open++
-			}
+		b, err := x.take(users)
+		if err != nil {
+			return nil, err
 		}
+		b.at = state.Position{Segment: place, Offset: taken}
 		taken += int64(len(b.changes))
 		if b.next = (state.Position{Segment: place, Offset: taken}); taken == s.Users {
 			b.next = state.Position{Segment: place + 1}
@@ -85,31 +73,37 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 	}
 	b, err := take()
 	for err == nil && len(b.changes) > 0 {
+		// Interrupted here, a run leaves nothing open. A batch that is intended already is finished first: its intents are
+		// durable, and whoever looks at them must find them settled.
 		if b.intended == nil {
 			if err := interrupted(ctx); err != nil {
 				return err
 			}
-			x.intendBatch(n, b)
+			x.intendBatch(work, n, b)
 		}
 		if err := b.ready(); err != nil {
 			return err
 		}
+		// The rows of the next batch are read and its intents written while Self-auth works on this one. Not so behind a
+		// resumed batch: where that ends is known only from its open intents, and they go when it is done.
 		var next *batch
-		if !b.resumed { // what follows a batch that was left open is told only when that is done
+		if !b.resumed {
 			if next, err = take(); err != nil {
 				return err
 			}
 			if len(next.changes) > 0 && ctx.Err() == nil {
-				x.intendBatch(n, next)
+				x.intendBatch(work, n, next)
 			}
 		}
-		if err := x.batch(b); err != nil {
+		if err := x.batch(work, b); err != nil {
 			if next != nil && next.intended != nil {
-				_ = next.ready() // nothing runs on
+				// Its goroutine must have ended; the error at hand says more.
+				_ = next.ready()
 			}
 			return err
 		}
-		x.events(Event{Kind: Progress, Stage: stage, Done: b.at.Offset + int64(len(b.changes)), Total: s.Users})
+		done := b.at.Offset + int64(len(b.changes))
+		x.events(Event{Kind: Progress, Stage: string(s.Kind), Wave: s.Wave, Done: done, Total: s.Users})
 		if b = next; b == nil {
 			b, err = take()
 		}
@@ -117,18 +111,37 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 	if err != nil {
 		return err
 	}
-	return x.settled()
+	return x.awaitSettled()
 }
 
-// leastBatch is how many users a batch holds at least, unless their number is set: a group takes its new members in one
-// call a batch, while persons are made in as many as the server wants.
+// take takes the users of the next batch from the stream; none: it has ended.
+func (x *executor) take(users func() (plan.UserChange, error, bool)) (*batch, error) {
+	b := &batch{}
+	for open := 0; !x.full(len(b.changes), open); {
+		c, err, more := users()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		b.changes = append(b.changes, c)
+		if _, is := x.open[c.User]; is {
+			open++
+		}
+	}
+	return b, nil
+}
+
+// leastBatch is how many users a batch holds at least, unless Deps.BatchSize is set: a group gets its new members in
+// one call per batch, while persons are created in calls of the size that suits the server.
 const leastBatch = 500
 
-// enough is how many users a batch holds: full calls of so many as the server wants.
+// enough is how many users a batch holds: as many full calls of size as leastBatch needs.
 func enough(size int) int { return size * max(1, (leastBatch+size-1)/size) }
 
-// full says whether so many users are a batch. The first batch of a resumed run is exactly what was left open: it ends
-// with the last of its intents.
+// full reports whether a batch of so many users is complete; open of them have an open intent. The first batch of a
+// resumed run is exactly what was left open: it ends with the last of those intents.
 func (x *executor) full(users, open int) bool {
 	switch {
 	case len(x.open) > 0:
@@ -140,46 +153,49 @@ func (x *executor) full(users, open int) bool {
 }
 
 // intendBatch reads the rows of a batch again and intends what is to be done, in the background.
-func (x *executor) intendBatch(segment int, b *batch) {
+func (x *executor) intendBatch(ctx context.Context, segment int, b *batch) {
 	intended := make(chan error, 1)
 	b.intended, b.resumed = intended, len(x.open) > 0
 	go func() {
 		var err error
-		if b.items, err = x.look(segment, b.changes); err == nil {
-			err = x.intend(segment, b.at, b.items)
+		if b.items, err = x.look(ctx, segment, b.changes); err == nil {
+			err = x.intend(ctx, segment, b.items)
 		}
 		intended <- err
 	}()
 }
 
 // batch does the Self-auth side of a batch, and begins to write its rows and outcomes in one transaction.
-func (x *executor) batch(b *batch) error {
+func (x *executor) batch(ctx context.Context, b *batch) error {
 	todo := slices.DeleteFunc(slices.Clone(b.items), func(i *item) bool { return i.verdict != 0 })
-	if err := x.accounts(todo, b.resumed); err != nil {
+	if err := x.accounts(ctx, todo, b.resumed); err != nil {
 		return err
 	}
-	if err := x.settled(); err != nil {
+	// The batch before must be through: the run's position moves from batch to batch, and a position that ran ahead of
+	// an unsettled batch would lose it.
+	if err := x.awaitSettled(); err != nil {
 		return err
 	}
 	if b.resumed {
 		x.open = nil
 	}
 	x.called()
-	x.settling = make(chan settled, 1)
-	go func(done chan<- settled) {
-		outcomes, err := x.settle(b.items, b.next)
-		done <- settled{outcomes, err}
+	x.settling = make(chan settledBatch, 1)
+	go func(done chan<- settledBatch) {
+		outcomes, err := x.settle(ctx, b.items, b.next)
+		done <- settledBatch{outcomes, err}
 	}(x.settling)
 	return nil
 }
 
 // look reads the rows of a batch again and finds those that are not as planned.
-func (x *executor) look(segment int, changes []planner.UserChange) ([]*item, error) {
+func (x *executor) look(ctx context.Context, segment int, changes []plan.UserChange) ([]*item, error) {
 	ids := make([]uuid.UUID, len(changes))
 	for i, c := range changes {
 		ids[i] = c.User
 	}
-	rows, err := x.Rows.Fetch(x.work, ids)
+	// Long before they are locked, so most users who have changed are found before anything is done for them.
+	rows, err := x.Rows.Fetch(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +203,7 @@ func (x *executor) look(segment int, changes []planner.UserChange) ([]*item, err
 	for i := range rows {
 		byID[rows[i].ID] = &rows[i]
 	}
-	records, err := x.records(changes)
+	records, err := x.journalRecords(ctx, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +217,7 @@ func (x *executor) look(segment int, changes []planner.UserChange) ([]*item, err
 	return items, nil
 }
 
-func (x *executor) records(changes []planner.UserChange) (map[int64]*state.Record, error) {
+func (x *executor) journalRecords(ctx context.Context, changes []plan.UserChange) (map[int64]*state.Record, error) {
 	var ids []int64
 	for _, c := range changes {
 		if c.Record != 0 {
@@ -211,7 +227,7 @@ func (x *executor) records(changes []planner.UserChange) (map[int64]*state.Recor
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	list, err := x.Store.RecordsByID(x.work, ids)
+	list, err := x.Store.RecordsByID(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -222,179 +238,83 @@ func (x *executor) records(changes []planner.UserChange) (map[int64]*state.Recor
 	return m, nil
 }
 
-// judge says whether a user is as planned, at its after-state already, or to be left alone.
+// judge decides whether a user is as planned, already at its after-state, or to be left alone; the latter two get a
+// verdict.
 func (x *executor) judge(it *item) {
 	s := it.shape
-	leave := func(v state.Verdict, why string) { it.verdict, it.left = v, why }
+	leave := func(v state.Verdict, why state.Finding) { it.verdict, it.why = v, why }
+	changed := func(code state.Code) { leave(state.Changed, state.Found(code)) }
 	switch {
 	case it.change.Record != 0 && it.record == nil:
-		leave(state.Changed, "its journal record is gone")
-	case s.RowGone && it.row != nil:
-		leave(state.Changed, "there is a row again")
-	case s.RowGone:
+		changed(state.CodeRecordGone)
+	case s.Ground.RowGone && it.row != nil:
+		changed(state.CodeRowAgain)
+	case s.Ground.RowGone: // as planned
 	case it.row == nil:
-		leave(state.Changed, "deleted after the plan")
-	case providers.DigestUser(it.row.User, s.Relies) != it.change.Before:
-		if s.Link && it.row.Link == x.personOf(it) && (s.Method == 0 || it.row.Method == s.Method) {
-			leave(state.Already, "")
+		changed(state.CodeRowGone)
+	case providers.DigestUser(it.row.User, s.Ground.Relies) != it.change.Before:
+		// The same plan is applied again, or a killed run had got as far as the row.
+		if x.isAfter(it) {
+			leave(state.Already, state.Finding{})
 			return
 		}
-		leave(state.Changed, "its row changed after the plan")
+		changed(state.CodeRowChanged)
 	}
-	if it.verdict == 0 && x.p.Kind == state.RunApply && x.pausedNow(s) {
-		leave(state.Paused, "wave "+s.Wave+" was paused after the plan")
+	if it.verdict == 0 && x.effects.Kind == state.RunApply && x.pausedNow(s) {
+		leave(state.Paused, state.Found(state.CodePausedSince, state.Text(state.KeyWave, s.After.Wave)))
 	}
 	if _, open := x.open[it.change.User]; len(x.open) > 0 && it.verdict == 0 && !open {
 		// It was not at its before-state when its batch was tried, and is again: the next plan has it.
-		leave(state.Changed, "its row changed after the plan")
+		changed(state.CodeRowChanged)
 	}
 }
 
-// pausedNow says whether a pause younger than the plan keeps the user where it is; what only takes away goes on.
-func (x *executor) pausedNow(s *planner.Shape) bool {
-	takes := s.Act == state.PersonNone || s.Act == state.PersonExpire || s.Act == state.PersonDelete
-	if len(s.Join) == 0 && takes && !s.Link && !s.Mail {
+// isAfter reports whether a user who is to be linked is linked already, with the planned method.
+func (x *executor) isAfter(it *item) bool {
+	e := it.shape.Effect
+	return e.Link && it.row.Link == x.personOf(it) && (e.Method == state.MethodInvalid || it.row.Method == e.Method)
+}
+
+// pausedNow reports whether a pause younger than the plan keeps the user where it is; changes that only take away go
+// on.
+func (x *executor) pausedNow(s *plan.Shape) bool {
+	if s.Join == 0 && s.Effect.TakesAway() {
 		return false
 	}
 	return slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
-		return p.Wave == s.Wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
+		return p.Wave == s.After.Wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
 	})
 }
 
 // personOf is the person concerned: the linked one, the one recorded, or the one whose id is chosen.
 func (x *executor) personOf(it *item) uuid.UUID {
+	ground := it.shape.Ground
 	switch {
 	case it.record != nil:
-		return it.record.Effect.Person
+		return it.record.Person
 	case it.change.Person != uuid.Nil:
 		return it.change.Person
-	case it.shape.Person != uuid.Nil:
-		return it.shape.Person
-	case it.shape.Found && it.row != nil:
+	case ground.Person != uuid.Nil:
+		return ground.Person
+	case ground.Linked && it.row != nil:
 		return it.row.Link
 	}
-	return state.PersonID(x.p.Lineage, it.change.User, it.shape.Generation)
-}
-
-// intend makes the intents of a batch durable; those of a batch that a stopped run left are durable already.
-func (x *executor) intend(segment int, pos state.Position, items []*item) error {
-	var fresh []*item
-	for _, it := range items {
-		if open, ok := x.open[it.change.User]; ok {
-			if it.verdict == state.Already {
-				it.verdict = 0 // its memberships may be missing still
-			}
-			it.intent = open
-			if it.verdict != 0 {
-				// Tried before the stop, changed since: what was done is taken back when it is settled.
-				it.failed = errLost
-				it.verdict = 0
-			}
-			continue
-		}
-		if it.verdict == 0 {
-			it.intent = x.intent(segment, it)
-			fresh = append(fresh, it)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	if err := x.lookMails(fresh); err != nil {
-		return err
-	}
-	intents := make([]state.Intent, len(fresh))
-	for i, it := range fresh {
-		intents[i] = it.intent
-	}
-	if err := x.record.Intend(x.work, pos, intents); err != nil {
-		return err
-	}
-	for i, it := range fresh {
-		it.intent.ID, it.intent.Prior = intents[i].ID, intents[i].Prior
-	}
-	return nil
-}
-
-// lookMails notes the addresses that persons hold before theirs follow the row.
-func (x *executor) lookMails(fresh []*item) error {
-	var ids []uuid.UUID
-	for _, it := range fresh {
-		if it.shape.Mail {
-			ids = append(ids, it.intent.Effect.Person)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	found, err := x.Accounts.Lookup(x.work, ids)
-	if err != nil {
-		return err
-	}
-	mails := map[uuid.UUID][]string{}
-	for _, p := range found {
-		mails[p.ID] = p.Mails
-	}
-	for _, it := range fresh {
-		if it.shape.Mail {
-			it.intent.Effect.Mails = mails[it.intent.Effect.Person]
-		}
-	}
-	return nil
-}
-
-// errLost marks a user whose row changed between the intent and its outcome.
-var errLost = errors.New("its row changed while it was being moved")
-
-func (x *executor) intent(segment int, it *item) state.Intent {
-	s := it.shape
-	i := state.Intent{User: it.change.User, Tenant: s.Tenant, Segment: segment, Wave: s.Wave, RowGone: it.row == nil,
-		Effect: state.UserEffect{Person: x.personOf(it), Act: s.Act, Suffix: s.Suffix, Join: s.Join, Leave: s.Leave,
-			Link: s.Link, Method: s.Method, Mail: s.Mail, Done: s.Complete, Restore: s.Restore, Undo: it.change.Record}}
-	if it.row != nil {
-		i.Before = it.row.Image
-		if s.Found && s.LinkOurs && x.p.Segments[segment].Kind == planner.SegmentMove {
-			// Ours by its id, of a state that is lost: taken back, the row goes to what it was before all that.
-			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}
-		}
-	}
-	i.After = state.User{User: it.change.User, Tenant: s.Tenant, Standing: s.Standing, Wave: s.Wave, Policy: s.Policy,
-		Person: i.Effect.Person, Generation: s.Generation, Ours: s.Ours, LinkOurs: s.LinkOurs, Away: s.Away, Run: x.record.ID()}
-	if s.Standing == state.Moved {
-		i.After.Groups = union(s.Keep, s.Join)
-		if it.row != nil {
-			i.After.Method = max(it.row.Method, s.Method)
-		}
-	}
-	if s.Act == state.PersonDelete {
-		i.After.Person = uuid.Nil
-	}
-	if it.record != nil && it.record.Prior != nil && s.Standing == state.Moved {
-		i.After = *it.record.Prior
-		i.After.Groups = union(s.Keep, s.Join)
-		i.After.Run, i.After.Away = x.record.ID(), s.Away
-	}
-	return i
-}
-
-func union(a, b []uuid.UUID) []uuid.UUID {
-	u := append(slices.Clone(a), b...)
-	slices.SortFunc(u, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	return slices.Compact(u)
+	return state.PersonID(x.effects.Lineage, it.change.User, it.shape.After.Generation)
 }
 
 // lookForStale looks at every user before any effect (-on-stale fail).
-func (x *executor) lookForStale() error {
-	for n := range x.p.Segments {
-		var batch []planner.UserChange
+func (x *executor) lookForStale(ctx context.Context) error {
+	for n := range x.effects.Segments {
+		var batch []plan.UserChange
 		check := func() error {
-			items, err := x.look(n, batch)
+			items, err := x.look(ctx, n, batch)
 			if err != nil {
 				return err
 			}
 			for _, it := range items {
 				if it.verdict == state.Changed {
-					return &StaleError{Reason: fmt.Sprintf("user %s: %s; nothing was changed, plan again", it.change.User, it.left)}
+					return &StaleError{Reason: fmt.Sprintf("user %s is not as planned (%s); nothing was changed, plan again",
+						it.change.User, it.why.Code)}
 				}
 			}
 			batch = batch[:0]

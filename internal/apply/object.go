@@ -1,85 +1,99 @@
 package apply
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/providers"
 	"anthill/state"
 )
 
-// objects makes, changes and records declared objects; what must wait for the users comes after them (removals).
-func (x *executor) objects(ctx context.Context) error {
-	return x.eachObject(ctx, func(c planner.ObjectChange) bool { return !c.Last })
-}
+// objects makes, changes and records declared objects, but for those that must wait for the users.
+func (x *executor) objects(ctx context.Context) error { return x.eachObject(ctx, false) }
 
-func (x *executor) removals(ctx context.Context) error {
-	return x.eachObject(ctx, func(c planner.ObjectChange) bool { return c.Last })
-}
+// lastObjects carries out the changes of objects that must wait for the users.
+func (x *executor) lastObjects(ctx context.Context) error { return x.eachObject(ctx, true) }
 
-func (x *executor) eachObject(ctx context.Context, which func(planner.ObjectChange) bool) error {
-	recorded := map[state.Address]state.Object{}
+func (x *executor) eachObject(ctx context.Context, last bool) error {
+	recorded := recordedObjects{}
 	for _, o := range x.st.Objects {
 		recorded[o.Address] = o
 	}
-	var todo []planner.ObjectChange
-	for _, c := range x.p.Objects {
-		if which(c) {
-			todo = append(todo, c)
-		}
-	}
+	todo := slices.DeleteFunc(slices.Clone(x.effects.Objects), func(c plan.ObjectChange) bool { return c.Last != last })
+	work := context.WithoutCancel(ctx)
 	for n := 0; n < len(todo); {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
 		some := alike(todo[n:])
-		if err := x.alikes(some, recorded); err != nil {
+		if err := x.carryAlike(work, some, recorded); err != nil {
 			return err
 		}
 		n += len(some)
-		x.events(Event{Kind: Progress, Stage: "objects", Done: int64(n), Total: int64(len(todo)), Text: string(todo[n-1].Address)})
+		x.events(Event{Kind: Progress, Stage: StageObjects, Done: int64(n), Total: int64(len(todo))})
 	}
 	return nil
 }
 
+// recordedObjects are the objects that were recorded when the run was begun or resumed.
+type recordedObjects map[state.Address]state.Object
+
 // intended is a change whose intent is durable.
 type intended struct {
-	planner.ObjectChange
+	plan.ObjectChange
 
 	after *state.Object // what will be recorded; nil: nothing
 	again bool          // the run was stopped in the middle of it
 }
 
-// intendObjects makes the intents of changes durable, if what is recorded is what the plan relied on. Those that are done
-// already, and those that are left alone, are not among what it returns.
-func (x *executor) intendObjects(changes []planner.ObjectChange, recorded map[state.Address]state.Object) (list []intended, err error) {
+// object is what the change is about: as it will be recorded, or, if it is forgotten, as it was.
+func (c intended) object() state.Object {
+	if c.after != nil {
+		return *c.after
+	}
+	return *c.Before
+}
+
+func (c intended) done() state.ObjectOutcome {
+	return state.ObjectOutcome{Address: c.Address, From: c.From, Recorded: c.after, Verdict: state.Done}
+}
+
+// intendObjects makes the intents of changes durable where what is recorded is still what the plan relied on. Changes
+// that are done already, and those that are left alone, are not among what it returns.
+func (x *executor) intendObjects(
+	ctx context.Context, some []plan.ObjectChange, recorded recordedObjects,
+) ([]intended, error) {
+	var list []intended
 	var intents []state.ObjectIntent
-	for _, c := range changes {
+	for _, c := range some {
 		after := x.afterOf(c)
-		if x.settledBefore(c, after, recorded) {
+		if settledBefore(c, after, recorded) {
 			continue
 		}
-		if why := x.outdated(c, recorded); why != "" {
-			if err := x.leaveObject(c, recorded, state.Changed, why); err != nil {
+		if why := x.outdated(c, recorded); !why.IsZero() {
+			if err := x.leaveObject(ctx, c, recorded, state.Changed, why); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		list = append(list, intended{ObjectChange: c, after: after})
-		intents = append(intents, state.ObjectIntent{Address: c.Address, From: c.From, Action: string(c.Action), Before: c.Before, After: after, Was: c.Was, Will: c.Will})
+		intents = append(intents, state.ObjectIntent{
+			Address: c.Address,
+			From:    c.From,
+			Action:  c.Action,
+			Before:  c.Before,
+			After:   after,
+			Was:     c.Was,
+			Will:    c.Will,
+		})
 	}
 	if len(list) == 0 {
 		return nil, nil
 	}
-	again, err := x.record.IntendObjects(x.work, intents...)
+	again, err := x.journal.IntendObjects(ctx, intents...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,86 +103,18 @@ func (x *executor) intendObjects(changes []planner.ObjectChange, recorded map[st
 	return list, nil
 }
 
-// outdated says why a change is left alone before anything is intended.
-func (x *executor) outdated(c planner.ObjectChange, recorded map[state.Address]state.Object) string {
-	from := c.Address
-	if c.From != "" {
-		from = c.From
-	}
-	rec, has := recorded[from]
-	if n := x.stayFor(c); n > 0 {
-		return fmt.Sprintf("it stays for %d users who could not be taken back, and goes with them when that is tried again", n)
-	}
-	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {
-		return "what is recorded of it changed after the plan"
-	}
-	return ""
-}
-
-// leaveObject settles a change that is not made: what is recorded of it stays.
-func (x *executor) leaveObject(c planner.ObjectChange, recorded map[state.Address]state.Object, v state.Verdict, why string) error {
-	x.miss(c, why)
-	o := state.ObjectOutcome{Address: c.Address, Verdict: v, Reason: why}
-	if rec, has := recorded[c.Address]; has {
-		o.Recorded = &rec
-	}
-	return x.record.SettleObjects(x.work, o)
-}
-
-// object carries out one intended change if what is there is what the plan relied on. Done already: nothing; something else:
-// left alone.
-func (x *executor) object(c intended, recorded map[state.Address]state.Object) error {
-	did := carried{}
-	why, err := x.carry(&c, nil, &did)
-	if err == nil && why == "" {
-		return x.record.SettleObjects(x.work, c.done())
-	}
-	return x.undoneObject(c, did, why, err, recorded)
-}
-
-func (c intended) done() state.ObjectOutcome {
-	return state.ObjectOutcome{Address: c.Address, From: c.From, Recorded: c.after, Verdict: state.Done}
-}
-
-// undoneObject settles a change that was left alone for a reason, or refused; what was done of it is put back.
-func (x *executor) undoneObject(c intended, did carried, why string, err error, recorded map[state.Address]state.Object) error {
-	switch {
-	case err == nil:
-		return x.leaveObject(c.ObjectChange, recorded, state.Changed, why)
-	case !refused(err):
-		return err
-	}
-	why = reason(err)
-	burnt := state.ErrorKindOf(err) == state.ErrorBurnt || did.made != uuid.Nil && c.Kind == state.KindGroup
-	stands, err := x.putBack(c.ObjectChange, did)
-	if err != nil {
-		return err
-	}
-	if stands != "" {
-		x.half, why = true, why+"; "+stands
-	}
-	if burnt && c.after != nil {
-		// The next plan uses the next generation.
-		last := *c.after
-		last.Deleted = true
-		x.miss(c.ObjectChange, why)
-		return x.record.SettleObjects(x.work, state.ObjectOutcome{Address: c.Address, Recorded: &last, Verdict: state.Refused, Reason: why})
-	}
-	return x.leaveObject(c.ObjectChange, recorded, state.Refused, why)
-}
-
 // afterOf is what will be recorded, with the run that did it; nil: nothing.
-func (x *executor) afterOf(c planner.ObjectChange) *state.Object {
+func (x *executor) afterOf(c plan.ObjectChange) *state.Object {
 	if c.After == nil {
 		return nil
 	}
 	after := *c.After
-	after.Run = x.record.ID()
+	after.Run = x.journal.ID()
 	return &after
 }
 
-// settledBefore says whether a change was settled before the run was stopped.
-func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, recorded map[state.Address]state.Object) bool {
+// settledBefore reports whether a change was settled before the run was stopped.
+func settledBefore(c plan.ObjectChange, after *state.Object, recorded recordedObjects) bool {
 	rec, has := recorded[c.Address]
 	if after == nil {
 		return c.Before != nil && !has
@@ -180,186 +126,281 @@ func (x *executor) settledBefore(c planner.ObjectChange, after *state.Object, re
 	return has && rec.Equal(want)
 }
 
-// carry does one change, and notes in did what of it is done. why says what had changed since the plan; then nothing was
-// done. With together, making or deleting the group is left to the caller.
-func (x *executor) carry(i *intended, together *together, did *carried) (why string, err error) {
-	c, after, again := i.ObjectChange, i.after, i.again
-	o := c.Before
-	if after != nil {
-		o = after
+// outdated says why a change is left alone before anything is intended; zero: it is not.
+func (x *executor) outdated(c plan.ObjectChange, recorded recordedObjects) state.Finding {
+	from := c.Address
+	if c.From != "" {
+		from = c.From
 	}
-	live, found, err := x.read(c, o, again)
+	if n := x.stayFor(c); n > 0 {
+		return state.Found(state.CodeNeededStill).Times(n)
+	}
+	rec, has := recorded[from]
+	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {
+		return state.Found(state.CodeRecordChanged)
+	}
+	return state.Finding{}
+}
+
+// miss notes an object that is not as planned. If it is a group that was to be made, users of this plan who are to join
+// it will fail with the same reason. It returns the reason for the journal.
+func (x *executor) miss(c plan.ObjectChange, why ...state.Finding) state.Finding {
+	left := state.About(state.CodeObjectLeft, state.Of(c.Address), state.Because(state.KeyWhy, why...))
+	x.failed = append(x.failed, left)
+	if c.Kind == state.KindGroup && c.Was == nil && c.After != nil {
+		x.absent[c.After.ID] = why[0]
+	}
+	if len(why) > 1 {
+		return left
+	}
+	return why[0]
+}
+
+// leaveObject settles a change that is not made: what is recorded of it stays.
+func (x *executor) leaveObject(
+	ctx context.Context, c plan.ObjectChange, recorded recordedObjects, v state.Verdict, why ...state.Finding,
+) error {
+	o := state.ObjectOutcome{Address: c.Address, Verdict: v, Reason: x.miss(c, why...)}
+	if rec, has := recorded[c.Address]; has {
+		o.Recorded = &rec
+	}
+	return x.journal.SettleObjects(ctx, o)
+}
+
+// object carries out one intended change if what is there is what the plan relied on. If it is done already nothing
+// happens; if something else is there it is left alone.
+func (x *executor) object(ctx context.Context, c intended, recorded recordedObjects) error {
+	var did carried
+	why, err := x.carry(ctx, &c, nil, &did)
+	if err == nil && why.IsZero() {
+		return x.journal.SettleObjects(ctx, c.done())
+	}
+	return x.settleNotDone(ctx, c, did, why, err, recorded)
+}
+
+// settleNotDone settles a change that was left alone for a reason (err is nil then), or that err refused; what was done
+// of it is put back.
+func (x *executor) settleNotDone(
+	ctx context.Context, c intended, did carried, why state.Finding, err error, recorded recordedObjects,
+) error {
+	switch {
+	case err == nil:
+		return x.leaveObject(ctx, c.ObjectChange, recorded, state.Changed, why)
+	case !refused(err):
+		return err
+	}
+	reasons := []state.Finding{reason(err)}
+	// A group that we made and now put back is a deleted entry too.
+	burnt := state.ErrorKindOf(err) == state.ErrorBurnt || did.made != uuid.Nil && c.Kind == state.KindGroup
+	stands, err := x.putBack(ctx, c.ObjectChange, did)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if !again {
-		if why := changed(c, live); why != "" {
+	if !stands.IsZero() {
+		x.half, reasons = true, append(reasons, stands)
+	}
+	if !burnt || c.after == nil {
+		return x.leaveObject(ctx, c.ObjectChange, recorded, state.Refused, reasons...)
+	}
+	// Self-auth blocks the id of a deleted entry for days: this record makes the next plan use the next generation.
+	last := *c.after
+	last.Deleted = true
+	return x.journal.SettleObjects(ctx, state.ObjectOutcome{Address: c.Address, Recorded: &last, Verdict: state.Refused,
+		Reason: x.miss(c.ObjectChange, reasons...)})
+}
+
+// carry does one change, and notes in did what of it is done. why says what had changed since the plan; then nothing
+// was done. With together, making or deleting the group itself is left to the caller.
+func (x *executor) carry(
+	ctx context.Context, c *intended, together *together, did *carried,
+) (why state.Finding, err error) {
+	o := c.object()
+	live, found, err := x.read(ctx, *c, o)
+	if err != nil {
+		return why, err
+	}
+	// A change that a stopped run had begun has left the object partly as it was and partly as it will be. The intent is
+	// proof enough that this is our doing.
+	if !c.again {
+		if why = changed(c.ObjectChange, live); !why.IsZero() {
 			return why, nil
 		}
-	}
-	if !again {
-		if why, err := x.backAgain(c); why != "" || err != nil {
+		if why, err = x.backAgain(ctx, c.ObjectChange); !why.IsZero() || err != nil {
 			return why, err
 		}
 	}
 	switch {
 	case c.Will == nil && live == nil:
-		return "", nil
+		return why, nil // it is gone
 	case c.Will == nil && together != nil:
+		// The mapping row goes first: a row without its group would lead users of the tenant nowhere.
 		together.remove = append(together.remove, o.ID)
-		return "", x.Rows.Unmap(x.work, o.Tenant, o.ID)
+		return why, x.Rows.Unmap(ctx, o.Tenant, o.ID)
 	case together != nil && live == nil:
-		together.make = append(together.make, providers.NewGroup{ID: o.ID, Name: c.Will["name"], Description: c.Will["description"]})
-		if m := mappingOf(*o, c.Will["mapping"]); m != nil {
-			together.rows = append(together.rows, *m)
-		}
-		return "", nil
+		together.add(o, c.Will)
+		return why, nil
 	case c.Will == nil:
-		return "", x.deleteObject(*o, live)
-	case c.Action == planner.Forget && len(c.Will) == 0:
-		return "", x.unmap(c, *o)
+		return why, x.deleteObject(ctx, o, live)
+	case c.Action == state.ActionForget && len(c.Will) == 0:
+		return why, x.unmap(ctx, c.ObjectChange, o)
+	case c.Action == state.ActionForget && live == nil:
+		// The group went after the plan was made; only its mapping row is left to delete.
+		return why, x.Rows.Unmap(ctx, o.Tenant, o.ID)
 	}
-	if c.Action == planner.Replace {
-		switch {
-		case live != nil && found == c.Before.ID:
-			if err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, found, live); err != nil {
-				return "", err
-			}
-			live = nil
-		case live != nil:
-			did.made = found // before the run was stopped
+	return why, x.write(ctx, c, o, live, found, did)
+}
+
+// write makes an object where it is not there, and writes what of it differs.
+func (x *executor) write(
+	ctx context.Context, c *intended, o state.Object, live state.Attributes, found uuid.UUID, did *carried,
+) error {
+	replaces := c.Action == state.ActionReplace
+	// The new object has the name of the old one, so that must go first. A resumed change may find the new one instead.
+	if replaces && live != nil && found == c.Before.ID {
+		if err := x.provider(o.Kind).DeleteObject(ctx, o.Kind, found, live); err != nil {
+			return err
 		}
-		did.gone = true
+		live = nil
 	}
-	if again && live != nil && c.Was == nil && c.Action == planner.Create {
-		did.made = found // before the run was stopped
+	did.gone = replaces
+	if live != nil && (replaces || c.Action == state.ActionCreate && c.again && c.Was == nil) {
+		did.made = found // the stopped run had made it
 	}
 	if live == nil {
-		if live, found, err = x.makeObject(*o, c.Will, did); err != nil {
-			return "", err
+		var err error
+		if live, found, err = x.makeObject(ctx, o, c.Will, did); err != nil {
+			return err
 		}
 	}
-	if v := c.Was["strangers"]; v != "" {
-		live["strangers"] = v
+	if o.ID = found; c.after != nil {
+		// For a client, only the server knows it.
+		c.after.ID = found
 	}
-	if after != nil && after.ID == uuid.Nil || c.Action == planner.Replace {
-		after.ID = found
+	if err := x.changeObject(ctx, o, withMembers(o.Kind, live, c.Was), c.Will); err != nil {
+		return err
 	}
-	o.ID = found
-	if err := x.changeObject(*o, live, c.Will); err != nil {
-		return "", err
+	if err := x.unmap(ctx, c.ObjectChange, o); err != nil {
+		return err
 	}
-	if err := x.unmap(c, *o); err != nil {
-		return "", err
-	}
-	return "", x.keeps(*o, c.Will)
+	return x.keeps(ctx, o, c.Will)
 }
 
-// backAgain says that a group whose mapping row goes, as it was gone when the plan was made, is there by now.
-func (x *executor) backAgain(c planner.ObjectChange) (why string, err error) {
+// withMembers is what an object holds, with the members that a change is about as the plan found them: they are not
+// read again.
+func withMembers(kind state.Kind, live, was state.Attributes) state.Attributes {
+	for _, a := range kind.Spec().Attributes {
+		if v := was[a.Name]; a.Form == state.FormMembers && v.IsSet() {
+			live[a.Name] = v
+		}
+	}
+	return live
+}
+
+// backAgain says that a group is there again whose mapping row was to go because the plan had found the group gone.
+func (x *executor) backAgain(ctx context.Context, c plan.ObjectChange) (why state.Finding, err error) {
 	for _, g := range c.Unmap {
-		live, _, err := x.Accounts.ReadObject(x.work, state.KindGroup, g, "")
+		live, _, err := x.Accounts.ReadObject(ctx, state.KindGroup, g, "")
 		if err != nil {
-			return "", err
+			return why, err
 		}
 		if live != nil {
-			return "group " + live["name"] + " is there again, and was gone when the plan was made", nil
+			return state.About(state.CodeGroupBack, state.OfGroup(live.Text(state.AttrName))), nil
 		}
 	}
-	return "", nil
+	return why, nil
 }
 
-// unmap deletes the mapping rows of groups that are gone, last of all: what is refused before leaves them.
-func (x *executor) unmap(c planner.ObjectChange, o state.Object) error {
+// unmap deletes the mapping rows of groups that are gone. It comes last: if something before it is refused, they stay.
+func (x *executor) unmap(ctx context.Context, c plan.ObjectChange, o state.Object) error {
 	for _, g := range c.Unmap {
-		if err := x.Rows.Unmap(x.work, o.Tenant, g); err != nil {
+		if err := x.Rows.Unmap(ctx, o.Tenant, g); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keeps looks whether Self-auth keeps a client or a policy as it was written: what it writes in another way would be
-// found changed by every plan from now on.
-func (x *executor) keeps(o state.Object, will state.Attributes) error {
+// keeps checks that Self-auth keeps a client or a policy as it was written: a value that it spells in another way would
+// look changed to every plan from now on.
+func (x *executor) keeps(ctx context.Context, o state.Object, will state.Attributes) error {
 	if o.Kind != state.KindClient && o.Kind != state.KindPolicy {
 		return nil
 	}
-	live, err := x.readWhole(o)
+	// Found now, it is an error of this run, which puts the object back. Found later, it would be a drift without end.
+	live, err := x.readWhole(ctx, o)
 	if err != nil {
 		return err
 	}
-	for _, k := range slices.Sorted(maps.Keys(will)) {
-		if live[k] == will[k] || k == "webauthn_attestation_ca_list" {
-			continue
-		}
-		why := fmt.Sprintf("Self-auth keeps its %s otherwise than they were written", strings.ReplaceAll(k, "_", " "))
-		if !strings.HasSuffix(k, "_maps") {
-			why = fmt.Sprintf("Self-auth keeps its %s as %s and not as %s: declare what it keeps", strings.ReplaceAll(k, "_", " "), cmp.Or(live[k], "not set"), will[k])
-		}
-		return &state.Error{Kind: state.ErrorRefused, Side: "Self-auth", Doing: "change " + string(o.Address), Reason: why}
+	live = o.Kind.Spec().Read(live, will)
+	_, otherwise := live.Diff(will)
+	if len(otherwise) == 0 {
+		return nil
 	}
-	return nil
+	k := otherwise.Sorted()[0]
+	return refuse(state.CodeKeptOtherwise, state.Text(state.KeyAttribute, string(k)),
+		state.Holds(state.KeyWrote, will[k]), state.Holds(state.KeyLive, live[k]))
 }
 
-// read is what an object is now. A client whose id is not known yet is found by its name.
-func (x *executor) read(c planner.ObjectChange, o *state.Object, again bool) (live state.Attributes, found uuid.UUID, err error) {
-	id, name := o.ID, c.Will["name"]
-	if o.Kind == state.KindTenant {
-		name = c.Will["slug"]
-	}
-	if c.Kind == state.KindGroup && c.Action == planner.Create && !again {
-		return nil, id, nil // many are made; one that is there after all is told by its id when it is made
-	}
-	if c.Action == planner.Replace {
-		live, err = x.readWhole(*c.Before)
-		if err != nil || live != nil || !again {
+// read is what an object is now, and its id. A client whose id is not known yet is found by its name.
+func (x *executor) read(
+	ctx context.Context, c intended, o state.Object,
+) (live state.Attributes, found uuid.UUID, err error) {
+	switch {
+	case c.Kind == state.KindGroup && c.Action == state.ActionCreate && !c.again:
+		// Groups are made by the hundred, and reading each first would double the calls. Creating one that is there after
+		// all fails by its id.
+		return nil, o.ID, nil
+	case c.Action == state.ActionReplace:
+		live, err = x.readWhole(ctx, *c.Before)
+		if err != nil || live != nil || !c.again {
 			return live, c.Before.ID, err
 		}
-		id = uuid.Nil // it is deleted already
+		// The stopped run deleted it: the new one, if it is there, is found by its name.
+		o.ID = uuid.Nil
 	}
-	if id != uuid.Nil {
-		live, err = x.readWhole(*o)
-		return live, id, err
+	if o.ID != uuid.Nil {
+		live, err = x.readWhole(ctx, o)
+		return live, o.ID, err
 	}
-	return x.provider(o.Kind).ReadObject(x.work, o.Kind, id, name)
+	return x.provider(o.Kind).ReadObject(ctx, o.Kind, uuid.Nil, c.Will.Text(state.AttrName))
 }
 
-// readWhole is what an object of a known id is now, a group with its mapping row; nil: it is not there.
-func (x *executor) readWhole(o state.Object) (state.Attributes, error) {
-	live, _, err := x.provider(o.Kind).ReadObject(x.work, o.Kind, o.ID, "")
+// readWhole is what an object of a known id holds now, a group with its mapping row; nil: it is not there.
+func (x *executor) readWhole(ctx context.Context, o state.Object) (state.Attributes, error) {
+	live, _, err := x.provider(o.Kind).ReadObject(ctx, o.Kind, o.ID, "")
 	if err != nil || live == nil || o.Kind != state.KindGroup {
 		return live, err
 	}
-	m, err := x.Rows.Mapping(x.work, o.Tenant, o.ID)
+	m, err := x.Rows.Mapping(ctx, o.Tenant, o.ID)
 	if m != nil {
-		live["mapping"] = m.Role.String() + " " + m.GroupName
+		live[state.AttrMapping] = state.MappingValue(m.Role, m.GroupName)
 	}
 	return live, err
 }
 
-// changed says what of an object is no longer as the plan found it, and not as it will be either.
-func changed(c planner.ObjectChange, live state.Attributes) string {
+// changed says what of an object is neither as the plan found it nor as it will be. Values that cannot be read back as
+// they were written are not compared.
+func changed(c plan.ObjectChange, live state.Attributes) state.Finding {
 	switch {
-	case c.Was == nil && live == nil:
-		return ""
-	case c.Was == nil && (c.Kind == state.KindGroup || c.Kind == state.KindTenant):
-		return "" // its id says that it is ours
+	case c.Was == nil && (live == nil || c.Kind == state.KindGroup || c.Kind == state.KindTenant):
+		// The id of a group or a tenant says that it is ours.
+		return state.Finding{}
 	case c.Was == nil:
-		return "it is there now and was not when the plan was made"
-	case live == nil && c.Will != nil && c.Action != planner.Forget:
-		return "it is gone, and was there when the plan was made"
+		return state.Found(state.CodeAppeared)
+	case live == nil && c.Will != nil && c.Action != state.ActionForget:
+		return state.Found(state.CodeDisappeared)
 	case live == nil:
-		return ""
+		return state.Finding{}
 	}
-	for _, side := range []state.Attributes{c.Was, c.Will} {
-		for k := range side {
-			if k != "strangers" && k != "webauthn_attestation_ca_list" && live[k] != c.Was[k] && (c.Will == nil || live[k] != c.Will[k]) {
-				return "its " + strings.ReplaceAll(k, "_", " ") + " changed after the plan"
-			}
+	for _, a := range c.Kind.Spec().Attributes {
+		was, touched := c.Was[a.Name]
+		will, written := c.Will[a.Name]
+		asFound, asPlanned := live[a.Name].Equal(was), c.Will != nil && live[a.Name].Equal(will)
+		if (touched || written) && !a.Unreadable && !asFound && !asPlanned {
+			return state.Found(state.CodeAttributeChanged, state.Text(state.KeyAttribute, string(a.Name)))
 		}
 	}
-	return ""
+	return state.Finding{}
 }
 
 // provider is the side that has objects of a kind.
@@ -370,100 +411,80 @@ func (x *executor) provider(k state.Kind) providers.Objects {
 	return x.Accounts
 }
 
-// makeObject makes an object, or brings back a deleted client with its secret.
-func (x *executor) makeObject(o state.Object, will state.Attributes, did *carried) (state.Attributes, uuid.UUID, error) {
-	id, back := o.ID, false
-	if o.Kind == state.KindClient && id != uuid.Nil {
-		err := x.Accounts.Revive(x.work, []uuid.UUID{id})
+// makeObject makes an object, or brings back a deleted client with its secret, and returns what it holds then.
+func (x *executor) makeObject(
+	ctx context.Context, o state.Object, will state.Attributes, did *carried,
+) (live state.Attributes, id uuid.UUID, err error) {
+	if o.Kind == state.KindGroup {
+		g := newGroup(o, will)
+		if err := x.Accounts.CreateGroups(ctx, []providers.NewGroup{g}); err != nil {
+			return nil, o.ID, err
+		}
+		did.made = o.ID
+		return state.Attributes{
+			state.AttrName: state.TextValue(g.Name), state.AttrDescription: state.TextValue(g.Description),
+		}, o.ID, nil
+	}
+	// A client that was deleted within the last days comes back with its secret, so that the application need not be told
+	// a new one. Where the recycle bin no longer has it, it is made anew.
+	back := false
+	if o.Kind == state.KindClient && o.ID != uuid.Nil {
+		err := x.Accounts.Revive(ctx, []uuid.UUID{o.ID})
 		if back = err == nil; !back && !refused(err) {
-			return nil, id, err
+			return nil, o.ID, err
 		}
 	}
 	if !back {
-		var err error
-		if id, err = x.provider(o.Kind).CreateObject(x.work, o.Kind, id, without(will, "mapping")); err != nil {
-			return nil, id, err
+		if o.ID, err = x.provider(o.Kind).CreateObject(ctx, o.Kind, o.ID, will); err != nil {
+			return nil, o.ID, err
 		}
 	}
-	did.made, o.ID = id, id
-	if o.Kind == state.KindGroup {
-		return without(will, "mapping"), id, nil
-	}
-	live, err := x.readWhole(o)
+	did.made = o.ID
+	live, err = x.readWhole(ctx, o)
 	if err == nil && live == nil {
-		err = &state.Error{Kind: state.ErrorInternal, Side: "Self-auth", Doing: "make " + string(o.Address), Reason: "it is not there though it was made"}
+		err = &state.Error{Kind: state.ErrorInternal, Side: "Self-auth", Doing: "make " + string(o.Address),
+			Reason: "it is not there though it was made"}
 	}
-	return live, id, err
+	return live, o.ID, err
 }
 
 // changeObject writes what differs: a group in Self-auth, its mapping row in Postgres.
-func (x *executor) changeObject(o state.Object, live, will state.Attributes) error {
-	if err := x.provider(o.Kind).ChangeObject(x.work, o.Kind, o.ID, live, without(will, "mapping")); err != nil {
+func (x *executor) changeObject(ctx context.Context, o state.Object, live, will state.Attributes) error {
+	// Self-auth first: where it refuses the group's new name, the application must not look for that either.
+	rest := will.Without(state.AttrMapping)
+	if err := x.provider(o.Kind).ChangeObject(ctx, o.Kind, o.ID, live, rest); err != nil {
 		return err
 	}
-	mapping, given := will["mapping"]
+	row, given := will[state.AttrMapping]
 	switch {
-	case !given || mapping == live["mapping"]:
+	case !given || row.Equal(live[state.AttrMapping]):
 		return nil
-	case mapping == "":
-		return x.Rows.Unmap(x.work, o.Tenant, o.ID)
+	case !row.IsSet():
+		return x.Rows.Unmap(ctx, o.Tenant, o.ID)
 	}
-	return x.Rows.Map(x.work, []providers.Mapping{*mappingOf(o, mapping)})
+	return x.Rows.Map(ctx, []providers.Mapping{mappingOf(o, row)})
 }
 
-// mappingOf is the mapping row of a group from its text in attributes; nil: there is none.
-func mappingOf(o state.Object, text string) *providers.Mapping {
-	role, name, given := strings.Cut(text, " ")
-	if !given {
-		return nil
-	}
-	return &providers.Mapping{Tenant: o.Tenant, Group: o.ID, GroupName: name, Role: state.ParseRole(role)}
+// mappingOf is the mapping row of a group.
+func mappingOf(o state.Object, row state.Value) providers.Mapping {
+	return providers.Mapping{Tenant: o.Tenant, Group: o.ID, GroupName: row.Mapping().Name, Role: row.Mapping().Role}
 }
 
-func (x *executor) deleteObject(o state.Object, live state.Attributes) error {
+// newGroup is a group to be made.
+func newGroup(o state.Object, will state.Attributes) providers.NewGroup {
+	return providers.NewGroup{ID: o.ID, Name: will.Text(state.AttrName), Description: will.Text(state.AttrDescription)}
+}
+
+// deleteObject deletes an object, a group with its mapping row. It is no error if the object is gone already.
+func (x *executor) deleteObject(ctx context.Context, o state.Object, live state.Attributes) error {
 	if o.Kind == state.KindGroup {
-		if err := x.Rows.Unmap(x.work, o.Tenant, o.ID); err != nil {
+		if err := x.Rows.Unmap(ctx, o.Tenant, o.ID); err != nil {
 			return err
 		}
 	}
-	err := x.provider(o.Kind).DeleteObject(x.work, o.Kind, o.ID, live)
+	err := x.provider(o.Kind).DeleteObject(ctx, o.Kind, o.ID, live)
 	if state.ErrorKindOf(err) == state.ErrorNotFound {
 		return nil
 	}
 	return err
-}
-
-func without(a state.Attributes, name string) state.Attributes {
-	out := maps.Clone(a)
-	delete(out, name)
-	return out
-}
-
-// miss notes an object that is not as planned, and the group that users of this plan are to join and that is not there.
-func (x *executor) miss(c planner.ObjectChange, why string) {
-	x.failed = append(x.failed, string(c.Address)+": "+why)
-	if c.Kind == state.KindGroup && c.Was == nil && c.After != nil {
-		x.absent[c.After.ID] = why
-	}
-}
-
-// refused says whether the other side refused this very thing, so that others may be tried.
-func refused(err error) bool {
-	switch state.ErrorKindOf(err) {
-	case state.ErrorConflict, state.ErrorRefused, state.ErrorBurnt, state.ErrorNotFound:
-		return true
-	}
-	return false
-}
-
-// reason is an error's reason in the user's words.
-func reason(err error) string {
-	var e *state.Error
-	if errors.As(err, &e) {
-		if e.Request != "" {
-			return fmt.Sprintf("%s (request %s)", e.Reason, e.Request)
-		}
-		return e.Reason
-	}
-	return err.Error()
 }

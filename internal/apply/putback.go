@@ -1,16 +1,18 @@
 package apply
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/state"
 )
 
-// stayFor counts the users who could not be taken back and need an object that goes: their tenant's groups and row, and
-// whatever is not one tenant's.
-func (x *executor) stayFor(c planner.ObjectChange) (n int64) {
-	if !c.Last || x.p.Undo == nil || c.Before == nil {
+// stayFor counts the users who could not be taken back and so still need an object that a rollback would delete: groups
+// and row of their tenant, and anything that does not belong to one tenant.
+func (x *executor) stayFor(c plan.ObjectChange) (n int64) {
+	if !c.Last || x.effects.Undo == nil || c.Before == nil {
 		return 0
 	}
 	switch c.Kind {
@@ -32,52 +34,56 @@ type carried struct {
 }
 
 // putBack undoes what was done of a change of which a part was refused. stands says what could not be undone.
-func (x *executor) putBack(c planner.ObjectChange, did carried) (stands string, err error) {
-	err = x.undone(c, did)
+func (x *executor) putBack(ctx context.Context, c plan.ObjectChange, did carried) (stands state.Finding, err error) {
+	err = x.undoObject(ctx, c, did)
 	if refused(err) || state.ErrorKindOf(err) == state.ErrorDenied {
-		return "what was done of it could not be put back: " + reason(err), nil
+		return state.Found(state.CodeNotPutBack, state.Because(state.KeyWhy, reason(err))), nil
 	}
-	return "", err
+	return stands, err
 }
 
-func (x *executor) undone(c planner.ObjectChange, did carried) error {
-	o := c.Before
-	if c.After != nil {
-		o = c.After
-	}
-	at := *o
+// undoObject deletes what was made, brings back what was deleted for it, and writes the values that were there.
+func (x *executor) undoObject(ctx context.Context, c plan.ObjectChange, did carried) error {
+	// What was made goes first: what comes back in its place has the same name.
+	at := c.Object()
 	if did.made != uuid.Nil {
 		at.ID = did.made
-		live, _, err := x.provider(c.Kind).ReadObject(x.work, c.Kind, at.ID, "")
+		live, _, err := x.provider(c.Kind).ReadObject(ctx, c.Kind, at.ID, "")
 		if err == nil && live != nil {
-			err = x.deleteObject(at, live)
+			err = x.deleteObject(ctx, at, live)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if c.Action == planner.Replace {
+	if c.Was == nil {
+		return nil
+	}
+	if c.Action == state.ActionReplace {
 		at = *c.Before
 	}
-	switch {
-	case c.Was == nil:
-		return nil
-	case did.gone:
-		if err := x.Accounts.Revive(x.work, []uuid.UUID{at.ID}); err != nil {
+	if did.gone {
+		if err := x.Accounts.Revive(ctx, []uuid.UUID{at.ID}); err != nil {
 			return err
 		}
 	}
-	live, err := x.readWhole(at)
+	live, err := x.readWhole(ctx, at)
 	if err != nil || live == nil {
 		return err
 	}
+	return x.changeObject(ctx, at, live, putBackTo(c, live))
+}
+
+// putBackTo is what must be written for an object to be as it was before a change. Members are left out: nobody who
+// does not belong in a group is let in again.
+func putBackTo(c plan.ObjectChange, live state.Attributes) state.Attributes {
 	back := state.Attributes{}
-	for _, side := range []state.Attributes{c.Was, c.Will} {
-		for k := range side {
-			if k != "strangers" && live[k] != c.Was[k] {
-				back[k] = c.Was[k]
-			}
+	for _, a := range c.Kind.Spec().Attributes {
+		was, touched := c.Was[a.Name]
+		_, written := c.Will[a.Name]
+		if (touched || written) && a.Form != state.FormMembers && !live[a.Name].Equal(was) {
+			back[a.Name] = was
 		}
 	}
-	return x.changeObject(at, live, back)
+	return back
 }

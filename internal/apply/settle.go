@@ -11,14 +11,15 @@ import (
 	"anthill/state"
 )
 
-// settled is how settling a batch ended.
-type settled struct {
+// settledBatch tells how settling a batch ended.
+type settledBatch struct {
 	outcomes []state.Outcome
 	err      error
 }
 
-// settled waits for the batch that is being written in Postgres, if there is one, and counts its users.
-func (x *executor) settled() error {
+// awaitSettled waits for the batch that is being written in Postgres, if there is one, and counts its users. Whatever
+// looks at the run's position or figures, or settles another batch, comes after it.
+func (x *executor) awaitSettled() error {
 	if x.settling == nil {
 		return nil
 	}
@@ -41,54 +42,60 @@ type settlement struct {
 
 // settle writes rows and outcomes in one transaction. A user whose row changed meanwhile loses in the same run what
 // was done for it in Self-auth: no orphan stays in a tenant's group.
-func (x *executor) settle(items []*item, next state.Position) ([]state.Outcome, error) {
+func (x *executor) settle(ctx context.Context, items []*item, next state.Position) ([]state.Outcome, error) {
 	b := settlement{next: next}
 	for _, it := range items {
 		switch {
 		case it.verdict != 0:
-			b.outcomes = append(b.outcomes, x.outcome(it, it.verdict, it.left))
+			b.outcomes = append(b.outcomes, outcome(it, it.verdict, it.why))
 		case errors.Is(it.failed, errLost), it.failed != nil && it.begun:
-			b.lost = append(b.lost, lost(it, it.failed))
+			// Part of it may be done in Self-auth: it is taken back before the user is settled.
+			b.lost = append(b.lost, lostItem(it, it.failed))
 		case it.failed != nil:
-			b.outcomes = append(b.outcomes, x.refusal(it))
-		case it.row == nil || !it.shape.Link && it.shape.Method == 0 && !it.shape.Restore && !it.shape.Complete:
-			b.outcomes = append(b.outcomes, x.done(it))
+			b.outcomes = append(b.outcomes, refusalOf(it))
+		case it.row == nil || !it.shape.Effect.Writes():
+			// Self-auth alone was changed, and no row can have changed under it.
+			b.outcomes = append(b.outcomes, done(it))
 		default:
-			b.writes = append(b.writes, x.write(it))
+			b.writes = append(b.writes, userWrite(it))
 			b.written = append(b.written, it)
 		}
 	}
-	all, lost, err := x.commit(&b)
+	all, lost, err := x.commit(ctx, &b)
 	if err != nil || len(lost) == 0 {
 		return all, err
 	}
-	// Only now: a transaction that is tried again may write the row after all, and one that waits keeps others from their rows.
-	back, err := x.takenBack(lost, next)
+	// Only now: a transaction that is tried again may write the row after all, and one that waits keeps others from
+	// their rows.
+	back, err := x.settleLost(ctx, lost, next)
 	return append(all, back...), err
 }
 
 // commitTries bounds how often a transaction that lost against the application's own ones is tried again.
 const commitTries = 5
 
-// commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open. What is transient is
-// tried again: nothing of it is there then.
-func (x *executor) commit(b *settlement) (all []state.Outcome, lost []*item, err error) {
-	settle := func(tx state.Tx, results []providers.UserResult) error {
-		all, lost = x.account(b, results)
+// commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open. What is
+// transient is tried again: nothing of it is there then.
+func (x *executor) commit(ctx context.Context, b *settlement) (all []state.Outcome, lost []*item, err error) {
+	note := func(tx state.Tx, results []providers.UserResult) error {
+		// Every try sorts anew: what an earlier one found was rolled back with it.
+		all, lost = b.outcomesOf(results)
 		noted := slices.Clone(all)
+		// Those who are lost are noted in the same transaction but stay open: a run that is killed before they are taken
+		// back finds them.
 		for _, it := range lost {
-			o := outcomeOf(it.intent, it.verdict, it.left)
+			o := outcomeOf(it.intent, it.verdict, it.why)
 			o.Lost = true
 			noted = append(noted, o)
 		}
-		return x.record.Settle(x.work, tx, noted, b.next)
+		return x.journal.Settle(ctx, tx, noted, b.next)
 	}
 	if len(b.writes) == 0 {
-		err = settle(nil, nil)
+		err = note(nil, nil)
 		return all, lost, err
 	}
 	for range commitTries {
-		err = x.Rows.WriteUsers(x.work, b.writes, settle)
+		err = x.Rows.WriteUsers(ctx, b.writes, note)
 		if state.ErrorKindOf(err) != state.ErrorTransient {
 			break
 		}
@@ -96,58 +103,58 @@ func (x *executor) commit(b *settlement) (all []state.Outcome, lost []*item, err
 	return all, lost, err
 }
 
-// account adds what became of the writes to the outcomes, and to those who are lost.
-func (x *executor) account(b *settlement, results []providers.UserResult) (all []state.Outcome, gone []*item) {
+// outcomesOf sorts users by what became of their writes: outcomes, and those who are lost.
+func (b *settlement) outcomesOf(results []providers.UserResult) (all []state.Outcome, gone []*item) {
 	all, gone = slices.Clone(b.outcomes), slices.Clone(b.lost)
 	for i, r := range results {
 		it := b.written[i]
 		switch {
 		case r.Written:
-			all = append(all, x.done(it))
-		case r.Refused != "":
-			gone = append(gone, lost(it, &state.Error{Kind: state.ErrorRefused, Side: "Postgres", Doing: "write the row", Reason: r.Refused}))
+			all = append(all, done(it))
+		case !r.Refused.IsZero():
+			gone = append(gone, lostItem(it, &refusal{r.Refused}))
 		default:
-			gone = append(gone, lost(it, errLost))
+			gone = append(gone, lostItem(it, errLost))
 		}
 	}
 	return all, gone
 }
 
-// lost is a user for whom something was, or may have been, done in Self-auth that is to be taken back.
-func lost(it *item, why error) *item {
+// lostItem is a user for whom something was done in Self-auth, or may have been, that must be taken back.
+func lostItem(it *item, why error) *item {
+	v := state.Refused
 	if errors.Is(why, errLost) {
-		return lostIntent(it.intent, state.Changed, errLost.Error())
+		v = state.Changed
 	}
-	return lostIntent(it.intent, state.Refused, reason(why))
+	return lostIntent(it.intent, v, reason(why))
 }
 
-func lostIntent(i state.Intent, v state.Verdict, why string) *item {
-	return &item{intent: i, verdict: v, left: why}
+func lostIntent(i state.Intent, v state.Verdict, why state.Finding) *item {
+	return &item{intent: i, verdict: v, why: why}
 }
 
-// takenBack takes back users who are lost, and settles them. A run that is killed before is resumed with it.
-func (x *executor) takenBack(lost []*item, at state.Position) ([]state.Outcome, error) {
-	if err := x.takeBack(lost); err != nil {
+// settleLost puts users who are lost back to where they were, and settles them. A run that is killed before that starts
+// with it when it is resumed (resumeLost).
+func (x *executor) settleLost(ctx context.Context, lost []*item, at state.Position) ([]state.Outcome, error) {
+	if err := x.reverse(ctx, lost); err != nil {
 		return nil, err
 	}
 	outcomes := make([]state.Outcome, len(lost))
 	for n, it := range lost {
-		outcomes[n] = outcomeOf(it.intent, it.verdict, it.left)
+		outcomes[n] = outcomeOf(it.intent, it.verdict, it.why)
 		if it.intent.Effect.Act == state.PersonCreate {
-			after := it.intent.After
-			after.Standing, after.Groups = state.Failed, nil
-			outcomes[n].Recorded = &after
+			outcomes[n].Recorded = unmoved(it.intent)
 		}
 	}
-	return outcomes, x.record.Settle(x.work, nil, outcomes, at)
+	return outcomes, x.journal.Settle(ctx, nil, outcomes, at)
 }
 
-// takeLostBack finishes what the settlements of a killed run have left.
-func (x *executor) takeLostBack(context.Context) error {
+// resumeLost settles the users whom a killed run left lost.
+func (x *executor) resumeLost(ctx context.Context) error {
 	if len(x.lost) == 0 {
 		return nil
 	}
-	outcomes, err := x.takenBack(x.lost, x.record.Position())
+	outcomes, err := x.settleLost(context.WithoutCancel(ctx), x.lost, x.journal.Position())
 	if err != nil {
 		return err
 	}
@@ -158,37 +165,51 @@ func (x *executor) takeLostBack(context.Context) error {
 	return nil
 }
 
-func (x *executor) done(it *item) state.Outcome {
-	o := x.outcome(it, state.Done, "")
+func done(it *item) state.Outcome {
+	o := outcome(it, state.Done, state.Finding{})
 	o.Recorded = &it.intent.After
 	return o
 }
 
-func (x *executor) outcome(it *item, v state.Verdict, why string) state.Outcome {
-	return state.Outcome{Intent: it.intent.ID, User: it.change.User, Tenant: it.shape.Tenant, Wave: it.shape.Wave, Verdict: v, Reason: why}
+func outcome(it *item, v state.Verdict, why state.Finding) state.Outcome {
+	return state.Outcome{
+		Intent:  it.intent.ID,
+		User:    it.change.User,
+		Tenant:  it.shape.Tenant,
+		Wave:    it.shape.After.Wave,
+		Verdict: v,
+		Reason:  why,
+	}
 }
 
-func outcomeOf(i state.Intent, v state.Verdict, why string) state.Outcome {
+func outcomeOf(i state.Intent, v state.Verdict, why state.Finding) state.Outcome {
 	return state.Outcome{Intent: i.ID, User: i.User, Tenant: i.Tenant, Wave: i.Wave, Verdict: v, Reason: why}
 }
 
-// refusal settles a user whom Self-auth refused. A burnt id is recorded, so that the next plan takes the next one.
-func (x *executor) refusal(it *item) state.Outcome {
-	o := x.outcome(it, state.Refused, reason(it.failed))
+// refusalOf settles a user whom Self-auth refused. A burnt id is recorded, so that the next plan uses the next
+// generation.
+func refusalOf(it *item) state.Outcome {
+	o := outcome(it, state.Refused, reason(it.failed))
 	if state.ErrorKindOf(it.failed) == state.ErrorBurnt {
-		after := it.intent.After
-		after.Standing, after.Person, after.Groups = state.Failed, uuid.Nil, nil
-		o.Recorded = &after
+		o.Recorded = unmoved(it.intent)
+		o.Recorded.Person = uuid.Nil
 	}
 	return o
 }
 
-func (x *executor) write(it *item) providers.UserWrite {
-	w := providers.UserWrite{User: it.change.User, Before: it.change.Before, Relies: it.shape.Relies, Method: it.shape.Method, Completed: it.shape.Complete}
-	if it.shape.Link {
-		w.Link = it.intent.Effect.Person
+func userWrite(it *item) providers.UserWrite {
+	e := it.shape.Effect
+	w := providers.UserWrite{
+		User:      it.change.User,
+		Before:    it.change.Before,
+		Relies:    it.shape.Ground.Relies,
+		Method:    e.Method,
+		Completed: e.Complete,
 	}
-	if it.shape.Restore {
+	if e.Link {
+		w.Link = it.intent.Person
+	}
+	if e.Restore {
 		image := it.record.Before
 		w.Restore = &image
 	}

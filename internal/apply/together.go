@@ -1,28 +1,41 @@
 package apply
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/providers"
 	"anthill/state"
 )
 
-// together gathers groups that are made, or deleted, together: one by one they cost the server several times as much.
+// together gathers groups that are made, or deleted, in one call: one by one they cost the server several times as
+// much.
 type together struct {
-	make   []providers.NewGroup
+	made   []providers.NewGroup
 	rows   []providers.Mapping // of those that are made
 	remove []uuid.UUID
 }
 
-const mostTogether = 100 // groups that are made, or deleted, together
+// add gathers a group to be made.
+func (t *together) add(o state.Object, will state.Attributes) {
+	t.made = append(t.made, newGroup(o, will))
+	if row := will[state.AttrMapping]; row.IsSet() {
+		t.rows = append(t.rows, mappingOf(o, row))
+	}
+}
 
-// alike are the first changes that are carried out together: one, or some that make groups, or that delete them.
-func alike(changes []planner.ObjectChange) []planner.ObjectChange {
+const mostTogether = 100 // groups that are made, or deleted, in one call
+
+// alike are the first changes that can be carried out together: several that make groups, several that delete groups,
+// or a single one of any other sort. A group that is made with members, or in place of one that is gone, goes alone, as
+// there is more to write for it.
+func alike(changes []plan.ObjectChange) []plan.ObjectChange {
 	n := 0
 	for _, c := range changes[:min(len(changes), mostTogether)] {
-		made := c.Action == planner.Create && c.Will["strangers"] == "" && len(c.Unmap) == 0
-		if c.Kind != state.KindGroup || c.Action != changes[0].Action || !made && c.Action != planner.Delete {
+		made := c.Action == state.ActionCreate && !c.Will[state.AttrStrangers].IsSet() && len(c.Unmap) == 0
+		if c.Kind != state.KindGroup || c.Action != changes[0].Action || !made && c.Action != state.ActionDelete {
 			break
 		}
 		n++
@@ -30,41 +43,37 @@ func alike(changes []planner.ObjectChange) []planner.ObjectChange {
 	return changes[:max(n, 1)]
 }
 
-// alikes carries out changes that are alike. Those that the server does not take together are tried one by one.
-func (x *executor) alikes(some []planner.ObjectChange, recorded map[state.Address]state.Object) error {
-	list, err := x.intendObjects(some, recorded)
+// carryAlike carries out changes that are alike. If the server refuses them together they are tried one by one.
+func (x *executor) carryAlike(ctx context.Context, some []plan.ObjectChange, recorded recordedObjects) error {
+	list, err := x.intendObjects(ctx, some, recorded)
 	if err != nil || len(list) == 0 {
 		return err
 	}
 	if len(list) == 1 {
-		return x.object(list[0], recorded)
+		return x.object(ctx, list[0], recorded)
 	}
 	var t together
 	var held []intended
 	var outcomes []state.ObjectOutcome
 	for _, c := range list {
-		did := carried{}
-		why, err := x.carry(&c, &t, &did)
-		if err != nil || why != "" {
-			if err := x.undoneObject(c, did, why, err, recorded); err != nil {
+		var did carried
+		// One that is left alone, or refused already, must not keep the others from being carried out together.
+		why, err := x.carry(ctx, &c, &t, &did)
+		if err != nil || !why.IsZero() {
+			if err := x.settleNotDone(ctx, c, did, why, err, recorded); err != nil {
 				return err
 			}
 			continue
 		}
 		held, outcomes = append(held, c), append(outcomes, c.done())
 	}
-	err = x.Accounts.CreateGroups(x.work, t.make)
-	if err == nil {
-		err = x.Rows.Map(x.work, t.rows)
-	}
-	if err == nil {
-		err = x.Accounts.DeleteGroups(x.work, t.remove)
-	}
+	err = x.allTogether(ctx, t)
 	switch {
 	case refused(err) || state.ErrorKindOf(err) == state.ErrorDenied:
 		for _, c := range held {
+			// The call may have got halfway: what is there already is ours.
 			c.again = true
-			if err := x.object(c, recorded); err != nil {
+			if err := x.object(ctx, c, recorded); err != nil {
 				return err
 			}
 		}
@@ -72,5 +81,16 @@ func (x *executor) alikes(some []planner.ObjectChange, recorded map[state.Addres
 	case err != nil || len(outcomes) == 0:
 		return err
 	}
-	return x.record.SettleObjects(x.work, outcomes...)
+	return x.journal.SettleObjects(ctx, outcomes...)
+}
+
+// allTogether makes groups before their mapping rows, so that no row names a group that is not there.
+func (x *executor) allTogether(ctx context.Context, t together) error {
+	if err := x.Accounts.CreateGroups(ctx, t.made); err != nil {
+		return err
+	}
+	if err := x.Rows.Map(ctx, t.rows); err != nil {
+		return err
+	}
+	return x.Accounts.DeleteGroups(ctx, t.remove)
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 const (
 	warmUp        = 10 // writes that are not looked at for the longest one
 	adminInterval = 100 * time.Millisecond
-	interruptWait = 30 * time.Second // for a run to finish its batch
 )
 
 // job measures Anthill itself: plan, apply, plan again, rollback. The program is what users run, in processes of its own. With
@@ -33,10 +30,13 @@ func job(ctx context.Context, program string, w *world, t *target, p *proxy, com
 		return nil, err
 	}
 	env := append(w.box.Env(), "SELF_AUTH_URL="+p.url, "SELF_AUTH_CA_FILE="+ca, "SELF_AUTH_ADMIN_TOKEN="+t.token)
-	anthill := func(args ...string) (float64, error) { return command(ctx, program, dir, env, args...) }
+	anthill := func(args ...string) (float64, error) {
+		u, err := command(ctx, program, dir, env, args...)
+		return u.Seconds, err
+	}
 
 	f = &jobFigures{}
-	if f.PlanSeconds, err = anthill("plan", "-out", "bench.plan"); err != nil {
+	if f.PlanSeconds, err = anthill("plan", "-out", planFile); err != nil {
 		return nil, err
 	}
 	mark := p.writes()
@@ -46,7 +46,7 @@ func job(ctx context.Context, program string, w *world, t *target, p *proxy, com
 			return nil, err
 		}
 	}
-	f.ApplySeconds, err = anthill("apply", "bench.plan")
+	f.ApplySeconds, err = anthill("apply", planFile)
 	if company {
 		f.Other = other.stop()
 	}
@@ -55,7 +55,7 @@ func job(ctx context.Context, program string, w *world, t *target, p *proxy, com
 	}
 	notes := p.since(mark)
 	f.Writes, f.LongestMS = len(notes), milliseconds(longest(notes, warmUp))
-	if f.Users, err = w.linked(ctx); err != nil {
+	if f.Users, err = linked(ctx, databaseURL(w.box)); err != nil {
 		return nil, err
 	}
 	if f.Users != len(w.users) {
@@ -70,26 +70,10 @@ func job(ctx context.Context, program string, w *world, t *target, p *proxy, com
 		return nil, err
 	}
 	f.RollbackWrites = len(p.since(mark))
-	if n, err := w.linked(ctx); err != nil || n != 0 {
+	if n, err := linked(ctx, databaseURL(w.box)); err != nil || n != 0 {
 		return nil, errors.Join(err, fmt.Errorf("rollback left %d users linked", n))
 	}
 	return f, nil
-}
-
-// command runs anthill once and returns how long it took.
-func command(ctx context.Context, program, dir string, env []string, args ...string) (float64, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = interruptWait
-	var said bytes.Buffer
-	cmd.Stdout = &said
-	took, err := timed(cmd)
-	if err != nil {
-		return 0, fmt.Errorf("%w\n%s", err, said.Bytes())
-	}
-	return took.Seconds(), nil
 }
 
 // administrator is somebody else at work on the same server, past the proxy: it writes to a group of its own.

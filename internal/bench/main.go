@@ -1,13 +1,14 @@
 // Command bench measures plan against what it has to read: the same users in the same order, read by psql (or by COPY
 // through pgx where there is no psql, and it says so), in turns within one run, so that a slow machine is slow for
-// both. It prints medians and ratios, and judges nothing. `bench selfauth` measures the moving of users beside bare
-// clients of a Self-auth server.
+// both. `bench OLD NEW` measures two programs of Anthill beside each other, and `bench selfauth` the moving of users
+// beside bare clients of a Self-auth server. It prints medians and ratios, and judges nothing.
 package main
 
 import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +61,9 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == runVerb {
+		os.Exit(runMeasured(os.Args[2:]))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	do, args := bench, os.Args[1:]
 	if len(args) > 0 && args[0] == "selfauth" {
@@ -73,14 +77,49 @@ func main() {
 	}
 }
 
+const benchHelp = `bench ANTHILL-PROGRAM
+bench [FLAGS] OLD NEW
+bench selfauth -h
+
+Measures plan beside psql reading the same rows; or two programs of Anthill beside each other, in turns: plan, show, apply,
+plan again (nothing to do) and rollback of all users, on the emulator at its full speed.
+`
+
 func bench(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) != 1 {
-		return errors.New("wants the anthill program: go run ./internal/bench ./bin/anthill")
-	}
-	program, err := filepath.Abs(args[0])
-	if err != nil {
+	var c comparison
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.Usage = func() { fmt.Fprintf(f.Output(), "%s\n", benchHelp); f.PrintDefaults() }
+	f.IntVar(&c.users, "users", defaultUsers, "of OLD NEW: how many users are moved")
+	f.IntVar(&c.rounds, "rounds", defaultRounds, "of OLD NEW: how often all of it is done")
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
+	var programs []string
+	for _, arg := range f.Args() {
+		program, err := filepath.Abs(arg)
+		if err != nil {
+			return err
+		}
+		programs = append(programs, program)
+	}
+	switch {
+	case len(programs) == 1 && f.NFlag() == 0:
+		return besideReading(ctx, programs[0], out)
+	case len(programs) == 2 && c.users > 0 && c.rounds > 0:
+		c.programs = [2]string(programs)
+		measured, err := compare(ctx, c)
+		if err != nil {
+			return err
+		}
+		return measured.print(out, c)
+	}
+	return errors.New("wants the anthill program, or flags (of one or more) and two programs: go run ./internal/bench OLD ./bin/anthill")
+}
+
+// besideReading measures plan beside a bare reader of the rows.
+func besideReading(ctx context.Context, program string, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "plan, all to create\tS: rows read\tplan\tratio\tpeak RSS\tbytes a user\t")
 	for _, size := range []struct{ tenants, users int }{{50, 10_000}, {500, 100_000}} {
@@ -130,16 +169,17 @@ func measure(ctx context.Context, program string, tenants, users int) (f figures
 		if err != nil {
 			return f, err
 		}
-		p, rss, err := plan(ctx, program, dir, box.Env())
+		u, err := command(ctx, program, dir, box.Env(), "plan", "-out", planFile)
 		if err != nil {
 			return f, err
 		}
+		p := time.Duration(u.Seconds * float64(time.Second))
 		if i == 0 {
 			continue // caches are cold for whoever comes first
 		}
-		reads, plans, ratios, sizes = append(reads, r), append(plans, p), append(ratios, float64(p)/float64(r)), append(sizes, rss)
+		reads, plans, ratios, sizes = append(reads, r), append(plans, p), append(ratios, float64(p)/float64(r)), append(sizes, u.RSS)
 	}
-	info, err := os.Stat(filepath.Join(dir, "bench.plan"))
+	info, err := os.Stat(filepath.Join(dir, planFile))
 	if err != nil {
 		return f, err
 	}
@@ -159,7 +199,7 @@ const query = `select user_id, tenant_id, email, full_name, role, status, delete
 
 // reader returns what reads the users once, and a note where it is not psql.
 func reader(box *sandbox.Sandbox) (func(context.Context) (time.Duration, error), string) {
-	url := variable(box, "DATABASE_URL")
+	url := databaseURL(box)
 	if psql, err := exec.LookPath("psql"); err == nil {
 		return func(ctx context.Context) (time.Duration, error) {
 			cmd := exec.CommandContext(ctx, psql, "-X", "-q", "-c", `\copy (`+strings.ReplaceAll(query, "\n", " ")+`) to /dev/null`, url)
@@ -178,17 +218,6 @@ func reader(box *sandbox.Sandbox) (func(context.Context) (time.Duration, error),
 	}, "there is no psql here: S was read by COPY through pgx"
 }
 
-func plan(ctx context.Context, program, dir string, env []string) (time.Duration, int64, error) {
-	cmd := exec.CommandContext(ctx, program, "plan", "-out", "bench.plan")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	took, err := timed(cmd)
-	if err != nil {
-		return 0, 0, err
-	}
-	return took, peak(cmd.ProcessState), nil
-}
-
 func timed(cmd *exec.Cmd) (time.Duration, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -199,9 +228,10 @@ func timed(cmd *exec.Cmd) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-func variable(box *sandbox.Sandbox, name string) string {
+// databaseURL is the address of a sandbox's database.
+func databaseURL(box *sandbox.Sandbox) string {
 	for _, v := range box.Env() {
-		if value, ok := strings.CutPrefix(v, name+"="); ok {
+		if value, ok := strings.CutPrefix(v, "DATABASE_URL="); ok {
 			return value
 		}
 	}

@@ -31,11 +31,12 @@ user alone), and one that makes Anthill's own calls without plan, journal and Po
 of the benchmark, which notes the writes. Then all of Anthill's part once more, in company: another administrator writes every
 100 ms during apply, past the proxy.
 
-The server is the one that ANTHILL_TEST_SELFAUTH_URL, _TOKEN and _CA_FILE name (loopback only), else the emulator. Every
-part wants a fresh one, as persons make a server slower: the emulator is started anew; a server is made fresh by the
-command in ANTHILL_TEST_SELFAUTH_RESTART (at the same address, with the same token), else what was made is
-deleted, which leaves a full recycle bin that slows the server as much as live persons do: then ratios are fair only with
-a server for each part, by -only and -json, and -report at the end.
+The server is a real one where this machine has the program (ANTHILL_KANIDMD, PATH, ~/.cache/kanidmd), else the emulator
+with a real one's costs; each part has a fresh one, as persons make a server slower. Instead it can be the one that
+ANTHILL_TEST_SELFAUTH_URL, _TOKEN and _CA_FILE name (loopback only). That is made fresh by the command in
+ANTHILL_TEST_SELFAUTH_RESTART (at the same address, with the same token), else what was made is deleted, which leaves a
+full recycle bin that slows the server as much as live persons do: then ratios are fair only with a server for each part,
+by -only and -json, and -report at the end.
 `
 
 func parseChoices(args []string, out io.Writer) (c choices, err error) {
@@ -149,7 +150,7 @@ func sit(ctx context.Context, c choices) (_ *sitting, err error) {
 
 // onServer measures a part on a server behind the proxy, leaves the server as it should be, and says which one it was.
 func onServer(ctx context.Context, measure func(*target, *proxy, *client) error) (server string, err error) {
-	t, err := openTarget()
+	t, err := openTarget(ctx)
 	if err != nil {
 		return "", err
 	}

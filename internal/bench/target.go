@@ -14,10 +14,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/internal/scratchidm"
 	"anthill/internal/selfauthd"
 )
 
-// The server to measure, as tests name it, and the command that makes it fresh. Without a URL it is the emulator.
+// The server to measure, as tests name it, and the command that makes it fresh. Without a URL each part has one of its
+// own: a real one where this machine has the program, else the emulator.
 const (
 	urlVariable     = "ANTHILL_TEST_SELFAUTH_URL"
 	tokenVariable   = "ANTHILL_TEST_SELFAUTH_TOKEN"
@@ -40,10 +42,26 @@ type target struct {
 	leave func(context.Context, []note) error // by what went through the proxy
 }
 
-func openTarget() (*target, error) {
-	if os.Getenv(urlVariable) == "" {
-		return openEmulator()
+func openTarget(ctx context.Context) (*target, error) {
+	if os.Getenv(urlVariable) != "" {
+		return openNamed()
 	}
+	s, err := scratchidm.Start(ctx, scratchidm.Options{})
+	if errors.Is(err, scratchidm.ErrNone) {
+		fmt.Fprintf(os.Stderr, "bench: %v; measured is the emulator with a server's costs\n", err)
+		return openEmulator()
+	} else if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, "bench: measured is", s.Describe())
+	t := &target{kind: "real", url: s.URL(), roots: x509.NewCertPool()}
+	t.leave = func(context.Context, []note) error { return s.Close() }
+	t.token, _ = s.Operator()
+	t.roots.AppendCertsFromPEM(s.CA())
+	return t, nil
+}
+
+func openNamed() (*target, error) {
 	t := &target{kind: "real", url: os.Getenv(urlVariable), token: os.Getenv(tokenVariable), roots: x509.NewCertPool()}
 	if err := loopbackOnly(t.url); err != nil {
 		return nil, err

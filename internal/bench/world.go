@@ -47,7 +47,7 @@ update users set email = first || '.' || last || case when n >= 256 then '.' || 
 analyze tenants, users`
 
 func startWorld(ctx context.Context, tenants, users int) (*world, error) {
-	box, err := sandbox.Start(ctx, sandbox.Options{Tenants: tenants, Users: users, NoSelfAuth: true})
+	box, err := sandbox.Start(ctx, sandbox.Options{Tenants: tenants, Users: users, SelfAuth: sandbox.None})
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func startWorld(ctx context.Context, tenants, users int) (*world, error) {
 }
 
 func (w *world) fill(ctx context.Context) error {
-	c, err := pgx.Connect(ctx, variable(w.box, "DATABASE_URL"))
+	c, err := pgx.Connect(ctx, databaseURL(w.box))
 	if err != nil {
 		return err
 	}
@@ -88,9 +88,9 @@ func anew(users []user) []user {
 	return users
 }
 
-// linked is how many rows hold the id of a person.
-func (w *world) linked(ctx context.Context) (n int, err error) {
-	c, err := pgx.Connect(ctx, variable(w.box, "DATABASE_URL"))
+// linked is how many rows hold the id of a person. The column is an effect of apply, and a rollback takes it back.
+func linked(ctx context.Context, url string) (n int, err error) {
+	c, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return 0, err
 	}

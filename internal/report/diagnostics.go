@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -19,8 +20,38 @@ func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File,
 		c.Detail = escapeLines(c.Detail)
 		clean[i] = &c
 	}
-	if err := hcl.NewDiagnosticTextWriter(p.w, files, uint(p.o.Width), o.Color).WriteDiagnostics(clean); err != nil {
+	if err := hcl.NewDiagnosticTextWriter(p.w, quotable(files), uint(p.o.Width), o.Color).WriteDiagnostics(clean); err != nil {
 		return err
 	}
 	return p.flush()
+}
+
+// quotable are files whose lines may be quoted on a terminal. What must not reach one is a question mark for each byte, so
+// that places in the file stay where they are.
+func quotable(files map[string]*hcl.File) map[string]*hcl.File {
+	list := make(map[string]*hcl.File, len(files))
+	for name, f := range files {
+		one := *f
+		one.Bytes = masked(f.Bytes)
+		list[name] = &one
+	}
+	return list
+}
+
+func masked(source []byte) []byte {
+	out := make([]byte, 0, len(source))
+	for len(source) > 0 {
+		r, n := utf8.DecodeRune(source)
+		broken := r == utf8.RuneError && n == 1
+		switch kept := r == '\n' || r == '\t' || r == '\r' && len(source) > 1 && source[1] == '\n'; {
+		case kept, !broken && !hidden(r):
+			out = append(out, source[:n]...)
+		default:
+			for range n {
+				out = append(out, '?')
+			}
+		}
+		source = source[n:]
+	}
+	return out
 }

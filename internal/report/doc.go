@@ -1,7 +1,13 @@
-// Package report is everything that Anthill shows: plans, the end of runs, status, diagnostics and progress, as text for
-// people and as JSON for programs.
+// Package report is everything that Anthill shows: plans, the end of runs, status, diagnostics and progress, as text
+// for people and as JSON for programs. It is the only place with words: it takes facts (state.Finding, plan.Effects)
+// and writes sentences, or in JSON the same facts.
 //
-// Its rules: the first screen is enough to decide; counts are exact and reasons stand beside them; the next command stands
-// at the end; colour and symbols are never the message; whatever comes from files, databases or servers is escaped; no
-// e-mail address and no secret is ever shown, as none is in what it gets.
+// words.go puts findings into words, and object.go what becomes of a declared object. view.go
+// gathers what a form shows of a plan; text.go and json.go are forms of it. command.go writes commands that can be
+// pasted.
+//
+// Its rules: the first screen is enough to decide; counts are exact, and those about what a plan does come from its
+// effects alone; reasons stand beside them; the next command stands at the end; colour and symbols are never the
+// message; whatever comes from files, databases or servers is escaped as it enters the words; no e-mail address and no
+// secret is ever shown, as none is in what it gets.
 package report

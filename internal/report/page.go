@@ -4,11 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 )
@@ -18,8 +14,8 @@ type Options struct {
 	Width    int    // columns; 0 = 100
 	Color    bool   // colours are allowed
 	Unicode  bool   // more than ASCII is allowed
-	PlanFile string // where the plan is saved; "": nowhere
-	Command  string // the command that shows this: "anthill plan"
+	PlanFile string // where the plan is saved, seen from Chdir; "": nowhere
+	Chdir    string // the directory that the command works in, for the commands that are told; "": the current one
 }
 
 const defaultWidth = 100
@@ -37,7 +33,9 @@ func newPage(w io.Writer, o Options) *page {
 	return &page{w: bufio.NewWriter(w), o: o}
 }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
+func (p *page) line(format string, args ...any) {
+	fmt.Fprintln(p.w, unbound(fmt.Sprintf(format, args...)))
+}
 
 func (p *page) gap() { p.line("") }
 
@@ -50,6 +48,20 @@ func (p *page) dot() string {
 	}
 	return " | "
 }
+
+// bound stands for a blank within a command, at which no line is broken: what is pasted must be whole. It cannot come
+// from outside, as Escape takes it away.
+const bound = "\x00"
+
+func unbound(s string) string { return strings.ReplaceAll(s, bound, " ") }
+
+// command writes a command to be pasted.
+func (p *page) command(args ...string) string {
+	return strings.ReplaceAll(Escape(Command(p.o, args...)), " ", bound)
+}
+
+// voice is how text speaks.
+func (p *page) voice() *voice { return &voice{escape: Escape, command: p.command} }
 
 // bold is for titles, and for words that must not be missed.
 func (p *page) bold(s string) string { return p.paint(text.Bold, s) }
@@ -94,7 +106,7 @@ func wrap(s string, width int) (lines []string) {
 	return lines
 }
 
-func cells(s string) int { return text.StringWidthWithoutEscSequences(s) }
+func cells(s string) int { return text.StringWidthWithoutEscSequences(unbound(s)) }
 
 // table writes rows in columns, two blanks between them; those marked are aligned to the right.
 func (p *page) table(indent int, right []bool, rows [][]string) {
@@ -103,6 +115,7 @@ func (p *page) table(indent int, right []bool, rows [][]string) {
 
 // tableWith is a table with lines under some of its rows.
 func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[int][]string) {
+	// Cells are measured as a terminal shows them: colours have no width, and some signs have two columns.
 	var widths []int
 	for _, r := range rows {
 		for i, c := range r {
@@ -129,77 +142,8 @@ func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[in
 			}
 		}
 		p.line("%s", strings.TrimRight(line, " "))
-		for _, text := range under[n] {
-			p.hang(strings.Repeat(" ", indent+6), text)
+		for _, below := range under[n] {
+			p.hang(strings.Repeat(" ", indent+6), below)
 		}
 	}
-}
-
-// count writes a number with its thousands apart.
-func count(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	digits := strings.TrimPrefix(s, "-")
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	if n < 0 {
-		return "-" + digits
-	}
-	return digits
-}
-
-// of counts things: "1 user", "2,000 users".
-func of(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return count(n) + " " + many
-}
-
-func users(n int64) string { return of(n, "user", "users") }
-
-func percent(part, whole int64) string {
-	if whole == 0 {
-		return "0 %"
-	}
-	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
-}
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-
-// Escape makes text from outside safe for a terminal: control characters, escape sequences and marks that turn the
-// direction of writing are shown as \u escapes.
-func Escape(s string) string {
-	clean := strings.IndexFunc(s, hidden) < 0 && utf8.ValidString(s)
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case hidden(r) && r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		case hidden(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
-}
-
-func escapeAll(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = Escape(s)
-	}
-	return out
 }

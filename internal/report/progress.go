@@ -22,7 +22,7 @@ type Progress struct {
 	mu       sync.Mutex
 	w        io.Writer
 	terminal bool
-	unicode  bool
+	o        Options
 	now      func() time.Time
 	stage    string
 	began    time.Time
@@ -34,19 +34,21 @@ type Progress struct {
 
 // NewProgress returns one that writes to w.
 func NewProgress(w io.Writer, terminal bool, now func() time.Time, o Options) *Progress {
-	return &Progress{w: w, terminal: terminal, unicode: o.Unicode, now: now}
+	return &Progress{w: w, terminal: terminal, o: o, now: now}
 }
 
 // Event shows what a run tells.
 func (p *Progress) Event(e apply.Event) {
 	switch e.Kind {
 	case apply.Progress:
-		p.Stage(e.Stage, e.Done, e.Total)
+		p.Stage(stage(e), e.Done, e.Total)
 	case apply.Note:
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.end()
-		fmt.Fprintln(p.w, Escape(e.Text))
+		page := newPage(p.w, p.o)
+		page.line("%s", page.voice().say(e.Note))
+		page.flush()
 	}
 }
 
@@ -55,6 +57,7 @@ func (p *Progress) Stage(name string, done, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
+	// A stage that goes on where a stopped run had come says its rate by what it does itself (first).
 	if name != p.stage {
 		p.end()
 		p.stage, p.began, p.shown, p.first, p.ended = name, now, now, done, false
@@ -96,20 +99,19 @@ func (p *Progress) text(done, total int64, now time.Time) string {
 			rate += fmt.Sprintf("  %d:%02d left", int(left.Minutes()), int(left.Seconds())%60)
 		}
 	}
-	name := Escape(p.stage)
 	switch {
 	case total <= 0:
-		return fmt.Sprintf("  %s  %s%s", name, count(done), rate)
+		return fmt.Sprintf("  %s  %s%s", p.stage, count(done), rate)
 	case !p.terminal:
-		return fmt.Sprintf("%s %s/%s%s", name, count(done), count(total), rate)
+		return fmt.Sprintf("%s %s/%s%s", p.stage, count(done), count(total), rate)
 	}
-	return fmt.Sprintf("  %-12s %s  %s of %s%s", name, p.bar(done, total), count(done), count(total), rate)
+	return fmt.Sprintf("  %-18s %s  %s of %s%s", p.stage, p.bar(done, total), count(done), count(total), rate)
 }
 
 func (p *Progress) bar(done, total int64) string {
 	full := int(int64(barCells) * min(done, total) / total)
 	on, off := "#", "-"
-	if p.unicode {
+	if p.o.Unicode {
 		on, off = "█", "░"
 	}
 	return strings.Repeat(on, full) + strings.Repeat(off, barCells-full)

@@ -6,86 +6,103 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"anthill/internal/apply"
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/state"
 )
 
-// Result writes how a run ended. stopped is the error of a run that was stopped in the middle; nil otherwise.
-func Result(w io.Writer, plan *planner.Plan, r apply.Result, stopped error, took time.Duration, o Options) error {
-	p := newPage(w, o)
+// Result writes how the run of a plan with these effects ended. stopped is the error of a run that was stopped in the
+// middle; nil otherwise.
+func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took time.Duration, o Options) error {
+	p := resultPage{newPage(w, o), e, r}
 	switch {
 	case r.Nothing && r.Run.ID == "":
 		p.line("Nothing to do.")
 	case r.Nothing:
-		p.line("Nothing to do: run %s carried out this plan on %s.", r.Run.ID, stamp(r.Run.Ended))
-		p.left(r)
+		p.line("Nothing to do: run %s carried out this plan on %s.", Escape(r.Run.ID), stamp(r.Run.Ended))
+		p.left()
 	case stopped != nil:
-		p.stopped(r, stopped)
+		p.stopped(stopped)
 	default:
-		p.ended(plan, r, took)
+		p.ended(took)
 	}
 	return p.flush()
 }
 
-func (p *page) stopped(r apply.Result, stopped error) {
-	p.line("%s after %s.", p.bold("Run "+r.Run.ID+" was stopped"), countText(r.Run.Counts))
+// resultPage is the end of a run as text.
+type resultPage struct {
+	*page
+	effects *plan.Effects
+	apply.Result
+}
+
+// stopped says what a run that was stopped had done, why it stopped, and both ways on.
+func (p *resultPage) stopped(why error) {
+	p.line("%s after %s.", p.bold("Run "+Escape(p.Run.ID)+" was stopped"), countText(p.Run.Counts))
 	p.gap()
-	p.line("%s", escapeLines(stopped.Error()))
+	p.line("%s", escapeLines(why.Error()))
 	p.gap()
 	p.line("What was begun is finished or taken back when it goes on; nothing is done twice. Go on with:")
 	p.gap()
-	p.line("    anthill apply")
+	p.line("    %s", p.command("apply"))
 	p.gap()
 	p.line("or, if it stops there again, take back what it has done:")
 	p.gap()
-	p.line("    anthill rollback")
+	p.line("    %s", p.command("rollback"))
 }
 
-func escapeLines(s string) string { return strings.Join(escapeAll(strings.Split(s, "\n")), "\n") }
-
-func (p *page) ended(plan *planner.Plan, r apply.Result, took time.Duration) {
-	p.hang("", fmt.Sprintf("%s: %s. %.1f s.", p.bold("Run "+r.Run.ID), countText(r.Run.Counts), took.Seconds()))
-	for _, h := range r.Held {
-		p.hang("  held      ", Escape(h))
+func (p *resultPage) ended(took time.Duration) {
+	p.hang("", fmt.Sprintf("%s: %s. %.1f s.", p.bold("Run "+Escape(p.Run.ID)), countText(p.Run.Counts), took.Seconds()))
+	say := p.voice().say
+	for _, f := range p.Held {
+		p.hang("  held      ", say(f))
 	}
-	for _, o := range r.Objects {
-		p.hang("  failed    ", Escape(o))
+	for _, f := range p.Objects {
+		p.hang("  failed    ", say(f))
 	}
-	p.left(r)
+	p.left()
 	switch {
-	case r.Run.Outcome == "remainder":
-		said := "Nothing was done twice or half. "
-		if r.Half {
-			said = "What could not be put back is left as the lines above say. "
-		}
-		if !r.Run.Changed {
-			p.line("%sPlan again:", said)
-			p.gap()
-			p.line("    anthill plan")
-			return
-		}
-		p.line("%sPlan again for the rest, or take it back:", said)
-		p.gap()
-		p.line("    anthill plan")
-		p.line("    anthill rollback -run %s", r.Run.ID)
-	case plan.Kind == state.RunRollback:
-		p.resumes(plan)
+	case p.Run.Outcome == state.OutcomeRemainder:
+		p.remainder()
+	case p.effects.Kind == state.RunRollback:
+		p.resumes()
 	default:
 		p.line("To take it back:")
 		p.gap()
-		p.line("    anthill rollback -run %s", r.Run.ID)
+		p.line("    %s", p.command("rollback", "-run", p.Run.ID))
 	}
 }
 
-func (p *page) resumes(plan *planner.Plan) {
-	if plan.Undo == nil || len(plan.Undo.Pauses) == 0 {
+// remainder says how to go on where not everything was done.
+func (p *resultPage) remainder() {
+	// The usual promise does not hold where something could not be put back: the lines above say what that is.
+	said := "Nothing was done twice or half. "
+	if p.Half {
+		said = "What could not be put back is left as the lines above say. "
+	}
+	if !p.Run.Changed {
+		p.line("%sPlan again:", said)
+		p.gap()
+		p.line("    %s", p.command("plan"))
+		return
+	}
+	p.line("%sPlan again for the rest, or take it back:", said)
+	p.gap()
+	p.line("    %s", p.command("plan"))
+	p.line("    %s", p.command("rollback", "-run", p.Run.ID))
+}
+
+func (p *resultPage) resumes() {
+	list := pausesOf(p.effects)
+	if len(list) == 0 {
 		return
 	}
 	p.line("Nobody is moved there again until:")
 	p.gap()
-	for _, c := range resumeCommands(plan) {
-		p.line("    %s", c.command)
+	for _, one := range list {
+		p.line("    %s", p.command(one.resume()...))
 	}
 }
 
@@ -98,7 +115,7 @@ func countText(c state.Counts) string {
 	}
 	add(c.Already, "done already")
 	add(c.Changed, "changed meanwhile and left alone")
-	add(c.Paused, "left for a pause")
+	add(c.Paused, "left because of a pause")
 	add(c.Failed, "failed")
 	s := strings.Join(parts, ", ")
 	if c.Objects > 0 {
@@ -113,17 +130,18 @@ func countText(c state.Counts) string {
 const listedLeft = 20
 
 // left lists users who did not reach their after-state.
-func (p *page) left(r apply.Result) {
-	for i, l := range r.Left {
+func (p *resultPage) left() {
+	say := p.voice().say
+	for i, l := range p.Left {
 		if i == listedLeft {
-			p.line("  and more; the journal of run %s has all", r.Run.ID)
+			p.line("  and more; the journal of run %s has them all", Escape(p.Run.ID))
 			break
 		}
-		p.hang(fmt.Sprintf("  %-9s %s  ", word(l.Verdict), l.User), Escape(l.Reason))
+		p.hang(fmt.Sprintf("  %-9s %s  ", verdict(l.Verdict), l.User), say(l.Reason))
 	}
 }
 
-func word(v state.Verdict) string {
+func verdict(v state.Verdict) string {
 	if v == state.Changed {
 		return "left"
 	}
@@ -132,36 +150,48 @@ func word(v state.Verdict) string {
 
 // resultJSON is the end of a run for programs.
 type resultJSON struct {
-	FormatVersion string       `json:"format_version"`
-	Run           string       `json:"run"`
-	Kind          string       `json:"kind"`
-	PlanID        string       `json:"plan_id"`
-	Nothing       bool         `json:"nothing_done"`
-	Stopped       bool         `json:"stopped"`
-	Error         string       `json:"error,omitempty"`
-	Outcome       string       `json:"outcome"`
-	Counts        state.Counts `json:"counts"`
-	Held          []string     `json:"held,omitempty"`
-	Objects       []string     `json:"objects_not_done,omitempty"`
-	Left          []leftJSON   `json:"left,omitempty"`
+	FormatVersion string           `json:"format_version"`
+	Run           string           `json:"run"`
+	Kind          state.RunKind    `json:"kind"`
+	PlanID        state.Hash       `json:"plan_id"`
+	Seal          state.Hash       `json:"seal"`
+	Nothing       bool             `json:"nothing_done"`
+	Stopped       bool             `json:"stopped"`
+	Error         string           `json:"error,omitempty"`
+	Outcome       state.RunOutcome `json:"outcome"`
+	Counts        state.Counts     `json:"counts"`
+	Held          []state.Finding  `json:"held,omitempty"`
+	Objects       []state.Finding  `json:"objects_not_done,omitempty"`
+	Left          []leftJSON       `json:"left,omitempty"`
 }
 
 type leftJSON struct {
-	User   string `json:"user"`
-	Wave   string `json:"wave"`
-	Kind   string `json:"kind"`
-	Reason string `json:"reason"`
+	User   uuid.UUID     `json:"user"`
+	Wave   string        `json:"wave"`
+	Kind   state.Verdict `json:"kind"`
+	Reason state.Finding `json:"reason"`
 }
 
 // ResultJSON writes how a run ended as JSON.
-func ResultJSON(w io.Writer, plan *planner.Plan, r apply.Result, stopped error) error {
-	j := resultJSON{FormatVersion: FormatVersion, Run: r.Run.ID, Kind: string(plan.Kind), PlanID: r.Run.Plan.String(), Nothing: r.Nothing,
-		Stopped: r.Stopped, Outcome: r.Run.Outcome, Counts: r.Run.Counts, Held: r.Held, Objects: r.Objects}
+func ResultJSON(w io.Writer, e *plan.Effects, r apply.Result, stopped error) error {
+	j := resultJSON{
+		FormatVersion: FormatVersion,
+		Run:           r.Run.ID,
+		Kind:          e.Kind,
+		PlanID:        r.Run.Plan,
+		Seal:          r.Run.Seal,
+		Nothing:       r.Nothing,
+		Stopped:       r.Stopped,
+		Outcome:       r.Run.Outcome,
+		Counts:        r.Run.Counts,
+		Held:          r.Held,
+		Objects:       r.Objects,
+	}
 	if stopped != nil {
 		j.Error = stopped.Error()
 	}
 	for _, l := range r.Left {
-		j.Left = append(j.Left, leftJSON{l.User, l.Wave, l.Verdict.String(), l.Reason})
+		j.Left = append(j.Left, leftJSON{l.User, l.Wave, l.Verdict, l.Reason})
 	}
 	return writeJSON(w, j)
 }

@@ -1,14 +1,16 @@
 package report
 
 import (
-	"fmt"
+	"cmp"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -16,8 +18,8 @@ import (
 // Status is what `anthill status` shows.
 type Status struct {
 	State     *state.State
-	Plan      *planner.Plan // as it would be made now; nil where it cannot be made
-	PlanError string        // why; "" when Plan is there
+	Plan      *planfile.File // as it would be made now; nil where it cannot be made
+	PlanError string         // why, in one line or several, diagnostics written out; "" when Plan is there
 	Level     providers.Level
 	Server    string // version of Self-auth
 	AsOf      time.Time
@@ -26,91 +28,115 @@ type Status struct {
 
 // WriteStatus writes a status for people.
 func WriteStatus(w io.Writer, s Status, o Options) error {
-	p := newPage(w, o)
-	p.line("Status   as of %s%sschema %s%sSelf-auth %s", stamp(s.AsOf), p.dot(), s.Level, p.dot(), Escape(s.Server))
+	p := statusPage{newPage(w, o), s}
+	p.line("Status   as of %s%sschema %s%sSelf-auth %s", stamp(s.AsOf), p.dot(), levelWords(s.Level), p.dot(),
+		Escape(s.Server))
 	if r := s.State.OpenRun(); r != nil {
 		p.gap()
-		p.line("%s (%s, begun %s by %s). Finish it:", p.bold("Run "+r.ID+" is open"), countText(r.Counts), stamp(r.Started), Escape(r.Who))
+		p.line("%s (%s, begun %s by %s). Finish it:", p.bold("Run "+Escape(r.ID)+" is open"), countText(r.Counts),
+			stamp(r.Started), Escape(r.Who))
 		p.gap()
-		p.line("    anthill apply")
+		p.line("    %s", p.command("apply"))
 	}
-	p.statusWaves(s)
-	p.statusPauses(s)
-	p.statusRuns(s)
+	p.waves()
+	p.pauses()
+	p.runs()
 	return p.flush()
 }
 
-func (p *page) statusWaves(s Status) {
+// statusPage is a status as text.
+type statusPage struct {
+	*page
+	Status
+}
+
+// waves shows how the waves stand, by the plan that would be made now.
+func (p *statusPage) waves() {
 	p.gap()
-	if s.Plan == nil {
+	if p.Plan == nil {
 		p.line("The waves cannot be judged now:")
-		p.line("%s", escapeLines(s.PlanError))
-		for _, w := range s.State.Waves {
+		p.line("%s", escapeLines(p.PlanError))
+		for _, w := range p.State.Waves {
 			p.line("  %s  %s moved as recorded", Escape(w.Name), users(w.Users))
 		}
 		return
 	}
+	v := newView(p.Plan)
+	say := v.speaks(p.voice()).say
 	rows := [][]string{{"", "users", "moved", "due", "waiting", "skipped", ""}}
 	var next time.Time
-	for _, w := range s.Plan.Analysis.Waves {
-		text := string(w.State)
-		if w.State == planner.DoneWave || w.State == planner.Running {
+	for _, w := range v.context.Waves {
+		text := Escape(string(w.State))
+		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
 			text += " since " + day(w.Since)
 		}
 		for _, r := range w.Reasons {
-			text += p.dot() + Escape(r)
+			text += p.dot() + say(r)
 		}
-		if !w.Until.IsZero() && w.Until.After(s.AsOf) && (next.IsZero() || w.Until.Before(next)) {
+		// The earliest date that any wave waits for is when to look again.
+		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {
 			next = w.Until
 		}
-		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(w.Moved), count(w.Due), count(w.Waiting), count(w.Skipped), text})
+		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(w.Moved), count(v.due(w)), count(w.Waiting),
+			count(w.Skipped), text})
 	}
 	p.table(0, []bool{false, true, true, true, true, true}, rows)
 	if !next.IsZero() {
 		p.gap()
 		p.line("Next event: %s.", stamp(next))
 	}
-	if !s.Plan.Empty() {
+	if what := due(v.effects); what != "" {
 		p.gap()
-		p.line("%s due. See what that is:", users(s.Plan.Users()))
+		p.line("Due now: %s. To see what would be done:", what)
 		p.gap()
-		p.line("    anthill plan")
+		p.line("    %s", p.command("plan"))
 	}
 }
 
-func (p *page) statusPauses(s Status) {
-	if len(s.State.Pauses) == 0 {
+// due counts what a plan would do; "" where that is nothing.
+func due(e *plan.Effects) string {
+	var parts []string
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			parts = append(parts, of(n, one, many))
+		}
+	}
+	add(e.Users(), "user", "users")
+	add(int64(len(e.Objects)), "object", "objects")
+	add(int64(len(e.Schema)), "schema step", "schema steps")
+	return strings.Join(parts, ", ")
+}
+
+func (p *statusPage) pauses() {
+	if len(p.State.Pauses) == 0 {
 		return
 	}
 	p.gap()
 	p.line("%s", p.bold("Paused"))
-	for _, pause := range s.State.Pauses {
-		where, command := "wave "+Escape(pause.Wave), "anthill wave resume "+Escape(pause.Wave)
-		if pause.Tenant != uuid.Nil {
-			slug := s.Tenants[pause.Tenant]
-			if slug == "" {
-				slug = pause.Tenant.String()
-			}
-			where += ", tenant " + Escape(slug)
-			command = "anthill wave resume -tenant " + Escape(slug) + " " + Escape(pause.Wave)
+	for _, of := range p.State.Pauses {
+		one := pause{wave: of.Wave}
+		where := "wave " + Escape(of.Wave)
+		if of.Tenant != uuid.Nil {
+			one.tenant = cmp.Or(p.Tenants[of.Tenant], of.Tenant.String())
+			where += ", tenant " + Escape(one.tenant)
 		}
-		p.line("  %s: %s on %s   %s", where, Escape(pause.Reason), day(pause.At), command)
+		p.line("  %s: rolled back by run %s on %s   %s", where, Escape(of.Run), day(of.At), p.command(one.resume()...))
 	}
 }
 
 const listedRuns = 10
 
-func (p *page) statusRuns(s Status) {
-	if len(s.State.Runs) == 0 {
-		p.gap()
+func (p *statusPage) runs() {
+	runs := p.State.Runs
+	p.gap()
+	if len(runs) == 0 {
 		p.line("No run yet.")
 		return
 	}
-	p.gap()
 	p.line("%s", p.bold("Runs, newest first"))
 	rows := [][]string{}
-	for i, r := range slices.Backward(s.State.Runs) {
-		if len(s.State.Runs)-1-i == listedRuns {
+	for i, r := range slices.Backward(runs) {
+		if len(runs)-1-i == listedRuns {
 			rows = append(rows, []string{"..."})
 			break
 		}
@@ -119,9 +145,10 @@ func (p *page) statusRuns(s Status) {
 			text += "; undone"
 		}
 		if len(r.Undoes) > 0 {
-			text += fmt.Sprintf("; undid %v", r.Undoes)
+			text += "; undid " + strings.Join(each(r.Undoes, Escape), ", ")
 		}
-		rows = append(rows, []string{r.ID, string(r.Kind), stamp(r.Started), Escape(r.Who), outcome(r), "plan " + r.Plan.Short(), text})
+		rows = append(rows, []string{Escape(r.ID), string(r.Kind), stamp(r.Started), Escape(r.Who), outcome(r),
+			"plan " + r.Plan.Short(), text})
 	}
 	p.table(2, nil, rows)
 }
@@ -130,61 +157,100 @@ func outcome(r state.RunInfo) string {
 	if r.Open {
 		return "open"
 	}
-	return r.Outcome
+	return string(r.Outcome)
 }
 
 // statusJSON is a status for programs.
 type statusJSON struct {
-	FormatVersion string             `json:"format_version"`
-	AsOf          time.Time          `json:"as_of"`
-	Schema        string             `json:"schema"`
-	Waves         []planner.WaveView `json:"waves"`
-	Error         string             `json:"error,omitempty"`
-	Runs          []runJSON          `json:"runs"`
-	Pauses        []pauseJSON        `json:"pauses"`
+	FormatVersion string          `json:"format_version"`
+	AsOf          time.Time       `json:"as_of"`
+	Schema        string          `json:"schema"`
+	Waves         []plan.WaveView `json:"waves"`
+	Due           dueJSON         `json:"due"`
+	Error         string          `json:"error,omitempty"`
+	Runs          []runJSON       `json:"runs"`
+	Pauses        []pauseJSON     `json:"pauses"`
+}
+
+// dueJSON is what a plan made now would do.
+type dueJSON struct {
+	Users   int64  `json:"users"`
+	Objects int    `json:"objects"`
+	Schema  int    `json:"schema_steps"`
+	Figures []part `json:"figures"`
 }
 
 type runJSON struct {
-	ID         string       `json:"id"`
-	Kind       string       `json:"kind"`
-	PlanID     string       `json:"plan_id"`
-	Who        string       `json:"who"`
-	ApprovedBy string       `json:"approved_by,omitempty"`
-	Started    time.Time    `json:"started"`
-	Ended      time.Time    `json:"ended,omitzero"`
-	Open       bool         `json:"open"`
-	Outcome    string       `json:"outcome"`
-	Undone     bool         `json:"undone"`
-	Undoes     []string     `json:"undoes,omitempty"`
-	Counts     state.Counts `json:"counts"`
-	Previous   string       `json:"previous"`
-	Digest     string       `json:"digest"`
+	ID         string           `json:"id"`
+	Kind       state.RunKind    `json:"kind"`
+	PlanID     state.Hash       `json:"plan_id"`
+	Seal       state.Hash       `json:"seal"`
+	Who        string           `json:"who"`
+	ApprovedBy string           `json:"approved_by,omitempty"`
+	Started    time.Time        `json:"started"`
+	Ended      time.Time        `json:"ended,omitzero"`
+	Open       bool             `json:"open"`
+	Outcome    state.RunOutcome `json:"outcome"`
+	Undone     bool             `json:"undone"`
+	Undoes     []string         `json:"undoes,omitempty"`
+	Counts     state.Counts     `json:"counts"`
+	Previous   state.Hash       `json:"previous"`
+	Digest     state.Hash       `json:"digest"`
 }
 
 type pauseJSON struct {
 	Wave   string    `json:"wave"`
-	Tenant string    `json:"tenant,omitempty"`
-	Run    string    `json:"run"`
+	Tenant uuid.UUID `json:"tenant,omitzero"`
+	Run    string    `json:"run"` // the rollback that left it
 	At     time.Time `json:"at"`
-	Reason string    `json:"reason"`
 }
 
 // StatusJSON writes a status as JSON.
 func StatusJSON(w io.Writer, s Status) error {
-	j := statusJSON{FormatVersion: FormatVersion, AsOf: s.AsOf.UTC(), Schema: s.Level.String(), Error: s.PlanError, Waves: []planner.WaveView{}, Runs: []runJSON{}, Pauses: []pauseJSON{}}
+	j := statusJSON{
+		FormatVersion: FormatVersion,
+		AsOf:          s.AsOf.UTC(),
+		Schema:        s.Level.String(),
+		Waves:         []plan.WaveView{},
+		Due:           dueJSON{Figures: []part{}},
+		Error:         s.PlanError,
+		Runs:          []runJSON{},
+		Pauses:        []pauseJSON{},
+	}
 	if s.Plan != nil {
-		j.Waves = s.Plan.Analysis.Waves
+		v := newView(s.Plan)
+		for _, w := range v.context.Waves {
+			w.Due = v.due(w)
+			j.Waves = append(j.Waves, w)
+		}
+		e := v.effects
+		j.Due = dueJSON{e.Users(), len(e.Objects), len(e.Schema), listed(v.parts)}
 	}
 	for _, r := range s.State.Runs {
-		j.Runs = append(j.Runs, runJSON{r.ID, string(r.Kind), r.Plan.String(), r.Who, r.ApprovedBy, r.Started, r.Ended, r.Open, r.Outcome, r.Undone, r.Undoes,
-			r.Counts, r.Previous.String(), r.Digest.String()})
+		j.Runs = append(j.Runs, runOf(r))
 	}
 	for _, p := range s.State.Pauses {
-		tenant := ""
-		if p.Tenant != uuid.Nil {
-			tenant = p.Tenant.String()
-		}
-		j.Pauses = append(j.Pauses, pauseJSON{p.Wave, tenant, p.Run, p.At, p.Reason})
+		j.Pauses = append(j.Pauses, pauseJSON{p.Wave, p.Tenant, p.Run, p.At})
 	}
 	return writeJSON(w, j)
+}
+
+func runOf(r state.RunInfo) runJSON {
+	return runJSON{
+		ID:         r.ID,
+		Kind:       r.Kind,
+		PlanID:     r.Plan,
+		Seal:       r.Seal,
+		Who:        r.Who,
+		ApprovedBy: r.ApprovedBy,
+		Started:    r.Started,
+		Ended:      r.Ended,
+		Open:       r.Open,
+		Outcome:    r.Outcome,
+		Undone:     r.Undone,
+		Undoes:     r.Undoes,
+		Counts:     r.Counts,
+		Previous:   r.Previous,
+		Digest:     r.Digest,
+	}
 }

@@ -27,8 +27,10 @@ func TakeFingerprint(ctx context.Context, databaseURL, preset string) (f Fingerp
 		return f, err
 	}
 	defer c.Close(ctx)
-	f.Rows, f.Users, err = sumRows(ctx, c, names.fill(`select row(user_id, tenant_id, email, password_hash, email_verified, email_verified_at, full_name, avatar_url,
-		phone, role, status, last_login_at, failed_login_attempts, locked_until, password_changed_at, created_at, deleted_at, {idp}_user_id, {idp}_synced_at)::text
+	f.Rows, f.Users, err = sumRows(ctx, c, names.fill(`select row(user_id, tenant_id, email, password_hash,
+		email_verified, email_verified_at, full_name, avatar_url, phone, role, status, last_login_at,
+		failed_login_attempts, locked_until, password_changed_at, created_at, deleted_at, {idp}_user_id,
+		{idp}_synced_at)::text
 		from users order by user_id`))
 	if err != nil {
 		return f, fmt.Errorf("read users: %w", err)

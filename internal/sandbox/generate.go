@@ -25,7 +25,8 @@ type generated struct {
 func generate(tenants, users int, seed int64, dual bool) *generated {
 	g := &generated{src: newSource(seed), dual: dual}
 	for i := range tenants {
-		t := tenantRow{id: g.src.id(), plan: g.src.pick([]string{"free", "starter", "professional", "enterprise"}), status: "active"}
+		t := tenantRow{id: g.src.id(), plan: g.src.pick([]string{"free", "starter", "professional", "enterprise"}),
+			status: "active"}
 		switch i {
 		case 0:
 			t.slug, t.name = "anthill", "Anthill"
@@ -135,14 +136,16 @@ func (g *generated) users() iter.Seq[userRow] {
 func (g *generated) user(t tenantRow, tenant, k, n int) userRow {
 	s := g.src
 	first, last := s.pick(firstNames), s.pick(lastNames)
-	u := userRow{id: s.id(), tenant: t.id, email: fmt.Sprintf("%s.%s.%d@t%d.example.org", strings.ToLower(first), strings.ToLower(last), n, tenant),
+	u := userRow{id: s.id(), tenant: t.id, email: fmt.Sprintf("%s.%s.%d@t%d.example.org", strings.ToLower(first),
+		strings.ToLower(last), n, tenant),
 		verified: !s.chance(100), name: text(first + " " + last), role: g.role(tenant, k), status: "active",
 		created: base.Add(time.Duration(n) * time.Second)}
 	switch {
 	case s.chance(30):
 		u.name = nil
 	case s.chance(20):
-		u.name = text(s.pick([]string{"Nguyễn Thị Minh", "محمد علي", "Zoë 🐜 Ant", "Đặng Văn Lâm", "null", "  ", "<b>Bold</b>"}))
+		u.name = text(s.pick([]string{"Nguyễn Thị Minh", "محمد علي", "Zoë 🐜 Ant", "Đặng Văn Lâm", "null", "  ",
+			"<b>Bold</b>"}))
 	}
 	switch {
 	case s.chance(20):

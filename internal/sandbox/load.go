@@ -119,7 +119,8 @@ func (l *loader) data(ctx context.Context, o Options) error {
 	if err := l.copyUsers(ctx, users, src); err != nil {
 		return fmt.Errorf("load users: %w", err)
 	}
-	if _, err := l.c.Exec(ctx, "insert into user_profiles (user_id, tenant_id) select user_id, tenant_id from users order by user_id"); err != nil {
+	if _, err := l.c.Exec(ctx, "insert into user_profiles (user_id, tenant_id) select user_id, tenant_id from users "+
+		"order by user_id"); err != nil {
 		return fmt.Errorf("load profiles: %w", err)
 	}
 	if err := l.sampleRows(ctx, src); err != nil {
@@ -130,7 +131,8 @@ func (l *loader) data(ctx context.Context, o Options) error {
 }
 
 func (l *loader) copyTenants(ctx context.Context, tenants []tenantRow) error {
-	_, err := l.c.CopyFrom(ctx, pgx.Identifier{"tenants"}, []string{"tenant_id", "name", "slug", "plan", "status", "created_at", "updated_at", "deleted_at"},
+	_, err := l.c.CopyFrom(ctx, pgx.Identifier{"tenants"},
+		[]string{"tenant_id", "name", "slug", "plan", "status", "created_at", "updated_at", "deleted_at"},
 		pgx.CopyFromSlice(len(tenants), func(i int) ([]any, error) {
 			t := tenants[i]
 			return []any{t.id, t.name, t.slug, t.plan, t.status, base, base, when(t.deleted, base)}, nil
@@ -148,7 +150,8 @@ func when(is bool, t time.Time) *time.Time {
 func (l *loader) copyUsers(ctx context.Context, users iter.Seq[userRow], src *source) error {
 	next, stop := iter.Pull(users)
 	defer stop()
-	columns := []string{"user_id", "tenant_id", "email", "password_hash", "email_verified", "email_verified_at", "full_name", "role", "status",
+	columns := []string{"user_id", "tenant_id", "email", "password_hash", "email_verified", "email_verified_at",
+		"full_name", "role", "status",
 		"created_at", "updated_at", "deleted_at", l.names.idp + "_user_id", l.names.idp + "_synced_at"}
 	_, err := l.c.CopyFrom(ctx, pgx.Identifier{"users"}, columns, pgx.CopyFromFunc(func() ([]any, error) {
 		u, ok := next()
@@ -167,7 +170,8 @@ func (l *loader) copyUsers(ctx context.Context, users iter.Seq[userRow], src *so
 			link = &u.link
 		}
 		return []any{u.id, u.tenant, u.email, hash, u.verified, when(u.verified, u.created), u.name, u.role, u.status,
-			u.created, u.created, when(u.deleted, u.created), link, when(link != nil, u.created.Add(48*time.Hour+123456*time.Microsecond))}, nil
+			u.created, u.created, when(u.deleted, u.created), link, when(link != nil,
+				u.created.Add(48*time.Hour+123456*time.Microsecond))}, nil
 	}))
 	return err
 }
@@ -178,7 +182,8 @@ func (l *loader) sampleRows(ctx context.Context, src *source) error {
 		return nil
 	}
 	for _, m := range l.sample.mappings {
-		sql := l.names.fill(`insert into {idp}_tenant_groups (tenant_id, {idp}_group_uuid, {idp}_group_name, role, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`)
+		sql := l.names.fill(`insert into {idp}_tenant_groups
+			(tenant_id, {idp}_group_uuid, {idp}_group_name, role, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`)
 		if _, err := l.c.Exec(ctx, sql, m.tenant, m.group, m.name, m.role, base); err != nil {
 			return fmt.Errorf("load mapping rows: %w", err)
 		}
@@ -190,7 +195,8 @@ func (l *loader) sampleRows(ctx context.Context, src *source) error {
 		}
 		if _, err := l.c.Exec(ctx, `insert into sessions (user_id, tenant_id, access_token_hash, refresh_token_hash, access_token_expires_at,
 			refresh_token_expires_at, revoked, revoked_at, revoked_reason, created_at, last_used_at)
-			values ($1, $2, $3, $4, now() + $5::interval, now() + interval '7 days', $6, case when $6 then now() end, case when $6 then 'User logout' end,
+			values ($1, $2, $3, $4, now() + $5::interval, now() + interval '7 days', $6, case when $6 then now() end,
+				case when $6 then 'User logout' end,
 			now() - make_interval(days => $7), now() - make_interval(days => $7))`,
 			s.user, s.tenant, token(src), token(src), expires, s.revoked, s.days); err != nil {
 			return fmt.Errorf("load sessions: %w", err)
@@ -203,7 +209,8 @@ func (l *loader) sampleRows(ctx context.Context, src *source) error {
 func (l *loader) dualData(ctx context.Context) error {
 	_, err := l.c.Exec(ctx, "update users set password_hash = null where user_id = any($1)", l.noHash)
 	if err == nil {
-		_, err = l.c.Exec(ctx, l.names.fill(`update users set auth_method = '{value}' where password_hash is null and {idp}_user_id is not null`))
+		_, err = l.c.Exec(ctx, l.names.fill(`update users set auth_method = '{value}'
+			where password_hash is null and {idp}_user_id is not null`))
 	}
 	if err != nil || l.sample == nil {
 		return err
@@ -211,7 +218,8 @@ func (l *loader) dualData(ctx context.Context) error {
 	var errs []error
 	for _, s := range l.sample.sessions {
 		method := map[string]string{"jwt": "jwt", "idp": l.names.value, "dual": "dual"}[s.method]
-		_, err := l.c.Exec(ctx, l.names.fill(`update sessions set auth_method = $2::text, {idp}_session_id = case when $2::text <> 'jwt' then uuid_generate_v7() end
+		_, err := l.c.Exec(ctx, l.names.fill(`update sessions set auth_method = $2::text,
+				{idp}_session_id = case when $2::text <> 'jwt' then uuid_generate_v7() end
 			where user_id = $1`), s.user, method)
 		errs = append(errs, err)
 	}

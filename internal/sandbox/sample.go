@@ -60,7 +60,8 @@ func makeSample(seed int64, dual bool) *sample {
 
 // slugTraps are slugs that a group name cannot simply hold.
 func slugTraps() []string {
-	return []string{"north-wind", "blue_sky", "42labs", strings.Repeat("long", 12) + "-x", strings.Repeat("long", 12) + "-xy",
+	return []string{"north-wind", "blue_sky", "42labs", strings.Repeat("long", 12) + "-x",
+		strings.Repeat("long", 12) + "-xy",
 		strings.Repeat("verylongslug", 8) + "-end", "ACME-Europe", "cà-phê", "soylent corp", "soylent.corp "}
 }
 
@@ -85,7 +86,8 @@ func (s *sample) addTenants() {
 	for i, slug := range slugTraps() {
 		s.tenant(slug, fmt.Sprintf("Slug trap %d", i+1), "free", "active")
 	}
-	s.tenants = append(s.tenants, tenantRow{id: uuid.UUID{}, name: "Default Tenant", slug: "default", plan: "free", status: "active"})
+	s.tenants = append(s.tenants, tenantRow{id: uuid.UUID{}, name: "Default Tenant", slug: "default", plan: "free",
+		status: "active"})
 	s.bySlug["default"] = uuid.UUID{}
 }
 
@@ -97,7 +99,8 @@ func (s *sample) tenant(slug, name, plan, status string) {
 
 // user adds a plain user and returns it to be changed.
 func (s *sample) user(slug, email, role string, name *string) *userRow {
-	s.users = append(s.users, userRow{id: s.src.id(), tenant: s.bySlug[slug], email: email, verified: !s.src.chance(100), name: name, role: role,
+	s.users = append(s.users, userRow{id: s.src.id(), tenant: s.bySlug[slug], email: email,
+		verified: !s.src.chance(100), name: name, role: role,
 		status: "active", created: base.Add(clockStep * timeStep(len(s.users)))})
 	return &s.users[len(s.users)-1]
 }
@@ -122,7 +125,8 @@ func (s *sample) addCrowd() {
 			for range r.count {
 				n++
 				first, last := s.src.pick(firstNames), s.src.pick(lastNames)
-				s.user(c.slug, fmt.Sprintf("%s.%s%d@%s.example", strings.ToLower(first), strings.ToLower(last), n, c.slug), r.role, text(first+" "+last))
+				s.user(c.slug, fmt.Sprintf("%s.%s%d@%s.example", strings.ToLower(first), strings.ToLower(last), n, c.slug),
+					r.role, text(first+" "+last))
 			}
 		}
 	}
@@ -133,15 +137,18 @@ func (s *sample) addCrowd() {
 }
 
 func (s *sample) addNames() {
-	for i, name := range []*string{nil, text(""), text("   "), text("null"), text(strings.Repeat("Long Name ", 25) + "Final"),
-		text("Nguyễn Thị Minh Khai"), text("محمد علي"), text("Zoë 🐜 Ant"), text("New\nLine\tTab"), text("<script>alert(1)</script>"),
+	for i, name := range []*string{nil, text(""), text("   "), text("null"),
+		text(strings.Repeat("Long Name ", 25) + "Final"),
+		text("Nguyễn Thị Minh Khai"), text("محمد علي"), text("Zoë 🐜 Ant"), text("New\nLine\tTab"),
+		text("<script>alert(1)</script>"),
 		text("\x1b[31mRed\x1b[0m"), text("{{ .Secret }}")} {
 		s.user("acme", fmt.Sprintf("name%d@acme.example", i+1), "user", name)
 	}
 }
 
 func (s *sample) addEmails() {
-	for _, email := range []string{"Upper.Case@Acme.example", "plus+tag@acme.example", "dots.in.it@acme.example", strings.Repeat("l", 64) + "@acme.example",
+	for _, email := range []string{"Upper.Case@Acme.example", "plus+tag@acme.example", "dots.in.it@acme.example",
+		strings.Repeat("l", 64) + "@acme.example",
 		"kim+ops@acme.example", "kim-ops@acme.example", "đặng@acme.example", "o'neil@acme.example", "no-at-sign"} {
 		s.user("acme", email, "user", text("Mail Trap"))
 	}
@@ -168,8 +175,10 @@ func (s *sample) addLinks() {
 		s.persons = append(s.persons, personTrap{id: id, name: name, display: "Earlier " + name, mail: mail})
 		return id
 	}
-	s.user("initech", "linked@initech.example", "user", text("Linked With Password")).link = person("earlier.linked", "linked@initech.example")
-	s.user("initech", "linked-admin@initech.example", "admin", text("Linked Admin")).link = person("earlier.admin", "linked-admin@initech.example")
+	s.user("initech", "linked@initech.example", "user", text("Linked With Password")).link = person("earlier.linked",
+		"linked@initech.example")
+	s.user("initech", "linked-admin@initech.example", "admin", text("Linked Admin")).link = person("earlier.admin",
+		"linked-admin@initech.example")
 	s.user("stark", "lost@stark.example", "user", text("Linked To Nobody")).link = s.src.id()
 	// Two rows want one person: the same mail, and the person exists already.
 	person("earlier.wanted", "wanted@stark.example")
@@ -214,8 +223,10 @@ func (s *sample) addSessions() {
 	add(15, 29, "jwt", false, true)
 }
 
-var firstNames = []string{"Ana", "Ben", "Carla", "Dinh", "Elif", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Mina", "Noah", "Olga",
+var firstNames = []string{"Ana", "Ben", "Carla", "Dinh", "Elif", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kira",
+	"Liam", "Mina", "Noah", "Olga",
 	"Paul", "Quinn", "Rosa", "Sven", "Tara", "Uma", "Viktor", "Wendy", "Xenia", "Yusuf", "Zora"}
 
-var lastNames = []string{"Adams", "Baker", "Costa", "Diaz", "Evans", "Fischer", "Garcia", "Hansen", "Ito", "Jensen", "Kaya", "Lopez", "Meyer", "Nowak",
+var lastNames = []string{"Adams", "Baker", "Costa", "Diaz", "Evans", "Fischer", "Garcia", "Hansen", "Ito", "Jensen",
+	"Kaya", "Lopez", "Meyer", "Nowak",
 	"Okafor", "Park", "Quist", "Rossi", "Silva", "Tran", "Ueda", "Vega", "Weber", "Young", "Zhang"}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"anthill/internal/subprocess"
 )
 
 // account is the user that runs Postgres and owns its files.
@@ -20,7 +22,8 @@ type account struct {
 	switched bool // another than ourselves: we are root
 }
 
-// chooseAccount returns ourselves, or as root one who has an entry in the user database: initdb refuses both root and an unknown user id.
+// chooseAccount returns ourselves, or as root one who has an entry in the user database: initdb refuses both root and
+// an unknown user id.
 func chooseAccount() (account, error) {
 	if os.Geteuid() != 0 {
 		name := strconv.Itoa(os.Geteuid())
@@ -41,7 +44,8 @@ func chooseAccount() (account, error) {
 		}
 		return account{name: name, uid: uint32(uid), gid: uint32(gid), switched: true}, nil
 	}
-	return account{}, errors.New("Postgres refuses to run as root, and there is none of the users postgres, _postgres and nobody to run it as; make one (useradd --system postgres) or run this as an ordinary user")
+	return account{}, errors.New("Postgres refuses to run as root, and there is none of the users postgres, " +
+		"_postgres and nobody to run it as; make one (useradd --system postgres) or run this as an ordinary user")
 }
 
 // give makes the account own path.
@@ -52,17 +56,17 @@ func (a account) give(path string) error {
 	return os.Chown(path, int(a.uid), int(a.gid))
 }
 
-// mayEnter says whether the account gets to path, which exists, through every directory above it. A start that lacks this fails with a bare
-// "permission denied" that names the program instead of the directory.
+// mayEnter says whether the account gets to path, which exists, through every directory above it. A start that lacks
+// this fails with a bare "permission denied" that names the program instead of the directory.
 func (a account) mayEnter(path string) error {
 	if !a.switched {
 		return nil
 	}
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	for at := real; ; at = filepath.Dir(at) {
+	for at := resolved; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		if err != nil {
 			return err
@@ -81,7 +85,8 @@ type closedError struct{ Path, User string }
 
 func (e *closedError) Error() string { return fmt.Sprintf("user %s may not enter %s", e.User, e.Path) }
 
-// look runs a short-lived program as the account and returns its standard output. Programs that were found are foreign code: none runs as root.
+// look runs a short-lived program as the account and returns its standard output. Programs that were found are foreign
+// code: none runs as root.
 func (a account) look(ctx context.Context, program string, args ...string) (string, error) {
 	if err := a.mayEnter(program); err != nil {
 		return "", err
@@ -92,11 +97,11 @@ func (a account) look(ctx context.Context, program string, args ...string) (stri
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/bin:/usr/bin:/bin"}
-	cmd.SysProcAttr = processAttributes(a, false)
+	cmd.SysProcAttr = attributes(a)
 	cmd.Stdout, cmd.Stderr = &said, &complained
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("run %s: %w: %s", program, err, tail(complained.Bytes()))
+		return "", fmt.Errorf("run %s: %w: %s", program, err, subprocess.Tail(complained.Bytes()))
 	}
 	return said.String(), nil
 }

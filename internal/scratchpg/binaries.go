@@ -16,7 +16,8 @@ import (
 // oldest is the first major version that knows DROP DATABASE ... WITH (FORCE).
 const oldest = 13
 
-const installHint = "install Postgres 13 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql@17), or set " +
+const installHint = "install Postgres 13 or newer (Debian: apt-get install postgresql; macOS: brew install " +
+	"postgresql@17), or set " +
 	binVariable + " to the directory that holds its postgres and initdb"
 
 // errNoBinaries says that this machine has none, as far as the caller let us look. A download is the answer to it.
@@ -48,8 +49,8 @@ func usualPlaces() []string {
 	}
 }
 
-// find returns the first usable install. The error wraps errNoBinaries when a download may help, and is another when ANTHILL_PG_BIN
-// names a directory that cannot be used: what was asked for by name is never replaced in silence.
+// find returns the first usable install. The error wraps errNoBinaries when a download may help, and is another when
+// ANTHILL_PG_BIN names a directory that cannot be used: what was asked for by name is never replaced in silence.
 func (f finder) find(ctx context.Context) (install, error) {
 	switch named := f.env(binVariable); named {
 	case "":
@@ -58,7 +59,8 @@ func (f finder) find(ctx context.Context) (install, error) {
 	default:
 		found, err := f.examine(ctx, named)
 		if err != nil {
-			return install{}, fmt.Errorf("%s is %s: %w; name the directory that holds postgres and initdb, or unset it to have one looked for", binVariable, named, err)
+			return install{}, fmt.Errorf("%s is %s: %w; name the directory that holds postgres and initdb, or unset it to "+
+				"have one looked for", binVariable, named, err)
 		}
 		return found, nil
 	}
@@ -96,8 +98,8 @@ func (f finder) candidates(ctx context.Context) []string {
 		}
 	}
 	if program := f.onPath("postgres"); program != "" {
-		if real, err := filepath.EvalSymlinks(program); err == nil {
-			dirs = append(dirs, filepath.Dir(real))
+		if resolved, err := filepath.EvalSymlinks(program); err == nil {
+			dirs = append(dirs, filepath.Dir(resolved))
 		}
 	}
 	for _, glob := range f.globs {
@@ -123,7 +125,8 @@ func (f finder) onPath(program string) string {
 	return ""
 }
 
-// examine resolves the links of a directory's postgres, since that is where Postgres itself looks for its other files, and asks for its version.
+// examine resolves the links of a directory's postgres, since that is where Postgres itself looks for its other files,
+// and asks for its version.
 func (f finder) examine(ctx context.Context, dir string) (install, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -153,7 +156,8 @@ func (f finder) examine(ctx context.Context, dir string) (install, error) {
 	return install{bin: bin, version: version, major: major}, nil
 }
 
-// parseVersion reads the answer to `postgres -V`: "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "postgres (PostgreSQL) 18beta1".
+// parseVersion reads the answer to `postgres -V`: "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "postgres
+// (PostgreSQL) 18beta1".
 func parseVersion(said string) (version string, major int, err error) {
 	match := regexp.MustCompile(`\(PostgreSQL\) (([0-9]+)[0-9A-Za-z.]*)`).FindStringSubmatch(said)
 	if match == nil {

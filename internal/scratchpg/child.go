@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"anthill/internal/subprocess"
 )
 
 const (
@@ -36,9 +38,9 @@ const (
 	sayError   = "error"
 )
 
-// Child is the hidden command `anthill __pg DIR CACHE REPOSITORY`: as an unprivileged user it downloads Postgres into CACHE unless it is there,
-// runs it in DIR, says its address on stdout, and stops it when stdin ends. args are the three words after `__pg`. Start runs it; for people
-// it has no use. The error has been told on stdout already.
+// Child is the hidden command `anthill __pg DIR CACHE REPOSITORY`: as an unprivileged user it downloads Postgres into
+// CACHE unless it is there, runs it in DIR, says its address on stdout, and stops it when stdin ends. args are the
+// three words after `__pg`. Start runs it; for people it has no use. The error has been told on stdout already.
 func Child(args []string, stdin io.Reader, stdout io.Writer) error {
 	return child(args, stdin, stdout, pinned())
 }
@@ -89,11 +91,12 @@ func serve(args []string, stdin io.Reader, stdout io.Writer, pins map[string]arc
 	if err != nil {
 		return errors.Join(err, h.close())
 	}
-	err = errors.Join(say(stdout, sayBin, in.bin), say(stdout, sayVersion, in.version), say(stdout, sayURL, withDatabase(p.base, "postgres")))
+	err = errors.Join(say(stdout, sayBin, in.bin), say(stdout, sayVersion, in.version),
+		say(stdout, sayURL, withDatabase(p.base, "postgres")))
 	if err == nil {
 		select {
 		case <-ctx.Done():
-		case <-p.done:
+		case <-p.Done():
 		}
 	}
 	return errors.Join(err, p.stop(), h.close())
@@ -133,7 +136,8 @@ func runChild(ctx context.Context, h *home, o Options, who account) (*childProce
 
 	cmd := exec.Command(self, childCommand, h.dir, cache, repository)
 	cmd.Dir, cmd.Env = h.run, downloadEnv(o.Env, h.run)
-	cmd.SysProcAttr = processAttributes(who, false) // the pipe tells it; a signal would keep it from stopping its server
+	// The pipe tells it; a signal would keep it from stopping its server.
+	cmd.SysProcAttr = attributes(who)
 	cmd.WaitDelay = time.Second
 	complaints := &lastBytes{}
 	cmd.Stderr = complaints
@@ -151,14 +155,16 @@ func runChild(ctx context.Context, h *home, o Options, who account) (*childProce
 
 	c := &childProcess{cmd: cmd, stdin: stdin, done: make(chan struct{})}
 	heard := make(chan [2]string)
-	listening := make(chan struct{}) // closed when nobody takes from heard any more
+	// Closed when nobody takes from heard any more.
+	listening := make(chan struct{})
 	go func() {
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			key, quoted, _ := strings.Cut(lines.Text(), " ")
 			text, err := strconv.Unquote(quoted)
 			if err != nil {
-				continue // not from Child: a test binary's "PASS", say
+				// Not from Child: a test binary's "PASS", say.
+				continue
 			}
 			select {
 			case heard <- [2]string{key, text}:
@@ -177,7 +183,9 @@ func runChild(ctx context.Context, h *home, o Options, who account) (*childProce
 	return c, nil
 }
 
-func (c *childProcess) awaitReady(ctx context.Context, heard <-chan [2]string, log func(string), complaints *lastBytes) error {
+func (c *childProcess) awaitReady(
+	ctx context.Context, heard <-chan [2]string, log func(string), complaints *lastBytes,
+) error {
 	for {
 		select {
 		case line := <-heard:
@@ -203,7 +211,8 @@ func (c *childProcess) awaitReady(ctx context.Context, heard <-chan [2]string, l
 			if c.err != nil {
 				how = c.err.Error()
 			}
-			return fmt.Errorf("the child process %s %s ended (%s): %s", c.cmd.Path, childCommand, how, tail(complaints.bytes))
+			return fmt.Errorf("the child process %s %s ended (%s): %s", c.cmd.Path, childCommand, how,
+				subprocess.Tail(complaints.bytes))
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the download and start of Postgres: %w", context.Cause(ctx))
 		}
@@ -218,7 +227,8 @@ func (c *childProcess) stop() error {
 		early = true
 	default:
 	}
-	_ = c.stdin.Close() // nothing is written to it, so nothing can be lost
+	// Nothing is written to it, so nothing can be lost.
+	_ = c.stdin.Close()
 	select {
 	case <-c.done:
 	case <-time.After(30 * time.Second): // longer than process.stop
@@ -229,7 +239,8 @@ func (c *childProcess) stop() error {
 	}
 	switch {
 	case early:
-		return fmt.Errorf("the process that runs Postgres ended by itself: %w", errors.Join(c.err, errors.New("its databases are gone")))
+		return fmt.Errorf("the process that runs Postgres ended by itself: %w",
+			errors.Join(c.err, errors.New("its databases are gone")))
 	case c.err != nil:
 		return fmt.Errorf("the process that runs Postgres: %w", c.err)
 	}
@@ -320,7 +331,8 @@ func copyProgram(from, to string) (err error) {
 // downloadEnv is childEnv and what it takes to get to the repository.
 func downloadEnv(env func(string) string, home string) []string {
 	list := append(childEnv(env, home), childVariable+"=1")
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR"} {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+		"SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR"} {
 		if value := env(name); value != "" {
 			list = append(list, name+"="+value)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// CreateDatabase makes a database as a copy of template, in tens of milliseconds for a small one. "" means template1. Nobody may be connected
-// to the template. The error wraps a *pgconn.PgError where the server refused.
+// CreateDatabase makes a database as a copy of template, in tens of milliseconds for a small one. "" means template1.
+// Nobody may be connected to the template. The error wraps a *pgconn.PgError where the server refused.
 func (s *Server) CreateDatabase(ctx context.Context, name, template string) error {
 	if template == "" {
 		template = "template1"
@@ -41,7 +41,8 @@ func (s *Server) HasDatabase(ctx context.Context, name string) (there bool, err 
 
 // RenameDatabase gives a database to which nobody is connected another name.
 func (s *Server) RenameDatabase(ctx context.Context, name, to string) error {
-	if err := s.exec(ctx, "ALTER DATABASE "+pgx.Identifier{name}.Sanitize()+" RENAME TO "+pgx.Identifier{to}.Sanitize()); err != nil {
+	rename := "ALTER DATABASE " + pgx.Identifier{name}.Sanitize() + " RENAME TO " + pgx.Identifier{to}.Sanitize()
+	if err := s.exec(ctx, rename); err != nil {
 		return fmt.Errorf("rename database %q: %w", name, err)
 	}
 	return nil

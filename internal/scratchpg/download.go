@@ -23,8 +23,8 @@ type archive struct {
 	SHA256  string `json:"sha256"`  // of the whole .jar, lower-case hex
 }
 
-// pinned returns the archives by platform, in the repository's spelling. A platform that is missing gets none: what the repository itself
-// says of a checksum proves nothing about the repository.
+// pinned returns the archives by platform, in the repository's spelling. A platform that is missing gets none: what the
+// repository itself says of a checksum proves nothing about the repository.
 func pinned() map[string]archive {
 	return map[string]archive{
 		"linux-amd64": {Version: "17.9.0", SHA256: "57b8f1c7eedfbbe6dae6b8f6bf329223832866c845e9b83b79627b94215dd162"},
@@ -43,9 +43,12 @@ func platform() string {
 	return runtime.GOOS + "-" + arch
 }
 
-// fetch returns the directory of the downloaded programs below cache, which exists, downloading them if they are not there yet. It must
-// not run as root. It returns as soon as ctx ends, though the download may go on until the process ends.
-func fetch(ctx context.Context, cache, repository string, pins map[string]archive, note func(string)) (bin string, err error) {
+// fetch returns the directory of the downloaded programs below cache, which exists, downloading them if they are not
+// there yet. It must not run as root. It returns as soon as ctx ends, though the download may go on until the process
+// ends.
+func fetch(
+	ctx context.Context, cache, repository string, pins map[string]archive, note func(string),
+) (bin string, err error) {
 	on := platform()
 	wanted, known := pins[on]
 	if !known {
@@ -94,8 +97,9 @@ func download(staging, unpacked, repository, on string, wanted archive) error {
 	}
 	defer pin.close()
 
-	// embedded-postgres has one call for download, initdb and start. It starts a server that outlives us if we are killed, so what it unpacked
-	// is run by this package instead: a data directory that no system can have (its name holds a zero byte) ends the call after the unpacking.
+	// embedded-postgres has one call for download, initdb and start. It starts a server that outlives us if we are
+	// killed, so what it unpacked is run by this package instead: a data directory that no system can have (its name
+	// holds a zero byte) ends the call after the unpacking.
 	const unpackedAll = "unable to clean up data directory"
 	var said bytes.Buffer
 	err = embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
@@ -113,7 +117,8 @@ func download(staging, unpacked, repository, on string, wanted archive) error {
 	case strings.HasPrefix(err.Error(), unpackedAll):
 		return nil
 	case strings.Contains(err.Error(), "checksums do not match"):
-		return fmt.Errorf("the archive from %s is not the one that this version of Anthill knows (SHA-256 %s); nothing of it was kept or run", repository, wanted.SHA256)
+		return fmt.Errorf("the archive from %s is not the one that this version of Anthill knows (SHA-256 %s); nothing "+
+			"of it was kept or run", repository, wanted.SHA256)
 	case strings.Contains(err.Error(), "no version found"):
 		return fmt.Errorf("%s has no archive %s", repository, archivePath(on, wanted.Version))
 	default:
@@ -127,8 +132,9 @@ func archivePath(on, version string) string {
 	return fmt.Sprintf("/io/zonky/test/postgres/%s/%s/%s-%s.jar", name, version, name, version)
 }
 
-// pinServer stands between embedded-postgres and the repository. embedded-postgres believes the checksum that the repository
-// serves, and goes on without one; here it gets ours, and is sent to the repository for the archive only. So it compares before it unpacks.
+// pinServer stands between embedded-postgres and the repository. embedded-postgres believes the checksum that the
+// repository serves, and goes on without one; here it gets ours, and is sent to the repository for the archive only. So
+// it compares before it unpacks.
 type pinServer struct {
 	url      string
 	freePort uint32 // a port that nothing listens on: embedded-postgres insists on one, and nothing will

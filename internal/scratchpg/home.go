@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"anthill/internal/subprocess"
 )
 
 // socketLimit is the longest path of a socket in bytes: 107 on Linux, 103 on macOS.
@@ -18,7 +20,7 @@ type home struct {
 	run       string   // working directory and HOME of the children, with the server's log
 	sockets   string   // run, or a temporary directory where that path is too long
 	temporary []string // what close removes
-	watch     *watcher
+	watch     *subprocess.Watcher
 	lock      *os.File // of a kept directory, held as long as it is in use; nil: none
 }
 
@@ -50,7 +52,8 @@ func openHome(keep string, env func(string) string, who account) (_ *home, err e
 			return nil, fmt.Errorf("%s is in use by another process (%w); end that one, or choose another directory", h.dir, err)
 		}
 		if err := who.mayEnter(h.dir); err != nil {
-			return nil, fmt.Errorf("%w, so Postgres cannot run in %s; choose a directory that every user may enter, for example below /var/cache", err, h.dir)
+			return nil, fmt.Errorf("%w, so Postgres cannot run in %s; choose a directory that every user may enter, for "+
+				"example below /var/cache", err, h.dir)
 		}
 	}
 	h.data, h.run = filepath.Join(h.dir, "data"), filepath.Join(h.dir, "run")
@@ -68,7 +71,9 @@ func openHome(keep string, env func(string) string, who account) (_ *home, err e
 			return nil, err
 		}
 	}
-	h.watch, err = startWatcher(h, who, childEnv(env, h.run))
+	h.watch, err = subprocess.Watch(subprocess.Watched{PIDFile: filepath.Join(h.data, "postmaster.pid"), Signal: "INT",
+		Remove: h.temporary},
+		attributes(who), childEnv(env, h.run))
 	return h, err
 }
 
@@ -103,7 +108,7 @@ func (h *home) close() error {
 		errs = append(errs, os.RemoveAll(dir))
 	}
 	if h.watch != nil {
-		errs = append(errs, h.watch.release())
+		errs = append(errs, h.watch.Release())
 	}
 	if h.lock != nil {
 		errs = append(errs, h.lock.Close())

@@ -10,11 +10,12 @@ import (
 )
 
 func supported() error {
-	return errors.New("a throw-away Postgres needs a Unix system; run Anthill under WSL, or set DATABASE_URL to a Postgres of your own")
+	return errors.New("a throw-away Postgres needs a Unix system; run Anthill under WSL, or set DATABASE_URL to a " +
+		"Postgres of your own")
 }
 
 func (a account) maySearch(fs.FileInfo) bool { return true }
 
 func tryLock(*os.File) error { return supported() }
 
-func processAttributes(account, bool) *syscall.SysProcAttr { return nil }
+func attributes(account) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

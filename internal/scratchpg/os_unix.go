@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"anthill/internal/subprocess"
 )
 
 func supported() error { return nil }
@@ -30,9 +32,9 @@ func (a account) maySearch(info fs.FileInfo) bool {
 // tryLock locks a file until it is closed or the process ends. It does not wait.
 func tryLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
-// attributes put a child into a process group of its own, so that Ctrl-C in a terminal reaches us alone, and make it the account's.
+// attributes are those of any child, and make it the account's.
 func attributes(a account) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setpgid: true}
+	attr := subprocess.Attributes()
 	if a.switched {
 		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: []uint32{}}
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"anthill/internal/subprocess"
 )
 
 // startLimit bounds initdb, and then the wait for the first answer; both take well below a second on an idle machine.
@@ -23,11 +25,8 @@ const startLimit = 90 * time.Second
 
 // process is a Postgres that we started.
 type process struct {
-	cmd  *exec.Cmd
+	*subprocess.Process
 	base url.URL
-	log  string
-	done chan struct{} // closed when it has ended
-	err  error         // how it ended; to be read after done
 }
 
 // runPostgres makes the cluster of h unless there is one, and starts its server. On error nothing is left running.
@@ -50,7 +49,8 @@ func prepareCluster(ctx context.Context, h *home, in install, who account, env [
 	version, err := os.ReadFile(filepath.Join(h.data, "PG_VERSION"))
 	if err == nil {
 		if made := strings.TrimSpace(string(version)); made != strconv.Itoa(in.major) {
-			return fmt.Errorf("%s was made by Postgres %s, and %s is version %s; remove that directory (its databases go with it) or set %s to a Postgres %s",
+			return fmt.Errorf("%s was made by Postgres %s, and %s is version %s; remove that directory (its databases go "+
+				"with it) or set %s to a Postgres %s",
 				h.data, made, in.bin, in.version, binVariable, made)
 		}
 		return nil
@@ -68,7 +68,8 @@ func prepareCluster(ctx context.Context, h *home, in install, who account, env [
 	cmd := exec.CommandContext(ctx, filepath.Join(in.bin, "initdb"),
 		"-D", h.data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 	cmd.Dir, cmd.Env = h.run, env
-	cmd.SysProcAttr = processAttributes(who, true)
+	cmd.SysProcAttr = attributes(who)
+	subprocess.DieWithThread(cmd.SysProcAttr)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) } // it removes what it has made
 	cmd.WaitDelay = 5 * time.Second
@@ -76,18 +77,12 @@ func prepareCluster(ctx context.Context, h *home, in install, who account, env [
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("initdb: %w", cause)
 		}
-		return fmt.Errorf("%s: %w: %s", cmd.Path, err, tail(said.Bytes()))
+		return fmt.Errorf("%s: %w: %s", cmd.Path, err, subprocess.Tail(said.Bytes()))
 	}
 	return nil
 }
 
 func startPostgres(h *home, in install, who account, env []string) (*process, error) {
-	log, err := os.Create(h.logFile())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }() // the server has its own handle
-
 	cmd := exec.Command(filepath.Join(in.bin, "postgres"), "-D", h.data, "-k", h.sockets, "-p", socketPort,
 		"-c", "listen_addresses=",
 		// Fast rather than durable: a crash of the machine may cost the cluster.
@@ -95,27 +90,12 @@ func startPostgres(h *home, in install, who account, env []string) (*process, er
 		// A failed statement shows its values; they stay out of the log.
 		"-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse")
 	cmd.Dir, cmd.Env = h.run, env
-	cmd.SysProcAttr = processAttributes(who, true)
-	cmd.Stdout, cmd.Stderr = log, log
-
-	p := &process{cmd: cmd, base: socketURL(h.sockets), log: log.Name(), done: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		// The kernel's signal is tied to the thread: it must not go to other work or end before the server does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		p.err = cmd.Wait()
-		close(p.done)
-	}()
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = attributes(who)
+	started, err := subprocess.Start("Postgres", cmd, h.logFile())
+	if err != nil {
 		return nil, err
 	}
-	return p, nil
+	return &process{Process: started, base: socketURL(h.sockets)}, nil
 }
 
 func (p *process) awaitReady(ctx context.Context) error {
@@ -129,8 +109,8 @@ func (p *process) awaitReady(ctx context.Context) error {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-p.done:
-			return p.ended()
+		case <-p.Done():
+			return p.Ended()
 		case <-ctx.Done():
 			return fmt.Errorf("wait for Postgres to answer: %w; the last try: %w", context.Cause(ctx), err)
 		case <-tick.C:
@@ -138,35 +118,9 @@ func (p *process) awaitReady(ctx context.Context) error {
 	}
 }
 
-// ended describes a server that is gone though nobody stopped it.
-func (p *process) ended() error {
-	said, _ := os.ReadFile(p.log) // without it the error is shorter, no more
-	how := "status 0"
-	if p.err != nil {
-		how = p.err.Error()
-	}
-	return fmt.Errorf("Postgres ended by itself (%s): %s", how, tail(said))
-}
-
 // stop ends the server: at first after its connections have been cut, then at once, then by force.
 func (p *process) stop() error {
-	select {
-	case <-p.done:
-		return p.ended()
-	default:
-	}
-	for _, step := range []struct {
-		signal   syscall.Signal
-		patience time.Duration
-	}{{syscall.SIGINT, 15 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}, {syscall.SIGKILL, 5 * time.Second}} {
-		if err := p.cmd.Process.Signal(step.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return err
-		}
-		select {
-		case <-p.done:
-			return nil
-		case <-time.After(step.patience):
-		}
-	}
-	return fmt.Errorf("process %d does not end; end it by hand", p.cmd.Process.Pid)
+	return p.Stop(subprocess.Step{Signal: syscall.SIGINT, Patience: 15 * time.Second},
+		subprocess.Step{Signal: syscall.SIGQUIT, Patience: 5 * time.Second},
+		subprocess.Step{Signal: syscall.SIGKILL, Patience: 5 * time.Second})
 }

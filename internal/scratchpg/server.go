@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 )
 
@@ -19,21 +18,23 @@ const (
 
 // Options are the choices of Start. The zero value is a good default.
 type Options struct {
-	// Dir keeps the data directory and the socket directory below it; a second Start there finds the same databases. Where its path is too
-	// long for a socket (103 bytes), the socket lies in a temporary directory of its own. "" means a new temporary directory that Stop removes.
+	// Dir keeps the data directory and the socket directory below it; a second Start there finds the same databases.
+	// Where its path is too long for a socket (103 bytes), the socket lies in a temporary directory of its own. ""
+	// means a new temporary directory that Stop removes.
 	Dir string
-	// Env looks up ANTHILL_PG_BIN, PATH, TMPDIR, HOME and, for a download, the proxy and certificate variables. nil means os.Getenv.
-	// ANTHILL_PG_BIN is the one directory to take postgres and initdb from, or the word "download": use no binaries of this machine.
+	// Env looks up ANTHILL_PG_BIN, PATH, TMPDIR, HOME and, for a download, the proxy and certificate variables. nil
+	// means os.Getenv. ANTHILL_PG_BIN is the one directory to take postgres and initdb from, or the word "download":
+	// use no binaries of this machine.
 	Env func(string) string
-	// Log gets one plain line for each noteworthy event: which binaries and user, the beginning of a download. nil means nobody listens.
-	// It is called by Start only, never after Start has returned.
+	// Log gets one plain line for each noteworthy event: which binaries and user, the beginning of a download. nil
+	// means nobody listens. It is called by Start only, never after Start has returned.
 	Log func(string)
 	// Self is the program that answers `__pg` by calling Child. "" means the running one.
 	Self string
 	// Repository is the base URL of the Maven repository to download from. "" means Maven Central.
 	Repository string
-	// Cache keeps downloaded binaries, in a subdirectory for each user. "" means /var/cache/anthill as root, else anthill in the user's
-	// cache directory.
+	// Cache keeps downloaded binaries, in a subdirectory for each user. "" means /var/cache/anthill as root, else
+	// anthill in the user's cache directory.
 	Cache string
 }
 
@@ -45,7 +46,8 @@ type Server struct {
 	stop        func() error
 }
 
-// Start finds or downloads Postgres, starts a server and returns once it answers queries. ctx bounds the start only, not the server's life.
+// Start finds or downloads Postgres, starts a server and returns once it answers queries. ctx bounds the start only,
+// not the server's life.
 //
 // On error nothing runs and no temporary directory is left. Each error says what to do.
 func Start(ctx context.Context, o Options) (*Server, error) {
@@ -54,7 +56,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	// Without this, a program that does not know `__pg` would start itself without end.
 	if os.Getenv(childVariable) != "" {
-		return nil, errors.New("start a throw-away Postgres: this program was run again to download Postgres and started one more; its main (in tests: TestMain) must answer " + childCommand + " with scratchpg.Child")
+		return nil, errors.New("start a throw-away Postgres: this program was run again to download Postgres and " +
+			"started one more; its main (in tests: TestMain) must answer " + childCommand + " with scratchpg.Child")
 	}
 	if o.Env == nil {
 		o.Env = os.Getenv
@@ -121,11 +124,12 @@ type stopper interface{ stop() error }
 // URL returns the address of a database for pgx and for psql, by socket, as the server's superuser. It holds no secret.
 func (s *Server) URL(database string) string { return withDatabase(s.base, database) }
 
-// Describe returns version, origin and user in one line without a full stop: "PostgreSQL 15.18 from /usr/lib/postgresql/15/bin, as user postgres".
+// Describe returns version, origin and user in one line without a full stop: "PostgreSQL 15.18 from
+// /usr/lib/postgresql/15/bin, as user postgres".
 func (s *Server) Describe() string { return s.description }
 
-// Stop ends all connections and the server, then removes what was temporary. Later calls return what the first returned. It reports a
-// server that had ended by itself, too.
+// Stop ends all connections and the server, then removes what was temporary. Later calls return what the first
+// returned. It reports a server that had ended by itself, too.
 func (s *Server) Stop() error {
 	if err := s.stop(); err != nil {
 		return fmt.Errorf("stop the throw-away Postgres: %w", err)
@@ -133,7 +137,8 @@ func (s *Server) Stop() error {
 	return nil
 }
 
-// socketURL is the address of a server whose socket lies in dir. The port is spelled out because PGPORT would change it.
+// socketURL is the address of a server whose socket lies in dir. The port is spelled out because PGPORT would change
+// it.
 func socketURL(dir string) url.URL {
 	q := url.Values{"host": {dir}, "port": {socketPort}, "sslmode": {"disable"}}
 	return url.URL{Scheme: "postgres", User: url.User(superuser), RawQuery: q.Encode()}
@@ -144,27 +149,12 @@ func withDatabase(base url.URL, database string) string {
 	return base.Scheme + "://" + base.User.String() + "@/" + url.PathEscape(database) + "?" + base.RawQuery
 }
 
-// childEnv is all that a program of Postgres gets to know: PGDATA, PGPORT or a foreign locale would change what it does.
+// childEnv is all that a program of Postgres gets to know: PGDATA, PGPORT or a foreign locale would change what it
+// does.
 func childEnv(env func(string) string, home string) []string {
 	path := env("PATH")
 	if path == "" {
 		path = "/usr/local/bin:/usr/bin:/bin"
 	}
 	return []string{"LC_ALL=C", "TZ=UTC", "HOME=" + home, "PATH=" + path}
-}
-
-// tail returns the last lines of what a program said, for an error: at most about 1,500 bytes.
-func tail(said []byte) string {
-	const most = 1500
-	text := strings.TrimSpace(string(said))
-	if len(text) > most {
-		text = text[len(text)-most:]
-		if _, rest, cut := strings.Cut(text, "\n"); cut {
-			text = rest
-		}
-	}
-	if text == "" {
-		return "(it said nothing)"
-	}
-	return text
 }

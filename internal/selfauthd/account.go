@@ -34,7 +34,8 @@ func (q *request) newToken() (any, *fault) {
 	case q.caller.readOnly || !q.manages(e):
 		return nil, accessDenied
 	}
-	return q.s.issue(e, tokenRequest{Label: *in.Label, Expiry: in.Expiry, ReadWrite: *in.ReadWrite, Compact: in.Compact}), nil
+	return q.s.issue(e, tokenRequest{Label: *in.Label, Expiry: in.Expiry, ReadWrite: *in.ReadWrite,
+		Compact: in.Compact}), nil
 }
 
 func (q *request) listTokens() (any, *fault) {

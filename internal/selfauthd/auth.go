@@ -80,7 +80,7 @@ func (p *purpose) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// softLock slows down who tries passwords (selfauth-api 3.4).
+// softLock slows down who tries passwords (docs/selfauth-facts.md F48).
 type softLock struct {
 	failures       int
 	until, forgets time.Time
@@ -119,7 +119,8 @@ type authStep struct {
 	Cred  json.RawMessage `json:"cred"`
 }
 
-var mechanisms = []string{"anonymous", "password", "passwordbackupcode", "passwordmfa", "passwordsecuritykey", "passkey", "oauth2trust"}
+var mechanisms = []string{"anonymous", "password", "passwordbackupcode", "passwordmfa", "passwordsecuritykey",
+	"passkey", "oauth2trust"}
 
 func (q *request) readStep() (in authStep, err *fault) {
 	var body struct {
@@ -140,7 +141,8 @@ func (q *request) readStep() (in authStep, err *fault) {
 		}
 	}
 	if len(body.Step) == 0 {
-		return in, &fault{status: http.StatusBadRequest, text: "Failed to parse the request body as JSON: step: expected value"}
+		return in, &fault{status: http.StatusBadRequest, text: "Failed to parse the request body as JSON: step: " +
+			"expected value"}
 	}
 	if json.Unmarshal(mustMarshal(body.Step), &in) != nil {
 		return in, wrongShape("step: another shape")
@@ -151,7 +153,7 @@ func (q *request) readStep() (in authStep, err *fault) {
 	return in, nil
 }
 
-// auth is one step of a login (selfauth-api 3.1).
+// auth is one step of a login (docs/selfauth-facts.md F46).
 func (q *request) auth() (any, *fault) {
 	in, err := q.readStep()
 	switch {
@@ -237,13 +239,15 @@ func (q *request) authLogin() (uuid.UUID, *login) {
 var wrongStep = internal("au0001invalidstate")
 
 // next are the credentials that a mechanism asks for, in order.
-var next = map[string][]string{"anonymous": {"anonymous"}, "password": {"password"}, "passwordmfa": {"totp", "password"}}
+var next = map[string][]string{"anonymous": {"anonymous"}, "password": {"password"},
+	"passwordmfa": {"totp", "password"}}
 
 func (q *request) authBegin(id uuid.UUID, l *login, how string) (any, *fault) {
 	e := q.store.byID[l.account]
 	switch {
 	case len(l.wants) > 0:
-		return nil, &fault{status: http.StatusInternalServerError, body: map[string]string{"invalidauthstate": "session already finalised!"}}
+		return nil, &fault{status: http.StatusInternalServerError,
+			body: map[string]string{"invalidauthstate": "session already finalised!"}}
 	case l.done || e == nil || e.mechanism() != how:
 		l.done = true
 		return nil, wrongStep
@@ -321,11 +325,12 @@ func (q *request) authFailed(e *entry) {
 	q.s.logins.locks[id].fail(q.s.o.Now())
 }
 
-// session makes the token of a login, and its record (selfauth-api 3.2).
+// session makes the token of a login, and its record (docs/selfauth-facts.md F47).
 func (q *request) session(e *entry, l *login) uat {
 	now := q.s.o.Now()
 	p := q.store.policyOf(e)
-	t := uat{SessionID: uuid.New(), IssuedAt: now.Unix(), Account: e.id, DisplayName: e.display, SPN: q.store.spn(e), Hints: []string{}, Results: p.results, Tests: p.tests}
+	t := uat{SessionID: uuid.New(), IssuedAt: now.Unix(), Account: e.id, DisplayName: e.display, SPN: q.store.spn(e),
+		Hints: []string{}, Results: p.results, Tests: p.tests}
 	if len(e.mails) > 0 {
 		t.Mail = &e.mails[0]
 	}
@@ -440,7 +445,8 @@ func (q *request) listSessions() (any, *fault) {
 		if u.Revoked {
 			state = "revoked"
 		}
-		list = append(list, map[string]any{"account_id": e.id, "session_id": id, "state": state, "issued_at": u.Issued, "purpose": u.Scope})
+		list = append(list, map[string]any{"account_id": e.id, "session_id": id, "state": state, "issued_at": u.Issued,
+			"purpose": u.Scope})
 	}
 	return list, nil
 }
@@ -448,7 +454,8 @@ func (q *request) listSessions() (any, *fault) {
 func (q *request) endSession() (any, *fault) {
 	id, parseErr := uuid.Parse(q.vars[1])
 	if parseErr != nil {
-		return nil, &fault{status: http.StatusBadRequest, text: fmt.Sprintf("Invalid URL: Cannot parse `token_id` with value `%s`: UUID parsing failed", q.vars[1])}
+		return nil, &fault{status: http.StatusBadRequest, text: fmt.Sprintf("Invalid URL: Cannot parse `token_id` with "+
+			"value `%s`: UUID parsing failed", q.vars[1])}
 	}
 	e, err := q.account()
 	if err != nil {

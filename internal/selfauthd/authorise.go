@@ -94,7 +94,8 @@ func (q *request) authorise() (any, *fault) {
 		return refused(http.StatusForbidden), nil
 	}
 	uri, _ := parseURL(a.RedirectURI)
-	g := granted{Client: c.id, Person: q.caller.e.id, Session: q.caller.session.SessionID, Scopes: scopes, Redirect: uri, Fragment: a.ResponseMode == "fragment",
+	g := granted{Client: c.id, Person: q.caller.e.id, Session: q.caller.session.SessionID, Scopes: scopes,
+		Redirect: uri, Fragment: a.ResponseMode == "fragment",
 		State: a.State, Nonce: a.Nonce, Challenge: a.Challenge}
 	before := q.caller.e.cred.consents[c.id]
 	if !slices.Equal(c.more["oauth2_consent_prompt_enable"], []string{"false"}) && !slices.Equal(before, scopes) {
@@ -112,7 +113,8 @@ func (q *request) authorise() (any, *fault) {
 	return q.permitted(c, g, []byte(`"Permitted"`)), nil
 }
 
-// redirects says whether a client may be answered at a URL: one that it registered, whether it wants that to be strict or not.
+// redirects says whether a client may be answered at a URL: one that it registered, whether it wants that to be strict
+// or not.
 func (e *entry) redirects(uri string) bool {
 	u, ok := parseURL(uri)
 	if !ok {
@@ -122,7 +124,8 @@ func (e *entry) redirects(uri string) bool {
 		return true
 	}
 	parsed, err := url.Parse(u)
-	return err == nil && e.isOn("oauth2_allow_localhost_redirect") && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, parsed.Hostname())
+	return err == nil && e.isOn("oauth2_allow_localhost_redirect") &&
+		slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, parsed.Hostname())
 }
 
 // challenged says whether PKCE is as it must be: S256, unless the client may do without.
@@ -179,7 +182,8 @@ func (q *request) permit() (any, *fault) {
 	}
 	var g granted
 	failed := refused(http.StatusInternalServerError)
-	if !q.s.keys.seal.open(token, &g) || q.caller.session == nil || g.Session != q.caller.session.SessionID || g.Until < q.s.o.Now().Unix() {
+	if !q.s.keys.seal.open(token, &g) || q.caller.session == nil || g.Session != q.caller.session.SessionID ||
+		g.Until < q.s.o.Now().Unix() {
 		return failed, nil
 	}
 	c := q.store.byID[g.Client]

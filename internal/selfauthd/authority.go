@@ -79,7 +79,8 @@ func together(values []string) []string {
 	}
 	all := authorityList{map[string]authority{}}
 	for _, v := range values {
-		list, _ := parseAuthorities(v) // they were checked when they came in
+		// They were checked when they came in.
+		list, _ := parseAuthorities(v)
 		for id, a := range list.CAs {
 			if old, there := all.CAs[id]; there {
 				maps.Copy(a.Models, old.Models)

@@ -24,10 +24,12 @@ func NewCertificate() (certPEM, keyPEM, caPEM []byte, err error) {
 		return nil, nil, nil, err
 	}
 	from, to := time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Anthill sandbox authority"}, NotBefore: from, NotAfter: to,
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Anthill sandbox authority"},
+		NotBefore: from, NotAfter: to,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: defaultDomain}, NotBefore: from, NotAfter: to,
-		DNSNames: []string{"localhost", defaultDomain}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: DefaultDomain},
+		NotBefore: from, NotAfter: to,
+		DNSNames: []string{"localhost", DefaultDomain}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {

@@ -195,7 +195,7 @@ type newcomer struct {
 	attrs  map[string][]string
 }
 
-// make makes all entries, or none. The order of checks is the real server's (selfauth-api 5.3).
+// make makes all entries, or none. The order of checks is the real server's (docs/selfauth-facts.md F15).
 func (q *request) make(list []newcomer) *fault {
 	s := q.store
 	for _, n := range list {

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// clientPart is what an OAuth2 client has beside the attributes in entry.more. It is never changed: whoever changes a client
-// makes another one, so that drafts can be thrown away.
+// clientPart is what an OAuth2 client has beside the attributes in entry.more. It is never changed: whoever changes a
+// client makes another one, so that drafts can be thrown away.
 type clientPart struct {
 	public bool
 	secret string
@@ -106,7 +106,8 @@ func (c *clientPart) without(id uuid.UUID) *clientPart {
 	return out
 }
 
-// dropClaim takes a claim away from a group; a claim that nobody gets is forgotten, and with it how its values are joined.
+// dropClaim takes a claim away from a group; a claim that nobody gets is forgotten, and with it how its values are
+// joined.
 func (c *clientPart) dropClaim(name string, id uuid.UUID) {
 	if _, ok := c.claims[name].Values[id]; !ok {
 		return
@@ -217,7 +218,8 @@ func (s *store) named(id uuid.UUID, refs []string) bool {
 
 // legacyKeys sees to the RSA key of a client that signs in the old way. It stays when the client turns back.
 func (e *entry) legacyKeys() {
-	if !e.isOn("oauth2_jwt_legacy_crypto_enable") || slices.ContainsFunc(e.client.keys, func(k clientKey) bool { return k.Usage == useRS256 }) {
+	if !e.isOn("oauth2_jwt_legacy_crypto_enable") || slices.ContainsFunc(e.client.keys,
+		func(k clientKey) bool { return k.Usage == useRS256 }) {
 		return
 	}
 	e.client = e.client.clone()
@@ -252,8 +254,11 @@ func (q *request) clientSecret() (any, *fault) {
 	return nil, nil
 }
 
-// changeClient lets a function change the maps of the client of a path, for the entry that the path names at a position.
-func (q *request) changeClient(attr string, position int, change func(c *clientPart, id uuid.UUID) *fault) (any, *fault) {
+// changeClient lets a function change the maps of the client of a path, for the entry that the path names at a
+// position.
+func (q *request) changeClient(
+	attr string, position int, change func(c *clientPart, id uuid.UUID) *fault,
+) (any, *fault) {
 	id, ok := q.store.lookup(q.vars[position])
 	if !ok {
 		return nil, noMatching
@@ -277,7 +282,8 @@ func (q *request) changeClient(attr string, position int, change func(c *clientP
 	return nil, nil
 }
 
-// lookup turns a reference of a path into an id: a uuid is taken as it is, a name must be there (selfauth-api 5.2).
+// lookup turns a reference of a path into an id: a uuid is taken as it is, a name must be there
+// (docs/selfauth-facts.md F17).
 func (s *store) lookup(ref string) (uuid.UUID, bool) {
 	if id, err := uuid.Parse(ref); err == nil && len(ref) == 36 {
 		return id, true
@@ -347,7 +353,8 @@ func (q *request) setClaim() (any, *fault) {
 	if _, there := q.store.lookup(q.vars[2]); !there {
 		return nil, noMatching
 	}
-	if slices.ContainsFunc(append([]string{name}, values...), func(s string) bool { return !claimPattern.MatchString(s) }) {
+	if slices.ContainsFunc(append([]string{name}, values...),
+		func(s string) bool { return !claimPattern.MatchString(s) }) {
 		return nil, badClaim
 	}
 	return q.changeClient(claimAttr, 2, func(c *clientPart, id uuid.UUID) *fault {

@@ -21,7 +21,8 @@ type work struct {
 	paid     bool
 }
 
-// The figures of a real server (1.10.5, two cores, a file database), and what comes of them for a directory of p persons:
+// The figures of a real server (1.10.5, two cores, a file database), and what comes of them for a directory of p
+// persons:
 //
 //	raw/create, n persons          11 ms + 6 us x p + n x (0.5 ms + 0.25 us x p)    50 [1,000]: 54 of 62 ms; 1,000 [1,000]: 0.77 of 0.77 s; 1,000 [10,000]: 3.1 of 2.8 s
 //	one person                     the same                                          1 [2,000]: 24 ms, as in the naive way's 28 users/s
@@ -73,7 +74,8 @@ func (w work) cost(writes, whole bool, persons int) time.Duration {
 	var d time.Duration
 	switch {
 	case w.created > 0:
-		d = costCreateCall + times(persons, costCreateCallOf) + times(w.created, costCreate+times(persons, costCreateOf)) + times(w.members, costFirstMember)
+		d = costCreateCall + times(persons, costCreateCallOf) +
+			times(w.created, costCreate+times(persons, costCreateOf)) + times(w.members, costFirstMember)
 	case w.members > 0:
 		d = costMemberCall + times(w.members, costMember) + times(w.held, costHeld) + times(w.pairs, costPair)
 	case w.modified > 0:
@@ -91,8 +93,8 @@ func (w work) cost(writes, whole bool, persons int) time.Duration {
 	return d
 }
 
-// pay takes the time that the call costs, once. The directory is not held meanwhile, so that others can read; a write still
-// holds the one writer. Its effect is seen a little early for that: when the time begins, not when it ends.
+// pay takes the time that the call costs, once. The directory is not held meanwhile, so that others can read; a write
+// still holds the one writer. Its effect is seen a little early for that: when the time begins, not when it ends.
 func (q *request) pay() {
 	if q.s.o.Cost == "" || q.work.paid {
 		return

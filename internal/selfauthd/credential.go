@@ -182,8 +182,10 @@ var credentialAttributes = map[string]func(*entry) []string{
 			if u.Revoked {
 				continue
 			}
-			out = append(out, fmt.Sprintf("%s: state: %s, issued at: %s, issued by: User - %s, credential id: %s, scope: %s", id, stamp(u.Expiry), stamp(u.Issued), e.id, u.Credential,
-				map[string]string{"readonly": "ReadOnly", "readwrite": "ReadWrite", "privilegecapable": "PrivilegeCapable"}[u.Scope]))
+			out = append(out, fmt.Sprintf("%s: state: %s, issued at: %s, issued by: User - %s, credential id: %s, scope: %s",
+				id, stamp(u.Expiry), stamp(u.Issued), e.id, u.Credential,
+				map[string]string{"readonly": "ReadOnly", "readwrite": "ReadWrite",
+					"privilegecapable": "PrivilegeCapable"}[u.Scope]))
 		}
 		return out
 	},

@@ -20,7 +20,8 @@ func (e *entry) is(k kind) bool {
 	return e.kind == k || k == serviceAccount && e.kind == builtinAccount
 }
 
-// pickHolder finds the entry whose attributes a call is about: those of persons and service accounts reach whatever can log in.
+// pickHolder finds the entry whose attributes a call is about: those of persons and service accounts reach whatever can
+// log in.
 func (q *request) pickHolder(k kind) *entry {
 	if k == group || k == client {
 		return q.pickEntry(k)
@@ -66,7 +67,9 @@ func (q *request) views(list []*entry) []any {
 
 func (q *request) find(k kind) (any, *fault) {
 	part := lower(q.vars[0])
-	return q.views(q.store.live(func(e *entry) bool { return e.kind == k && strings.Contains(e.name, part) && q.visible(e) })), nil
+	return q.views(q.store.live(func(e *entry) bool {
+		return e.kind == k && strings.Contains(e.name, part) && q.visible(e)
+	})), nil
 }
 
 func (q *request) get(k kind) (any, *fault) {
@@ -150,7 +153,8 @@ func (q *request) attr(k kind) (any, *fault) {
 		return nil, emptyRequest
 	}
 	e := q.pickHolder(k)
-	if e == nil || !q.sees(e)(a) || a != q.vars[1] { // it is found with lower case and looked for without
+	// It is found with lower case and looked for without.
+	if e == nil || !q.sees(e)(a) || a != q.vars[1] {
 		return nil, nil
 	}
 	if v := q.store.values(e, a); v != nil {
@@ -178,7 +182,8 @@ func (q *request) appendAttr(k kind) (any, *fault) {
 	return nil, q.changeAttr(k, mod{add: values})
 }
 
-// deleteAttr removes the values of the body, or all of them without one; of persons and accounts always all, whatever is sent.
+// deleteAttr removes the values of the body, or all of them without one; of persons and accounts always all, whatever
+// is sent.
 func (q *request) deleteAttr(k kind) (any, *fault) {
 	var values []string
 	if q.hasBody() && (k == group || k == client) {

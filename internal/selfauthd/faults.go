@@ -26,7 +26,8 @@ type Faults struct {
 }
 
 // faultNames are the faults that come by chance, in the order in which they are drawn.
-var faultNames = []string{"drop-before-commit", "drop-after-commit", "lock-timeout", "unauthorized", "rename", "foreign"}
+var faultNames = []string{"drop-before-commit", "drop-after-commit", "lock-timeout", "unauthorized", "rename",
+	"foreign"}
 
 // ParseFaults reads a specification, items with commas between them:
 //
@@ -43,9 +44,9 @@ var faultNames = []string{"drop-before-commit", "drop-after-commit", "lock-timeo
 //	restart-empty@n=N       the same without data: a fresh server whose built-in accounts have their passwords still
 //	seed=N                  for other chances; 0 if left out
 //
-// P is a probability from 0 to 1, for each request, or each write where it says so. Requests are counted from 1, whatever they
-// are answered; /status and paths that are none of the API's are not. FROM and TO are durations as Go writes them. restart items may be repeated; of the others the
-// last one counts. "" is no faults at all.
+// P is a probability from 0 to 1, for each request, or each write where it says so. Requests are counted from 1,
+// whatever they are answered; /status and paths that are none of the API's are not. FROM and TO are durations as Go
+// writes them. restart items may be repeated; of the others the last one counts. "" is no faults at all.
 func ParseFaults(spec string) (*Faults, error) {
 	f := &Faults{chances: map[string]float64{}, restarts: map[uint64]bool{}, empties: map[uint64]bool{}}
 	if strings.TrimSpace(spec) == "" {
@@ -87,7 +88,8 @@ func (f *Faults) parse(item string) (err error) {
 	case name == "latency":
 		return f.parseLatency(value)
 	case !slices.Contains(faultNames, name):
-		return fmt.Errorf("there is none of that name; there are %s, latency, restart@n=, restart-empty@n= and seed=", strings.Join(faultNames, ", "))
+		return fmt.Errorf("there is none of that name; there are %s, latency, restart@n=, restart-empty@n= and seed=",
+			strings.Join(faultNames, ", "))
 	case !ok:
 		return fmt.Errorf("it wants a probability, as in %s:0.01", name)
 	}

@@ -30,8 +30,12 @@ func (f *filter) UnmarshalJSON(b []byte) error {
 	if !ok || word == "" {
 		return errors.New("expected value")
 	}
-	if !slices.ContainsFunc(filterWords, func(w string) bool { return word == w || word == strings.ToUpper(w[:1])+w[1:] || word == lower(w) }) {
-		return &shapeError{fmt.Sprintf("filter: unknown variant `%s`, expected one of `Eq`, `eq`, `Cnt`, `cnt`, `Pres`, `pres`, `Or`, `or`, `And`, `and`, `AndNot`, `andnot`, `Self`, `self`", word)}
+	if !slices.ContainsFunc(filterWords, func(w string) bool {
+		return word == w ||
+			word == strings.ToUpper(w[:1])+w[1:] || word == lower(w)
+	}) {
+		return &shapeError{fmt.Sprintf("filter: unknown variant `%s`, expected one of `Eq`, `eq`, `Cnt`, `cnt`, "+
+			"`Pres`, `pres`, `Or`, `or`, `And`, `and`, `AndNot`, `andnot`, `Self`, `self`", word)}
 	}
 	f.op = lower(word)
 	var err error
@@ -146,7 +150,8 @@ func (q *request) match(f *filter, e *entry) bool {
 			return !q.match(k, e)
 		})
 	case "or":
-		return slices.ContainsFunc(f.kids, func(k *filter) bool { return k.op != "andnot" && q.match(k, e) }) // from nothing, nothing is left
+		// What andnot takes away it takes from nothing here, and nothing is left.
+		return slices.ContainsFunc(f.kids, func(k *filter) bool { return k.op != "andnot" && q.match(k, e) })
 	case "andnot":
 		return !q.match(f.kids[0], e)
 	case "pres":
@@ -283,8 +288,8 @@ func (q *request) search(f *filter) ([]*entry, *fault) {
 	return found, nil
 }
 
-// limit refuses searches that find too many entries for a login, whether it may see them or not. Tokens of service accounts
-// have no such limit.
+// limit refuses searches that find too many entries for a login, whether it may see them or not. Tokens of service
+// accounts have no such limit.
 func (q *request) limit(which func(*entry) bool) *fault {
 	if q.caller.results == 0 {
 		return nil

@@ -34,7 +34,8 @@ type refreshToken struct {
 func (q *request) form(fields ...string) (url.Values, *fault) {
 	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, &fault{status: http.StatusUnsupportedMediaType, text: "Form requests must have `Content-Type: application/x-www-form-urlencoded`"}
+		return nil, &fault{status: http.StatusUnsupportedMediaType,
+			text: "Form requests must have `Content-Type: application/x-www-form-urlencoded`"}
 	}
 	values, err := url.ParseQuery(string(q.body))
 	if err != nil {
@@ -46,7 +47,8 @@ func (q *request) form(fields ...string) (url.Values, *fault) {
 func require(values url.Values, fields ...string) *fault {
 	for _, f := range fields {
 		if !values.Has(f) {
-			return &fault{status: http.StatusUnprocessableEntity, text: "Failed to deserialize form body: missing field `" + f + "`"}
+			return &fault{status: http.StatusUnprocessableEntity,
+				text: "Failed to deserialize form body: missing field `" + f + "`"}
 		}
 	}
 	return nil
@@ -71,7 +73,8 @@ func (q *request) token() (any, *fault) {
 	}
 	call, ok := grantCalls[form.Get("grant_type")]
 	if !ok {
-		return nil, &fault{status: http.StatusUnprocessableEntity, text: fmt.Sprintf("Failed to deserialize form body: unknown variant `%s`", form.Get("grant_type"))}
+		return nil, &fault{status: http.StatusUnprocessableEntity,
+			text: fmt.Sprintf("Failed to deserialize form body: unknown variant `%s`", form.Get("grant_type"))}
 	}
 	if err := require(form, call.fields...); err != nil {
 		return nil, err
@@ -90,7 +93,8 @@ func (q *request) clientOf(form url.Values) *entry {
 		name, secret = form.Get("client_id"), form.Get("client_secret")
 	}
 	c := q.store.byName[lower(name)]
-	if c == nil || c.kind != client || !c.client.public && subtle.ConstantTimeCompare([]byte(secret), []byte(c.client.secret)) != 1 {
+	if c == nil || c.kind != client || !c.client.public &&
+		subtle.ConstantTimeCompare([]byte(secret), []byte(c.client.secret)) != 1 {
 		return nil
 	}
 	return c
@@ -145,10 +149,13 @@ func (q *request) tokens(c, e *entry, r refreshToken, parent uuid.UUID) any {
 		delete(part.grants, oldest(part.grants, func(g *grant) int64 { return g.Issued }))
 	}
 	q.store.touch(e)
-	access := accessToken{Issuer: q.s.issuer(c), Subject: e.id.String(), Audience: c.name, ClientID: c.name, Expiry: now.Add(accessFor).Unix(), IssuedAt: now.Unix(), From: now.Unix(),
-		ID: uuid.NewString(), Nonce: r.Nonce, Scope: strings.Join(r.Scopes, " "), Session: r.Session.String(), Parent: parent.String()}
+	access := accessToken{Issuer: q.s.issuer(c), Subject: e.id.String(), Audience: c.name, ClientID: c.name,
+		Expiry: now.Add(accessFor).Unix(), IssuedAt: now.Unix(), From: now.Unix(),
+		ID: uuid.NewString(), Nonce: r.Nonce, Scope: strings.Join(r.Scopes,
+			" "), Session: r.Session.String(), Parent: parent.String()}
 	key := c.client.current(signatures(c), now.Unix())
-	v := map[string]any{"access_token": key.sign("at+jwt", access), "token_type": "Bearer", "issued_token_type": "AccessToken", "expires_in": int(accessFor.Seconds()),
+	v := map[string]any{"access_token": key.sign("at+jwt", access), "token_type": "Bearer",
+		"issued_token_type": "AccessToken", "expires_in": int(accessFor.Seconds()),
 		"refresh_token": c.client.current(useJWE, now.Unix()).seal(r), "scope": access.Scope}
 	if slices.Contains(r.Scopes, "openid") {
 		v["id_token"] = key.sign("", q.claims(opened{accessToken: access, client: c, person: e}))
@@ -190,8 +197,10 @@ func (q *request) grantClient(c *entry, form url.Values) any {
 		}
 	}
 	now := q.s.o.Now()
-	return map[string]any{"access_token": c.client.current(useJWE, now.Unix()).seal(refreshToken{Person: c.id, Session: uuid.New(), Issued: now.Unix(), Scopes: scopes}),
-		"token_type": "Bearer", "issued_token_type": "AccessToken", "expires_in": int(accessFor.Seconds()), "scope": strings.Join(scopes, " ")}
+	return map[string]any{"access_token": c.client.current(useJWE,
+		now.Unix()).seal(refreshToken{Person: c.id, Session: uuid.New(), Issued: now.Unix(), Scopes: scopes}),
+		"token_type": "Bearer", "issued_token_type": "AccessToken", "expires_in": int(accessFor.Seconds()),
+		"scope": strings.Join(scopes, " ")}
 }
 
 // liveGrant is the session of a token, if it and the login that it came from count, and so does the person.
@@ -230,7 +239,8 @@ func (q *request) introspect() (any, *fault) {
 	case o.grant == nil:
 		return inactive(uuid.NewString())
 	}
-	return map[string]any{"active": true, "scope": o.Scope, "client_id": o.client.name, "username": q.username(o.client, o.person), "token_type": "Bearer",
+	return map[string]any{"active": true, "scope": o.Scope, "client_id": o.client.name,
+		"username": q.username(o.client, o.person), "token_type": "Bearer",
 		"exp": o.Expiry, "iat": o.IssuedAt, "nbf": o.From, "sub": o.Subject, "aud": o.Audience, "jti": o.Session}, nil
 }
 

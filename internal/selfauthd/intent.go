@@ -53,7 +53,8 @@ func (q *request) mintIntent() (any, *fault) {
 	if len(q.vars) > 1 {
 		seconds, err := strconv.ParseUint(q.vars[1], 10, 64)
 		if err != nil {
-			return nil, &fault{status: http.StatusBadRequest, text: fmt.Sprintf("Invalid URL: Cannot parse value at index 1 with value `%s` to a `u64`", q.vars[1])}
+			return nil, &fault{status: http.StatusBadRequest, text: fmt.Sprintf("Invalid URL: Cannot parse value at index "+
+				"1 with value `%s` to a `u64`", q.vars[1])}
 		}
 		ttl = time.Duration(min(seconds, uint64(longestIntent/time.Second))) * time.Second
 	}
@@ -124,7 +125,8 @@ func (q *request) exchangeIntent() (any, *fault) {
 	e := q.store.byIntent[token]
 	if e == nil || e.recycled || e.cred.intents[token] == nil {
 		// It may be on its way from another server, the real one says.
-		return nil, &fault{status: http.StatusInternalServerError, body: map[string]int64{"wait": now.Add(150 * time.Second).Unix()}}
+		return nil, &fault{status: http.StatusInternalServerError,
+			body: map[string]int64{"wait": now.Add(150 * time.Second).Unix()}}
 	}
 	i := e.cred.intents[token]
 	if i.Used || i.Until <= now.Unix() {

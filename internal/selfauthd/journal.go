@@ -63,7 +63,7 @@ const (
 	opBin    opKind = "bin"    // a live entry is deleted
 	opRevive opKind = "revive" // and comes back
 	opBinned opKind = "binned" // a deleted entry, in a compacted file
-	opHeld   opKind = "held"   // the members of a deleted group, or those of a live one that do not know of it, in a compacted file
+	opHeld   opKind = "held"   // in a compacted file: members of a deleted group, or of one that they do not know of
 	opWake   opKind = "wake"   // an entry has changed while groups were there that were revived
 	opGrave  opKind = "grave"  // an id that stays blocked
 )
@@ -111,8 +111,10 @@ type credRecord struct {
 }
 
 func recordOf(e *entry) record {
-	r := record{ID: e.id, Kind: e.kind, Builtin: e.builtin, Dynamic: e.dynamic, WasMember: e.wasMember, Policy: e.policy, Seq: e.seq, Changed: e.changed, Name: e.name,
-		Display: e.display, Legal: e.legal, Description: e.description, Mails: e.mails, Expire: e.expire, Valid: e.valid, ManagedBy: e.managedBy, More: e.more}
+	r := record{ID: e.id, Kind: e.kind, Builtin: e.builtin, Dynamic: e.dynamic, WasMember: e.wasMember,
+		Policy: e.policy, Seq: e.seq, Changed: e.changed, Name: e.name,
+		Display: e.display, Legal: e.legal, Description: e.description, Mails: e.mails, Expire: e.expire,
+		Valid: e.valid, ManagedBy: e.managedBy, More: e.more}
 	if e.account != nil {
 		r.Tokens = e.account.tokens
 	}
@@ -127,9 +129,11 @@ func recordOf(e *entry) record {
 
 // fill gives an entry what a record says.
 func (r *record) fill(e *entry) {
-	e.id, e.kind, e.builtin, e.dynamic, e.policy, e.seq, e.changed = r.ID, r.Kind, r.Builtin, r.Dynamic, r.Policy, r.Seq, r.Changed
+	e.id, e.kind, e.builtin, e.dynamic = r.ID, r.Kind, r.Builtin, r.Dynamic
+	e.policy, e.seq, e.changed = r.Policy, r.Seq, r.Changed
 	e.wasMember = e.wasMember || r.WasMember
-	e.name, e.display, e.legal, e.description, e.mails, e.expire, e.valid = r.Name, r.Display, r.Legal, r.Description, r.Mails, r.Expire, r.Valid
+	e.name, e.display, e.legal, e.description = r.Name, r.Display, r.Legal, r.Description
+	e.mails, e.expire, e.valid = r.Mails, r.Expire, r.Valid
 	e.managedBy, e.more = r.ManagedBy, r.More
 	switch {
 	case e.kind == group && e.group == nil:
@@ -216,7 +220,8 @@ func (s *Server) keep(dir string) (found bool, err error) {
 	return found, s.compact(name)
 }
 
-// load reads a file. What stands behind the last end of a line was being written when the server died; it was never answered.
+// load reads a file. What stands behind the last end of a line was being written when the server died; it was never
+// answered.
 func (s *Server) load(b []byte) error {
 	fresh := &store{domain: s.o.Domain, now: s.o.Now}
 	fresh.clear()
@@ -387,7 +392,8 @@ func (s *Server) snapshot(write func(line) error) error {
 			continue
 		}
 		know, not := e.knowing()
-		if len(not) > 0 { // once all have joined: who joins a group wakes
+		// Once all have joined: who joins a group wakes.
+		if len(not) > 0 {
 			l.Ops = append(l.Ops, op{Do: opHeld, ID: e.id, Others: idsOf(not)})
 		}
 		if err := write(line{Ops: []op{{Do: opJoin, ID: e.id, Others: idsOf(know)}}}); err != nil {

@@ -128,7 +128,10 @@ func (s *store) revoke(keys []clientKey, id string) ([]clientKey, *fault) {
 		return keys, internal("kp0026keyobjectnosuchkey")
 	}
 	keys[i].Revoked = true
-	if keys[i].From == 0 || !slices.ContainsFunc(keys, func(k clientKey) bool { return k.Usage == keys[i].Usage && !k.Revoked }) {
+	if keys[i].From == 0 || !slices.ContainsFunc(keys, func(k clientKey) bool {
+		return k.Usage == keys[i].Usage &&
+			!k.Revoked
+	}) {
 		keys = append(keys, newKey(keys[i].Usage, 0))
 	}
 	return keys, nil
@@ -177,7 +180,8 @@ func (k *clientKey) verify(token string) (payload []byte, ok bool) {
 	case *rsa.PublicKey:
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil
 	case *ecdsa.PublicKey:
-		ok = len(signature) == 64 && ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:]))
+		ok = len(signature) == 64 && ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(signature[:32]),
+			new(big.Int).SetBytes(signature[32:]))
 	}
 	if !ok {
 		return nil, false
@@ -191,13 +195,15 @@ func (k *clientKey) verify(token string) (payload []byte, ok bool) {
 func (k *clientKey) jwk() map[string]string {
 	switch key := k.private().Public().(type) {
 	case *rsa.PublicKey:
-		return map[string]string{"kty": "RSA", "n": b64.EncodeToString(key.N.Bytes()), "e": b64.EncodeToString(big.NewInt(int64(key.E)).Bytes()), "alg": "RS256", "use": "sig", "kid": k.ID}
+		return map[string]string{"kty": "RSA", "n": b64.EncodeToString(key.N.Bytes()),
+			"e": b64.EncodeToString(big.NewInt(int64(key.E)).Bytes()), "alg": "RS256", "use": "sig", "kid": k.ID}
 	case *ecdsa.PublicKey:
 		point, err := key.Bytes()
 		if err != nil {
 			panic(err) // a key of ours
 		}
-		return map[string]string{"kty": "EC", "crv": "P-256", "x": b64.EncodeToString(point[1:33]), "y": b64.EncodeToString(point[33:]), "alg": "ES256", "use": "sig", "kid": k.ID}
+		return map[string]string{"kty": "EC", "crv": "P-256", "x": b64.EncodeToString(point[1:33]),
+			"y": b64.EncodeToString(point[33:]), "alg": "ES256", "use": "sig", "kid": k.ID}
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ type plain struct {
 
 func (q *request) write(p plain) {
 	h := q.w.Header()
-	h["Content-Type"] = nil // the standard library would guess one
+	// The standard library would guess one.
+	h["Content-Type"] = nil
 	if p.kind != "" {
 		h.Set("Content-Type", p.kind)
 	}
@@ -30,7 +31,8 @@ func (q *request) write(p plain) {
 	}
 	h.Set("Access-Control-Allow-Origin", "*")
 	q.w.WriteHeader(p.status)
-	_, _ = q.w.Write(p.body) // a client that went away is told nothing
+	// A client that went away is told nothing.
+	_, _ = q.w.Write(p.body)
 }
 
 const (
@@ -41,7 +43,7 @@ const (
 // nobody is the answer to who is not known, in the protocol's manner.
 var nobody = plain{status: http.StatusUnauthorized, bearer: true}
 
-// oauthError is an error of the protocol (selfauth-api 11.7).
+// oauthError is an error of the protocol (docs/selfauth-facts.md F49).
 func oauthError(word string) plain {
 	return plain{status: http.StatusBadRequest, kind: asText, body: mustMarshal(map[string]string{"error": word})}
 }
@@ -78,13 +80,19 @@ func (q *request) describe(c *entry) map[string]any {
 		challenges = []string{}
 	}
 	return map[string]any{
-		"issuer": q.s.issuer(c), "authorization_endpoint": q.s.url + "/ui/oauth2", "token_endpoint": q.s.url + "/oauth2/token",
-		"jwks_uri": q.s.issuer(c) + "/public_key.jwk", "scopes_supported": append([]string{}, set(scopes)...), "response_types_supported": []string{"code"},
-		"response_modes_supported": []string{"query", "fragment"}, "grant_types_supported": []string{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
-		"service_documentation":                 "https://kanidm.github.io/kanidm/master/integrations/oauth2.html", "code_challenge_methods_supported": challenges,
-		"revocation_endpoint": q.s.url + "/oauth2/token/revoke", "revocation_endpoint_auth_methods_supported": []string{"none"},
-		"introspection_endpoint": q.s.url + "/oauth2/token/introspect", "introspection_endpoint_auth_methods_supported": []string{"none"},
+		"issuer": q.s.issuer(c), "authorization_endpoint": q.s.url + "/ui/oauth2", "token_endpoint": q.s.url +
+			"/oauth2/token",
+		"jwks_uri": q.s.issuer(c) + "/public_key.jwk", "scopes_supported": append([]string{},
+			set(scopes)...), "response_types_supported": []string{"code"},
+		"response_modes_supported": []string{"query", "fragment"}, "grant_types_supported": []string{"authorization_code",
+			"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"token_endpoint_auth_methods_supported":         []string{"client_secret_basic", "client_secret_post"},
+		"service_documentation":                         "https://kanidm.github.io/kanidm/master/integrations/oauth2.html",
+		"code_challenge_methods_supported":              challenges,
+		"revocation_endpoint":                           q.s.url + "/oauth2/token/revoke",
+		"revocation_endpoint_auth_methods_supported":    []string{"none"},
+		"introspection_endpoint":                        q.s.url + "/oauth2/token/introspect",
+		"introspection_endpoint_auth_methods_supported": []string{"none"},
 	}
 }
 
@@ -100,7 +108,8 @@ func (q *request) discovery() (any, *fault) {
 	v["id_token_signing_alg_values_supported"] = []string{algorithm(signatures(c))}
 	v["display_values_supported"] = []string{"page"}
 	v["claim_types_supported"] = []string{"normal"}
-	for _, k := range []string{"claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported", "require_request_uri_registration"} {
+	for _, k := range []string{"claims_parameter_supported", "request_parameter_supported",
+		"request_uri_parameter_supported", "require_request_uri_registration"} {
 		v[k] = false
 	}
 	return v, nil
@@ -134,14 +143,16 @@ func (q *request) publicKeys() (any, *fault) {
 func (q *request) webfinger() (any, *fault) {
 	resource := q.r.URL.Query()["resource"]
 	if len(resource) == 0 {
-		return nil, &fault{status: http.StatusBadRequest, text: "Failed to deserialize query string: missing field `resource`"}
+		return nil, &fault{status: http.StatusBadRequest, text: "Failed to deserialize query string: missing field " +
+			"`resource`"}
 	}
 	c, who := q.pathClient(), strings.TrimPrefix(resource[0], "acct:")
 	if e := q.store.resolve(who); c == nil || e == nil || q.store.spn(e) != lower(who) {
 		return nil, noMatching
 	}
-	return plain{status: http.StatusOK, kind: "application/jrd+json", body: mustMarshal(map[string]any{"subject": resource[0],
-		"links": []map[string]string{{"rel": "http://openid.net/specs/connect/1.0/issuer", "href": q.s.issuer(c)}}})}, nil
+	return plain{status: http.StatusOK, kind: "application/jrd+json",
+		body: mustMarshal(map[string]any{"subject": resource[0],
+			"links": []map[string]string{{"rel": "http://openid.net/specs/connect/1.0/issuer", "href": q.s.issuer(c)}}})}, nil
 }
 
 // accessToken is the payload of an access token.
@@ -210,10 +221,11 @@ func (q *request) userinfo() (any, *fault) {
 	return q.claims(o), nil
 }
 
-// claims are what a client is told of a person (selfauth-api 11.5).
+// claims are what a client is told of a person (docs/selfauth-facts.md F44).
 func (q *request) claims(o opened) map[string]any {
 	e, scopes := o.person, strings.Fields(o.Scope)
-	v := map[string]any{"iss": o.Issuer, "sub": o.Subject, "aud": o.Audience, "exp": o.Expiry, "nbf": o.From, "iat": o.IssuedAt, "azp": o.ClientID, "jti": o.Session,
+	v := map[string]any{"iss": o.Issuer, "sub": o.Subject, "aud": o.Audience, "exp": o.Expiry, "nbf": o.From,
+		"iat": o.IssuedAt, "azp": o.ClientID, "jti": o.Session,
 		"scopes": scopes, "name": e.display, "preferred_username": q.username(o.client, e)}
 	if o.Nonce != nil {
 		v["nonce"] = *o.Nonce
@@ -252,7 +264,8 @@ func (q *request) username(c, e *entry) string {
 	return q.store.spn(e)
 }
 
-// groupsClaim names each group in the forms that the scopes ask for, in the order of the groups' creation; nil: in none.
+// groupsClaim names each group in the forms that the scopes ask for, in the order of the groups' creation; nil: in
+// none.
 func (q *request) groupsClaim(groups []*entry, scopes []string) []string {
 	has := func(scope string) bool { return slices.Contains(scopes, scope) }
 	ids, spns, names := has("groups") || has("groups_uuid"), has("groups") || has("groups_spn"), has("groups_name")

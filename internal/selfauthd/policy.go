@@ -19,7 +19,7 @@ const (
 	credentialsNone    = 6
 )
 
-// policy is what all account policies together ask of one account (selfauth-api 8).
+// policy is what all account policies together ask of one account (docs/selfauth-facts.md F37).
 type policy struct {
 	session, privilege time.Duration
 	passwordLength     int

@@ -37,8 +37,8 @@ type pattern struct {
 
 // quality returns what is wrong with a password; nil: nothing. Words are what the person is called: none may be in it.
 //
-// It estimates how many guesses it would take, in the manner of zxcvbn: the likeliest way to put the password together out of
-// known patterns counts. Fewer words are known here, so that more passes than at the real server.
+// It estimates how many guesses it would take, in the manner of zxcvbn: the likeliest way to put the password together
+// out of known patterns counts. Fewer words are known here, so that more passes than at the real server.
 func quality(password string, shortest int, words []string) []any {
 	if len([]rune(password)) < shortest {
 		return []any{map[string]int{"tooshort": shortest}}
@@ -67,8 +67,8 @@ func quality(password string, shortest int, words []string) []any {
 
 const mostParts = 12 // that a password is taken apart into
 
-// estimate finds the fewest guesses for a text, and the longest of the patterns that they stand on. A guesser must find out
-// too into how many parts, and in which order, so that each part more costs a factor.
+// estimate finds the fewest guesses for a text, and the longest of the patterns that they stand on. A guesser must find
+// out too into how many parts, and in which order, so that each part more costs a factor.
 func estimate(text string, repeated bool) (float64, *pattern) {
 	type step struct {
 		guesses float64
@@ -146,12 +146,15 @@ func patterns(text string, repeated bool) (list []pattern) {
 		list = append(list, pattern{at[0], at[1], 120, []string{adviceMore, "avoidrecentyears", "recentyearsareeasytoguess"}})
 	}
 	for _, at := range dates.FindAllStringIndex(text, -1) {
-		list = append(list, pattern{at[0], at[1], 365 * 60 * 4, []string{adviceMore, "avoiddatesandyearsthatareassociatedwithyou", "datesareofteneasytoguess"}})
+		list = append(list, pattern{at[0], at[1], 365 * 60 * 4,
+			[]string{adviceMore, "avoiddatesandyearsthatareassociatedwithyou", "datesareofteneasytoguess"}})
 	}
 	for _, row := range rows {
-		list = append(list, stretches(text, func(a, b byte) bool { return strings.Contains(row, string([]byte{a, b})) }, 40, similar)...)
+		list = append(list, stretches(text, func(a, b byte) bool { return strings.Contains(row, string([]byte{a, b})) },
+			40, similar)...)
 	}
-	list = append(list, stretches(text, func(a, b byte) bool { return b == a+1 || a == b+1 }, 20, []string{adviceMore, "avoidsequences", "sequenceslikeabcareeasytoguess"})...)
+	list = append(list, stretches(text, func(a, b byte) bool { return b == a+1 || a == b+1 }, 20,
+		[]string{adviceMore, "avoidsequences", "sequenceslikeabcareeasytoguess"})...)
 	if repeated {
 		list = append(list, repeats(text)...)
 	}

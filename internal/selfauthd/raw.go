@@ -102,8 +102,8 @@ func (q *request) rawCreate() (any, *fault) {
 	return nil, q.make(list)
 }
 
-// kindOf is the kind of entry that is made of classes; of a client they may be too few or too many. The class object goes
-// without saying.
+// kindOf is the kind of entry that is made of classes; of a client they may be too few or too many. The class object
+// goes without saying.
 func kindOf(classes []string) kind {
 	only := func(allowed ...string) bool {
 		return !slices.ContainsFunc(classes, func(c string) bool { return c != "object" && !slices.Contains(allowed, c) })

@@ -70,13 +70,15 @@ func badSyntax(attr string) *fault { return violation("invalidattributesyntax", 
 
 // conflict is the body of uniqueness errors, which alone is typed as JSON.
 func conflict(attrs []string) *fault {
-	return &fault{status: http.StatusConflict, json: true, body: map[string]any{"error": "Attribute uniqueness error", "conflicting_attributes": attrs}}
+	return &fault{status: http.StatusConflict, json: true,
+		body: map[string]any{"error": "Attribute uniqueness error", "conflicting_attributes": attrs}}
 }
 
 func (q *request) readBody() *fault {
 	b, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBody))
 	if err != nil {
-		return &fault{status: http.StatusRequestEntityTooLarge, text: "Failed to buffer the request body: length limit exceeded"}
+		return &fault{status: http.StatusRequestEntityTooLarge,
+			text: "Failed to buffer the request body: length limit exceeded"}
 	}
 	q.body = b
 	return nil
@@ -117,7 +119,8 @@ type shapeError struct{ text string }
 func (e *shapeError) Error() string { return e.text }
 
 func wrongShape(text string) *fault {
-	return &fault{status: http.StatusUnprocessableEntity, text: "Failed to deserialize the JSON body into the target type: " + text}
+	return &fault{status: http.StatusUnprocessableEntity,
+		text: "Failed to deserialize the JSON body into the target type: " + text}
 }
 
 // attrsBody is the body of creates and patches.

@@ -2,7 +2,7 @@ package selfauthd
 
 import "slices"
 
-// The groups that give rights, by the last digits of their ids (selfauth-api 17).
+// The groups that give rights, by the last digits of their ids (docs/selfauth-facts.md F12).
 const (
 	idmPeoplePIIRead        = 0x02
 	idmAccessControlAdmins  = 0x11
@@ -58,33 +58,43 @@ var (
 	clientSwitches = classAttributes(classClient).and(classAttributes(classBasic)).and(classAttributes(classPublic))
 
 	// What is to be seen of persons, by who asks.
-	ownPerson = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
+	ownPerson = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof",
+		"account_expire", "account_valid_from",
 		"primary_credential", "pwd_changed_time", "user_auth_token_session"))
-	personForAdmins = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from",
+	personForAdmins = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof",
+		"account_expire", "account_valid_from",
 		"primary_credential", "passkeys", "attested_passkeys", "description"))
-	personForPII     = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof", "account_expire", "account_valid_from"))
-	personForDesk    = identity.and(some("spn", "displayname", "memberof", "directmemberof", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
-	personForBoard   = identity.and(some("spn", "account_expire", "account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
-	personForMail    = identity.and(some("spn", "displayname", "mail"))
-	groupForAdmins   = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof", "directmemberof", "entry_managed_by"))
-	groupForUnix     = groupForAdmins.without("entry_managed_by")
-	groupForManager  = identity.and(some("spn", "description", "member", "entry_managed_by"))
-	groupForPolicy   = identity.and(policyValues)
-	clientForAdmins  = identity.and(some("spn", "displayname", "description", "key_internal_data", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map")).and(clientSwitches)
+	personForPII = identity.and(some("spn", "displayname", "legalname", "mail", "memberof", "directmemberof",
+		"account_expire", "account_valid_from"))
+	personForDesk = identity.and(some("spn", "displayname", "memberof", "directmemberof", "account_expire",
+		"account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
+	personForBoard = identity.and(some("spn", "account_expire", "account_valid_from", "primary_credential",
+		"passkeys", "attested_passkeys"))
+	personForMail  = identity.and(some("spn", "displayname", "mail"))
+	groupForAdmins = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof",
+		"directmemberof", "entry_managed_by"))
+	groupForUnix    = groupForAdmins.without("entry_managed_by")
+	groupForManager = identity.and(some("spn", "description", "member", "entry_managed_by"))
+	groupForPolicy  = identity.and(policyValues)
+	clientForAdmins = identity.and(some("spn", "displayname", "description", "key_internal_data",
+		"oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map")).and(clientSwitches)
 	builtinForOthers = identity.and(some("spn", "description"))
-	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "account_expire", "account_valid_from", "entry_managed_by", "primary_credential")
+	accountForOthers = some("class", "uuid", "name", "spn", "displayname", "description", "mail", "account_expire",
+		"account_valid_from", "entry_managed_by", "primary_credential")
 
 	// What may be written, by what it is of.
-	validity        = some("account_expire", "account_valid_from")
-	personValues    = some("name", "displayname", "legalname", "mail").and(validity)
-	newPerson       = identity.and(some("displayname", "mail")).and(validity)
-	groupValues     = some("name", "description", "mail", "member", "entry_managed_by")
-	newGroup        = groupValues.and(identity)
-	serviceValues   = some("name", "displayname", "mail", "entry_managed_by").and(validity)
-	newService      = serviceValues.and(identity).and(some("description"))
-	clientValues    = some("name", "displayname", "description", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map", "oauth2_rs_claim_map").and(clientSwitches)
+	validity      = some("account_expire", "account_valid_from")
+	personValues  = some("name", "displayname", "legalname", "mail").and(validity)
+	newPerson     = identity.and(some("displayname", "mail")).and(validity)
+	groupValues   = some("name", "description", "mail", "member", "entry_managed_by")
+	newGroup      = groupValues.and(identity)
+	serviceValues = some("name", "displayname", "mail", "entry_managed_by").and(validity)
+	newService    = serviceValues.and(identity).and(some("description"))
+	clientValues  = some("name", "displayname", "description", "oauth2_rs_scope_map", "oauth2_rs_sup_scope_map",
+		"oauth2_rs_claim_map").and(clientSwitches)
 	publicValues    = clientValues.without("oauth2_consent_prompt_enable") // a public client always asks
-	newClientValues = some("class", "name", "displayname", "description").and(clientSwitches.without("oauth2_consent_prompt_enable", "key_action_rotate", "key_action_revoke"))
+	newClientValues = some("class", "name", "displayname",
+		"description").and(clientSwitches.without("oauth2_consent_prompt_enable", "key_action_rotate", "key_action_revoke"))
 )
 
 func (r rights) without(attrs ...string) rights {
@@ -174,7 +184,8 @@ func (q *request) manages(e *entry) bool {
 
 // isHigh says whether an entry is of high privilege.
 func (q *request) isHigh(e *entry) bool {
-	return e.id == system(idmHighPrivilege) || slices.ContainsFunc(q.store.memberOf(e), func(g *entry) bool { return g.id == system(idmHighPrivilege) })
+	return e.id == system(idmHighPrivilege) || slices.ContainsFunc(q.store.memberOf(e),
+		func(g *entry) bool { return g.id == system(idmHighPrivilege) })
 }
 
 // mayCreate returns which attributes a caller may give to a new entry; nil: it may not make one at all.
@@ -245,7 +256,8 @@ func (q *request) mayChangeGroup(e *entry, manages bool) rights {
 	var r rights
 	switch {
 	case e.builtin && (admin || manages):
-		r = some("member") // of a dynamic group too, beside those that the rule makes members
+		// Of a dynamic group too, beside those that the rule makes members.
+		r = some("member")
 	case e.builtin:
 	case admin:
 		r = groupValues
@@ -258,10 +270,13 @@ func (q *request) mayChangeGroup(e *entry, manages bool) rights {
 	return r
 }
 
-// mayClass says whether a caller may change the classes of an entry like that: an account policy comes and goes, nothing else.
+// mayClass says whether a caller may change the classes of an entry like that: an account policy comes and goes,
+// nothing else.
 func (q *request) mayClass(e *entry, m mod) bool {
-	onlyPolicy := !slices.ContainsFunc(slices.Concat(m.add, m.remove), func(class string) bool { return lower(class) != classPolicy })
-	return !m.purge && onlyPolicy && e.kind == group && !e.builtin && !q.caller.readOnly && q.caller.in(idmAccountPolicyAdmins)
+	onlyPolicy := !slices.ContainsFunc(slices.Concat(m.add, m.remove),
+		func(class string) bool { return lower(class) != classPolicy })
+	return !m.purge && onlyPolicy && e.kind == group && !e.builtin && !q.caller.readOnly &&
+		q.caller.in(idmAccountPolicyAdmins)
 }
 
 func (q *request) mayDelete(e *entry) bool {

@@ -41,8 +41,8 @@ const (
 // attribute is a rule of the schema, as far as callers here name attributes.
 type attribute struct {
 	syntax syntax
-	// equal and present say whether an index answers for the attribute, with a value and without; a raw search that stands on
-	// an attribute without one is refused.
+	// equal and present say whether an index answers for the attribute, with a value and without; a raw search that
+	// stands on an attribute without one is refused.
 	equal, present bool
 	class          string // that an entry must be of, of attributes kept in entry.more
 	multi          bool
@@ -124,9 +124,11 @@ var schema = map[string]attribute{
 }
 
 // keptAttributes are those of entry.more, in the order in which the server looks at them.
-var keptAttributes = []string{"authsession_expiry", "auth_password_minimum_length", "credential_type_minimum", "limit_search_max_results", "limit_search_max_filter_test",
+var keptAttributes = []string{"authsession_expiry", "auth_password_minimum_length", "credential_type_minimum",
+	"limit_search_max_results", "limit_search_max_filter_test",
 	"privilege_expiry", "webauthn_attestation_ca_list", "allow_primary_cred_fallback",
-	"oauth2_allow_insecure_client_disable_pkce", "oauth2_allow_localhost_redirect", "oauth2_consent_prompt_enable", "oauth2_jwt_legacy_crypto_enable", "oauth2_prefer_short_username",
+	"oauth2_allow_insecure_client_disable_pkce", "oauth2_allow_localhost_redirect", "oauth2_consent_prompt_enable",
+	"oauth2_jwt_legacy_crypto_enable", "oauth2_prefer_short_username",
 	"oauth2_refresh_token_expiry", "oauth2_rs_origin", "oauth2_rs_origin_landing", "oauth2_strict_redirect_uri"}
 
 // attributeNames are all attributes, by name.
@@ -145,11 +147,12 @@ func attributesWhere(which func(attribute) bool) (list []string) {
 func known(attr string) bool { return schema[attr].syntax != unknownSyntax }
 
 // credentialTypes are those of account policies, weakest first.
-var credentialTypes = []string{"any", "external", "mfa", "passkey", "attested_passkey", "attested_residentkey", "invalid"}
+var credentialTypes = []string{"any", "external", "mfa", "passkey", "attested_passkey", "attested_residentkey",
+	"invalid"}
 
 var hexDigits = regexp.MustCompile(`^[0-9a-f]+$`)
 
-// parse checks the syntax of a value as it comes in, and returns it as it is kept (selfauth-api 5.5).
+// parse checks the syntax of a value as it comes in, and returns it as it is kept (docs/selfauth-facts.md F16).
 func parse(attr, value string) (string, *fault) {
 	switch schema[attr].syntax {
 	case address:
@@ -247,8 +250,8 @@ var soughtTexts = map[string]string{
 	"webauthn_attestation_ca_list": "Invalid - unable to query attestation CA list",
 }
 
-// parseAll checks names and values of attributes, in a fixed order, and puts values into the form in which they are kept. Last
-// comes the name of an attribute that has no values.
+// parseAll checks names and values of attributes, in a fixed order, and puts values into the form in which they are
+// kept. Last comes the name of an attribute that has no values.
 func parseAll(attrs map[string][]string) (last *fault) {
 	names := make([]string, 0, len(attrs))
 	for a := range attrs {

@@ -70,7 +70,9 @@ func badQuery(text string) *fault {
 }
 
 // scimSearch finds the entries of a page, and how the answer begins.
-func (q *request) scimSearch(f *filter, params url.Values, want func(string) bool) (head string, list []*entry, err *fault) {
+func (q *request) scimSearch(
+	f *filter, params url.Values, want func(string) bool,
+) (head string, list []*entry, err *fault) {
 	if list, err = q.search(f); err != nil {
 		return "", nil, err
 	}
@@ -138,7 +140,8 @@ func (q *request) stream(head string, list []*entry, want func(string) bool) {
 		}
 	}
 	_, _ = w.WriteString("]}")
-	_ = w.Flush() // a client that went away is told nothing
+	// A client that went away is told nothing.
+	_ = w.Flush()
 }
 
 func (q *request) scimPerson() (any, *fault) {
@@ -261,7 +264,8 @@ var clientSCIM = map[string]func(*store, *clientPart) any{
 	"key_internal_data": func(_ *store, c *clientPart) any {
 		var out []map[string]any
 		for _, k := range c.sortedKeys() {
-			out = append(out, map[string]any{"keyId": k.ID, "status": k.status(), "usage": k.Usage, "validFrom": time.Unix(k.From, 0).UTC().Format(time.RFC3339)})
+			out = append(out, map[string]any{"keyId": k.ID, "status": k.status(), "usage": k.Usage,
+				"validFrom": time.Unix(k.From, 0).UTC().Format(time.RFC3339)})
 		}
 		return anyOf(out)
 	},
@@ -271,7 +275,8 @@ var clientSCIM = map[string]func(*store, *clientPart) any{
 		var out []map[string]any
 		for _, name := range slices.Sorted(maps.Keys(c.claims)) {
 			for _, id := range sortedIDs(c.claims[name].Values) {
-				out = append(out, map[string]any{"group": s.label(id), "groupUuid": id, "claim": name, "joinChar": c.claims[name].Join, "values": c.claims[name].Values[id]})
+				out = append(out, map[string]any{"group": s.label(id), "groupUuid": id, "claim": name,
+					"joinChar": c.claims[name].Join, "values": c.claims[name].Values[id]})
 			}
 		}
 		return anyOf(out)
@@ -286,7 +291,8 @@ func scimSessions(e *entry, attr string) any {
 	var out []map[string]any
 	for id, u := range e.cred.sessions {
 		if !u.Revoked {
-			out = append(out, map[string]any{"id": id, "authType": "password", "credentialId": u.Credential, "expires": date(u.Expiry), "issuedAt": date(u.Issued), "issuedBy": e.id,
+			out = append(out, map[string]any{"id": id, "authType": "password", "credentialId": u.Credential,
+				"expires": date(u.Expiry), "issuedAt": date(u.Issued), "issuedBy": e.id,
 				"sessionScope": map[string]string{"readwrite": "read_write", "privilegecapable": "privilege_capable"}[u.Scope]})
 		}
 	}
@@ -348,7 +354,8 @@ func (p *scimParser) chain(op string, part func() *filter) *filter {
 	f := part()
 	for p.err == nil && p.word == op {
 		p.next()
-		f = &filter{op: op, kids: []*filter{f, part()}} // never more than two: a long chain is too deep
+		// Never more than two: a long chain is too deep.
+		f = &filter{op: op, kids: []*filter{f, part()}}
 	}
 	return f
 }
@@ -374,7 +381,8 @@ func (p *scimParser) term() *filter {
 		return &filter{}
 	case p.word == "(":
 		f := p.group()
-		if f.op == "andnot" { // it is taken away from the class of all, not from what stands beside it
+		// It is taken away from the class of all, not from what stands beside it.
+		if f.op == "andnot" {
 			f = &filter{op: "and", kids: []*filter{f}}
 		}
 		return f
@@ -405,7 +413,8 @@ func (p *scimParser) term() *filter {
 	}
 	p.value(f)
 	if op == "le" {
-		f.op = "eq" // texts have no order: what is equal is left
+		// Texts have no order: what is equal is left.
+		f.op = "eq"
 	}
 	return f
 }
@@ -418,7 +427,8 @@ func (p *scimParser) value(f *filter) {
 	}
 	p.next()
 	if p.err != nil || !known(f.attr) {
-		return // search says that there is no such attribute
+		// Search says that there is no such attribute.
+		return
 	}
 	given, isText := v.(string)
 	on, isBool := v.(bool)

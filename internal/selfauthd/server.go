@@ -20,8 +20,10 @@ import (
 	"github.com/google/uuid"
 )
 
+// DefaultDomain is that of a server that is not told another; certificates are made for it.
+const DefaultDomain = "idm.example.test"
+
 const (
-	defaultDomain  = "idm.example.test"
 	defaultVersion = "1.10.5"
 	maxBody        = 2 << 20
 	writerWait     = 5 * time.Second
@@ -74,7 +76,7 @@ func Start(o Options) (*Server, error) {
 		o.Addr = "127.0.0.1:0"
 	}
 	if o.Domain == "" {
-		o.Domain = defaultDomain
+		o.Domain = DefaultDomain
 	}
 	if o.Version == "" {
 		o.Version = defaultVersion
@@ -102,7 +104,8 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, ca: o.CA, writer: make(chan struct{}, 1), served: make(chan error, 1), url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
+	s := &Server{o: o, ca: o.CA, writer: make(chan struct{}, 1), served: make(chan error, 1),
+		url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port)}
 	s.keys, s.logins, s.updates = newKeyring(), newLogins(), map[uuid.UUID]*update{}
 	s.store = newStore(o.Domain, o.Now, password(), password())
 	if o.Dir != "" {
@@ -214,15 +217,17 @@ func (s *Server) Seed(persons []Person, groups []Group) error {
 	return nil
 }
 
-// Operator returns the read-write and the read-only token of the service account operator_svc, which has every right that
-// Anthill needs. It is made on the first call.
+// Operator returns the read-write and the read-only token of the service account operator_svc, which has every right
+// that Anthill needs. It is made on the first call.
 func (s *Server) Operator() (readWrite, readOnly string) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	if s.tokens[0] == "" {
-		e := &entry{id: uuid.New(), kind: serviceAccount, name: "operator_svc", display: "Operator", managedBy: system(0x01), account: &accountPart{tokens: map[uuid.UUID]apiToken{}}}
+		e := &entry{id: uuid.New(), kind: serviceAccount, name: "operator_svc", display: "Operator",
+			managedBy: system(0x01), account: &accountPart{tokens: map[uuid.UUID]apiToken{}}}
 		s.store.add(e)
-		for _, g := range []uint16{idmPeopleAdmins, idmGroupAdmins, idmAccountPolicyAdmins, idmOAuth2Admins, idmRecycleBinAdmins} {
+		for _, g := range []uint16{idmPeopleAdmins, idmGroupAdmins, idmAccountPolicyAdmins, idmOAuth2Admins,
+			idmRecycleBinAdmins} {
 			s.store.join(s.store.byID[system(g)], e)
 		}
 		for i, write := range []bool{true, false} {
@@ -344,9 +349,15 @@ func clientRoutes() []route {
 		on("GET", "/.well-known/oauth-authorization-server/oauth2/openid/{}", (*request).metadata).public(),
 		on("GET", "/.well-known/webfinger/oauth2/openid/{}", (*request).webfinger).public(),
 	}
-	for path, do := range map[string]func(*request) (any, *fault){"/.well-known/openid-configuration": (*request).discovery, "/.well-known/oauth-authorization-server": (*request).metadata,
-		"/.well-known/webfinger": (*request).webfinger, "/public_key.jwk": (*request).publicKeys, "/userinfo": (*request).userinfo} {
-		list = append(list, on("GET", "/oauth2/openid/{}"+path, do).public(), on("OPTIONS", "/oauth2/openid/{}"+path, allowed).public())
+	for path, do := range map[string]func(*request) (any, *fault){
+		"/.well-known/openid-configuration":       (*request).discovery,
+		"/.well-known/oauth-authorization-server": (*request).metadata,
+		"/.well-known/webfinger":                  (*request).webfinger,
+		"/public_key.jwk":                         (*request).publicKeys,
+		"/userinfo":                               (*request).userinfo,
+	} {
+		list = append(list, on("GET", "/oauth2/openid/{}"+path, do).public(),
+			on("OPTIONS", "/oauth2/openid/{}"+path, allowed).public())
 	}
 	list = append(list, on("POST", "/oauth2/openid/{}/userinfo", (*request).userinfo).public())
 	for path, sup := range map[string]bool{"_scopemap": false, "_sup_scopemap": true} {
@@ -492,13 +503,14 @@ func (q *request) perform() (value any, err *fault) {
 	return q.asCaller(q.authenticate())
 }
 
-// asCaller does what is asked for who asks. Who is refused hears first what is wrong with the body or the query: the layer
-// below the API reads them.
+// asCaller does what is asked for who asks. Who is refused hears first what is wrong with the body or the query: the
+// layer below the API reads them.
 func (q *request) asCaller(refused *fault) (any, *fault) {
 	if refused == nil {
 		return q.route.do(q)
 	}
-	if m := q.route.method; m == http.MethodPost || m == http.MethodPut || m == http.MethodPatch || q.route.path[0] == "scim" {
+	if m := q.route.method; m == http.MethodPost || m == http.MethodPut || m == http.MethodPatch ||
+		q.route.path[0] == "scim" {
 		q.caller, q.refused = &caller{readOnly: true}, refused
 		if _, err := q.route.do(q); err != nil && err.text != "" {
 			return nil, err

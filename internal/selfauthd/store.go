@@ -44,8 +44,8 @@ type binned struct {
 	parents []uuid.UUID
 }
 
-// builtins are the groups of a fresh server, in the order of their creation: last digits of the id, name, members, manager,
-// high privilege, description.
+// builtins are the groups of a fresh server, in the order of their creation: last digits of the id, name, members,
+// manager, high privilege, description.
 var builtins = []struct {
 	id          uint16
 	name        string
@@ -58,35 +58,45 @@ var builtins = []struct {
 	{0x01, "idm_admins", []uint16{0x18}, 0x01, true, "Builtin IDM Administrators Group."},
 	{0x35, "idm_all_persons", nil, 0, false, "Builtin IDM dynamic group containing all persons."},
 	{0x36, "idm_all_accounts", nil, 0, false, "Builtin IDM dynamic group containing all entries that can authenticate."},
-	{0x20, "domain_admins", []uint16{0x19}, 0x19, true, "Builtin IDM Group for granting local domain administration rights and trust administration rights."},
+	{0x20, "domain_admins", []uint16{0x19}, 0x19, true, "Builtin IDM Group for granting local domain administration " +
+		"rights and trust administration rights."},
 	{0x10, "idm_schema_admins", []uint16{0x19}, 0x19, true, "Builtin Schema Administration Group."},
 	{0x11, "idm_access_control_admins", []uint16{0x19}, 0x19, true, "Builtin Access Control Administration Group."},
 	{0x44, "idm_unix_admins", []uint16{0x01}, 0x01, true, "Builtin Unix Administration Group."},
-	{0x53, "idm_unix_authentication_read", nil, 0x44, false, "Builtin IDM group allowing service accounts to read and authenticate unix users."},
+	{0x53, "idm_unix_authentication_read", nil, 0x44, false,
+		"Builtin IDM group allowing service accounts to read and authenticate unix users."},
 	{0x42, "idm_recycle_bin_admins", []uint16{0x19}, 0x19, true, "Builtin Recycle Bin Administrators Group."},
 	{0x41, "idm_service_desk", nil, 0x01, true, "Builtin Service Desk Group."},
 	{0x27, "idm_oauth2_admins", []uint16{0x01}, 0x01, true, "Builtin Oauth2 Integration Administration Group."},
 	{0x43, "idm_radius_service_admins", []uint16{0x01}, 0x01, true, "Builtin Radius Administration Group."},
 	{0x47, "idm_account_policy_admins", []uint16{0x01}, 0x01, true, "Builtin Account Policy Administration Group."},
 	{0x13, "idm_people_admins", []uint16{0x01}, 0x01, true, "Builtin People Administration Group."},
-	{0x02, "idm_people_pii_read", nil, 0x01, true, "Builtin IDM Group for granting elevated people (personal data) read permissions."},
+	{0x02, "idm_people_pii_read", nil, 0x01, true, "Builtin IDM Group for granting elevated people (personal data) " +
+		"read permissions."},
 	{0x45, "idm_people_on_boarding", nil, 0x01, true, "Builtin People On Boarding Group."},
 	{0x46, "idm_service_account_admins", []uint16{0x01}, 0x01, true, "Builtin Service Account Administration Group."},
 	{0x51, "idm_mail_service_admins", []uint16{0x01}, 0x01, true, "Builtin Mail Server Administration Group."},
-	{0x15, "idm_group_admins", []uint16{0x01}, 0x01, true, "Builtin IDM Group for granting elevated group write and lifecycle permissions."},
+	{0x15, "idm_group_admins", []uint16{0x01}, 0x01, true,
+		"Builtin IDM Group for granting elevated group write and lifecycle permissions."},
 	{0x07, "idm_radius_servers", nil, 0x43, true, "Builtin IDM Group for RADIUS server access delegation."},
 	{0x52, "idm_mail_servers", nil, 0x51, false, "Builtin IDM Group for MAIL server access delegation."},
-	{0x48, "idm_people_self_name_write", []uint16{0x35}, 0x01, false, "Builtin IDM Group denoting users that can write to their own name attributes."},
+	{0x48, "idm_people_self_name_write", []uint16{0x35}, 0x01, false,
+		"Builtin IDM Group denoting users that can write to their own name attributes."},
 	{0x33, "idm_people_self_mail_write", nil, 0, false, "Builtin IDM Group for people accounts to update their own mail."},
-	{0x49, "idm_client_certificate_admins", []uint16{0x01}, 0x01, true, "Builtin Client Certificate Administration Group."},
+	{0x49, "idm_client_certificate_admins", []uint16{0x01}, 0x01, true,
+		"Builtin Client Certificate Administration Group."},
 	{0x50, "idm_application_admins", []uint16{0x01}, 0x01, true, "Builtin Application Administration Group."},
 	{0x54, "idm_message_admins", []uint16{0x01}, 0x01, true, "Builtin Message Administration Group."},
-	{0x55, "idm_message_senders", nil, 0x54, true, "Builtin IDM Group for message senders to read and process queued messages."},
+	{0x55, "idm_message_senders", nil, 0x54, true, "Builtin IDM Group for message senders to read and process " +
+		"queued messages."},
 	{0x56, "idm_oauth2_client_admins", []uint16{0x19}, 0x19, true, "Builtin Domain Trust Administration Group."},
 	{0x57, "idm_oauth2_account_admins", []uint16{0x01}, 0x01, true, "Builtin Domain Trust Administration Group."},
-	{0x1000, "idm_high_privilege", nil, 0x11, true, "Builtin IDM provided groups with high levels of access that should be audited and limited in modification."},
-	{0x38, "idm_ui_enable_experimental_features", nil, 0x01, false, "Members of this group will have access to experimental web UI features."},
-	{0x39, "idm_account_mail_read", nil, 0x11, false, "Members of this group will have access to read the mail attribute of all persons and service accounts."},
+	{0x1000, "idm_high_privilege", nil, 0x11, true, "Builtin IDM provided groups with high levels of access that " +
+		"should be audited and limited in modification."},
+	{0x38, "idm_ui_enable_experimental_features", nil, 0x01, false,
+		"Members of this group will have access to experimental web UI features."},
+	{0x39, "idm_account_mail_read", nil, 0x11, false, "Members of this group will have access to read the mail " +
+		"attribute of all persons and service accounts."},
 }
 
 var anonymous = uuid.MustParse("00000000-0000-0000-0000-ffffffffffff")
@@ -102,8 +112,9 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 		{system(0x18), "idm_admin", "IDM Administrator", "Builtin IDM Admin account.", idmAdmin},
 		{anonymous, "anonymous", "Anonymous", "Anonymous access account.", ""},
 	} {
-		e := &entry{id: a.id, kind: builtinAccount, builtin: true, name: a.name, display: a.display, description: a.description,
-			account: &accountPart{tokens: map[uuid.UUID]apiToken{}}}
+		e := &entry{id: a.id, kind: builtinAccount, builtin: true, name: a.name, display: a.display,
+			description: a.description,
+			account:     &accountPart{tokens: map[uuid.UUID]apiToken{}}}
 		if a.password != "" {
 			e.cred = &credPart{primary: newPrimary(a.password, true), plain: a.password}
 		}
@@ -111,8 +122,9 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 	}
 	s.byID[anonymous].managedBy = system(0x01)
 	for _, b := range builtins {
-		e := &entry{id: system(b.id), kind: group, builtin: true, dynamic: b.id == 0x35 || b.id == 0x36, name: b.name, description: b.description,
-			group: &groupPart{members: map[uuid.UUID]*entry{}}}
+		e := &entry{id: system(b.id), kind: group, builtin: true, dynamic: b.id == 0x35 || b.id == 0x36, name: b.name,
+			description: b.description,
+			group:       &groupPart{members: map[uuid.UUID]*entry{}}}
 		if b.managedBy != 0 {
 			e.managedBy = system(b.managedBy)
 		}
@@ -120,7 +132,8 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 	}
 	s.allPersons, s.allAccounts = s.byID[system(0x35)], s.byID[system(0x36)]
 	s.allPersons.policy, s.allPersons.more = true, map[string][]string{"credential_type_minimum": {"mfa"}}
-	s.allAccounts.policy, s.allAccounts.more = true, map[string][]string{"authsession_expiry": {"86400"}, "privilege_expiry": {"600"}}
+	s.allAccounts.policy, s.allAccounts.more = true, map[string][]string{"authsession_expiry": {"86400"},
+		"privilege_expiry": {"600"}}
 	high := s.byID[system(idmHighPrivilege)]
 	for _, b := range builtins {
 		for _, m := range b.members {
@@ -136,14 +149,16 @@ func newStore(domain string, now func() time.Time, idmAdmin, admin string) *stor
 
 // clear makes a store hold nothing at all, not even what a fresh server has.
 func (s *store) clear() {
-	s.byID, s.byName, s.byMail, s.clients, s.byIntent = map[uuid.UUID]*entry{}, map[string]*entry{}, map[string]*entry{}, map[uuid.UUID]*entry{}, map[string]*entry{}
+	s.byID, s.clients = map[uuid.UUID]*entry{}, map[uuid.UUID]*entry{}
+	s.byName, s.byMail, s.byIntent = map[string]*entry{}, map[string]*entry{}, map[string]*entry{}
 	s.managers, s.binRefs, s.revived = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	s.bin, s.graves = map[uuid.UUID]*binned{}, map[uuid.UUID]time.Time{}
 }
 
 // become takes over the content of a store that nobody else uses.
 func (s *store) become(o *store) {
-	s.seq, s.byID, s.byName, s.byMail, s.bin, s.graves, s.clients, s.byIntent = o.seq, o.byID, o.byName, o.byMail, o.bin, o.graves, o.clients, o.byIntent
+	s.seq, s.byID, s.byName, s.byMail = o.seq, o.byID, o.byName, o.byMail
+	s.bin, s.graves, s.clients, s.byIntent = o.bin, o.graves, o.clients, o.byIntent
 	s.managers, s.binRefs, s.revived = o.managers, o.binRefs, o.revived
 	s.persons, s.allPersons, s.allAccounts = o.persons, o.allPersons, o.allAccounts
 }
@@ -250,8 +265,9 @@ func (s *store) unlink(g, member *entry) bool {
 	return true
 }
 
-// wake tells an entry of the revived groups that it is a member of. The real server forgets to when it revives a group, and works
-// the memberships of an entry out again only when it changes, or when those of a group change that it knows it is in.
+// wake tells an entry of the revived groups that it is a member of. The real server forgets to when it revives a group,
+// and works the memberships of an entry out again only when it changes, or when those of a group change that it knows
+// it is in.
 func (s *store) wake(e *entry, changed bool) {
 	if len(s.revived) > 0 {
 		s.wakeBelow(e, changed, map[*entry]bool{})
@@ -349,8 +365,8 @@ func (s *store) forgetInBin(e *entry) {
 	}
 }
 
-// restore takes an entry out of the recycle bin, with its memberships as far as those groups are there. Members of a group come
-// back with it, and do not know of it yet.
+// restore takes an entry out of the recycle bin, with its memberships as far as those groups are there. Members of a
+// group come back with it, and do not know of it yet.
 func (s *store) restore(b *binned) {
 	e := b.e
 	s.note(op{Do: opRevive, ID: e.id})
@@ -371,7 +387,8 @@ func (s *store) restore(b *binned) {
 	if e.group != nil {
 		return
 	}
-	for id := range s.revived { // the dynamic groups of all accounts have changed, and with them whoever is in those
+	// The dynamic groups of all accounts have changed, and with them whoever is in those.
+	for id := range s.revived {
 		_, asleep := s.byID[id].knowing()
 		for _, m := range asleep {
 			if m.group == nil {

@@ -47,8 +47,8 @@ func twoWords(in json.RawMessage) (first, second string, err error) {
 	return list[0], list[1], nil
 }
 
-// decodeStrictly reads JSON as the server does and Go does not: texts are valid Unicode, and the fields of an object are
-// written exactly so, and once.
+// decodeStrictly reads JSON as the server does and Go does not: texts are valid Unicode, and the fields of an object
+// are written exactly so, and once.
 func decodeStrictly(body []byte, v any) error {
 	if !utf8.Valid(body) || loneSurrogate(body) {
 		return errors.New("invalid unicode code point")
@@ -111,7 +111,8 @@ func exactFields(body []byte, t reflect.Type) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	start, err := d.Token()
 	if err != nil || start != json.Delim('{') {
-		return body, err // of another shape: the decoder says so
+		// Of another shape: the decoder says so.
+		return body, err
 	}
 	known, fields := map[string]bool{}, map[string]json.RawMessage{}
 	for i := range t.NumField() {

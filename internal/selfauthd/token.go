@@ -41,7 +41,8 @@ func newSigner() (s signer) {
 var b64 = base64.RawURLEncoding
 
 func (s signer) sign(payload any) string {
-	head := b64.EncodeToString(mustMarshal(map[string]string{"alg": "HS256", "kid": s.id})) + "." + b64.EncodeToString(mustMarshal(payload))
+	head := b64.EncodeToString(mustMarshal(map[string]string{"alg": "HS256", "kid": s.id})) + "." +
+		b64.EncodeToString(mustMarshal(payload))
 	return head + "." + b64.EncodeToString(s.mac(head))
 }
 
@@ -85,7 +86,8 @@ type tokenRequest struct {
 
 // issue makes a token of a service account.
 func (s *Server) issue(e *entry, in tokenRequest) string {
-	t := apiToken{AccountID: e.id, TokenID: uuid.New(), Label: in.Label, Expiry: in.Expiry, IssuedAt: s.o.Now().Unix(), Purpose: "readonly"}
+	t := apiToken{AccountID: e.id, TokenID: uuid.New(), Label: in.Label, Expiry: in.Expiry, IssuedAt: s.o.Now().Unix(),
+		Purpose: "readonly"}
 	if in.ReadWrite {
 		t.Purpose = "readwrite"
 	}

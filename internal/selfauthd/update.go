@@ -13,7 +13,8 @@ import (
 
 const updateFor = 15 * time.Minute
 
-// update is a session in which somebody changes the credentials of a person. What it changes is a draft until the commit.
+// update is a session in which somebody changes the credentials of a person. What it changes is a draft until the
+// commit.
 type update struct {
 	person  uuid.UUID
 	intent  string // ""; it was opened by an administrator or by the person itself
@@ -39,7 +40,8 @@ type updateToken struct {
 
 // open starts a session. The person's credentials are as a policy lets them be: those that it forbids are left out.
 func (q *request) open(e *entry, token string) (uuid.UUID, any) {
-	u := &update{person: e.id, intent: token, until: q.s.o.Now().Add(updateFor), policy: q.store.policyOf(e), spn: q.store.spn(e), display: e.display, state: "None",
+	u := &update{person: e.id, intent: token, until: q.s.o.Now().Add(updateFor), policy: q.store.policyOf(e),
+		spn: q.store.spn(e), display: e.display, state: "None",
 		words: append([]string{e.name, q.store.spn(e), e.display, e.legal}, e.mails...)}
 	if e.cred != nil && u.policy.credentials < credentialsPasskey {
 		u.primary = e.cred.primary
@@ -87,7 +89,8 @@ func (u *update) status() map[string]any {
 		attested = "PolicyDeny"
 	}
 	warnings := u.warnings()
-	return map[string]any{"spn": u.spn, "displayname": u.display, "ext_cred_portal": "None", "mfaregstate": u.state, "can_commit": len(warnings) == 0, "warnings": warnings,
+	return map[string]any{"spn": u.spn, "displayname": u.display, "ext_cred_portal": "None", "mfaregstate": u.state,
+		"can_commit": len(warnings) == 0, "warnings": warnings,
 		"primary": u.primary.detail(), "primary_state": state(u.allows(), "PolicyDeny"),
 		"passkeys": []any{}, "passkeys_state": state(u.policy.credentials < credentialsAttest, "PolicyDeny"),
 		"attested_passkeys": []any{}, "attested_passkeys_state": attested, "attested_passkeys_allowed_devices": []any{},
@@ -175,7 +178,8 @@ func (q *request) cancelUpdate() (any, *fault) {
 	if e := q.store.byID[u.person]; e != nil && u.intent != "" {
 		i := e.cred.intents[u.intent]
 		if i == nil || i.Session != id {
-			return nil, invalidState // another session has taken its place
+			// Another session has taken its place.
+			return nil, invalidState
 		}
 		i.Session = uuid.Nil
 		q.store.touch(e)
@@ -231,20 +235,32 @@ func variant(in json.RawMessage) (name string, argument json.RawMessage, ok bool
 
 // updateRequests are what a session can be asked for. Passkeys want a device, which nobody has here.
 var updateRequests = map[string]func(q *request, u *update, argument json.RawMessage) *fault{
-	"primaryremove":        onPrimary(func(_ *request, u *update, _ json.RawMessage) *fault { u.primary = nil; return nil }),
-	"password":             onPrimary((*request).updatePassword),
-	"passwordqualitycheck": onPrimary(func(_ *request, u *update, in json.RawMessage) *fault { _, err := u.password(in); return err }),
-	"totpgenerate":         onPrimary((*request).totpGenerate),
-	"totpverify":           onPrimary((*request).totpVerify),
-	"totpacceptsha1":       onPrimary((*request).totpAccept),
-	"totpremove":           onPrimary((*request).totpRemove),
-	"cancelmfareg":         func(_ *request, u *update, _ json.RawMessage) *fault { u.totp, u.state = nil, "None"; return nil },
-	"backupcodegenerate":   onPrimary(func(*request, *update, json.RawMessage) *fault { return invalidState }),
-	"backupcoderemove":     onPrimary(func(*request, *update, json.RawMessage) *fault { return invalidState }),
-	"passkeyinit":          func(*request, *update, json.RawMessage) *fault { return invalidState },
-	"passkeyfinish":        func(*request, *update, json.RawMessage) *fault { return invalidRequest },
-	"passkeyremove":        func(*request, *update, json.RawMessage) *fault { return nil },
-	"attestedpasskeyinit":  denied, "attestedpasskeyfinish": denied, "attestedpasskeyremove": denied,
+	"primaryremove": onPrimary(func(_ *request, u *update,
+		_ json.RawMessage) *fault {
+		u.primary = nil
+		return nil
+	}),
+	"password": onPrimary((*request).updatePassword),
+	"passwordqualitycheck": onPrimary(func(_ *request, u *update, in json.RawMessage) *fault {
+		_,
+			err := u.password(in)
+		return err
+	}),
+	"totpgenerate":   onPrimary((*request).totpGenerate),
+	"totpverify":     onPrimary((*request).totpVerify),
+	"totpacceptsha1": onPrimary((*request).totpAccept),
+	"totpremove":     onPrimary((*request).totpRemove),
+	"cancelmfareg": func(_ *request, u *update, _ json.RawMessage) *fault {
+		u.totp, u.state = nil,
+			"None"
+		return nil
+	},
+	"backupcodegenerate":  onPrimary(func(*request, *update, json.RawMessage) *fault { return invalidState }),
+	"backupcoderemove":    onPrimary(func(*request, *update, json.RawMessage) *fault { return invalidState }),
+	"passkeyinit":         func(*request, *update, json.RawMessage) *fault { return invalidState },
+	"passkeyfinish":       func(*request, *update, json.RawMessage) *fault { return invalidRequest },
+	"passkeyremove":       func(*request, *update, json.RawMessage) *fault { return nil },
+	"attestedpasskeyinit": denied, "attestedpasskeyfinish": denied, "attestedpasskeyremove": denied,
 	"unixpassword": denied, "unixpasswordremove": denied, "sshpublickey": denied, "sshpublickeyremove": denied,
 }
 
@@ -292,7 +308,8 @@ func (q *request) totpGenerate(u *update, _ json.RawMessage) *fault {
 	for i, b := range u.totp.Secret {
 		numbers[i] = int(b)
 	}
-	u.state = map[string]any{"TotpCheck": map[string]any{"accountname": u.spn, "issuer": "Kanidm " + q.s.o.Domain, "secret": numbers, "algo": "sha256", "step": totpStep, "digits": 6}}
+	u.state = map[string]any{"TotpCheck": map[string]any{"accountname": u.spn, "issuer": "Kanidm " + q.s.o.Domain,
+		"secret": numbers, "algo": "sha256", "step": totpStep, "digits": 6}}
 	return nil
 }
 
@@ -300,7 +317,8 @@ func (q *request) totpVerify(u *update, in json.RawMessage) *fault {
 	var pair []json.RawMessage
 	var code uint32
 	var label string
-	if json.Unmarshal(in, &pair) != nil || len(pair) != 2 || json.Unmarshal(pair[0], &code) != nil || json.Unmarshal(pair[1], &label) != nil {
+	if json.Unmarshal(in, &pair) != nil || len(pair) != 2 || json.Unmarshal(pair[0], &code) != nil ||
+		json.Unmarshal(pair[1], &label) != nil {
 		return wrongShape("expected a code and a label")
 	}
 	if u.totp == nil {

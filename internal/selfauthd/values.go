@@ -21,7 +21,8 @@ func validName(name string) bool {
 		return false
 	}
 	_, err := uuid.Parse(name)
-	return err != nil || len(name) != 36 && len(name) != 32 // the parser looks for what is longer inside of brackets of any kind
+	// The parser looks for what is longer inside of brackets of any kind.
+	return err != nil || len(name) != 36 && len(name) != 32
 }
 
 // validText is the rule of utf8 strings: something, and none of the control characters of ASCII.

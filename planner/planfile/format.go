@@ -3,6 +3,7 @@ package planfile
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"anthill/state"
 )
@@ -11,28 +12,34 @@ import (
 //
 //	kind (1 byte) · length (8 bytes, big endian) · payload · SHA-256 of kind, length and payload
 //
-//	E  effects: planner.Plan as JSON
-//	S  shapes of a segment as JSON, deflated; U  users of that segment, rows one after the other; both once a segment, in order
-//	K  skipped users: 16 bytes of id and one of reason each
-//	A  analysis as JSON
+//	E  plan.Effects but its objects; O  these, as briefObject
+//	S  shapes of a segment, as briefShapes; U  users of that segment, rows one after the other; both once a segment, in order
+//	B  plan.Basis
+//	K  skipped users: a line of reasons as JSON, then 16 bytes of id and one of the reason's place in that line each
+//	C  plan.Context
 //	T  trailer: the plan ID
 //
-// A user is 16 bytes of id, 16 of digest, the shape's index as uvarint, in a segment that restores the journal record as
-// uvarint, and where a person is taken over the 16 bytes of its id. The rows are mostly random bits, so they are not compressed.
+// E, O, S, B and C are JSON, deflated.
+// A user is 16 bytes of id, 16 of digest and the shape's index as uvarint; then, in a segment that restores, the journal
+// record as uvarint; then, where a person is taken over, the 16 bytes of its id. The rows are mostly random bits, so they
+// are not compressed.
 //
-// The plan ID is SHA-256 over idPrefix and the sums of the sections E, S and U: analysis and the list of skipped
-// users lie outside.
+// The plan ID is SHA-256 over idPrefix and, of each section E, O, S and U, its kind and a sum: of U the section's own,
+// of the others that of their JSON, as it was before it was deflated. Basis, skipped users and context lie outside. The
+// seal is SHA-256 over the whole file.
 const (
-	magic    = "ANTHILL-PLAN 1\n"
+	magic    = "ANTHILL-PLAN 2\n"
 	magicAny = "ANTHILL-PLAN "
-	idPrefix = "anthill plan 1\n"
+	idPrefix = "anthill plan 2\n"
 
-	kindEffects  = 'E'
-	kindShapes   = 'S'
-	kindUsers    = 'U'
-	kindSkipped  = 'K'
-	kindAnalysis = 'A'
-	kindTrailer  = 'T'
+	kindEffects = 'E'
+	kindObjects = 'O'
+	kindShapes  = 'S'
+	kindUsers   = 'U'
+	kindBasis   = 'B'
+	kindSkipped = 'K'
+	kindContext = 'C'
+	kindTrailer = 'T'
 
 	headLen = 9
 )
@@ -44,12 +51,13 @@ func head(kind byte, n int64) []byte {
 	return b
 }
 
-// identity gathers the sums that make the plan ID.
+// identity gathers the sums of sections from which the plan ID is made.
 type identity struct{ sums []byte }
 
-func (i *identity) add(kind byte, sum []byte) {
-	if kind == kindEffects || kind == kindShapes || kind == kindUsers {
-		i.sums = append(i.sums, sum...)
+// add adds a section by the sum of what it holds.
+func (i *identity) add(kind byte, sum [sha256.Size]byte) {
+	if slices.Contains([]byte{kindEffects, kindObjects, kindShapes, kindUsers}, kind) {
+		i.sums = append(append(i.sums, kind), sum[:]...)
 	}
 }
 

@@ -2,9 +2,6 @@ package planfile
 
 import (
 	"bufio"
-	"bytes"
-	"compress/flate"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,11 +9,10 @@ import (
 	"io"
 	"iter"
 	"os"
-	"strings"
 
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/planner/plan"
 	"anthill/state"
 )
 
@@ -26,32 +22,49 @@ type FormatError struct {
 	Reason string // "is not a plan file", "is cut off", "is damaged", ...
 }
 
+// Error does not name the file: whoever opened it knows its name.
 func (e *FormatError) Error() string { return "the plan file " + e.Reason }
 
 var (
-	errNoPlan  = &FormatError{Reason: "is not a plan file: it does not begin like one (anthill plan -out FILE writes them)"}
+	errNoPlan = &FormatError{Reason: "is not a plan file: it does not begin like one (anthill plan -out FILE " +
+		"writes them)"}
 	errCut     = &FormatError{Reason: "is cut off: its end is missing; make the plan again, or copy the file again"}
-	errDamaged = &FormatError{Reason: "is damaged: its contents do not match their checksums; make the plan again, or copy the file again"}
+	errDamaged = &FormatError{Reason: "is damaged: its contents do not match their checksums or each other; make the plan again, " +
+		"or copy the file again"}
+	errFormat = &FormatError{
+		Newer: true,
+		Reason: "has a format that this version of Anthill does not know: make it again with this version, or use the " +
+			"version that made it",
+	}
 )
 
-const maxJSON = 1 << 30 // of one section; more is a damaged length
-
-// Reader is an opened, wholly verified plan file. Its streams may be used one at a time.
+// Reader is what apply sees of a plan file that was opened and verified as a whole. Its streams may be used one at a
+// time.
 type Reader struct {
 	f        io.ReaderAt
-	closer   io.Closer
 	size     int64
-	id       state.Hash
-	plan     *planner.Plan
+	id, seal state.Hash
+	effects  *plan.Effects
+	last     plan.Moment
 	segments []part // users
-	shapes   [][]planner.Shape
-	skipped  part
+	shapes   [][]plan.Shape
+}
+
+// File is a plan file that was opened and verified as a whole, with what is only for its reader.
+type File struct {
+	Reader
+	closer  io.Closer
+	basis   plan.Basis
+	context plan.Context
+	counted [][]plan.Counted
+	skipped part
 }
 
 type part struct{ at, n int64 }
 
-// Open opens and verifies the plan file at path. *FormatError when it is not one, cut off, damaged or newer.
-func Open(path string) (*Reader, error) {
+// Open opens and verifies the plan file at path. The caller closes the File. Errors: *FormatError when the file is
+// none, is cut off, is damaged or has another format; else what opening it says.
+func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open plan: %w", err)
@@ -64,149 +77,41 @@ func Open(path string) (*Reader, error) {
 		f.Close()
 		return nil, err
 	}
-	r := &Reader{f: f, closer: f, size: info.Size()}
-	if err := r.verify(); err != nil {
+	file := &File{Reader: Reader{f: f, size: info.Size()}, closer: f}
+	if err := file.verify(); err != nil {
 		f.Close()
 		return nil, err
 	}
-	return r, nil
+	return file, nil
 }
 
-// verify reads the whole file once: the sums of all sections, the plan ID, and what is kept in memory.
-func (r *Reader) verify() error {
-	in := bufio.NewReaderSize(io.NewSectionReader(r.f, 0, r.size), 1<<16)
-	start := make([]byte, len(magic))
-	if n, err := io.ReadFull(in, start); err != nil || string(start) != magic {
-		switch {
-		case strings.HasPrefix(string(start[:n]), magicAny):
-			return &FormatError{Newer: true, Reason: "has a format that this version of Anthill does not know: make it again with this version, or use the version that made it"}
-		case n > 0 && n < len(magic) && strings.HasPrefix(magic, string(start[:n])):
-			return errCut
-		}
-		return errNoPlan
-	}
-	v := verifier{r: r, in: in, at: int64(len(magic))}
-	for !v.done {
-		if err := v.section(); err != nil {
-			return err
-		}
-	}
-	if v.at != r.size || r.plan == nil || len(r.segments) != len(r.plan.Segments) || len(r.shapes) != len(r.segments) {
-		return errDamaged
-	}
-	return nil
-}
-
-type verifier struct {
-	r     *Reader
-	in    *bufio.Reader
-	at    int64
-	ident identity
-	done  bool
-}
-
-func (v *verifier) section() error {
-	hd := make([]byte, headLen)
-	if _, err := io.ReadFull(v.in, hd); err != nil {
-		return errCut
-	}
-	kind, n := hd[0], int64(binary.BigEndian.Uint64(hd[1:]))
-	v.at += headLen
-	if n < 0 || n > v.r.size-v.at-sha256.Size {
-		return errCut
-	}
-	h := sha256.New()
-	h.Write(hd)
-	var body []byte
-	dest := io.Writer(h)
-	if kind != kindUsers && kind != kindSkipped {
-		if n > maxJSON {
-			return errDamaged
-		}
-		buf := bytes.NewBuffer(make([]byte, 0, min(n, 1<<20)))
-		if _, err := io.CopyN(io.MultiWriter(h, buf), v.in, n); err != nil {
-			return errCut
-		}
-		body = buf.Bytes()
-	} else if _, err := io.CopyN(dest, v.in, n); err != nil {
-		return errCut
-	}
-	want := make([]byte, sha256.Size)
-	if _, err := io.ReadFull(v.in, want); err != nil {
-		return errCut
-	}
-	if !bytes.Equal(h.Sum(nil), want) {
-		return errDamaged
-	}
-	p := part{at: v.at, n: n}
-	v.at += n + sha256.Size
-	if kind == kindTrailer {
-		v.done = true
-		v.r.id = v.ident.id()
-		if !bytes.Equal(body, v.r.id[:]) {
-			return errDamaged
-		}
-		return nil
-	}
-	v.ident.add(kind, want)
-	if err := v.take(kind, body, p); err != nil {
-		return errDamaged
-	}
-	return nil
-}
-
-func (v *verifier) take(kind byte, body []byte, p part) error {
-	r := v.r
-	switch kind {
-	case kindEffects:
-		r.plan = &planner.Plan{}
-		return json.Unmarshal(body, r.plan)
-	case kindShapes:
-		var s []planner.Shape
-		if err := json.NewDecoder(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxJSON)).Decode(&s); err != nil {
-			return err
-		}
-		r.shapes = append(r.shapes, s)
-	case kindUsers:
-		r.segments = append(r.segments, p)
-	case kindSkipped:
-		r.skipped = p
-	case kindAnalysis:
-		if r.plan == nil {
-			return errDamaged
-		}
-		return json.Unmarshal(body, &r.plan.Analysis)
-	default:
-		return errDamaged
-	}
-	return nil
-}
-
-// ID is the plan ID.
+// ID is the plan ID: the digest of all that apply decides by.
 func (r *Reader) ID() state.Hash { return r.id }
 
-// Plan is the plan but its users, Analysis included. It is shared: do not change it.
-func (r *Reader) Plan() *planner.Plan { return r.plan }
+// Seal is the digest of the whole file.
+func (r *Reader) Seal() state.Hash { return r.seal }
 
-// Shapes is the table of a segment's shapes, shared as well.
-func (r *Reader) Shapes(segment int) []planner.Shape { return r.shapes[segment] }
+// Effects are all that apply decides by, but for the changes of users. They are shared: do not change them.
+func (r *Reader) Effects() *plan.Effects { return r.effects }
+
+// Last is how far recorded runs had come when the plan was made. It is no effect: it tells the same file from a plan
+// that was made again.
+func (r *Reader) Last() plan.Moment { return r.last }
+
+// Shapes is the table of a segment's shapes. It is shared too: do not change it.
+func (r *Reader) Shapes(segment int) []plan.Shape { return r.shapes[segment] }
 
 // Users streams the changes of a segment from the given offset, counted in users.
-func (r *Reader) Users(segment int, from int64) iter.Seq2[planner.UserChange, error] {
-	return func(yield func(planner.UserChange, error) bool) {
-		p := r.segments[segment]
-		restores := r.plan.Segments[segment].Kind == planner.SegmentRestore
-		in := bufio.NewReaderSize(io.NewSectionReader(r.f, p.at, p.n), 1<<16)
+func (r *Reader) Users(segment int, from int64) iter.Seq2[plan.UserChange, error] {
+	return func(yield func(plan.UserChange, error) bool) {
+		rows := r.rows(segment)
 		for n := int64(0); ; n++ {
-			c, err := readUser(in, restores, r.shapes[segment])
+			c, err := rows.next()
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err == nil && (c.Shape < 0 || c.Shape >= len(r.shapes[segment])) {
-				err = errDamaged
-			}
 			if err != nil {
-				yield(planner.UserChange{}, fmt.Errorf("read plan: %w", err))
+				yield(plan.UserChange{}, fmt.Errorf("read plan: %w", err))
 				return
 			}
 			if n >= from && !yield(c, nil) {
@@ -216,63 +121,115 @@ func (r *Reader) Users(segment int, from int64) iter.Seq2[planner.UserChange, er
 	}
 }
 
-func readUser(in *bufio.Reader, restores bool, shapes []planner.Shape) (planner.UserChange, error) {
-	var c planner.UserChange
-	var fixed [32]byte
-	if _, err := io.ReadFull(in, fixed[:]); err != nil {
-		return c, err
+// Bytes is the file itself from its start.
+func (r *Reader) Bytes() io.Reader { return io.NewSectionReader(r.f, 0, r.size) }
+
+// rows decodes the rows of a segment.
+func (r *Reader) rows(segment int) *userRows {
+	p := r.segments[segment]
+	return &userRows{
+		in:       bufio.NewReaderSize(io.NewSectionReader(r.f, p.at, p.n), 1<<16),
+		restores: r.effects.Segments[segment].Kind == plan.SegmentRestore,
+		shapes:   r.shapes[segment],
 	}
-	copy(c.User[:], fixed[:16])
-	copy(c.Before[:], fixed[16:])
-	shape, err := binary.ReadUvarint(in)
-	if err != nil {
+}
+
+// userRows decodes the rows of a segment.
+type userRows struct {
+	in       *bufio.Reader
+	restores bool
+	shapes   []plan.Shape
+}
+
+const idLen = 16
+
+// next returns the next row; io.EOF behind the last one, errDamaged for what is none.
+func (u *userRows) next() (c plan.UserChange, err error) {
+	// The longest row there can be; what is left of the section may be shorter.
+	b, err := u.in.Peek(2*idLen + 2*binary.MaxVarintLen64 + idLen)
+	if len(b) == 0 && errors.Is(err, io.EOF) {
+		return c, io.EOF
+	}
+	if len(b) < 2*idLen {
+		return c, errDamaged
+	}
+	at := copy(c.User[:], b)
+	at += copy(c.Before[:], b[at:])
+	shape, n := binary.Uvarint(b[at:])
+	if n <= 0 || shape >= uint64(len(u.shapes)) {
 		return c, errDamaged
 	}
 	c.Shape = int(shape)
-	if restores {
-		rec, err := binary.ReadUvarint(in)
-		if err != nil {
+	at += n
+	if u.restores {
+		rec, n := binary.Uvarint(b[at:])
+		if n <= 0 {
 			return c, errDamaged
 		}
 		c.Record = int64(rec)
+		at += n
 	}
-	if c.Shape >= 0 && c.Shape < len(shapes) && shapes[c.Shape].Act == state.PersonAdopt {
-		if _, err := io.ReadFull(in, c.Person[:]); err != nil {
+	if u.shapes[c.Shape].Effect.Act == state.PersonAdopt {
+		if n = copy(c.Person[:], b[at:]); n < idLen {
 			return c, errDamaged
 		}
+		at += n
 	}
-	return c, nil
+	_, err = u.in.Discard(at)
+	return c, err
 }
+
+// Basis is what the plan was made from.
+func (f *File) Basis() *plan.Basis { return &f.basis }
+
+// Context is what only helps the plan's reader.
+func (f *File) Context() *plan.Context { return &f.context }
+
+// Counted are the shapes of a segment with the number of their users, counted in the file itself.
+func (f *File) Counted(segment int) []plan.Counted { return f.counted[segment] }
 
 // SkippedUser is a user who is not moved.
 type SkippedUser struct {
 	User   uuid.UUID
-	Reason planner.SkipReason
+	Reason plan.SkipReason
 }
 
 // Skipped streams the users who are not moved, in the order of tenant id, user id.
-func (r *Reader) Skipped() iter.Seq2[SkippedUser, error] {
+func (f *File) Skipped() iter.Seq2[SkippedUser, error] {
 	return func(yield func(SkippedUser, error) bool) {
-		in := bufio.NewReader(io.NewSectionReader(r.f, r.skipped.at, r.skipped.n))
-		var row [17]byte
+		in := f.skippedRows()
+		reasons, err := readReasons(in)
+		if err != nil {
+			yield(SkippedUser{}, fmt.Errorf("read plan: %w", err))
+			return
+		}
+		var row [idLen + 1]byte
 		for {
 			if _, err := io.ReadFull(in, row[:]); errors.Is(err, io.EOF) {
 				return
-			} else if err != nil {
-				yield(SkippedUser{}, fmt.Errorf("read plan: %w", err))
+			} else if err != nil || int(row[idLen]) >= len(reasons) {
+				yield(SkippedUser{}, fmt.Errorf("read plan: %w", errDamaged))
 				return
 			}
-			s := SkippedUser{Reason: planner.SkipReason(row[16])}
-			copy(s.User[:], row[:16])
-			if !yield(s, nil) {
+			if !yield(SkippedUser{User: uuid.UUID(row[:idLen]), Reason: reasons[row[idLen]]}, nil) {
 				return
 			}
 		}
 	}
 }
 
-// Bytes is the file itself from its start.
-func (r *Reader) Bytes() io.Reader { return io.NewSectionReader(r.f, 0, r.size) }
+func (f *File) skippedRows() *bufio.Reader {
+	return bufio.NewReader(io.NewSectionReader(f.f, f.skipped.at, f.skipped.n))
+}
+
+// readReasons reads the line of reasons in front of the skipped users.
+func readReasons(in *bufio.Reader) (reasons []plan.SkipReason, err error) {
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return nil, errDamaged
+	}
+	return reasons, json.Unmarshal(line, &reasons)
+}
 
 // Close closes the file.
-func (r *Reader) Close() error { return r.closer.Close() }
+func (f *File) Close() error { return f.closer.Close() }

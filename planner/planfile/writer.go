@@ -11,31 +11,32 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
+	"slices"
 
 	"github.com/google/uuid"
 
-	"anthill/planner"
+	"anthill/internal/spool"
+	"anthill/planner/plan"
 	"anthill/state"
 )
 
-// Writer is a planner.Sink that keeps each segment in a temporary file until Finish puts them together. Not safe
+// Writer is a plan.Sink that keeps each segment in a temporary file until Finish puts them together. Not safe
 // for concurrent use.
 type Writer struct {
 	dir      string
 	segments []*segment
-	skipped  *spool
+	skipped  *spool.Spool      // nil: nobody yet
+	reasons  []plan.SkipReason // of those who are skipped, in the order in which they were met
 }
 
 type segment struct {
-	kind    planner.SegmentKind
+	kind    plan.SegmentKind
 	wave    string
-	shapes  []planner.Shape
-	index   map[string]int // by JSON of the shape
-	last    planner.Shape  // the shape of the user before: neighbours are mostly alike
-	lastKey int
+	shapes  []plan.Counted
+	index   map[plan.Shape]int
+	last    int // the shape of the user before, since neighbours are mostly alike
 	users   int64
-	spool   *spool
+	rows    *spool.Spool // nil: nobody yet
 	dropped bool
 }
 
@@ -43,95 +44,116 @@ type segment struct {
 func NewWriter(dir string) *Writer { return &Writer{dir: dir} }
 
 // Segment opens a segment.
-func (w *Writer) Segment(kind planner.SegmentKind, wave string) int {
-	w.segments = append(w.segments, &segment{kind: kind, wave: wave, index: map[string]int{}, lastKey: -1})
+func (w *Writer) Segment(kind plan.SegmentKind, wave string) int {
+	w.segments = append(w.segments, &segment{kind: kind, wave: wave, index: map[plan.Shape]int{}})
 	return len(w.segments) - 1
 }
 
-// Add appends a user's change to a segment; users come in the order of tenant id, user id. c.Shape is filled in here.
-func (w *Writer) Add(n int, shape planner.Shape, c planner.UserChange) error {
+// Add appends a user's change to a segment, with the number that its shape has there.
+func (w *Writer) Add(n int, shape plan.Shape, c plan.UserChange) (err error) {
 	s := w.segments[n]
-	if s.spool == nil {
-		var err error
-		if s.spool, err = newSpool(w.dir); err != nil {
+	if s.rows == nil {
+		if s.rows, err = spool.New(w.dir); err != nil {
 			return err
 		}
 	}
-	i, err := s.shape(shape)
-	if err != nil {
-		return err
-	}
+	// Ids and digests as they are: they are random bits, on which compressing would waste time.
+	i := s.shape(shape)
 	var row [16 + 16 + 2*binary.MaxVarintLen64 + 16]byte
 	copy(row[:], c.User[:])
 	copy(row[16:], c.Before[:])
 	end := 32 + binary.PutUvarint(row[32:], uint64(i))
-	if s.kind == planner.SegmentRestore {
+	if s.kind == plan.SegmentRestore {
 		end += binary.PutUvarint(row[end:], uint64(c.Record))
 	}
-	if shape.Act == state.PersonAdopt {
+	if shape.Effect.Act == state.PersonAdopt {
 		end += copy(row[end:], c.Person[:])
 	}
 	s.users++
-	return s.spool.write(row[:end])
+	_, err = s.rows.Write(row[:end])
+	return err
 }
 
-func (s *segment) shape(shape planner.Shape) (int, error) {
-	if s.lastKey >= 0 && shape.Equal(&s.last) {
-		return s.lastKey, nil
+// shape counts a user of a shape and returns its index.
+func (s *segment) shape(shape plan.Shape) int {
+	if s.last >= len(s.shapes) || s.shapes[s.last].Shape != shape {
+		i, ok := s.index[shape]
+		if !ok {
+			i = len(s.shapes)
+			s.index[shape] = i
+			s.shapes = append(s.shapes, plan.Counted{Shape: shape})
+		}
+		s.last = i
 	}
-	key, err := json.Marshal(shape)
-	if err != nil {
-		return 0, err
-	}
-	i, ok := s.index[string(key)]
-	if !ok {
-		i = len(s.shapes)
-		s.index[string(key)] = i
-		s.shapes = append(s.shapes, shape)
-	}
-	s.last, s.lastKey = shape, i
-	return i, nil
+	s.shapes[s.last].Users++
+	return s.last
 }
+
+// Shapes are those of a segment so far, with their users. The slice is the Writer's.
+func (w *Writer) Shapes(n int) []plan.Counted { return w.segments[n].shapes }
 
 // Drop forgets the changes of a segment.
 func (w *Writer) Drop(n int) error {
 	s := w.segments[n]
 	s.dropped = true
 	s.shapes, s.index = nil, nil
-	return s.spool.close()
+	return s.rows.Close()
 }
 
 // Skip lists a user who is not moved.
-func (w *Writer) Skip(user uuid.UUID, reason planner.SkipReason) error {
+func (w *Writer) Skip(user uuid.UUID, reason plan.SkipReason) (err error) {
 	if w.skipped == nil {
-		var err error
-		if w.skipped, err = newSpool(w.dir); err != nil {
+		if w.skipped, err = spool.New(w.dir); err != nil {
 			return err
 		}
 	}
-	return w.skipped.write(append(user[:], byte(reason)))
+	i := slices.Index(w.reasons, reason)
+	if i < 0 {
+		i = len(w.reasons)
+		w.reasons = append(w.reasons, reason)
+	}
+	_, err = w.skipped.Write(append(user[:], byte(i)))
+	return err
 }
 
-// Finish writes the plan file to out and returns the plan ID. It sets p.Segments to those that hold users, in the
-// order in which they were opened.
-func (w *Writer) Finish(out io.Writer, p *planner.Plan) (state.Hash, error) {
-	p.Segments = nil
+// Finish writes the plan file to out and returns the plan ID. It sets the segments of p to those that hold users, in
+// the order in which they were opened, and numbers the groups and sets that their shapes name anew.
+func (w *Writer) Finish(out io.Writer, p *plan.Plan) (state.Hash, error) {
+	e := &p.Effects
+	e.Segments = nil
 	var kept []*segment
+	var shapes [][]plan.Shape
 	for _, s := range w.segments {
-		if !s.dropped && s.users > 0 {
-			kept = append(kept, s)
-			p.Segments = append(p.Segments, planner.Segment{Kind: s.kind, Wave: s.wave, Users: s.users})
+		if s.dropped || s.users == 0 {
+			continue
 		}
+		kept = append(kept, s)
+		e.Segments = append(e.Segments, plan.Segment{Kind: s.kind, Wave: s.wave, Users: s.users})
+		list := make([]plan.Shape, len(s.shapes))
+		for i, c := range s.shapes {
+			list[i] = c.Shape
+		}
+		shapes = append(shapes, list)
 	}
+	// Only now is it known which segments stay, and so which groups, sets and tenants the plan must name.
+	e.Renumber(shapes)
 	f := &fileWriter{w: bufio.NewWriterSize(out, 1<<16)}
 	f.raw([]byte(magic))
-	f.json(kindEffects, p)
-	for _, s := range kept {
-		f.packed(kindShapes, s.shapes)
-		f.spool(kindUsers, s.spool)
+	head := *e
+	head.Objects = nil
+	f.json(kindEffects, head)
+	f.json(kindObjects, briefObjects(e.Objects))
+	for i, s := range kept {
+		f.json(kindShapes, briefed(shapes[i]))
+		f.spool(kindUsers, nil, s.rows)
 	}
-	f.spool(kindSkipped, w.skipped)
-	f.json(kindAnalysis, &p.Analysis)
+	f.json(kindBasis, &p.Basis)
+	reasons, err := json.Marshal(w.reasons)
+	if err != nil {
+		return state.Hash{}, err
+	}
+	f.spool(kindSkipped, append(reasons, '\n'), w.skipped)
+	f.json(kindContext, &p.Context)
 	id := f.ident.id()
 	f.bytes(kindTrailer, id[:])
 	if f.err == nil {
@@ -145,11 +167,11 @@ func (w *Writer) Finish(out io.Writer, p *planner.Plan) (state.Hash, error) {
 
 // Close removes the temporary files.
 func (w *Writer) Close() error {
-	var errs []error
+	errs := []error{w.skipped.Close()}
 	for _, s := range w.segments {
-		errs = append(errs, s.spool.close())
+		errs = append(errs, s.rows.Close())
 	}
-	return errors.Join(append(errs, w.skipped.close())...)
+	return errors.Join(errs...)
 }
 
 // fileWriter writes sections; the first error sticks.
@@ -165,23 +187,15 @@ func (f *fileWriter) raw(b []byte) {
 	}
 }
 
+// json writes JSON, deflated: it repeats itself much.
 func (f *fileWriter) json(kind byte, v any) {
-	b, err := json.Marshal(v)
-	if err != nil && f.err == nil {
-		f.err = err
-	}
-	f.bytes(kind, b)
-}
-
-// packed writes JSON that repeats itself much, deflated.
-func (f *fileWriter) packed(kind byte, v any) {
+	text, err := json.Marshal(v)
+	f.ident.add(kind, sha256.Sum256(text))
 	var b bytes.Buffer
-	z, err := flate.NewWriter(&b, flate.DefaultCompression)
-	if err == nil {
-		err = json.NewEncoder(z).Encode(v)
-	}
-	if err == nil {
-		err = z.Close()
+	z, zErr := flate.NewWriter(&b, flate.BestSpeed)
+	if err = errors.Join(err, zErr); err == nil {
+		_, err = z.Write(text)
+		err = errors.Join(err, z.Close())
 	}
 	if err != nil && f.err == nil {
 		f.err = err
@@ -193,19 +207,27 @@ func (f *fileWriter) bytes(kind byte, b []byte) {
 	h := f.begin(kind, int64(len(b)))
 	h.Write(b)
 	f.raw(b)
-	f.end(kind, h)
+	f.end(h)
 }
 
-func (f *fileWriter) spool(kind byte, s *spool) {
-	r, n, err := s.reader()
+// spool writes what a spool holds behind a line of its own; nil holds nothing.
+func (f *fileWriter) spool(kind byte, line []byte, s *spool.Spool) {
+	if s == nil {
+		f.bytes(kind, line)
+		return
+	}
+	r, err := s.Reader()
 	if err != nil && f.err == nil {
 		f.err = err
 	}
-	h := f.begin(kind, n)
+	h := f.begin(kind, int64(len(line))+s.Size())
+	to := io.MultiWriter(f.w, h)
 	if f.err == nil {
-		_, f.err = io.Copy(io.MultiWriter(f.w, h), r)
+		_, err := to.Write(line)
+		_, copyErr := io.Copy(to, r)
+		f.err = errors.Join(err, copyErr)
 	}
-	f.end(kind, h)
+	f.ident.add(kind, f.end(h))
 }
 
 func (f *fileWriter) begin(kind byte, n int64) hash.Hash {
@@ -216,60 +238,9 @@ func (f *fileWriter) begin(kind byte, n int64) hash.Hash {
 	return h
 }
 
-func (f *fileWriter) end(kind byte, h hash.Hash) {
+// end writes a section's sum and returns it.
+func (f *fileWriter) end(h hash.Hash) [sha256.Size]byte {
 	sum := h.Sum(nil)
 	f.raw(sum)
-	f.ident.add(kind, sum)
+	return [sha256.Size]byte(sum)
 }
-
-// spool is a temporary file that is written once and read once. A nil spool is empty.
-type spool struct {
-	f *os.File
-	w *bufio.Writer
-	n int64
-}
-
-func newSpool(dir string) (*spool, error) {
-	f, err := os.CreateTemp(dir, "anthill-plan-*")
-	if err != nil {
-		return nil, err
-	}
-	// Unlinked at once where the system allows it: nothing is left behind even after kill -9.
-	_ = os.Remove(f.Name())
-	return &spool{f: f, w: bufio.NewWriterSize(f, 1<<15)}, nil
-}
-
-func (s *spool) write(b []byte) error {
-	s.n += int64(len(b))
-	_, err := s.w.Write(b)
-	return err
-}
-
-func (s *spool) reader() (io.Reader, int64, error) {
-	if s == nil {
-		return eof{}, 0, nil
-	}
-	if err := s.w.Flush(); err != nil {
-		return eof{}, 0, err
-	}
-	if _, err := s.f.Seek(0, io.SeekStart); err != nil {
-		return eof{}, 0, err
-	}
-	return bufio.NewReaderSize(s.f, 1<<16), s.n, nil
-}
-
-func (s *spool) close() error {
-	if s == nil || s.f == nil {
-		return nil
-	}
-	f := s.f
-	s.f = nil
-	name := f.Name()
-	err := f.Close()
-	_ = os.Remove(name) // where an open file cannot be unlinked
-	return err
-}
-
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }

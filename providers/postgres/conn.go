@@ -2,15 +2,12 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"net"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"anthill/state"
-
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -19,56 +16,6 @@ const (
 	connectTimeout = 10 * time.Second
 )
 
-// Options say where the database is and how it is spelled.
-type Options struct {
-	URL         string // as pgx takes it, URL or keywords. Secret.
-	Naming      string // "self_auth" or "kanidm"
-	Application string // application_name
-}
-
-// Provider is the application's database. Safe for concurrent use.
-type Provider struct {
-	pool  *pgxpool.Pool
-	names *names
-	host  string      // for people
-	dual  atomic.Bool // the columns of the dual schema are there; set by Inspect and Upgrade
-}
-
-// Open connects and asks one question. *state.Error when nobody answers or the role is refused.
-func Open(ctx context.Context, o Options) (*Provider, error) {
-	n, err := preset(o.Naming)
-	if err != nil {
-		return nil, err
-	}
-	config, err := pgxpool.ParseConfig(o.URL)
-	if err != nil {
-		// The parser's own text may repeat what it could not take apart, a password among it.
-		return nil, &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL", Reason: "it is not a connection string",
-			Cure: "DATABASE_URL looks like postgres://role:password@host:5432/database?sslmode=verify-full; special characters in a password are percent-encoded."}
-	}
-	config.MaxConns = maxConns
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	config.ConnConfig.RuntimeParams["application_name"] = o.Application
-	p := &Provider{names: n, host: hostOf(config.ConnConfig.Host, config.ConnConfig.Port)}
-	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return nil, fail("connect to "+p.host, err)
-	}
-	if err := p.pool.Ping(ctx); err != nil {
-		p.pool.Close()
-		return nil, unreachable(p.host, err)
-	}
-	return p, nil
-}
-
-func unreachable(host string, err error) error {
-	e := fail("connect to "+host, err)
-	var pe *state.Error
-	if errors.As(e, &pe) && pe.Kind == state.ErrorUnreachable && pe.Cure == "" {
-		pe.Cure = "Check DATABASE_URL, and that the server runs and lets this machine in."
-	}
-	return e
-}
-
 func hostOf(host string, port uint16) string {
 	if strings.HasPrefix(host, "/") {
 		return host
@@ -76,13 +23,72 @@ func hostOf(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
-// Close ends all connections.
-func (p *Provider) Close() { p.pool.Close() }
+// querier is a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
 
-// Pool is what the recorded state beside the users works with.
-func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
+// Snapshot is one REPEATABLE READ READ ONLY transaction: all it reads is of one moment. Not safe for concurrent use:
+// while Users streams nothing else can be read.
+type Snapshot struct {
+	p    *Provider
+	conn *pgxpool.Conn
+	tx   pgx.Tx
+	id   string
+}
 
-// UsersTable names the table of users with its schema, and its columns of ids.
-func (p *Provider) UsersTable() (table []string, id, tenant string) {
-	return []string{tablesSchema, p.names.tables["users"]}, p.names.columns["user_id"], p.names.columns["tenant_id"]
+// Snapshot begins one. Close ends it.
+func (p *Provider) Snapshot(ctx context.Context) (_ *Snapshot, err error) {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, unreachable(p.host, err)
+	}
+	s := &Snapshot{p: p, conn: conn}
+	defer func() {
+		if err != nil {
+			s.Close()
+			err = fail("begin to read", err)
+		}
+	}()
+	if s.tx, err = conn.BeginTx(ctx, pgx.TxOptions{
+		IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly,
+	}); err != nil {
+		return nil, err
+	}
+	// Sorting users is the one big work that a plan asks of the server.
+	if _, err = s.tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
+		return nil, err
+	}
+	// A standby cannot export its snapshot; what is read beside this transaction is of another moment there.
+	var standby bool
+	if err = s.tx.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&standby); err != nil || standby {
+		return s, err
+	}
+	err = s.tx.QueryRow(ctx, "select pg_export_snapshot()").Scan(&s.id)
+	return s, err
+}
+
+// ID lets other connections read the same moment (SET TRANSACTION SNAPSHOT); "" where the server exports none.
+func (s *Snapshot) ID() string { return s.id }
+
+// Close ends the transaction and gives the connection back.
+func (s *Snapshot) Close() {
+	if s.tx != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = s.tx.Rollback(ctx) // nothing was written
+		s.tx = nil
+	}
+	if s.conn != nil {
+		s.conn.Release()
+		s.conn = nil
+	}
+}
+
+// transaction is a pgx.Tx as a state backend in the same database uses it.
+type transaction struct{ tx pgx.Tx }
+
+func (t transaction) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := t.tx.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), fail("record outcomes", err)
 }

@@ -2,13 +2,10 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"anthill/providers"
 	"anthill/state"
@@ -29,17 +26,14 @@ type catalogue map[string]map[string]column
 // baseline is not there.
 func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	i := providers.Inspection{Host: p.host}
-	err := p.pool.QueryRow(ctx, `select current_database(), current_setting('server_version'), current_user`).Scan(&i.Database, &i.Version, &i.Role)
+	err := p.pool.QueryRow(ctx, `select current_database(), current_setting('server_version'), current_user`).
+		Scan(&i.Database, &i.Version, &i.Role)
 	if err != nil {
 		return i, fail("look at the server", err)
 	}
-	if err := p.pool.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&i.System); err != nil {
-		e := fail("read the server's identity", err)
-		var pe *state.Error
-		if errors.As(e, &pe) && pe.Kind == state.ErrorDenied {
-			pe.Cure = "Plans are bound to it. As a superuser:\n\n    GRANT EXECUTE ON FUNCTION pg_control_system() TO " + pgx.Identifier{i.Role}.Sanitize()
-		}
-		return i, e
+	err = p.pool.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&i.System)
+	if err != nil {
+		return i, noIdentity(fail("read the server's identity", err), i.Role)
 	}
 	c, err := p.catalogue(ctx)
 	if err != nil {
@@ -49,7 +43,8 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 		return i, err
 	}
 	p.judge(c, &i)
-	err = p.pool.QueryRow(ctx, "select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass", p.names.sql("{users}")).Scan(&i.Rows)
+	err = p.pool.QueryRow(ctx, "select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass",
+		p.names.sql("{users}")).Scan(&i.Rows)
 	return i, fail("look at the size of the tables", err)
 }
 
@@ -83,8 +78,9 @@ func (p *Provider) catalogue(ctx context.Context) (catalogue, error) {
 // baseline are the columns that must be there, by logical names.
 func baseline() map[string][]string {
 	return map[string][]string{
-		"tenants":  {"tenant_id", "slug", "name", "plan", "status", "deleted_at"},
-		"users":    {"user_id", "tenant_id", "email", "password_hash", "full_name", "role", "status", "email_verified", "deleted_at", "link_id", "linked_at"},
+		"tenants": {"tenant_id", "slug", "name", "plan", "status", "deleted_at"},
+		"users": {"user_id", "tenant_id", "email", "password_hash", "full_name", "role", "status", "email_verified",
+			"deleted_at", "link_id", "linked_at"},
 		"sessions": {"user_id", "access_token_hash", "refresh_token_hash", "created_at", "revoked"},
 		"mapping":  {"tenant_id", "group_id", "group_name", "role"},
 	}
@@ -114,30 +110,23 @@ func (p *Provider) missing(c catalogue) error {
 	if len(tables)+len(columns) == 0 {
 		return nil
 	}
-	var lacks []string
-	if len(tables) > 0 {
-		lacks = append(lacks, "there is no table "+strings.Join(tables, ", "))
-	}
-	if len(columns) > 0 {
-		lacks = append(lacks, "there is no column "+strings.Join(columns, ", "))
-	}
-	e := &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "look for the application's tables", Reason: fmt.Sprintf("%s (schema %s, naming %q)",
-		strings.Join(lacks, "; "), tablesSchema, p.names.preset), Cure: "Is DATABASE_URL the application's database?"}
+	// The usual mistake is the wrong naming, which is told by trying the others.
+	fits := ""
 	for _, other := range presets() {
 		n, err := preset(other)
 		if err != nil || other == p.names.preset {
 			continue
 		}
 		if t, col := n.absent(c); len(t)+len(col) == 0 {
-			e.Cure = fmt.Sprintf("The tables fit another naming:\n\n    provider \"postgres\" {\n      naming = %q\n    }", other)
+			fits = other
 		}
 	}
-	return e
+	return p.names.noTables(tables, columns, fits)
 }
 
 // part is one thing that makes a schema dual.
 type part struct {
-	text string
+	text string // in the manner of SQL
 	has  func(catalogue) bool
 }
 
@@ -147,38 +136,50 @@ func (n *names) column(c catalogue, table, col string) (column, bool) {
 }
 
 func (n *names) parts() []part {
-	nullable := func(table, col string) part {
-		return part{fmt.Sprintf("%s.%s is nullable", n.tables[table], n.columns[col]), func(c catalogue) bool {
-			f, ok := n.column(c, table, col)
-			return ok && !f.notNull
-		}}
-	}
-	there := func(table, col string) part {
-		return part{fmt.Sprintf("column %s.%s", n.tables[table], n.columns[col]), func(c catalogue) bool {
-			_, ok := n.column(c, table, col)
-			return ok
-		}}
-	}
-	filled := func(table, value string) part {
-		return part{fmt.Sprintf("column %s.%s, not null, default %s", n.tables[table], n.columns["method"], literal(value)), func(c catalogue) bool {
-			f, ok := n.column(c, table, "method")
-			return ok && f.notNull && slices.Equal(literals(f.fallback), []string{value})
-		}}
-	}
-	checked := func(table, first string) part {
-		want := []string{first, n.methods[state.MethodDual], n.methods[state.MethodSelfAuth]}
-		slices.Sort(want)
-		return part{fmt.Sprintf("check of the three values of %s.%s", n.tables[table], n.columns["method"]), func(c catalogue) bool {
-			f, _ := n.column(c, table, "method")
-			return slices.ContainsFunc(f.checks, func(def string) bool { return slices.Equal(literals(def), want) })
-		}}
-	}
+	jwt, password := n.session, n.methods[state.MethodPassword]
 	return []part{
-		nullable("users", "password_hash"), filled("users", n.methods[state.MethodPassword]), checked("users", n.methods[state.MethodPassword]),
-		there("users", "invited_at"), there("users", "completed_at"),
-		nullable("sessions", "access_token_hash"), nullable("sessions", "refresh_token_hash"), there("sessions", "session_link"),
-		filled("sessions", n.session), checked("sessions", n.session),
+		n.partNullable("users", "password_hash"), n.partFilled("users", password), n.partChecked("users", password),
+		n.partThere("users", "invited_at"), n.partThere("users", "completed_at"),
+		n.partNullable("sessions", "access_token_hash"), n.partNullable("sessions", "refresh_token_hash"),
+		n.partThere("sessions", "session_link"), n.partFilled("sessions", jwt), n.partChecked("sessions", jwt),
 	}
+}
+
+func (n *names) partThere(table, col string) part {
+	return part{n.qualified(table, col), func(c catalogue) bool {
+		_, ok := n.column(c, table, col)
+		return ok
+	}}
+}
+
+func (n *names) partNullable(table, col string) part {
+	return part{n.qualified(table, col) + " null", func(c catalogue) bool {
+		f, ok := n.column(c, table, col)
+		return ok && !f.notNull
+	}}
+}
+
+// partFilled is a column of methods that is never null, and the method of rows that say nothing of it.
+func (n *names) partFilled(table, value string) part {
+	return part{n.qualified(table, "method") + " not null default " + literal(value), func(c catalogue) bool {
+		f, ok := n.column(c, table, "method")
+		return ok && f.notNull && slices.Equal(literals(f.fallback), []string{value})
+	}}
+}
+
+// partChecked is the check of a column of methods, of which first is that of passwords.
+func (n *names) partChecked(table, first string) part {
+	want := []string{first, n.methods[state.MethodDual], n.methods[state.MethodSelfAuth]}
+	slices.Sort(want)
+	list := make([]string, len(want))
+	for i, v := range want {
+		list[i] = literal(v)
+	}
+	text := fmt.Sprintf("check (%s in (%s))", n.qualified(table, "method"), strings.Join(list, ", "))
+	return part{text, func(c catalogue) bool {
+		f, _ := n.column(c, table, "method")
+		return slices.ContainsFunc(f.checks, func(def string) bool { return slices.Equal(literals(def), want) })
+	}}
 }
 
 var quoted = regexp.MustCompile(`'((?:[^']|'')*)'`)
@@ -200,6 +201,8 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 			i.Absent = append(i.Absent, part.text)
 		}
 	}
+	// Which columns there are decides what can be read, whatever the level is. And a column that is there but not as it
+	// should be is a trace of somebody else's attempt: that is no baseline.
 	p.dual.Store(p.names.hasColumns(c))
 	if len(i.Present) == 0 {
 		i.Present = p.names.traces(c)
@@ -214,7 +217,7 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 	}
 	if i.Level != providers.LevelDual {
 		for _, s := range p.names.steps() {
-			i.Steps = append(i.Steps, providers.SchemaStep{Name: s.name, Text: s.text})
+			i.Steps = append(i.Steps, providers.SchemaStep{Name: s.name, Does: s.does})
 		}
 	}
 	if i.Level != providers.LevelBetween {
@@ -225,31 +228,48 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 // MayWrite refuses a role or a server that could not carry out a plan, before the first effect. alters says whether the
 // schema is to be changed as well, which only the owner of the tables may.
 func (p *Provider) MayWrite(ctx context.Context, alters bool) error {
-	const doing = "look at what the role may write"
+	const doing = "check the role"
 	var role, lacks string
 	var standby bool
-	err := p.pool.QueryRow(ctx, `select current_user, pg_is_in_recovery() or current_setting('transaction_read_only')::bool, concat_ws(', ',
-			case when not has_table_privilege($1::regclass, 'update') then 'UPDATE on ' || $1 end,
-			case when not has_table_privilege($2::regclass, 'insert, update, delete') or not has_table_privilege($2::regclass, 'update') or not has_table_privilege($2::regclass, 'delete')
-				then 'INSERT, UPDATE, DELETE on ' || $2 end,
-			case when $4 and exists (select from pg_class where oid in ($1::regclass, $3::regclass) and not pg_has_role(relowner, 'usage')) then 'being the owner of ' || $1 || ' and ' || $3 end)`,
-		p.names.sql("{users}"), p.names.sql("{mapping}"), p.names.sql("{sessions}"), alters).Scan(&role, &standby, &lacks)
+	users, mapping, sessions := p.names.sql("{users}"), p.names.sql("{mapping}"), p.names.sql("{sessions}")
+	err := p.pool.QueryRow(ctx, `select current_user,
+			pg_is_in_recovery() or current_setting('transaction_read_only')::bool,
+			concat_ws(', ',
+				case when not has_table_privilege($1::regclass, 'update') then 'UPDATE on ' || $1 end,
+				case when not has_table_privilege($2::regclass, 'insert, update, delete')
+						or not has_table_privilege($2::regclass, 'update')
+						or not has_table_privilege($2::regclass, 'delete')
+					then 'INSERT, UPDATE, DELETE on ' || $2 end,
+				case when $4 and exists (select from pg_class
+						where oid in ($1::regclass, $3::regclass) and not pg_has_role(relowner, 'usage'))
+					then 'being the owner of ' || $1 || ' and ' || $3 end)`,
+		users, mapping, sessions, alters).Scan(&role, &standby, &lacks)
 	switch {
 	case err != nil:
 		return fail(doing, err)
 	case standby:
-		return &state.Error{Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "this server or role only reads", Cure: "It is enough to plan. To apply, name the primary server in DATABASE_URL. Nothing was changed."}
+		return &state.Error{
+			Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "this server or role only reads",
+			Cure: "It is enough to plan. To apply, name the primary server in DATABASE_URL. Nothing was changed.",
+		}
 	case lacks != "":
-		return &state.Error{Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "role " + role + " lacks " + lacks, Cure: "It is enough to plan. To apply, grant that, or use another role in DATABASE_URL. Nothing was changed."}
+		return &state.Error{
+			Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "role " + role + " lacks " + lacks,
+			Cure: "It is enough to plan. To apply, grant that, or use another role in DATABASE_URL. Nothing " +
+				"was changed.",
+		}
 	}
 	return nil
 }
 
-// traces are columns of the dual schema that are there in another form than it has them.
+// traces are columns of the dual schema that are there, whatever they are like.
 func (n *names) traces(c catalogue) (found []string) {
-	for _, t := range []struct{ table, column string }{{"users", "method"}, {"users", "invited_at"}, {"users", "completed_at"}, {"sessions", "method"}, {"sessions", "session_link"}} {
+	for _, t := range []struct{ table, column string }{
+		{"users", "method"}, {"users", "invited_at"}, {"users", "completed_at"},
+		{"sessions", "method"}, {"sessions", "session_link"},
+	} {
 		if _, there := n.column(c, t.table, t.column); there {
-			found = append(found, fmt.Sprintf("column %s.%s, in another form", n.tables[t.table], n.columns[t.column]))
+			found = append(found, n.qualified(t.table, t.column))
 		}
 	}
 	return found

@@ -23,14 +23,17 @@ func (p *Provider) Map(ctx context.Context, list []providers.Mapping) error {
 	}
 	_, err := p.pool.Exec(ctx, p.names.sql(`insert into {mapping} as m ({tenant_id}, {group_id}, {group_name}, {role})
 		select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
-		on conflict ({tenant_id}, {group_id}) do update set {group_name} = excluded.{group_name}, {role} = excluded.{role}
-		where (m.{group_name}, m.{role}) is distinct from (excluded.{group_name}, excluded.{role})`), ids(tenants), ids(groups), names, roles)
+		on conflict ({tenant_id}, {group_id})
+			do update set {group_name} = excluded.{group_name}, {role} = excluded.{role}
+		where (m.{group_name}, m.{role}) is distinct from (excluded.{group_name}, excluded.{role})`),
+		ids(tenants), ids(groups), names, roles)
 	return fail("write mapping rows", err)
 }
 
-// Unmap deletes a mapping row; one that is not there is fine.
+// Unmap deletes a mapping row. It is no error if there is none.
 func (p *Provider) Unmap(ctx context.Context, tenant, group uuid.UUID) error {
-	_, err := p.pool.Exec(ctx, p.names.sql("delete from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant, group)
+	_, err := p.pool.Exec(ctx, p.names.sql("delete from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant,
+		group)
 	return fail("delete a mapping row", err)
 }
 
@@ -38,10 +41,29 @@ func (p *Provider) Unmap(ctx context.Context, tenant, group uuid.UUID) error {
 func (p *Provider) Mapping(ctx context.Context, tenant, group uuid.UUID) (*providers.Mapping, error) {
 	m := providers.Mapping{Tenant: tenant, Group: group}
 	var role string
-	err := p.pool.QueryRow(ctx, p.names.sql("select {group_name}, {role} from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant, group).Scan(&m.GroupName, &role)
+	err := p.pool.QueryRow(ctx,
+		p.names.sql("select {group_name}, {role} from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant,
+		group).Scan(&m.GroupName, &role)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	m.Role = state.ParseRole(role)
 	return &m, fail("read a mapping row", err)
+}
+
+// Mappings returns all mapping rows, sorted by tenant and group.
+func (s *Snapshot) Mappings(ctx context.Context) ([]providers.Mapping, error) {
+	const doing = "read mapping rows"
+	rows, err := s.tx.Query(ctx, s.p.names.sql(
+		`select {tenant_id}, {group_id}, {group_name}, {role} from {mapping} order by {tenant_id}, {group_id}`))
+	if err != nil {
+		return nil, fail(doing, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m providers.Mapping, err error) {
+		var role string
+		err = row.Scan(&m.Tenant, &m.Group, &m.GroupName, &role)
+		m.Role = state.ParseRole(role)
+		return m, err
+	})
+	return list, fail(doing, err)
 }

@@ -30,18 +30,27 @@ func preset(name string) (*names, error) {
 	if value == "" {
 		return nil, fmt.Errorf("there is no naming %q: there are %s", name, strings.Join(presets(), " and "))
 	}
-	n := &names{preset: name, idp: name, session: "jwt",
-		tables: map[string]string{"tenants": "tenants", "users": "users", "sessions": "sessions", "mapping": name + "_tenant_groups"},
+	n := &names{
+		preset:  name,
+		idp:     name,
+		session: "jwt",
+		tables: map[string]string{"tenants": "tenants", "users": "users", "sessions": "sessions", "mapping": name +
+			"_tenant_groups"},
 		columns: map[string]string{
-			"tenant_id": "tenant_id", "slug": "slug", "name": "name", "plan": "plan", "status": "status", "deleted_at": "deleted_at", "settings": "settings",
-			"user_id": "user_id", "email": "email", "full_name": "full_name", "role": "role", "email_verified": "email_verified",
-			"password_hash": "password_hash", "link_id": name + "_user_id", "linked_at": name + "_synced_at",
-			"method": "auth_method", "invited_at": "migration_invited_at", "completed_at": "migration_completed_at", "last_login_at": "last_login_at",
-			"group_id": name + "_group_uuid", "group_name": name + "_group_name",
-			"access_token_hash": "access_token_hash", "refresh_token_hash": "refresh_token_hash", "session_link": name + "_session_id",
-			"created_at": "created_at", "revoked": "revoked",
+			"tenant_id": "tenant_id", "slug": "slug", "name": "name", "plan": "plan", "status": "status",
+			"deleted_at": "deleted_at", "settings": "settings",
+			"user_id": "user_id", "email": "email", "full_name": "full_name", "role": "role",
+			"email_verified": "email_verified",
+			"password_hash":  "password_hash", "link_id": name + "_user_id", "linked_at": name + "_synced_at",
+			"method": "auth_method", "invited_at": "migration_invited_at", "completed_at": "migration_completed_at",
+			"last_login_at": "last_login_at",
+			"group_id":      name + "_group_uuid", "group_name": name + "_group_name",
+			"access_token_hash": "access_token_hash", "refresh_token_hash": "refresh_token_hash",
+			"session_link": name + "_session_id",
+			"created_at":   "created_at", "revoked": "revoked",
 		},
-		methods: map[state.Method]string{state.MethodPassword: "password", state.MethodDual: "dual", state.MethodSelfAuth: value},
+		methods: map[state.Method]string{state.MethodPassword: "password", state.MethodDual: "dual",
+			state.MethodSelfAuth: value},
 	}
 	return n, nil
 }

@@ -11,52 +11,97 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"anthill/providers"
 	"anthill/state"
 )
 
 // step is one step from the baseline to dual. Each may be repeated; the checks come last, so that a schema counts as
 // dual only when the back-fill is through.
 type step struct {
-	name, text string
-	run        func(*Provider, context.Context, func(done, total int64)) error
+	name string
+	does state.Finding
+	run  runner
 }
 
+// runner carries a step out.
+type runner func(p *Provider, ctx context.Context, progress func(done, total int64)) error
+
 func (n *names) steps() []step {
-	u, s := n.tables["users"], n.tables["sessions"]
-	col := func(table, c string) string { return table + "." + n.columns[c] }
 	list := []step{
-		{"users.password_hash.nullable", col(u, "password_hash") + " becomes nullable",
+		{"users.password_hash.nullable", n.nullable("users", "password_hash"),
 			ddl(`alter table {users} alter column {password_hash} drop not null`)},
-		{"users.columns", fmt.Sprintf("new columns %s, %s, %s", col(u, "method"), col(u, "invited_at"), col(u, "completed_at")),
+		{"users.columns", n.added("users", []string{"method", "invited_at", "completed_at"}, nil),
 			(*Provider).addUserColumns},
-		{"sessions.columns", fmt.Sprintf("new columns %s, %s; %s and %s become nullable", col(s, "session_link"), col(s, "method"), col(s, "access_token_hash"), col(s, "refresh_token_hash")),
+		{"sessions.columns",
+			n.added("sessions", []string{"session_link", "method"},
+				[]string{"access_token_hash", "refresh_token_hash"}),
 			ddl(`alter table {sessions} add column if not exists {session_link} uuid,
 				add column if not exists {method} varchar(50) not null default {value.jwt},
 				alter column {access_token_hash} drop not null, alter column {refresh_token_hash} drop not null`)},
-		{"users.method.backfill", fmt.Sprintf("%s of rows that are linked already: %s with a password, %s without", col(u, "method"), n.methods[state.MethodDual], n.methods[state.MethodSelfAuth]),
+		{"users.method.backfill",
+			state.Found(state.CodeMethodFilled, state.Text(state.KeyColumn, n.qualified("users", "method")),
+				state.Text(state.KeyWith, n.methods[state.MethodDual]),
+				state.Text(state.KeyWithout, n.methods[state.MethodSelfAuth])),
 			(*Provider).backfill},
 	}
 	for _, i := range n.indexes() {
-		list = append(list, step{"index." + i.key, "index " + i.name, i.make})
+		made := state.Found(state.CodeIndexMade, state.Text(state.KeyIndex, i.name))
+		list = append(list, step{"index." + i.key, made, i.build})
 	}
 	return append(list,
-		step{"users.method.check", "check of the three values of " + col(u, "method"), check("users", u+"_"+n.columns["method"]+"_check", "{value.password}")},
-		step{"sessions.method.check", "check of the three values of " + col(s, "method"), check("sessions", s+"_"+n.columns["method"]+"_check", "{value.jwt}")})
+		step{"users.method.check", n.checked("users"), check("users", n.checkName("users"), "{value.password}")},
+		step{"sessions.method.check", n.checked("sessions"), check("sessions", n.checkName("sessions"), "{value.jwt}")})
 }
 
-// Upgrade carries out one schema step. It is idempotent: what is in effect already is left alone, what a kill left half
-// is made again.
-func (p *Provider) Upgrade(ctx context.Context, s providers.SchemaStep, progress func(done, total int64)) error {
+// qualified is a column with its table, as people read it.
+func (n *names) qualified(table, column string) string {
+	return n.tables[table] + "." + n.columns[column]
+}
+
+func (n *names) qualifiedAll(table string, columns []string) []string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = n.qualified(table, c)
+	}
+	return list
+}
+
+// checkName is the name that the check of a table's method has where it was shipped.
+func (n *names) checkName(table string) string {
+	return n.tables[table] + "_" + n.columns["method"] + "_check"
+}
+
+func (n *names) nullable(table, column string) state.Finding {
+	return state.Found(state.CodeColumnNullable, state.List(state.KeyColumns, n.qualified(table, column)))
+}
+
+// added are new columns, and old ones that become nullable.
+func (n *names) added(table string, columns, nullable []string) state.Finding {
+	args := []state.Arg{state.List(state.KeyColumns, n.qualifiedAll(table, columns)...)}
+	if len(nullable) > 0 {
+		args = append(args, state.List(state.KeyNullable, n.qualifiedAll(table, nullable)...))
+	}
+	return state.Found(state.CodeColumnsAdded, args...)
+}
+
+func (n *names) checked(table string) state.Finding {
+	return state.Found(state.CodeCheckMade, state.Text(state.KeyColumn, n.qualified(table, "method")))
+}
+
+// Upgrade carries out the schema step of a name. It is idempotent: what is in effect already is left alone, what a kill
+// left half is made again. progress, which may be nil, is called now and then with rows.
+func (p *Provider) Upgrade(ctx context.Context, name string, progress func(done, total int64)) error {
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	for _, known := range p.names.steps() {
-		if known.name == s.Name {
-			return known.run(p, ctx, progress)
+	for _, s := range p.names.steps() {
+		if s.name == name {
+			return s.run(p, ctx, progress)
 		}
 	}
-	return &state.Error{Kind: state.ErrorInternal, Side: side, Doing: "change the schema", Reason: fmt.Sprintf("this version knows no step %q; use the version that made the plan", s.Name)}
+	return &state.Error{
+		Kind: state.ErrorInternal, Side: side, Doing: "change the schema",
+		Reason: fmt.Sprintf("this version knows no step %q; use the version that made the plan", name),
+	}
 }
 
 const (
@@ -65,7 +110,7 @@ const (
 )
 
 // ddl is a step of one short statement.
-func ddl(sql string) func(*Provider, context.Context, func(int64, int64)) error {
+func ddl(sql string) runner {
 	return func(p *Provider, ctx context.Context, _ func(int64, int64)) error { return p.short(ctx, sql) }
 }
 
@@ -96,7 +141,8 @@ func (p *Provider) short(ctx context.Context, sql string) error {
 }
 
 func (p *Provider) addUserColumns(ctx context.Context, _ func(int64, int64)) error {
-	err := p.short(ctx, `alter table {users} add column if not exists {method} varchar(50) not null default {value.password},
+	err := p.short(ctx, `alter table {users}
+		add column if not exists {method} varchar(50) not null default {value.password},
 		add column if not exists {invited_at} timestamptz, add column if not exists {completed_at} timestamptz`)
 	if err == nil {
 		p.dual.Store(true)
@@ -105,25 +151,33 @@ func (p *Provider) addUserColumns(ctx context.Context, _ func(int64, int64)) err
 }
 
 // check adds a CHECK without looking at the rows, then looks at them while others go on writing.
-func check(table, constraint, first string) func(*Provider, context.Context, func(int64, int64)) error {
+func check(table, constraint, first string) runner {
 	return func(p *Provider, ctx context.Context, _ func(int64, int64)) error {
 		var there, valid bool
 		var def string
-		err := p.pool.QueryRow(ctx, "select true, convalidated, pg_get_constraintdef(oid) from pg_constraint where conrelid = $1::regclass and conname = $2",
+		err := p.pool.QueryRow(ctx, `select true, convalidated, pg_get_constraintdef(oid) from pg_constraint
+			where conrelid = $1::regclass and conname = $2`,
 			p.names.sql("{"+table+"}"), constraint).Scan(&there, &valid, &def)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return fail("look at a constraint", err)
 		}
 		if there && len(literals(def)) != 3 {
-			return &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "add the check of the three values",
-				Reason: fmt.Sprintf("there is a constraint %s already, and it is another one", constraint), Cure: "Rename it, then go on with:\n\n    anthill apply"}
+			return &state.Error{
+				Kind: state.ErrorMissing, Side: side, Doing: "add the check of the three values",
+				Reason: fmt.Sprintf("there is a constraint %s already, and it is another one", constraint),
+				Cure:   "Rename it, then go on with:\n\n    anthill apply",
+			}
 		}
 		name := pgx.Identifier{constraint}.Sanitize()
 		if !there {
-			if err := p.short(ctx, "alter table {"+table+"} add constraint "+name+" check ({method} in ("+first+", {value.self_auth}, {value.dual})) not valid"); err != nil {
+			values := "(" + first + ", {value.self_auth}, {value.dual})"
+			sql := "alter table {" + table + "} add constraint " + name + " check ({method} in " + values +
+				") not valid"
+			if err := p.short(ctx, sql); err != nil {
 				return err
 			}
 		}
+		// Validating reads the whole table, but under a lock that lets others read and write it.
 		if valid {
 			return nil
 		}
@@ -133,24 +187,37 @@ func check(table, constraint, first string) func(*Provider, context.Context, fun
 
 const backfillBatch = 5000
 
+// backfillSQL fills in a batch of the rows that come after an id (from the first row, if that is zero). It returns how
+// many rows it looked at, the last of their ids, and how many it wrote.
+const backfillSQL = `with batch as materialized (
+		select {user_id} as id from {users}
+		where {link_id} is not null and {method} = {value.password}
+			and ({user_id} > $1 or $1 = '00000000-0000-0000-0000-000000000000')
+		order by {user_id} limit %d for update),
+	written as (
+		update {users} u
+		set {method} = case when {password_hash} is null then {value.self_auth} else {value.dual} end,
+			{completed_at} = coalesce({completed_at}, {linked_at})
+		from batch where u.{user_id} = batch.id returning 1)
+	select (select count(*) from batch), coalesce((select id from batch order by id desc limit 1), $1),
+		(select count(*) from written)`
+
 // backfill sets the method of rows that were linked before there was one. Rows that have another method by now are
 // left: the application wrote it.
 func (p *Provider) backfill(ctx context.Context, progress func(done, total int64)) error {
-	const doing = "back-fill the method of linked users"
+	const doing = "fill in methods"
 	var total, done int64
-	if err := p.pool.QueryRow(ctx, p.names.sql("select count(*) from {users} where {link_id} is not null and {method} = {value.password}")).Scan(&total); err != nil {
+	count := p.names.sql("select count(*) from {users} where {link_id} is not null and {method} = {value.password}")
+	if err := p.pool.QueryRow(ctx, count).Scan(&total); err != nil {
 		return fail(doing, err)
 	}
+	// Each batch is a transaction of its own, so that no row stays locked for long. A kill leaves the rest for next time:
+	// rows that are filled in are not found again.
+	batch := p.names.sql(fmt.Sprintf(backfillSQL, backfillBatch))
 	last := uuid.Nil
 	for {
 		var n, written int64
-		err := p.pool.QueryRow(ctx, p.names.sql(fmt.Sprintf(`with batch as materialized (
-				select {user_id} as id from {users} where {link_id} is not null and {method} = {value.password} and ({user_id} > $1 or $1 = '00000000-0000-0000-0000-000000000000')
-				order by {user_id} limit %d for update),
-			written as (update {users} u set {method} = case when {password_hash} is null then {value.self_auth} else {value.dual} end,
-				{completed_at} = coalesce({completed_at}, {linked_at}) from batch where u.{user_id} = batch.id returning 1)
-			select (select count(*) from batch), coalesce((select id from batch order by id desc limit 1), $1), (select count(*) from written)`, backfillBatch)), last).Scan(&n, &last, &written)
-		if err != nil {
+		if err := p.pool.QueryRow(ctx, batch, last).Scan(&n, &last, &written); err != nil {
 			return fail(doing, err)
 		}
 		if n == 0 {
@@ -167,19 +234,26 @@ type index struct{ key, name, sql string }
 func (n *names) indexes() []index {
 	return []index{
 		{"users.method", "idx_users_auth_method", `{users} ({method}) where {deleted_at} is null`},
-		{"users.status", "idx_users_migration_status", `{users} ({tenant_id}, {method}, {completed_at}) where {deleted_at} is null`},
-		{"users.pending", "idx_users_pending_migration", `{users} ({tenant_id}, {last_login_at}) where {deleted_at} is null and {method} = {value.password} and {link_id} is null`},
-		{"sessions.link", "idx_sessions_" + n.idp + "_session", `{sessions} ({session_link}) where not {revoked} and {session_link} is not null`},
+		{"users.status", "idx_users_migration_status",
+			`{users} ({tenant_id}, {method}, {completed_at}) where {deleted_at} is null`},
+		{"users.pending", "idx_users_pending_migration",
+			`{users} ({tenant_id}, {last_login_at})
+				where {deleted_at} is null and {method} = {value.password} and {link_id} is null`},
+		{"sessions.link", "idx_sessions_" + n.idp + "_session",
+			`{sessions} ({session_link}) where not {revoked} and {session_link} is not null`},
 		{"sessions.method", "idx_sessions_auth_method", `{sessions} ({method}, {created_at}) where not {revoked}`},
-		{"sessions.user", "idx_sessions_user_auth", `{sessions} ({user_id}, {method}, {created_at}) where not {revoked}`},
+		{"sessions.user", "idx_sessions_user_auth",
+			`{sessions} ({user_id}, {method}, {created_at}) where not {revoked}`},
 	}
 }
 
-// make builds an index while others write. An invalid one of the name is what a kill left: it is dropped first.
-func (i index) make(p *Provider, ctx context.Context, _ func(int64, int64)) error {
+// build makes an index while others write. An invalid index of the name is what a killed process left: it is dropped
+// first.
+func (i index) build(p *Provider, ctx context.Context, _ func(int64, int64)) error {
 	doing := "build index " + i.name
 	var there, valid bool
-	err := p.pool.QueryRow(ctx, `select true, x.indisvalid from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_index x on x.indexrelid = c.oid
+	err := p.pool.QueryRow(ctx, `select true, x.indisvalid from pg_class c
+			join pg_namespace n on n.oid = c.relnamespace join pg_index x on x.indexrelid = c.oid
 		where n.nspname = $1 and c.relname = $2`, tablesSchema, i.name).Scan(&there, &valid)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fail(doing, err)
@@ -188,10 +262,12 @@ func (i index) make(p *Provider, ctx context.Context, _ func(int64, int64)) erro
 		return nil
 	}
 	if there {
-		if _, err := p.pool.Exec(ctx, "drop index concurrently if exists "+pgx.Identifier{tablesSchema, i.name}.Sanitize()); err != nil {
+		half := pgx.Identifier{tablesSchema, i.name}.Sanitize()
+		if _, err := p.pool.Exec(ctx, "drop index concurrently if exists "+half); err != nil {
 			return fail(doing, err)
 		}
 	}
-	_, err = p.pool.Exec(ctx, p.names.sql("create index concurrently if not exists "+pgx.Identifier{i.name}.Sanitize()+" on "+i.sql))
+	_, err = p.pool.Exec(ctx,
+		p.names.sql("create index concurrently if not exists "+pgx.Identifier{i.name}.Sanitize()+" on "+i.sql))
 	return fail(doing, err)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -24,6 +23,26 @@ func canonicalJSON(text string) string {
 	return canonical
 }
 
+// tenantRow are the columns of a providers.Tenant, in its order.
+const tenantRow = "{tenant_id}, {slug}, {name}, {plan}, {status}, {deleted_at} is not null, {settings}::text"
+
+// Tenants returns all tenants, sorted by id.
+func (s *Snapshot) Tenants(ctx context.Context) ([]providers.Tenant, error) {
+	const doing = "read tenants"
+	rows, err := s.tx.Query(ctx, s.p.names.sql("select "+tenantRow+" from {tenants} order by {tenant_id}"))
+	if err != nil {
+		return nil, fail(doing, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t providers.Tenant, err error) {
+		err = row.Scan(&t.ID, &t.Slug, &t.Name, &t.Plan, &t.Status, &t.Deleted, &t.Settings)
+		if err == nil {
+			t.Settings = canonicalJSON(t.Settings)
+		}
+		return t, err
+	})
+	return list, fail(doing, err)
+}
+
 func onlyTenants(kind state.Kind) error {
 	if kind != state.KindTenant {
 		return fmt.Errorf("postgres: no objects of kind %q. This is a bug in Anthill", kind)
@@ -31,43 +50,68 @@ func onlyTenants(kind state.Kind) error {
 	return nil
 }
 
-// ReadObject returns the row of a tenant; nil: there is none. By id, or by slug where the id is zero.
-func (p *Provider) ReadObject(ctx context.Context, kind state.Kind, id uuid.UUID, slug string) (state.Attributes, uuid.UUID, error) {
+// ReadObject returns the row of a tenant; nil: there is none. By slug where the id is zero and there is a slug: the id
+// of a tenant may be zero.
+func (p *Provider) ReadObject(
+	ctx context.Context, kind state.Kind, id uuid.UUID, slug string,
+) (state.Attributes, uuid.UUID, error) {
 	if err := onlyTenants(kind); err != nil {
 		return nil, id, err
 	}
+	which, arg := "{tenant_id} = $1", any(id)
+	if id == uuid.Nil && slug != "" {
+		which, arg = "{slug} = $1", slug
+	}
 	var t providers.Tenant
-	err := p.pool.QueryRow(ctx, p.names.sql(`select {tenant_id}, {slug}, {name}, {plan}, {status}, {deleted_at} is not null, {settings}::text from {tenants}
-		where {tenant_id} = $1 or $1 = '00000000-0000-0000-0000-000000000000' and {slug} = $2`), id, slug).
+	err := p.pool.QueryRow(ctx, p.names.sql("select "+tenantRow+" from {tenants} where "+which), arg).
 		Scan(&t.ID, &t.Slug, &t.Name, &t.Plan, &t.Status, &t.Deleted, &t.Settings)
-	if errors.Is(err, pgx.ErrNoRows) {
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return nil, id, nil
+	case err != nil:
+		return nil, id, fail("read a tenant", err)
 	}
 	t.Settings = canonicalJSON(t.Settings)
-	return t.Attributes(), t.ID, fail("read a tenant", err)
+	return t.Attributes(), t.ID, nil
 }
 
-// CreateObject inserts the row of a tenant.
-func (p *Provider) CreateObject(ctx context.Context, kind state.Kind, id uuid.UUID, a state.Attributes) (uuid.UUID, error) {
+// tenantColumns are the columns that hold attributes as they are.
+func tenantColumns() map[state.Attribute]string {
+	return map[state.Attribute]string{
+		state.AttrSlug:     "slug",
+		state.AttrName:     "name",
+		state.AttrPlan:     "plan",
+		state.AttrStatus:   "status",
+		state.AttrSettings: "settings",
+	}
+}
+
+// cast is what stands behind the place of an attribute's value.
+func cast(name state.Attribute) string {
+	if state.KindTenant.Spec().Attribute(name).Form == state.FormJSON {
+		return "::jsonb"
+	}
+	return ""
+}
+
+// CreateObject inserts the row of a tenant. What is not set is the database's choice.
+func (p *Provider) CreateObject(
+	ctx context.Context, kind state.Kind, id uuid.UUID, a state.Attributes,
+) (uuid.UUID, error) {
 	if err := onlyTenants(kind); err != nil {
 		return id, err
 	}
 	columns, places, args := []string{"{tenant_id}"}, []string{"$1"}, []any{id}
-	for _, k := range []string{"slug", "name", "plan", "status", "settings"} {
-		if v := a[k]; v != "" {
-			args = append(args, v)
-			columns, places = append(columns, "{"+k+"}"), append(places, fmt.Sprintf("$%d%s", len(args), cast(k)))
+	for _, name := range a.Sorted() {
+		if column, text := tenantColumns()[name], a.Text(name); column != "" && text != "" {
+			args = append(args, text)
+			columns = append(columns, "{"+column+"}")
+			places = append(places, fmt.Sprintf("$%d%s", len(args), cast(name)))
 		}
 	}
-	_, err := p.pool.Exec(ctx, p.names.sql("insert into {tenants} ("+strings.Join(columns, ", ")+") values ("+strings.Join(places, ", ")+")"), args...)
+	sql := "insert into {tenants} (" + strings.Join(columns, ", ") + ") values (" + strings.Join(places, ", ") + ")"
+	_, err := p.pool.Exec(ctx, p.names.sql(sql), args...)
 	return id, tenantFail("make a tenant", err)
-}
-
-func cast(column string) string {
-	if column == "settings" {
-		return "::jsonb"
-	}
-	return ""
 }
 
 // ChangeObject writes what differs of the row of a tenant.
@@ -77,27 +121,26 @@ func (p *Provider) ChangeObject(ctx context.Context, kind state.Kind, id uuid.UU
 	}
 	args := []any{id}
 	var sets []string
-	names := make([]string, 0, len(to))
-	for k := range to {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	for _, k := range names {
-		switch v := to[k]; {
-		case v == from[k]:
-		case k == "deleted" && v == "":
+	for _, name := range to.Sorted() {
+		if to[name].Equal(from[name]) {
+			continue
+		}
+		column, text := tenantColumns()[name], to.Text(name)
+		switch {
+		case column != "":
+			args = append(args, text)
+			sets = append(sets, fmt.Sprintf("{%s} = $%d%s", column, len(args), cast(name)))
+		case name == state.AttrDeleted && text == "":
 			sets = append(sets, "{deleted_at} = null")
-		case k == "deleted":
+		case name == state.AttrDeleted:
 			sets = append(sets, "{deleted_at} = now()")
-		default:
-			args = append(args, v)
-			sets = append(sets, fmt.Sprintf("{%s} = $%d%s", k, len(args), cast(k)))
 		}
 	}
 	if len(sets) == 0 {
 		return nil
 	}
-	tag, err := p.pool.Exec(ctx, p.names.sql("update {tenants} set "+strings.Join(sets, ", ")+" where {tenant_id} = $1"), args...)
+	sql := "update {tenants} set " + strings.Join(sets, ", ") + " where {tenant_id} = $1"
+	tag, err := p.pool.Exec(ctx, p.names.sql(sql), args...)
 	if err == nil && tag.RowsAffected() == 0 {
 		return noTenant("change a tenant")
 	}
@@ -109,17 +152,21 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 	if err := onlyTenants(kind); err != nil {
 		return err
 	}
-	const doing = "take a tenant back"
+	const doing = "delete a tenant"
 	var users, tagged int64
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		// The lock keeps a user of this tenant from being added meanwhile: a foreign key waits for it.
-		if _, err := tx.Exec(ctx, p.names.sql("select from {tenants} where {tenant_id} = $1 for update"), id); err != nil {
+		if _, err := tx.Exec(ctx, p.names.sql("select from {tenants} where {tenant_id} = $1 for update"),
+			id); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, p.names.sql("select count(*) from {users} where {tenant_id} = $1"), id).Scan(&users); err != nil || users > 0 {
+		if err := tx.QueryRow(ctx, p.names.sql("select count(*) from {users} where {tenant_id} = $1"),
+			id).Scan(&users); err != nil || users > 0 {
 			return err
 		}
-		tag, err := tx.Exec(ctx, p.names.sql("update {tenants} set {deleted_at} = now() where {tenant_id} = $1 and {deleted_at} is null"), id)
+		tag, err := tx.Exec(ctx,
+			p.names.sql("update {tenants} set {deleted_at} = now() where {tenant_id} = $1 and {deleted_at} is null"),
+			id)
 		tagged = tag.RowsAffected()
 		return err
 	})
@@ -127,7 +174,10 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 	case err != nil:
 		return fail(doing, err)
 	case users > 0:
-		return &state.Error{Kind: state.ErrorRefused, Side: "Postgres", Doing: doing, Reason: fmt.Sprintf("%d users belong to it by now", users)}
+		return &state.Error{
+			Kind: state.ErrorRefused, Side: side, Doing: doing,
+			Reason: fmt.Sprintf("%d users belong to it by now", users),
+		}
 	case tagged == 0:
 		return noTenant(doing)
 	}
@@ -135,7 +185,7 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 }
 
 func noTenant(doing string) error {
-	return &state.Error{Kind: state.ErrorNotFound, Side: "Postgres", Doing: doing, Reason: "there is no such row"}
+	return &state.Error{Kind: state.ErrorNotFound, Side: side, Doing: doing, Reason: "there is no such row"}
 }
 
 // tenantFail turns a broken rule of the table into an error that concerns this tenant alone.
@@ -144,10 +194,16 @@ func tenantFail(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &pg) && pg.Code == "23505":
-		return &state.Error{Kind: state.ErrorConflict, Side: "Postgres", Doing: doing, Reason: "another tenant has the slug (deleted ones count)", Err: err}
+	case errors.As(err, &pg) && pg.Code == codeUnique:
+		return &state.Error{
+			Kind: state.ErrorConflict, Side: side, Doing: doing,
+			Reason: "another tenant has the slug (deleted ones count)", Err: err,
+		}
 	case errors.As(err, &pg) && pg.Code[:2] == "23":
-		return &state.Error{Kind: state.ErrorRefused, Side: "Postgres", Doing: doing, Reason: "the database refuses the row (" + pg.ConstraintName + ")", Err: err}
+		return &state.Error{
+			Kind: state.ErrorRefused, Side: side, Doing: doing,
+			Reason: "the database refuses the row (" + pg.ConstraintName + ")", Err: err,
+		}
 	}
 	return fail(doing, err)
 }

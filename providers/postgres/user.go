@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,24 +14,27 @@ import (
 	"anthill/state"
 )
 
-// userColumns are what is read of a row, in the order of scanUser. Before the schema step has made the columns, they
-// count with what it will fill in.
+// userColumns are what is read of a row, in the order of userReader.user. Before the schema step has made the columns,
+// they count with what it will fill in.
 func (p *Provider) userColumns() string {
 	if p.dual.Load() {
-		return `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {deleted_at} is not null, {email_verified}, {password_hash} is not null,
-			{link_id}, {method}, {completed_at} is not null`
+		return baseColumns + `, {method}, {completed_at} is not null`
 	}
-	return `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {deleted_at} is not null, {email_verified}, {password_hash} is not null,
-		{link_id}, ` + futureMethod + `, {link_id} is not null and {linked_at} is not null`
+	return baseColumns + `, ` + futureMethod + `, {link_id} is not null and {linked_at} is not null`
 }
 
-// futureMethod is what the back-fill makes of a row (domain: linked and password is dual, linked alone the identity
-// provider's).
-const futureMethod = `case when {link_id} is null then {value.password} when {password_hash} is null then {value.self_auth} else {value.dual} end`
+const baseColumns = `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {deleted_at} is not null,
+	{email_verified}, {password_hash} is not null, {link_id}`
+
+// futureMethod is what the back-fill makes of a row, as the application's own migration does: linked and with a
+// password it is dual, linked without one it is the identity provider's.
+const futureMethod = `case when {link_id} is null then {value.password}
+	when {password_hash} is null then {value.self_auth} else {value.dual} end`
 
 // imageColumns follow userColumns where a row is read to be written.
 func (p *Provider) imageColumns() string {
-	const live = `, exists (select from {tenants} t where t.{tenant_id} = u.{tenant_id} and t.{status} = 'active' and t.{deleted_at} is null)`
+	const live = `, exists (select from {tenants} t
+		where t.{tenant_id} = u.{tenant_id} and t.{status} = 'active' and t.{deleted_at} is null)`
 	if p.dual.Load() {
 		return `, {linked_at}, {completed_at}, {invited_at}` + live
 	}
@@ -77,7 +81,10 @@ func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
 }
 
 func (r *userReader) image(u providers.User, raw [][]byte) state.Image {
-	return state.Image{Link: u.Link, Method: u.Method, Synced: moment(raw[12]), Completed: moment(raw[13]), Invited: moment(raw[14])}
+	return state.Image{
+		Link: u.Link, Method: u.Method, Synced: moment(raw[12]), Completed: moment(raw[13]),
+		Invited: moment(raw[14]),
+	}
 }
 
 func isTrue(b []byte) bool { return len(b) == 1 && b[0] == 1 }
@@ -88,15 +95,6 @@ func moment(b []byte) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + 946684800_000_000).UTC()
-}
-
-// queryUsers runs a query whose columns are userColumns with or without imageColumns, in binary form.
-func queryUsers(ctx context.Context, q querier, sql string, args ...any) (pgx.Rows, error) {
-	return q.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
-}
-
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // Fetch reads rows of users again, in no order; rows that are gone are missing.
@@ -133,4 +131,80 @@ func ids(list []uuid.UUID) [][16]byte {
 		out[i] = id
 	}
 	return out
+}
+
+// queryUsers runs a query whose columns are userColumns with or without imageColumns, in binary form.
+func queryUsers(ctx context.Context, q querier, sql string, args ...any) (pgx.Rows, error) {
+	return q.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
+}
+
+// Users streams all rows of users in the order of tenant id, user id. Rows are read ahead while the consumer works.
+func (s *Snapshot) Users(ctx context.Context) iter.Seq2[providers.User, error] {
+	return func(yield func(providers.User, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		batches := make(chan userBatch, 2)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer close(batches)
+			s.readAhead(ctx, batches)
+		}()
+		// The transaction is the reader's until it has ended.
+		defer func() { stop(); <-done }()
+		for b := range batches {
+			for _, u := range b.users {
+				if !yield(u, nil) {
+					return
+				}
+			}
+			if b.err != nil {
+				yield(providers.User{}, b.err)
+				return
+			}
+		}
+	}
+}
+
+// userBatch is some users in their order, and the error that came after them.
+type userBatch struct {
+	users []providers.User
+	err   error
+}
+
+const readBatch = 500
+
+func (s *Snapshot) readAhead(ctx context.Context, to chan<- userBatch) {
+	const doing = "read users"
+	send := func(b userBatch) bool {
+		select {
+		case to <- b:
+			return b.err == nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	rows, err := queryUsers(ctx, s.tx,
+		s.p.names.sql("select "+s.p.userColumns()+" from {users} order by {tenant_id}, {user_id}"))
+	if err != nil {
+		send(userBatch{err: fail(doing, err)})
+		return
+	}
+	defer rows.Close()
+	// Sent in batches, as handing over each row by itself would cost more than reading it.
+	r := s.p.userReader()
+	batch := make([]providers.User, 0, readBatch)
+	for rows.Next() {
+		u, err := r.user(rows.RawValues())
+		if err != nil {
+			send(userBatch{batch, err})
+			return
+		}
+		if batch = append(batch, u); len(batch) == readBatch {
+			if !send(userBatch{users: batch}) {
+				return
+			}
+			batch = make([]providers.User, 0, readBatch)
+		}
+	}
+	send(userBatch{batch, fail(doing, rows.Err())})
 }

@@ -21,7 +21,9 @@ const writing = "write users"
 // WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle with the
 // results (in the order of writes) and the transaction, and commits. A row that breaks a rule of the database is left
 // out alone, with the reason. An error of settle rolls everything back.
-func (p *Provider) WriteUsers(ctx context.Context, writes []providers.UserWrite, settle func(state.Tx, []providers.UserResult) error) (err error) {
+func (p *Provider) WriteUsers(
+	ctx context.Context, writes []providers.UserWrite, settle func(state.Tx, []providers.UserResult) error,
+) (err error) {
 	tx, err := p.pool.Begin(ctx)
 	if err != nil {
 		return fail(writing, err)
@@ -42,6 +44,7 @@ func (p *Provider) WriteUsers(ctx context.Context, writes []providers.UserWrite,
 	if err := p.writeRows(ctx, tx, writes, fit, results); err != nil {
 		return err
 	}
+	// Outcomes commit with the rows, or neither does: that is how a killed run knows who is done.
 	if err := settle(transaction{tx}, results); err != nil {
 		return err
 	}
@@ -49,12 +52,16 @@ func (p *Provider) WriteUsers(ctx context.Context, writes []providers.UserWrite,
 }
 
 // lockRows locks the rows in the order of ids and returns the indexes of those that are as the plan relies on.
-func (p *Provider) lockRows(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, results []providers.UserResult) (fit []int, err error) {
+func (p *Provider) lockRows(
+	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, results []providers.UserResult,
+) (fit []int, err error) {
 	users := make([]uuid.UUID, len(writes))
 	for i, w := range writes {
 		users[i] = w.User
 	}
-	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} u where {user_id} = any($1) order by {user_id} for update of u")
+	// In one order for everybody: two runs, or the application and a run, that lock the same rows do not block each other.
+	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() +
+		" from {users} u where {user_id} = any($1) order by {user_id} for update of u")
 	rows, err := p.readRows(ctx, tx, sql, ids(users))
 	if err != nil {
 		return nil, err
@@ -76,7 +83,9 @@ func (p *Provider) lockRows(ctx context.Context, tx pgx.Tx, writes []providers.U
 }
 
 // writeRows writes the rows at the indexes together, and one by one where the database refuses them together.
-func (p *Provider) writeRows(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, fit []int, results []providers.UserResult) error {
+func (p *Provider) writeRows(
+	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, fit []int, results []providers.UserResult,
+) error {
 	if len(fit) == 0 {
 		return nil
 	}
@@ -84,7 +93,7 @@ func (p *Provider) writeRows(ctx context.Context, tx pgx.Tx, writes []providers.
 	if err != nil {
 		return err
 	}
-	if refused == "" {
+	if refused.IsZero() {
 		for _, i := range fit {
 			results[i].Written = true
 		}
@@ -102,31 +111,40 @@ func (p *Provider) writeRows(ctx context.Context, tx pgx.Tx, writes []providers.
 }
 
 // tryRows writes rows in a savepoint. refused says which rule of the database was in the way; nothing is written then.
-func (p *Provider) tryRows(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) (refused string, err error) {
+func (p *Provider) tryRows(
+	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
+) (refused state.Finding, err error) {
 	savepoint, err := tx.Begin(ctx)
 	if err != nil {
-		return "", fail(writing, err)
+		return refused, fail(writing, err)
 	}
+	// Without the savepoint one row that breaks a rule would end the whole transaction, locks and all.
 	err = p.updateRows(ctx, savepoint, writes, which)
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code[:2] == "23" || pg.Code == "P0001") {
+	if errors.As(err, &pg) && (pg.Code[:2] == "23" || pg.Code == codeRaised) {
 		return ruleOf(pg), fail(writing, savepoint.Rollback(ctx))
 	}
 	if err != nil {
-		return "", fail(writing, err)
+		return refused, fail(writing, err)
 	}
-	return "", fail(writing, savepoint.Commit(ctx))
+	return refused, fail(writing, savepoint.Commit(ctx))
 }
 
-// ruleOf says in words which rule a row breaks; it repeats no value.
-func ruleOf(pg *pgconn.PgError) string {
+// SQLSTATEs: a value that must be unique, and an exception that a trigger raises.
+const (
+	codeUnique = "23505"
+	codeRaised = "P0001"
+)
+
+// ruleOf says which rule a row breaks; it repeats no value.
+func ruleOf(pg *pgconn.PgError) state.Finding {
 	switch pg.Code {
-	case "23505":
-		return "another row is linked to the person already (" + pg.ConstraintName + ")"
-	case "P0001":
-		return "a trigger of the application refuses the row"
+	case codeUnique:
+		return state.Found(state.CodeLinkTaken, state.Text(state.KeyRule, pg.ConstraintName))
+	case codeRaised:
+		return state.Found(state.CodeTriggerRefuses)
 	}
-	return "the database refuses the row (" + cmp.Or(pg.ConstraintName, "SQLSTATE "+pg.Code) + ")"
+	return state.Found(state.CodeRuleBroken, state.Text(state.KeyRule, cmp.Or(pg.ConstraintName, "SQLSTATE "+pg.Code)))
 }
 
 func (p *Provider) updateRows(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) error {
@@ -151,9 +169,12 @@ func (p *Provider) updateLinks(ctx context.Context, tx pgx.Tx, writes []provider
 		users[k], links[k], methods[k], done[k] = w.User, nullUUID(w.Link), p.word(w.Method), w.Completed
 	}
 	_, err := tx.Exec(ctx, p.names.sql(`update {users} u set
-			{link_id} = coalesce(w.link, u.{link_id}), {linked_at} = case when w.link is null then u.{linked_at} else now() end,
-			{method} = coalesce(w.method, u.{method}), {completed_at} = case when w.done then coalesce(u.{completed_at}, now()) else u.{completed_at} end
-		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, done) where u.{user_id} = w.id`),
+			{link_id} = coalesce(w.link, u.{link_id}),
+			{linked_at} = case when w.link is null then u.{linked_at} else now() end,
+			{method} = coalesce(w.method, u.{method}),
+			{completed_at} = case when w.done then coalesce(u.{completed_at}, now()) else u.{completed_at} end
+		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, done)
+		where u.{user_id} = w.id`),
 		ids(users), links, methods, done)
 	return err
 }
@@ -161,13 +182,15 @@ func (p *Provider) updateLinks(ctx context.Context, tx pgx.Tx, writes []provider
 func (p *Provider) updateImages(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) error {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods := make([]*string, len(which))
-	synced, completed, invited := make([]*time.Time, len(which)), make([]*time.Time, len(which)), make([]*time.Time, len(which))
+	synced, completed := make([]*time.Time, len(which)), make([]*time.Time, len(which))
+	invited := make([]*time.Time, len(which))
 	for k, i := range which {
 		w, image := writes[i], writes[i].Restore
 		users[k], links[k], methods[k] = w.User, nullUUID(image.Link), p.word(image.Method)
 		synced[k], completed[k], invited[k] = nullTime(image.Synced), nullTime(image.Completed), nullTime(image.Invited)
 	}
-	_, err := tx.Exec(ctx, p.names.sql(`update {users} u set {link_id} = w.link, {linked_at} = w.synced, {method} = w.method,
+	_, err := tx.Exec(ctx, p.names.sql(`update {users} u set
+			{link_id} = w.link, {linked_at} = w.synced, {method} = w.method,
 			{completed_at} = w.completed, {invited_at} = w.invited
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::timestamptz[])
 			as w (id, link, synced, method, completed, invited) where u.{user_id} = w.id`),
@@ -190,12 +213,4 @@ func nullTime(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// transaction is a pgx.Tx as a state backend in the same database uses it.
-type transaction struct{ tx pgx.Tx }
-
-func (t transaction) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	tag, err := t.tx.Exec(ctx, sql, args...)
-	return tag.RowsAffected(), fail("record outcomes", err)
 }

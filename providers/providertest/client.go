@@ -1,7 +1,7 @@
 package providertest
 
 import (
-	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,13 +15,19 @@ import (
 
 // newClient are the attributes that a client is created with.
 func newClient(name, kind string) state.Attributes {
-	return state.Attributes{"name": name, "type": kind, "display_name": "Äpp " + kind, "landing_url": "https://" + name + ".example/"}
+	return texts{
+		state.AttrName: name, state.AttrType: kind, state.AttrDisplayName: "Äpp " + kind,
+		state.AttrLandingURL: "https://" + name + ".example/",
+	}.at()
 }
 
 // plainClient is what such a client is then.
 func plainClient(name, kind string) state.Attributes {
 	at := newClient(name, kind)
-	maps.Copy(at, state.Attributes{"redirect_urls": "", "pkce": "true", "prefer_short_names": "false", "legacy_crypto": "false", "strict_redirects": "true"})
+	maps.Copy(at, texts{
+		state.AttrRedirectURLs: "", state.AttrPKCE: "true", state.AttrPreferShortNames: "false",
+		state.AttrLegacyCrypto: "false", state.AttrStrictRedirects: "true",
+	}.at())
 	return at
 }
 
@@ -84,31 +90,38 @@ func clients(t *testing.T, r *run, kind string) {
 		}
 		must(t, "change to "+what, a.ChangeObject(ctx, state.KindClient, id, now, to))
 		now = want
-		checkClient(t, p, what, id, want["name"], want)
+		checkClient(t, p, what, id, want.Text(state.AttrName), want)
 		must(t, "change to what it is after "+what, a.ChangeObject(ctx, state.KindClient, id, now, now))
-		checkClient(t, p, what+" again", id, want["name"], want)
+		checkClient(t, p, what+" again", id, want.Text(state.AttrName), want)
 	}
-	one := func(name, value string) {
+	set := func(name state.Attribute, v state.Value) {
 		t.Helper()
-		change(name+" = "+value, state.Attributes{name: value}, state.Attributes{name: value})
+		change(fmt.Sprintf("%s = %v", name, v), state.Attributes{name: v}, state.Attributes{name: v})
 	}
-	one("display_name", "Another <Äpp>")
-	one("landing_url", "https://landing.example/start?a=b")
-	change("a landing URL that the server writes another way", state.Attributes{"landing_url": "HTTPS://Landing.EXAMPLE:443"}, state.Attributes{"landing_url": "https://landing.example/"})
-	one("redirect_urls", `["https://app.example/cb"]`)
-	one("redirect_urls", `["app://cb","http://localhost:5173/cb","https://app.example/cb"]`)
-	change("redirect URLs in another order and another way", state.Attributes{"redirect_urls": `["https://B.example","https://a.example/x"]`},
-		state.Attributes{"redirect_urls": `["https://a.example/x","https://b.example/"]`})
-	one("redirect_urls", "")
-	one("prefer_short_names", "true")
-	one("legacy_crypto", "true")
-	one("strict_redirects", "false")
+	one := func(name state.Attribute, value string) {
+		t.Helper()
+		set(name, state.TextValue(value))
+	}
+	one(state.AttrDisplayName, "Another <Äpp>")
+	one(state.AttrLandingURL, "https://landing.example/start?a=b")
+	change("a landing URL that the server writes another way",
+		texts{state.AttrLandingURL: "HTTPS://Landing.EXAMPLE:443"}.at(),
+		texts{state.AttrLandingURL: "https://landing.example/"}.at())
+	set(state.AttrRedirectURLs, urls("https://app.example/cb"))
+	set(state.AttrRedirectURLs, urls("app://cb", "http://localhost:5173/cb", "https://app.example/cb"))
+	change("redirect URLs in another order and another way",
+		state.Attributes{state.AttrRedirectURLs: urls("https://B.example", "https://a.example/x")},
+		state.Attributes{state.AttrRedirectURLs: urls("https://a.example/x", "https://b.example/")})
+	set(state.AttrRedirectURLs, urls())
+	one(state.AttrPreferShortNames, "true")
+	one(state.AttrLegacyCrypto, "true")
+	one(state.AttrStrictRedirects, "false")
 	if kind == "confidential" {
-		one("pkce", "false")
+		one(state.AttrPKCE, "false")
 	}
-	one("name", name+"-b")
-	change("capitals in the name, which the server lowers", state.Attributes{"name": strings.ToUpper(name)}, state.Attributes{"name": name})
-	one("name", name+"-c")
+	one(state.AttrName, name+"-b")
+	change("capitals in the name, which the server lowers", named(strings.ToUpper(name)), named(name))
+	one(state.AttrName, name+"-c")
 	end := maps.Clone(now)
 	change("all of it back", start, start)
 	change("all of it again", end, end)
@@ -125,84 +138,86 @@ func clients(t *testing.T, r *run, kind string) {
 	r.kind(t, "change a deleted client", a.ChangeObject(ctx, state.KindClient, id, now, end), state.ErrorNotFound)
 }
 
-// claimMap is a claim map as attributes hold it.
-func claimMap(join string, values map[string][]string) map[string]any {
-	return map[string]any{"join": join, "values": values}
-}
-
-func text(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // plain maps and lists
-	}
-	return string(b)
-}
-
 func clientMaps(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
-	var g [3]string
-	var ids []uuid.UUID
+	var g [3]uuid.UUID
 	for i := range g {
-		ids = append(ids, r.group(t, a, state.Attributes{"name": r.name("scoped")}))
-		g[i] = ids[i].String()
+		g[i] = r.group(t, a, named(r.name("scoped")))
 	}
 	name := r.name("client")
 	id := r.client(t, a, name, "confidential")
-	type scopes = map[string][]string
-	type claims = map[string]any
 	// Each step is done from the one before, then undone and done again.
 	steps := []struct {
 		what   string
 		name   string
-		scope  any
-		sup    any
-		claims any
+		scope  scopes
+		sup    scopes
+		claims claims
 	}{
 		{what: "no maps"},
 		{what: "scopes for two groups", scope: scopes{g[0]: {"email", "openid"}, g[1]: {"openid"}}},
-		{what: "other scopes for one, none for the other, some for a third", scope: scopes{g[0]: {"openid"}, g[2]: {"groups", "openid"}}},
+		{
+			what:  "other scopes for one, none for the other, some for a third",
+			scope: scopes{g[0]: {"openid"}, g[2]: {"groups", "openid"}},
+		},
 		{what: "more scopes", scope: scopes{g[0]: {"openid"}}, sup: scopes{g[1]: {"admin", "api_write"}}},
-		{what: "a claim", sup: scopes{g[1]: {"admin"}, g[2]: {"x"}}, claims: claims{"role": claimMap("array", scopes{g[0]: {"member", "reader"}})}},
-		{what: "claims put together by commas and blanks", claims: claims{"role": claimMap("csv", scopes{g[0]: {"member"}, g[1]: {"admin", "member"}}), "team_x": claimMap("ssv", scopes{g[2]: {"a", "b"}})}},
-		{what: "one claim less, and another join", claims: claims{"role": claimMap("ssv", scopes{g[1]: {"admin", "member"}})}},
-		{what: "all of them, and another name", name: "-b", scope: scopes{g[0]: {"openid"}, g[1]: {"openid"}, g[2]: {"openid"}}, sup: scopes{g[0]: {"s"}}, claims: claims{"c": claimMap("array", scopes{g[0]: {"v"}})}},
+		{
+			what: "a claim", sup: scopes{g[1]: {"admin"}, g[2]: {"x"}},
+			claims: claims{"role": {"array", scopes{g[0]: {"member", "reader"}}}},
+		},
+		{
+			what: "claims put together by commas and blanks",
+			claims: claims{
+				"role":   {"csv", scopes{g[0]: {"member"}, g[1]: {"admin", "member"}}},
+				"team_x": {"ssv", scopes{g[2]: {"a", "b"}}},
+			},
+		},
+		{
+			what:   "one claim less, and another join",
+			claims: claims{"role": {"ssv", scopes{g[1]: {"admin", "member"}}}},
+		},
+		{
+			what: "all of them, and another name", name: "-b",
+			scope:  scopes{g[0]: {"openid"}, g[1]: {"openid"}, g[2]: {"openid"}},
+			sup:    scopes{g[0]: {"s"}},
+			claims: claims{"c": {"array", scopes{g[0]: {"v"}}}},
+		},
 		{what: "none of them"},
 	}
 	var was state.Attributes
 	for i, s := range steps {
-		to := state.Attributes{"name": name + s.name}
-		for k, v := range map[string]any{"scope_maps": s.scope, "sup_scope_maps": s.sup, "claim_maps": s.claims} {
-			if to[k] = ""; v != nil {
-				to[k] = text(v)
-			}
-		}
+		to := named(name + s.name)
+		to[state.AttrScopeMaps], to[state.AttrSupplementalScopes] = s.scope.value(), s.sup.value()
+		to[state.AttrClaimMaps] = s.claims.value()
 		want := plainClient(name, "confidential")
-		for k, v := range to {
-			if v != "" {
-				want[k] = v
-			}
-		}
+		maps.Copy(want, to)
 		if i > 0 {
-			from := maps.Clone(was)
-			must(t, s.what, a.ChangeObject(ctx, state.KindClient, id, from, to))
-			checkClient(t, p, s.what, id, want["name"], want)
-			back := state.Attributes{"name": was["name"], "scope_maps": was["scope_maps"], "sup_scope_maps": was["sup_scope_maps"], "claim_maps": was["claim_maps"]}
+			must(t, s.what, a.ChangeObject(ctx, state.KindClient, id, was, to))
+			checkClient(t, p, s.what, id, want.Text(state.AttrName), want)
+			back := state.Attributes{}
+			for k := range to {
+				back[k] = was[k]
+			}
 			must(t, "undo "+s.what, a.ChangeObject(ctx, state.KindClient, id, want, back))
-			checkClient(t, p, "undoing "+s.what, id, was["name"], was)
-			must(t, s.what+" again", a.ChangeObject(ctx, state.KindClient, id, from, to))
-			checkClient(t, p, s.what+" again", id, want["name"], want)
+			checkClient(t, p, "undoing "+s.what, id, was.Text(state.AttrName), was)
+			must(t, s.what+" again", a.ChangeObject(ctx, state.KindClient, id, was, to))
+			checkClient(t, p, s.what+" again", id, want.Text(state.AttrName), want)
 		}
 		was = want
 	}
 
 	// A group that goes takes its part of the maps along.
-	to := state.Attributes{"scope_maps": text(scopes{g[0]: {"openid"}, g[1]: {"openid"}}), "sup_scope_maps": text(scopes{g[0]: {"s"}}),
-		"claim_maps": text(claims{"c": claimMap("csv", scopes{g[0]: {"v"}, g[1]: {"w"}})})}
+	to := state.Attributes{
+		state.AttrScopeMaps:          scopes{g[0]: {"openid"}, g[1]: {"openid"}}.value(),
+		state.AttrSupplementalScopes: scopes{g[0]: {"s"}}.value(),
+		state.AttrClaimMaps:          claims{"c": {"csv", scopes{g[0]: {"v"}, g[1]: {"w"}}}}.value(),
+	}
 	must(t, "maps of two groups", a.ChangeObject(ctx, state.KindClient, id, was, to))
-	must(t, "delete one of the groups", a.DeleteObject(ctx, state.KindGroup, ids[0], nil))
+	must(t, "delete one of the groups", a.DeleteObject(ctx, state.KindGroup, g[0], nil))
 	want := plainClient(name, "confidential")
-	want["scope_maps"], want["claim_maps"] = text(scopes{g[1]: {"openid"}}), text(claims{"c": claimMap("csv", scopes{g[1]: {"w"}})})
+	want[state.AttrScopeMaps] = scopes{g[1]: {"openid"}}.value()
+	want[state.AttrClaimMaps] = claims{"c": {"csv", scopes{g[1]: {"w"}}}}.value()
 	checkClient(t, p, "a group of its maps was deleted", id, name, want)
 }
 
@@ -213,47 +228,65 @@ func clientRefusals(t *testing.T, r *run) {
 	id := r.client(t, a, name, "confidential")
 	r.client(t, a, other, "public")
 	person := r.made(t, a, 1)[0]
-	group := r.group(t, a, state.Attributes{"name": r.name("g")})
+	group := r.group(t, a, named(r.name("g")))
 	want := plainClient(name, "confidential")
 	for _, bad := range []struct {
-		what, attribute, value string
-		kind                   state.ErrorKind
+		what      string
+		attribute state.Attribute
+		value     string
+		kind      state.ErrorKind
 	}{
-		{"the name of a client", "name", other, state.ErrorConflict},
-		{"the name of a client in capitals", "name", strings.ToUpper(other), state.ErrorConflict},
-		{"the name of a person", "name", person.Name, state.ErrorConflict},
-		{"a bad name", "name", "9 secret", state.ErrorRefused},
-		{"a bad landing URL", "landing_url", "secret no url", state.ErrorRefused},
-		{"no landing URL", "landing_url", "", state.ErrorRefused},
-		{"a display name of two lines", "display_name", "secret\nline", state.ErrorRefused},
-		{"no display name", "display_name", "", state.ErrorRefused},
+		{"the name of a client", state.AttrName, other, state.ErrorConflict},
+		{"the name of a client in capitals", state.AttrName, strings.ToUpper(other), state.ErrorConflict},
+		{"the name of a person", state.AttrName, person.Name, state.ErrorConflict},
+		{"a bad name", state.AttrName, "9 secret", state.ErrorRefused},
+		{"a bad landing URL", state.AttrLandingURL, "secret no url", state.ErrorRefused},
+		{"no landing URL", state.AttrLandingURL, "", state.ErrorRefused},
+		{"a display name of two lines", state.AttrDisplayName, "secret\nline", state.ErrorRefused},
+		{"no display name", state.AttrDisplayName, "", state.ErrorRefused},
 	} {
 		at := newClient(r.name("client"), "confidential")
-		at[bad.attribute] = bad.value
+		at[bad.attribute] = state.TextValue(bad.value)
 		_, err := a.CreateObject(ctx, state.KindClient, uuid.Nil, at)
 		r.kind(t, "create with "+bad.what, err, bad.kind, "secret")
-		if bad.attribute != "name" {
-			at, _, err := a.ReadObject(ctx, state.KindClient, uuid.Nil, at["name"])
+		if bad.attribute != state.AttrName {
+			at, _, err := a.ReadObject(ctx, state.KindClient, uuid.Nil, at.Text(state.AttrName))
 			must(t, "read a client that was refused", err)
 			same(t, "client that was refused for "+bad.what, nil, at)
 		}
-		to := state.Attributes{bad.attribute: bad.value, "prefer_short_names": "true"}
+		to := texts{bad.attribute: bad.value, state.AttrPreferShortNames: "true"}.at()
 		r.kind(t, "change to "+bad.what, a.ChangeObject(ctx, state.KindClient, id, want, to), bad.kind, "secret")
 		checkClient(t, p, bad.what, id, name, want)
 	}
+	absent := uuid.New()
 	for what, bad := range map[string]struct {
-		attribute, value string
-		kind             state.ErrorKind
+		attribute state.Attribute
+		value     state.Value
+		kind      state.ErrorKind
 	}{
-		"a bad redirect URL":           {"redirect_urls", `["https://app.example/cb","secret no url"]`, state.ErrorRefused},
-		"scopes for an absent group":   {"scope_maps", text(map[string][]string{uuid.NewString(): {"openid"}}), state.ErrorNotFound},
-		"a bad scope":                  {"scope_maps", text(map[string][]string{group.String(): {"secret scope"}}), state.ErrorRefused},
-		"a bad claim":                  {"claim_maps", text(map[string]any{"secret claim": claimMap("array", map[string][]string{group.String(): {"v"}})}), state.ErrorRefused},
-		"a bad value of a claim":       {"claim_maps", text(map[string]any{"c": claimMap("array", map[string][]string{group.String(): {"secret,v"}})}), state.ErrorRefused},
-		"a claim for an absent group":  {"claim_maps", text(map[string]any{"c": claimMap("array", map[string][]string{uuid.NewString(): {"v"}})}), state.ErrorNotFound},
-		"more scopes for nobody there": {"sup_scope_maps", text(map[string][]string{uuid.NewString(): {"openid"}}), state.ErrorNotFound},
+		"a bad redirect URL": {state.AttrRedirectURLs, urls("https://app.example/cb", "secret no url"),
+			state.ErrorRefused},
+		"scopes for an absent group": {
+			state.AttrScopeMaps, scopes{absent: {"openid"}}.value(), state.ErrorNotFound,
+		},
+		"a bad scope": {
+			state.AttrScopeMaps, scopes{group: {"secret scope"}}.value(), state.ErrorRefused,
+		},
+		"a bad claim": {
+			state.AttrClaimMaps, claims{"secret claim": {"array", scopes{group: {"v"}}}}.value(), state.ErrorRefused,
+		},
+		"a bad value of a claim": {
+			state.AttrClaimMaps, claims{"c": {"array", scopes{group: {"secret,v"}}}}.value(), state.ErrorRefused,
+		},
+		"a claim for an absent group": {
+			state.AttrClaimMaps, claims{"c": {"array", scopes{absent: {"v"}}}}.value(), state.ErrorNotFound,
+		},
+		"more scopes for nobody there": {
+			state.AttrSupplementalScopes, scopes{absent: {"openid"}}.value(), state.ErrorNotFound,
+		},
 	} {
-		r.kind(t, "change to "+what, a.ChangeObject(ctx, state.KindClient, id, want, state.Attributes{bad.attribute: bad.value}), bad.kind, "secret")
+		to := state.Attributes{bad.attribute: bad.value}
+		r.kind(t, "change to "+what, a.ChangeObject(ctx, state.KindClient, id, want, to), bad.kind, "secret")
 		checkClient(t, p, what, id, name, want)
 	}
 	checkClient(t, p, "nothing: an absent one", uuid.New(), r.name("absent"), nil)
@@ -271,20 +304,28 @@ func foreignClient(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	name := r.name("foreign")
 	path := "/v1/oauth2/" + name
-	r.do(t, "POST", "/v1/oauth2/_public", entry{attributes{"name": {name}, "displayname": {"Theirs"}, "oauth2_rs_origin_landing": {"https://theirs.example"}, "oauth2_strict_redirect_uri": {"true"}}})
-	r.do(t, "PATCH", path, entry{attributes{"oauth2_allow_localhost_redirect": {"true"}, "oauth2_rs_origin": {"https://theirs.example/cb", "https://also.example/cb"}}})
+	r.do(t, "POST", "/v1/oauth2/_public", entry{attributes{
+		"name": {name}, "displayname": {"Theirs"}, "oauth2_rs_origin_landing": {"https://theirs.example"},
+		"oauth2_strict_redirect_uri": {"true"},
+	}})
+	r.do(t, "PATCH", path, entry{attributes{
+		"oauth2_allow_localhost_redirect": {"true"},
+		"oauth2_rs_origin":                {"https://theirs.example/cb", "https://also.example/cb"},
+	}})
 	want := plainClient(name, "public")
-	want["display_name"], want["landing_url"], want["redirect_urls"] = "Theirs", "https://theirs.example/", `["https://also.example/cb","https://theirs.example/cb"]`
+	maps.Copy(want, texts{state.AttrDisplayName: "Theirs", state.AttrLandingURL: "https://theirs.example/"}.at())
+	want[state.AttrRedirectURLs] = urls("https://also.example/cb", "https://theirs.example/cb")
 	at, id, err := a.ReadObject(ctx, state.KindClient, uuid.Nil, name)
 	must(t, "read", err)
 	same(t, "foreign client", want, at)
 	checkClient(t, p, "being found", id, name, want)
 	before := r.entry(t, path)
-	must(t, "change", a.ChangeObject(ctx, state.KindClient, id, want, state.Attributes{"display_name": "Ours"}))
+	must(t, "change", a.ChangeObject(ctx, state.KindClient, id, want, texts{state.AttrDisplayName: "Ours"}.at()))
 	after := maps.Clone(before)
 	after["displayname"] = []string{"Ours"}
 	same(t, "the whole entry after the change", after, r.entry(t, path))
-	must(t, "undo", a.ChangeObject(ctx, state.KindClient, id, state.Attributes{"name": name, "display_name": "Ours"}, state.Attributes{"display_name": "Theirs"}))
+	must(t, "undo", a.ChangeObject(ctx, state.KindClient, id,
+		texts{state.AttrName: name, state.AttrDisplayName: "Ours"}.at(), texts{state.AttrDisplayName: "Theirs"}.at()))
 	same(t, "the whole entry after undoing it", before, r.entry(t, path))
 }
 
@@ -292,12 +333,16 @@ func foreignClient(t *testing.T, r *run) {
 func revivedClient(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
-	group := r.group(t, a, state.Attributes{"name": r.name("scoped")})
+	group := r.group(t, a, named(r.name("scoped")))
 	for _, kind := range []string{"confidential", "public"} {
 		name := r.name("client")
 		id := r.client(t, a, name, kind)
-		must(t, "set", a.ChangeObject(ctx, state.KindClient, id, plainClient(name, kind), state.Attributes{"redirect_urls": `["https://app.example/cb"]`, "prefer_short_names": "true",
-			"scope_maps": text(map[string][]string{group.String(): {"openid"}}), "claim_maps": text(map[string]any{"c": claimMap("csv", map[string][]string{group.String(): {"v"}})})}))
+		must(t, "set", a.ChangeObject(ctx, state.KindClient, id, plainClient(name, kind), state.Attributes{
+			state.AttrRedirectURLs:     urls("https://app.example/cb"),
+			state.AttrPreferShortNames: state.TextValue("true"),
+			state.AttrScopeMaps:        scopes{group: {"openid"}}.value(),
+			state.AttrClaimMaps:        claims{"c": {"csv", scopes{group: {"v"}}}}.value(),
+		}))
 		was := read(t, a, state.KindClient, id)
 		secret := func() string { return string(r.do(t, "GET", "/v1/oauth2/"+name+"/_basic_secret", nil)) }
 		before := secret()
@@ -316,7 +361,8 @@ func revivedClient(t *testing.T, r *run) {
 			t.Errorf("a revived %s client has another secret, want the same", kind)
 		}
 		must(t, "delete again", a.DeleteObject(ctx, state.KindClient, id, was))
-		next := r.client(t, a, name, kind) // a new one of that name is another client
+		// A new one of that name is another client.
+		next := r.client(t, a, name, kind)
 		if next == id {
 			t.Error("a new client has the id of a deleted one")
 		}

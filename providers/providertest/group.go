@@ -1,7 +1,8 @@
 package providertest
 
 import (
-	"encoding/json"
+	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +17,14 @@ import (
 func (r *run) group(t testing.TB, a providers.Accounts, at state.Attributes) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
-	got, err := a.CreateObject(within(t), state.KindGroup, id, at)
-	must(t, "create group "+at["name"], err)
-	same(t, "id of the new group", id, got)
+	must(t, "create group "+at.Text(state.AttrName), createGroup(within(t), a, id, at))
 	return id
+}
+
+// createGroup makes one group alone.
+func createGroup(ctx context.Context, a providers.Accounts, id uuid.UUID, at state.Attributes) error {
+	name, description := at.Text(state.AttrName), at.Text(state.AttrDescription)
+	return a.CreateGroups(ctx, []providers.NewGroup{{ID: id, Name: name, Description: description}})
 }
 
 // read is what an object is by its id.
@@ -50,20 +55,21 @@ func listedGroup(t testing.TB, d providers.Directory, id uuid.UUID) *providers.G
 func groups(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
-	want := state.Attributes{"name": r.name("group"), "description": "Ünï group"}
+	want := texts{state.AttrName: r.name("group"), state.AttrDescription: "Ünï group"}.at()
 	id := r.group(t, a, want)
 	check := func(what string, want state.Attributes) {
 		t.Helper()
 		same(t, "group after "+what, want, read(t, a, state.KindGroup, id))
-		same(t, "listed group after "+what, &providers.Group{ID: id, Name: want["name"], Description: want["description"]}, listedGroup(t, p.Directory(), id))
+		same(t, "listed group after "+what, &providers.Group{
+			ID: id, Name: want.Text(state.AttrName), Description: want.Text(state.AttrDescription),
+		}, listedGroup(t, p.Directory(), id))
 	}
 	check("create", want)
 
 	// A stopped run may have made it: its id says that it is the same.
-	_, err := a.CreateObject(ctx, state.KindGroup, id, state.Attributes{"name": want["name"], "description": "another"})
-	must(t, "create it again", err)
-	_, err = a.CreateObject(ctx, state.KindGroup, id, state.Attributes{"name": r.name("again")})
-	must(t, "create it again under another name", err)
+	other := texts{state.AttrName: want.Text(state.AttrName), state.AttrDescription: "another"}.at()
+	must(t, "create it again", createGroup(ctx, a, id, other))
+	must(t, "create it again under another name", createGroup(ctx, a, id, named(r.name("again"))))
 	check("create again", want)
 
 	was := want
@@ -72,18 +78,24 @@ func groups(t *testing.T, r *run) {
 		to   state.Attributes
 		want state.Attributes
 	}{
-		{"another description", state.Attributes{"description": "b"}, state.Attributes{"name": was["name"], "description": "b"}},
-		{"no description", state.Attributes{"description": ""}, state.Attributes{"name": was["name"]}},
-		{"no description again", state.Attributes{"description": ""}, state.Attributes{"name": was["name"]}},
-		{"another name", state.Attributes{"name": was["name"] + "-b"}, state.Attributes{"name": was["name"] + "-b"}},
+		{"another description", texts{state.AttrDescription: "b"}.at(),
+			texts{state.AttrName: was.Text(state.AttrName), state.AttrDescription: "b"}.at()},
+		{"no description", texts{state.AttrDescription: ""}.at(), named(was.Text(state.AttrName))},
+		{"no description again", texts{state.AttrDescription: ""}.at(), named(was.Text(state.AttrName))},
+		{"another name", named(was.Text(state.AttrName) + "-b"), named(was.Text(state.AttrName) + "-b")},
 		{"undo", was, was},
 		{"nothing given", state.Attributes{}, was},
 		{"the same", was, was},
-		{"capitals, which the server lowers", state.Attributes{"name": strings.ToUpper(was["name"]) + ".C"}, state.Attributes{"name": was["name"] + ".c", "description": was["description"]}},
+		{"capitals, which the server lowers", named(strings.ToUpper(was.Text(state.AttrName)) + ".C"),
+			texts{
+				state.AttrName:        was.Text(state.AttrName) + ".c",
+				state.AttrDescription: was.Text(state.AttrDescription),
+			}.at()},
 		{"undo of that", was, was},
 	} {
 		now := read(t, a, state.KindGroup, id)
-		for range 2 { // the second time it is done already
+		// The second time it is done already.
+		for range 2 {
 			must(t, "change to "+step.what, a.ChangeObject(ctx, state.KindGroup, id, now, step.to))
 			check("change to "+step.what, step.want)
 		}
@@ -98,21 +110,23 @@ func groups(t *testing.T, r *run) {
 	same(t, "deleted group", nil, read(t, a, state.KindGroup, id))
 	same(t, "deleted group in the listing", nil, listedGroup(t, p.Directory(), id))
 	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindGroup, id, was), state.ErrorNotFound)
-	_, err = a.CreateObject(ctx, state.KindGroup, id, was)
-	r.kind(t, "create with the id of a deleted group", err, state.ErrorBurnt)
+	r.kind(t, "create with the id of a deleted group", createGroup(ctx, a, id, was), state.ErrorBurnt)
 	next := r.group(t, a, was) // its name is free at once
 	r.kind(t, "revive while the name is in use", a.Revive(ctx, []uuid.UUID{id}), state.ErrorConflict)
 	must(t, "delete the one with its name", a.DeleteObject(ctx, state.KindGroup, next, was))
 	must(t, "revive", a.Revive(ctx, []uuid.UUID{id}))
 	check("revive", was)
+	if _, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), named(r.name("group"))); err == nil {
+		t.Error("a group was made as an object, want CreateGroups to be the one way")
+	}
 }
 
 func groupRefusals(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
-	want := state.Attributes{"name": r.name("group"), "description": "d"}
+	want := texts{state.AttrName: r.name("group"), state.AttrDescription: "d"}.at()
 	id := r.group(t, a, want)
-	other := state.Attributes{"name": r.name("group")}
+	other := named(r.name("group"))
 	r.group(t, a, other)
 	person := r.made(t, a, 1)[0]
 	client := r.name("client")
@@ -124,35 +138,34 @@ func groupRefusals(t *testing.T, r *run) {
 		at   state.Attributes
 		kind state.ErrorKind
 	}{
-		{"the name of a group", state.Attributes{"name": other["name"]}, state.ErrorConflict},
-		{"the name of a group in capitals", state.Attributes{"name": strings.ToUpper(other["name"])}, state.ErrorConflict},
-		{"the name of a person", state.Attributes{"name": person.Name}, state.ErrorConflict},
-		{"the name of a client", state.Attributes{"name": client}, state.ErrorConflict},
-		{"the name of a built-in group", state.Attributes{"name": "idm_all_persons"}, state.ErrorConflict},
-		{"a name that begins with a digit", state.Attributes{"name": "9" + other["name"]}, state.ErrorRefused},
-		{"a name with a blank", state.Attributes{"name": "secret name"}, state.ErrorRefused},
-		{"a name of 65", state.Attributes{"name": strings.Repeat("x", 65)}, state.ErrorRefused},
-		{"a name that is a UUID", state.Attributes{"name": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}, state.ErrorRefused},
-		{"root", state.Attributes{"name": "root"}, state.ErrorRefused},
-		{"a description of two lines", state.Attributes{"name": r.name("g"), "description": "secret\nline"}, state.ErrorRefused},
+		{"the name of a group", named(other.Text(state.AttrName)), state.ErrorConflict},
+		{"the name of a group in capitals", named(strings.ToUpper(other.Text(state.AttrName))), state.ErrorConflict},
+		{"the name of a person", named(person.Name), state.ErrorConflict},
+		{"the name of a client", named(client), state.ErrorConflict},
+		{"the name of a built-in group", named("idm_all_persons"), state.ErrorConflict},
+		{"a name that begins with a digit", named("9" + other.Text(state.AttrName)), state.ErrorRefused},
+		{"a name with a blank", named("secret name"), state.ErrorRefused},
+		{"a name of 65", named(strings.Repeat("x", 65)), state.ErrorRefused},
+		{"a name that is a UUID", named("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), state.ErrorRefused},
+		{"root", named("root"), state.ErrorRefused},
+		{"a description of two lines", texts{state.AttrName: r.name("g"), state.AttrDescription: "secret\nline"}.at(),
+			state.ErrorRefused},
 	} {
-		_, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), bad.at)
-		r.kind(t, "create with "+bad.what, err, bad.kind, "secret")
-		change := state.Attributes{"description": "changed"}
-		for k, v := range bad.at {
-			change[k] = v
-		}
+		r.kind(t, "create with "+bad.what, createGroup(ctx, a, uuid.New(), bad.at), bad.kind, "secret")
+		change := texts{state.AttrDescription: "changed"}.at()
+		maps.Copy(change, bad.at)
 		r.kind(t, "change to "+bad.what, a.ChangeObject(ctx, state.KindGroup, id, want, change), bad.kind, "secret")
 		same(t, "group after "+bad.what, want, read(t, a, state.KindGroup, id))
 	}
-	_, err = a.CreateObject(ctx, state.KindGroup, person.ID, state.Attributes{"name": r.name("g")})
-	r.kind(t, "create with the id of a person", err, state.ErrorConflict)
+	r.kind(t, "create with the id of a person", createGroup(ctx, a, person.ID, named(r.name("g"))), state.ErrorConflict)
 
 	absent := uuid.New()
 	same(t, "absent group", nil, read(t, a, state.KindGroup, absent))
 	same(t, "a person read as a group", nil, read(t, a, state.KindGroup, person.ID))
-	r.kind(t, "change an absent group", a.ChangeObject(ctx, state.KindGroup, absent, state.Attributes{}, other), state.ErrorNotFound)
-	r.kind(t, "change a person as a group", a.ChangeObject(ctx, state.KindGroup, person.ID, state.Attributes{}, state.Attributes{"name": r.name("g")}), state.ErrorNotFound)
+	r.kind(t, "change an absent group", a.ChangeObject(ctx, state.KindGroup, absent, state.Attributes{}, other),
+		state.ErrorNotFound)
+	r.kind(t, "change a person as a group", a.ChangeObject(ctx, state.KindGroup, person.ID, state.Attributes{},
+		named(r.name("g"))), state.ErrorNotFound)
 	r.kind(t, "delete an absent group", a.DeleteObject(ctx, state.KindGroup, absent, other), state.ErrorNotFound)
 	r.kind(t, "delete a person as a group", a.DeleteObject(ctx, state.KindGroup, person.ID, other), state.ErrorNotFound)
 	r.kind(t, "revive what never was", a.Revive(ctx, []uuid.UUID{absent}), state.ErrorNotFound)
@@ -164,7 +177,7 @@ func members(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	ids := sorted(idsOf(r.made(t, a, 20)))
 	g := providers.Group{Name: r.name("group")}
-	g.ID = r.group(t, a, state.Attributes{"name": g.Name})
+	g.ID = r.group(t, a, named(g.Name))
 	check := func(what string, want []uuid.UUID) {
 		t.Helper()
 		g.Members = want
@@ -185,10 +198,12 @@ func members(t *testing.T, r *run) {
 	must(t, "add none", a.AddMembers(ctx, g.ID, nil))
 	check("adding none", ids)
 	for range 2 {
-		must(t, "remove some, one of whom is nobody", a.RemoveMembers(ctx, g.ID, append([]uuid.UUID{uuid.New()}, ids[5:]...)))
+		must(t, "remove some, one of whom is nobody", a.RemoveMembers(ctx, g.ID,
+			append([]uuid.UUID{uuid.New()}, ids[5:]...)))
 		check("removing some", ids[:5])
 	}
-	r.kind(t, "add somebody who is nobody", a.AddMembers(ctx, g.ID, []uuid.UUID{ids[9], uuid.New()}), state.ErrorNotFound)
+	r.kind(t, "add somebody who is nobody", a.AddMembers(ctx, g.ID, []uuid.UUID{ids[9], uuid.New()}),
+		state.ErrorNotFound)
 	check("adding somebody who is nobody", ids[:5])
 	must(t, "undo", a.AddMembers(ctx, g.ID, ids[5:]))
 	check("undo", ids)
@@ -199,7 +214,7 @@ func members(t *testing.T, r *run) {
 	check("removing all", nil)
 
 	// A group in a group is a member as any other, and its members are none.
-	inner := r.group(t, a, state.Attributes{"name": r.name("group")})
+	inner := r.group(t, a, named(r.name("group")))
 	must(t, "fill the inner group", a.AddMembers(ctx, inner, ids[:3]))
 	must(t, "add a group", a.AddMembers(ctx, g.ID, []uuid.UUID{inner}))
 	g.Members = []uuid.UUID{inner}
@@ -229,29 +244,28 @@ func members(t *testing.T, r *run) {
 func strangers(t *testing.T, r *run) {
 	a, ctx := r.open(t).Accounts(), within(t)
 	ids := sorted(idsOf(r.made(t, a, 4)))
-	was := state.Attributes{"name": r.name("group")}
+	was := named(r.name("group"))
 	id := r.group(t, a, was)
 	must(t, "add members", a.AddMembers(ctx, id, ids))
-	text, err := json.Marshal(ids[1:])
-	must(t, "encode", err)
-	with, without := state.Attributes{"name": was["name"], "strangers": string(text)}, state.Attributes{"name": was["name"] + "-b", "strangers": ""}
+	with, without := named(was.Text(state.AttrName)), named(was.Text(state.AttrName)+"-b")
+	with[state.AttrStrangers], without[state.AttrStrangers] = state.MembersValue(slices.Clone(ids[1:])), state.Value{}
 	check := func(what, name string, want []uuid.UUID) {
 		t.Helper()
 		got, err := a.Members(ctx, id, ids)
 		must(t, "members", err)
 		same(t, "members after "+what, want, got)
-		same(t, "group after "+what, state.Attributes{"name": name}, read(t, a, state.KindGroup, id))
+		same(t, "group after "+what, named(name), read(t, a, state.KindGroup, id))
 	}
 	for range 2 {
 		must(t, "take strangers out", a.ChangeObject(ctx, state.KindGroup, id, with, without))
-		check("taking strangers out", without["name"], ids[:1])
+		check("taking strangers out", without.Text(state.AttrName), ids[:1])
 	}
 	for range 2 {
 		must(t, "put them back", a.ChangeObject(ctx, state.KindGroup, id, without, with))
-		check("putting them back", with["name"], ids)
+		check("putting them back", with.Text(state.AttrName), ids)
 	}
 	must(t, "change nothing of them", a.ChangeObject(ctx, state.KindGroup, id, with, was))
-	check("a change that does not speak of them", was["name"], ids)
+	check("a change that does not speak of them", was.Text(state.AttrName), ids)
 }
 
 // places: the listing tells in which order groups were created.
@@ -261,9 +275,9 @@ func places(t *testing.T, r *run) {
 	base := r.name("place")
 	var made []uuid.UUID
 	for _, end := range []string{"c", "a", "b", "d"} {
-		made = append(made, r.group(t, a, state.Attributes{"name": base + end}))
+		made = append(made, r.group(t, a, named(base+end)))
 	}
-	must(t, "rename the first", a.ChangeObject(within(t), state.KindGroup, made[0], state.Attributes{"name": base + "c"}, state.Attributes{"name": base + "z"}))
+	must(t, "rename the first", a.ChangeObject(within(t), state.KindGroup, made[0], named(base+"c"), named(base+"z")))
 	all, err := p.Directory().Groups(within(t))
 	must(t, "list groups", err)
 	place := map[uuid.UUID]int{}
@@ -279,7 +293,8 @@ func places(t *testing.T, r *run) {
 	}
 	for i := 1; i < len(made); i++ {
 		if place[made[i-1]] >= place[made[i]] {
-			t.Errorf("group %d has place %d and group %d, made after it, has %d; want the order of creation", i, place[made[i-1]], i+1, place[made[i]])
+			t.Errorf("group %d has place %d and group %d, made after it, has %d; want the order of creation", i,
+				place[made[i-1]], i+1, place[made[i]])
 		}
 	}
 }
@@ -291,11 +306,18 @@ func foreignGroup(t *testing.T, r *run) {
 	ids := sorted(idsOf(r.made(t, a, 2)))
 	id, name := uuid.New(), r.name("foreign")
 	path := "/v1/group/" + id.String()
-	r.do(t, "POST", "/v1/group", entry{attributes{"uuid": {id.String()}, "name": {name}, "description": {"theirs"}, "mail": {name + "@corp.example"},
-		"entry_managed_by": {"idm_admins"}, "member": {ids[0].String(), ids[1].String()}}})
-	was := state.Attributes{"name": name, "description": "theirs"}
+	r.do(t, "POST", "/v1/group", entry{attributes{
+		"uuid":             {id.String()},
+		"name":             {name},
+		"description":      {"theirs"},
+		"mail":             {name + "@corp.example"},
+		"entry_managed_by": {"idm_admins"},
+		"member":           {ids[0].String(), ids[1].String()},
+	}})
+	was := texts{state.AttrName: name, state.AttrDescription: "theirs"}.at()
 	same(t, "foreign group", was, read(t, a, state.KindGroup, id))
-	same(t, "foreign group in the listing", &providers.Group{ID: id, Name: name, Description: "theirs", Members: ids}, listedGroup(t, p.Directory(), id))
+	same(t, "foreign group in the listing", &providers.Group{ID: id, Name: name, Description: "theirs", Members: ids},
+		listedGroup(t, p.Directory(), id))
 	byName, got, err := a.ReadObject(ctx, state.KindGroup, uuid.Nil, name)
 	must(t, "read by name", err)
 	if (byName == nil || got != id) && !r.known(t, "read a group by name", byName) {
@@ -305,14 +327,15 @@ func foreignGroup(t *testing.T, r *run) {
 	person[0].Mail = name + "@corp.example"
 	r.kind(t, "create a person with the group's address", a.Create(ctx, person), state.ErrorConflict, person[0].Mail)
 	before := r.entry(t, path)
-	must(t, "change it", a.ChangeObject(ctx, state.KindGroup, id, was, state.Attributes{"description": "ours"}))
+	must(t, "change it", a.ChangeObject(ctx, state.KindGroup, id, was, texts{state.AttrDescription: "ours"}.at()))
 	want := attributes{}
 	for k, v := range before {
 		want[k] = v
 	}
 	want["description"] = []string{"ours"}
 	same(t, "the whole entry after the change", want, r.entry(t, path))
-	must(t, "undo", a.ChangeObject(ctx, state.KindGroup, id, state.Attributes{"description": "ours"}, state.Attributes{"description": "theirs"}))
+	must(t, "undo", a.ChangeObject(ctx, state.KindGroup, id, texts{state.AttrDescription: "ours"}.at(),
+		texts{state.AttrDescription: "theirs"}.at()))
 	same(t, "the whole entry after undoing it", before, r.entry(t, path))
 }
 
@@ -323,9 +346,9 @@ func deletedGroups(t *testing.T, r *run) {
 	person := r.made(t, a, 1)
 	ids := []uuid.UUID{uuid.New(), person[0].ID}
 	for range 33 {
-		ids = append(ids, r.group(t, a, state.Attributes{"name": r.name("group")}))
+		ids = append(ids, r.group(t, a, named(r.name("group"))))
 	}
-	stays := r.group(t, a, state.Attributes{"name": r.name("group")})
+	stays := r.group(t, a, named(r.name("group")))
 	must(t, "fill a group", a.AddMembers(ctx, ids[5], idsOf(person)))
 	must(t, "fill the one that stays", a.AddMembers(ctx, stays, append(idsOf(person), ids[6])))
 	for range 2 {
@@ -337,7 +360,7 @@ func deletedGroups(t *testing.T, r *run) {
 	must(t, "delete no groups", a.DeleteGroups(ctx, nil))
 	var many []uuid.UUID
 	for range 40 {
-		many = append(many, r.group(t, a, state.Attributes{"name": r.name("group")}))
+		many = append(many, r.group(t, a, named(r.name("group"))))
 	}
 	must(t, "fill one of many", a.AddMembers(ctx, many[7], idsOf(person)))
 	must(t, "expire, so that there is a marker", a.Expire(ctx, idsOf(r.made(t, a, 31))))
@@ -364,18 +387,17 @@ func createdGroups(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	list := make([]providers.NewGroup, 40)
 	for i := range list {
-		list[i] = providers.NewGroup{ID: uuid.New(), Name: r.name("group"), Description: "Ants & more \"quoted\" \u00fc"}
+		list[i] = providers.NewGroup{
+			ID: uuid.New(), Name: r.name("group"), Description: "Ants & more \"quoted\" \u00fc",
+		}
 	}
 	list[1].Description = ""
 	must(t, "create groups together", a.CreateGroups(ctx, list))
 	for _, g := range list {
-		want := state.Attributes{"name": g.Name}
-		if g.Description != "" {
-			want["description"] = g.Description
-		}
+		want := texts{state.AttrName: g.Name, state.AttrDescription: g.Description}.at()
 		same(t, "a group that was made", want, read(t, a, state.KindGroup, g.ID))
 	}
-	alone := r.group(t, a, state.Attributes{"name": r.name("group")})
+	alone := r.group(t, a, named(r.name("group")))
 	without := func(id uuid.UUID) attributes {
 		e := r.entry(t, "/v1/group/"+id.String())
 		for _, own := range []string{"uuid", "name", "spn", "description"} {
@@ -394,5 +416,6 @@ func createdGroups(t *testing.T, r *run) {
 	person := r.made(t, a, 1)
 	must(t, "fill one of them", a.AddMembers(ctx, list[3].ID, idsOf(person)))
 	must(t, "delete them", a.DeleteGroups(ctx, []uuid.UUID{list[0].ID, list[1].ID}))
-	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), state.ErrorConflict)
+	r.kind(t, "create two deleted ones again", a.CreateGroups(ctx, list[:2]), state.ErrorConflict)
+	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), state.ErrorBurnt)
 }

@@ -22,7 +22,7 @@ func many(t *testing.T, r *run, n int) {
 	list, others := r.made(t, a, n), r.made(t, a, 2)
 	ids := idsOf(list)
 	with := append(slices.Clone(ids), uuid.New(), uuid.New())
-	group := r.group(t, a, state.Attributes{"name": r.name("crowd")})
+	group := r.group(t, a, named(r.name("crowd")))
 	r.see(t, "new persons", p, list, false)
 	again := r.newPersons(1)
 	again[0].Name = list[n-1].Name
@@ -62,7 +62,8 @@ func many(t *testing.T, r *run, n int) {
 		r.gone(t, "deleted persons", p, with)
 		r.see(t, "others, after persons were deleted", p, others, true)
 	}
-	some := list[:min(n, 31)] // one by one: the server has no other way
+	// One by one: the server has no other way.
+	some := list[:min(n, 31)]
 	must(t, "revive", a.Revive(ctx, idsOf(some)))
 	r.see(t, "revived persons", p, some, false)
 	got, err := a.Members(ctx, group, ids)
@@ -133,7 +134,8 @@ func twoAtOnce(t *testing.T, r *run) {
 		}
 		if wrong > 0 {
 			if !r.known(t, "two at once", wrong) {
-				t.Errorf("40 were expired while 40 others were enabled: %d of the 80 are as the others are to be, want none", wrong)
+				t.Errorf("40 were expired while 40 others were enabled: %d of the 80 are as the others are to be, "+
+					"want none", wrong)
 			}
 			return
 		}
@@ -147,10 +149,12 @@ func groupAmongPersons(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	for _, n := range []int{3, 40} {
 		list, other := r.made(t, a, n), r.made(t, a, 1)
-		group := r.group(t, a, state.Attributes{"name": r.name("group")})
+		group := r.group(t, a, named(r.name("group")))
 		must(t, "fill the group", a.AddMembers(ctx, group, idsOf(other)))
 		ids := append(idsOf(list), group)
-		for what, do := range map[string]func(context.Context, []uuid.UUID) error{"expire": a.Expire, "delete": a.Delete} {
+		for what, do := range map[string]func(context.Context, []uuid.UUID) error{
+			"expire": a.Expire, "delete": a.Delete,
+		} {
 			must(t, fmt.Sprintf("%s %d persons and a group", what, n), do(ctx, ids))
 			r.see(t, "member of a group among persons, after "+what, p, other, false)
 			if g := listedGroup(t, p.Directory(), group); g == nil || !slices.Equal(g.Members, idsOf(other)) {
@@ -174,7 +178,8 @@ func calls(t *testing.T, r *run) {
 	r.kind(t, "create one whose name is in use", a.Create(ctx, refused), state.ErrorConflict)
 	took, notes := a.Taken()
 	if len(took) != 2 || len(notes) != 0 {
-		t.Errorf("after two writes and a refusal: %d calls and %d notes (%v, %v), want 2 and 0", len(took), len(notes), took, notes)
+		t.Errorf("after two writes and a refusal: %d calls and %d notes (%v, %v), want 2 and 0", len(took), len(notes),
+			took, notes)
 	}
 	for _, c := range took {
 		if _, err := uuid.Parse(c.Request); err != nil || c.Doing == "" || c.Took <= 0 {
@@ -267,7 +272,8 @@ func names(t *testing.T, r *run) {
 			made = append(made, person)
 		case n.Skip == "email_refused":
 			person.Name, person.Display = r.name("refused"), "N"
-			r.kind(t, n.Case+": create with the address", a.Create(ctx, []providers.NewPerson{person}), state.ErrorRefused)
+			r.kind(t, n.Case+": create with the address", a.Create(ctx, []providers.NewPerson{person}),
+				state.ErrorRefused)
 		}
 	}
 	r.see(t, "persons with the names of plans", p, made, false)

@@ -18,7 +18,9 @@ func (r *run) newPersons(n int) []providers.NewPerson {
 	list := make([]providers.NewPerson, n)
 	for i := range list {
 		name := fmt.Sprintf("%s-%d", base, i)
-		list[i] = providers.NewPerson{ID: uuid.New(), Name: name, Display: "Person Ünï " + name, Mail: name + "@corp.example"}
+		list[i] = providers.NewPerson{
+			ID: uuid.New(), Name: name, Display: "Person Ünï " + name, Mail: name + "@corp.example",
+		}
 	}
 	return list
 }
@@ -109,7 +111,9 @@ func persons(t *testing.T, r *run) {
 	list[3].Mail, list[4].Display = "", "<b>\"'&\\ 😀 "+strings.Repeat("long ", 200)+"."
 	must(t, "create", a.Create(ctx, list))
 	r.see(t, "new persons", p, list, false)
-	same(t, "with somebody absent and a person twice", shown(list[:1], false), slices.CompactFunc(found(t, p, []uuid.UUID{list[0].ID, uuid.New(), list[0].ID}), func(a, b providers.Person) bool { return a.ID == b.ID }))
+	same(t, "with somebody absent and a person twice", shown(list[:1], false),
+		slices.CompactFunc(found(t, p, []uuid.UUID{list[0].ID, uuid.New(), list[0].ID}),
+			func(a, b providers.Person) bool { return a.ID == b.ID }))
 	same(t, "nobody looked up", 0, len(found(t, p, nil)))
 	capitals := r.newPersons(1)
 	capitals[0].Name = strings.ToUpper(capitals[0].Name) + ".Z"
@@ -133,7 +137,7 @@ func refusedPersons(t *testing.T, r *run) {
 	there, dead := r.made(t, a, 2), r.made(t, a, 1)[0]
 	must(t, "delete one", a.Delete(ctx, []uuid.UUID{dead.ID}))
 	group, client := r.name("group"), r.name("client")
-	groupID := r.group(t, a, state.Attributes{"name": group})
+	groupID := r.group(t, a, named(group))
 	clientID := r.client(t, a, client, "public")
 	for _, bad := range []struct {
 		what  string
@@ -141,23 +145,41 @@ func refusedPersons(t *testing.T, r *run) {
 		alone state.ErrorKind
 		many  state.ErrorKind
 	}{
-		{"a bad address", func(p *providers.NewPerson) { p.Mail = "secret no mail" }, state.ErrorRefused, state.ErrorRefused},
+		{"a bad address", func(p *providers.NewPerson) { p.Mail = "secret no mail" }, state.ErrorRefused,
+			state.ErrorRefused},
 		{"a bad name", func(p *providers.NewPerson) { p.Name = "9secret" }, state.ErrorRefused, state.ErrorRefused},
 		{"no name", func(p *providers.NewPerson) { p.Name = "" }, state.ErrorRefused, state.ErrorRefused},
-		{"a bad display name", func(p *providers.NewPerson) { p.Display = "secret\nline" }, state.ErrorRefused, state.ErrorRefused},
+		{"a bad display name", func(p *providers.NewPerson) { p.Display = "secret\nline" }, state.ErrorRefused,
+			state.ErrorRefused},
 		{"no display name", func(p *providers.NewPerson) { p.Display = "" }, state.ErrorRefused, state.ErrorRefused},
-		{"a name in use", func(p *providers.NewPerson) { p.Name = there[0].Name }, state.ErrorConflict, state.ErrorConflict},
-		{"a name in use, in capitals", func(p *providers.NewPerson) { p.Name = strings.ToUpper(there[0].Name) }, state.ErrorConflict, state.ErrorConflict},
-		{"the name of a group", func(p *providers.NewPerson) { p.Name = group }, state.ErrorConflict, state.ErrorConflict},
-		{"the name of a client", func(p *providers.NewPerson) { p.Name = client }, state.ErrorConflict, state.ErrorConflict},
-		{"the name of a built-in account", func(p *providers.NewPerson) { p.Name = "idm_admin" }, state.ErrorConflict, state.ErrorConflict},
-		{"an address in use", func(p *providers.NewPerson) { p.Mail = there[1].Mail }, state.ErrorConflict, state.ErrorConflict},
-		{"a name and an address in use", func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, state.ErrorConflict, state.ErrorConflict},
-		{"the id of a person", func(p *providers.NewPerson) { p.ID = there[0].ID }, state.ErrorConflict, state.ErrorConflict},
-		{"the id of a group", func(p *providers.NewPerson) { p.ID = groupID }, state.ErrorConflict, state.ErrorConflict},
-		{"the id of a client", func(p *providers.NewPerson) { p.ID = clientID }, state.ErrorConflict, state.ErrorConflict},
-		{"the id of a deleted person", func(p *providers.NewPerson) { p.ID = dead.ID }, state.ErrorBurnt, state.ErrorConflict},
-		{"more than a request may hold", func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, state.ErrorRefused, state.ErrorRefused},
+		{"a name in use", func(p *providers.NewPerson) { p.Name = there[0].Name }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"a name in use, in capitals", func(p *providers.NewPerson) { p.Name = strings.ToUpper(there[0].Name) },
+			state.ErrorConflict, state.ErrorConflict},
+		{"the name of a group", func(p *providers.NewPerson) { p.Name = group }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"the name of a client", func(p *providers.NewPerson) { p.Name = client }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"the name of a built-in account", func(p *providers.NewPerson) { p.Name = "idm_admin" }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"an address in use", func(p *providers.NewPerson) { p.Mail = there[1].Mail }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"a name and an address in use", func(p *providers.NewPerson) {
+			p.Name, p.Mail = there[0].Name,
+				there[1].Mail
+		}, state.ErrorConflict, state.ErrorConflict},
+		{"the id of a person", func(p *providers.NewPerson) { p.ID = there[0].ID }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"the id of a group", func(p *providers.NewPerson) { p.ID = groupID }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"the id of a client", func(p *providers.NewPerson) { p.ID = clientID }, state.ErrorConflict,
+			state.ErrorConflict},
+		{"the id of a deleted person", func(p *providers.NewPerson) { p.ID = dead.ID }, state.ErrorBurnt,
+			state.ErrorConflict},
+		{"more than a request may hold", func(p *providers.NewPerson) {
+			p.Display = strings.Repeat("secret",
+				400_000)
+		}, state.ErrorRefused, state.ErrorRefused},
 	} {
 		list := r.newPersons(6)
 		bad.spoil(&list[4])
@@ -178,7 +200,8 @@ func refusedPersons(t *testing.T, r *run) {
 	r.kind(t, "create two of one address", a.Create(ctx, twice), state.ErrorConflict)
 	r.gone(t, "two of one address", p, idsOf(twice))
 	other := r.newPersons(1)
-	other[0].Mail = strings.ToUpper(there[0].Mail) // the server tells capitals from small letters
+	// The server tells capitals from small letters.
+	other[0].Mail = strings.ToUpper(there[0].Mail)
 	must(t, "create with an address in capitals", a.Create(ctx, other))
 	r.see(t, "persons who were there", p, append(there, other...), false)
 	free := r.newPersons(1)
@@ -203,7 +226,8 @@ func expiredPersons(t *testing.T, r *run) {
 	}
 	// Somebody else's expiry: to come it is none yet, past it is one; both go.
 	set := func(at time.Time) {
-		r.do(t, "PATCH", "/v1/person/"+ids[0].String(), entry{attributes{"account_expire": {at.UTC().Format(time.RFC3339)}}})
+		r.do(t, "PATCH", "/v1/person/"+ids[0].String(),
+			entry{attributes{"account_expire": {at.UTC().Format(time.RFC3339)}}})
 	}
 	set(time.Now().Add(48 * time.Hour))
 	r.see(t, "person who is to expire", p, list[:1], false)
@@ -222,7 +246,7 @@ func revivedPersons(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	list := r.made(t, a, 3)
 	ids := sorted(idsOf(list))
-	g1, g2 := r.group(t, a, state.Attributes{"name": r.name("group")}), r.group(t, a, state.Attributes{"name": r.name("group")})
+	g1, g2 := r.group(t, a, named(r.name("group"))), r.group(t, a, named(r.name("group")))
 	must(t, "join", a.AddMembers(ctx, g1, ids))
 	must(t, "join", a.AddMembers(ctx, g2, ids[:2]))
 	check := func(what string, in1, in2 []uuid.UUID) {
@@ -245,7 +269,8 @@ func revivedPersons(t *testing.T, r *run) {
 	}
 	again := slices.DeleteFunc(slices.Clone(list), func(p providers.NewPerson) bool { return p.ID == ids[2] })
 	r.kind(t, "create a deleted person again", a.Create(ctx, again[:1]), state.ErrorBurnt)
-	for range 2 { // those who are there already are fine
+	// Those who are there already are fine.
+	for range 2 {
 		must(t, "revive", a.Revive(ctx, ids))
 		r.see(t, "revived persons, expired as they were", p, list, true)
 		check("reviving them", ids, ids[:2])
@@ -290,7 +315,8 @@ func readdressed(t *testing.T, r *run) {
 		{"three, the primary one first", []string{m("z"), m("y"), m("a")}, []string{m("z"), m("a"), m("y")}},
 		{"another primary one", []string{m("y"), m("z"), m("a")}, []string{m("y"), m("a"), m("z")}},
 		{"one of them twice", []string{m("a"), m("y"), m("a")}, []string{m("a"), m("y")}},
-		{"two that differ in capitals", []string{m("b"), strings.ToUpper(m("b"))}, []string{m("b"), strings.ToUpper(m("b"))}},
+		{"two that differ in capitals", []string{m("b"), strings.ToUpper(m("b"))},
+			[]string{m("b"), strings.ToUpper(m("b"))}},
 		{"the one of old", now, now},
 		{"none", nil, nil},
 		{"none in a list", []string{}, nil},
@@ -301,12 +327,14 @@ func readdressed(t *testing.T, r *run) {
 			check(step.what, step.want)
 		}
 	}
-	r.kind(t, "readdress to an address in use", a.Readdress(ctx, id, []string{m("c"), other}), state.ErrorConflict, other)
+	r.kind(t, "readdress to an address in use", a.Readdress(ctx, id, []string{m("c"), other}), state.ErrorConflict,
+		other)
 	check("an address in use", now)
-	r.kind(t, "readdress to a bad address", a.Readdress(ctx, id, []string{m("c"), "secret no mail"}), state.ErrorRefused, "secret")
+	r.kind(t, "readdress to a bad address", a.Readdress(ctx, id, []string{m("c"), "secret no mail"}),
+		state.ErrorRefused, "secret")
 	check("a bad address", now)
 	r.kind(t, "readdress nobody", a.Readdress(ctx, uuid.New(), now), state.ErrorNotFound)
-	group := r.group(t, a, state.Attributes{"name": r.name("group")})
+	group := r.group(t, a, named(r.name("group")))
 	r.kind(t, "readdress a group", a.Readdress(ctx, group, []string{m("d")}), state.ErrorNotFound)
 	must(t, "delete", a.Delete(ctx, []uuid.UUID{id}))
 	r.kind(t, "readdress a deleted person", a.Readdress(ctx, id, now), state.ErrorNotFound)
@@ -323,9 +351,17 @@ func foreignPerson(t *testing.T, r *run) {
 	a, ctx := p.Accounts(), within(t)
 	id, name := uuid.New(), r.name("foreign")
 	path := "/v1/person/" + id.String()
-	r.do(t, "POST", "/v1/person", entry{attributes{"uuid": {id.String()}, "name": {name}, "displayname": {" Theirs "}, "mail": {"z." + name + "@corp.example", "a." + name + "@corp.example"}}})
-	r.do(t, "PATCH", path, entry{attributes{"legalname": {"Their Name"}, "account_valid_from": {"2020-01-01T00:00:00Z"}}})
-	want := []providers.Person{{ID: id, Name: name, Display: " Theirs ", Mails: []string{"z." + name + "@corp.example", "a." + name + "@corp.example"}}}
+	r.do(t, "POST", "/v1/person", entry{attributes{
+		"uuid": {id.String()}, "name": {name}, "displayname": {" Theirs "},
+		"mail": {"z." + name + "@corp.example", "a." + name + "@corp.example"},
+	}})
+	r.do(t, "PATCH", path, entry{attributes{
+		"legalname": {"Their Name"}, "account_valid_from": {"2020-01-01T00:00:00Z"},
+	}})
+	want := []providers.Person{{
+		ID: id, Name: name, Display: " Theirs ",
+		Mails: []string{"z." + name + "@corp.example", "a." + name + "@corp.example"},
+	}}
 	same(t, "foreign person, looked up", want, found(t, p, []uuid.UUID{id}))
 	same(t, "foreign person, listed", want, listed(t, p, []uuid.UUID{id}))
 	before := r.entry(t, path)

@@ -24,13 +24,13 @@ func policies(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
 	group := providers.Group{Name: r.name("policy")}
-	group.ID = r.group(t, a, state.Attributes{"name": group.Name})
+	group.ID = r.group(t, a, named(group.Name))
 	check := func(what string, want state.Attributes) {
 		t.Helper()
 		same(t, "policy after "+what, want, read(t, a, state.KindPolicy, group.ID))
 		group.Policy = want
 		same(t, "listed group after "+what, &group, listedGroup(t, p.Directory(), group.ID))
-		same(t, "group after "+what, state.Attributes{"name": group.Name}, read(t, a, state.KindGroup, group.ID))
+		same(t, "group after "+what, named(group.Name), read(t, a, state.KindGroup, group.ID))
 	}
 	check("nothing", nil)
 	for range 2 {
@@ -48,37 +48,39 @@ func policies(t *testing.T, r *run) {
 		}
 		now = want
 	}
-	with := func(at state.Attributes, name, value string) state.Attributes {
+	with := func(at state.Attributes, name state.Attribute, value string) state.Attributes {
 		at = maps.Clone(at)
-		if at[name] = value; value == "" {
-			delete(at, name)
-		}
+		at[name] = state.TextValue(value)
 		return at
 	}
-	values := []struct{ name, value, another string }{
-		{"allow_primary_cred_fallback", "true", "false"},
-		{"auth_password_minimum_length", "16", "0"},
-		{"authsession_expiry", "3600", "4294967295"},
-		{"credential_type_minimum", "mfa", "any"},
-		{"limit_search_max_filter_test", "4096", "1"},
-		{"limit_search_max_results", "2048", "1"},
-		{"privilege_expiry", "900", "3600"},
+	values := []struct {
+		name           state.Attribute
+		value, another string
+	}{
+		{state.AttrPrimaryFallback, "true", "false"},
+		{state.AttrPasswordMinimum, "16", "0"},
+		{state.AttrSessionExpiry, "3600", "4294967295"},
+		{state.AttrCredentialMinimum, "mfa", "any"},
+		{state.AttrSearchMaxFilter, "4096", "1"},
+		{state.AttrSearchMaxResults, "2048", "1"},
+		{state.AttrPrivilegeExpiry, "900", "3600"},
 	}
 	all, others := state.Attributes{}, state.Attributes{}
 	for _, v := range values {
-		all[v.name], others[v.name] = v.value, v.another
-		change(v.name, state.Attributes{v.name: v.value}, with(now, v.name, v.value))
+		all[v.name], others[v.name] = state.TextValue(v.value), state.TextValue(v.another)
+		change(string(v.name), texts{v.name: v.value}.at(), with(now, v.name, v.value))
 	}
 	change("all others", others, others)
 	change("undo", all, all)
 	for _, v := range values {
-		change("no "+v.name, state.Attributes{v.name: ""}, with(now, v.name, ""))
+		change("no "+string(v.name), texts{v.name: ""}.at(), with(now, v.name, ""))
 	}
 	change("all at once", all, all)
 	change("nothing given", state.Attributes{}, all)
-	change("a number that the server shortens", state.Attributes{"privilege_expiry": "0060"}, with(all, "privilege_expiry", "60"))
+	change("a number that the server shortens", texts{state.AttrPrivilegeExpiry: "0060"}.at(),
+		with(all, state.AttrPrivilegeExpiry, "60"))
 	for _, kind := range []string{"external", "passkey", "attested_passkey", "attested_residentkey"} {
-		change(kind, state.Attributes{"credential_type_minimum": kind}, with(now, "credential_type_minimum", kind))
+		change(kind, texts{state.AttrCredentialMinimum: kind}.at(), with(now, state.AttrCredentialMinimum, kind))
 	}
 
 	// Taking the policy off takes its values too, and leaves the group.
@@ -96,27 +98,33 @@ func policies(t *testing.T, r *run) {
 func policyRefusals(t *testing.T, r *run) {
 	p := r.open(t)
 	a, ctx := p.Accounts(), within(t)
-	id := r.group(t, a, state.Attributes{"name": r.name("policy")})
-	r.kind(t, "a value where no policy is enabled", a.ChangeObject(ctx, state.KindPolicy, id, nil, state.Attributes{"privilege_expiry": "60"}), state.ErrorRefused)
+	id := r.group(t, a, named(r.name("policy")))
+	r.kind(t, "a value where no policy is enabled", a.ChangeObject(ctx, state.KindPolicy, id, nil,
+		texts{state.AttrPrivilegeExpiry: "60"}.at()), state.ErrorRefused)
 	same(t, "policy that was not enabled", nil, read(t, a, state.KindPolicy, id))
 	_, err := a.CreateObject(ctx, state.KindPolicy, id, nil)
 	must(t, "enable", err)
-	was := state.Attributes{"auth_password_minimum_length": "12", "limit_search_max_results": "7"}
+	was := texts{state.AttrPasswordMinimum: "12", state.AttrSearchMaxResults: "7"}.at()
 	must(t, "set", a.ChangeObject(ctx, state.KindPolicy, id, state.Attributes{}, was))
-	for name, bad := range map[string]string{
-		"allow_primary_cred_fallback": "secret", "auth_password_minimum_length": "-1", "authsession_expiry": "4294967296", "credential_type_minimum": "MFA",
-		"limit_search_max_filter_test": "1.5", "limit_search_max_results": "x", "privilege_expiry": " 1", "webauthn_attestation_ca_list": "secret",
+	for name, bad := range map[state.Attribute]string{
+		state.AttrPrimaryFallback: "secret", state.AttrPasswordMinimum: "-1", state.AttrSessionExpiry: "4294967296",
+		state.AttrCredentialMinimum: "MFA", state.AttrSearchMaxFilter: "1.5", state.AttrSearchMaxResults: "x",
+		state.AttrPrivilegeExpiry: " 1", state.AttrAttestationCAList: "secret",
 	} {
 		to := maps.Clone(was)
-		to["auth_password_minimum_length"] = "13"
-		to[name] = bad
-		r.kind(t, "change with "+name+" = "+bad, a.ChangeObject(ctx, state.KindPolicy, id, was, to), state.ErrorRefused, "secret")
-		same(t, "policy after "+name+" = "+bad, was, read(t, a, state.KindPolicy, id))
+		to[state.AttrPasswordMinimum] = state.TextValue("13")
+		to[name] = state.TextValue(bad)
+		what := fmt.Sprintf("%s = %s", name, bad)
+		r.kind(t, "change with "+what, a.ChangeObject(ctx, state.KindPolicy, id, was, to), state.ErrorRefused, "secret")
+		same(t, "policy after "+what, was, read(t, a, state.KindPolicy, id))
 	}
 	// What others have set is read, and stays.
 	r.do(t, "PUT", "/v1/group/"+id.String()+"/_attr/authsession_expiry", []string{"77"})
-	must(t, "change one value", a.ChangeObject(ctx, state.KindPolicy, id, was, state.Attributes{"limit_search_max_results": "8"}))
-	same(t, "policy with a value of somebody else", state.Attributes{"auth_password_minimum_length": "12", "limit_search_max_results": "8", "authsession_expiry": "77"}, read(t, a, state.KindPolicy, id))
+	must(t, "change one value", a.ChangeObject(ctx, state.KindPolicy, id, was,
+		texts{state.AttrSearchMaxResults: "8"}.at()))
+	same(t, "policy with a value of somebody else", texts{
+		state.AttrPasswordMinimum: "12", state.AttrSearchMaxResults: "8", state.AttrSessionExpiry: "77",
+	}.at(), read(t, a, state.KindPolicy, id))
 
 	absent, person := uuid.New(), r.made(t, a, 1)[0].ID
 	same(t, "policy of an absent group", nil, read(t, a, state.KindPolicy, absent))
@@ -131,7 +139,7 @@ func policyRefusals(t *testing.T, r *run) {
 	all, err := p.Directory().Groups(ctx)
 	must(t, "list groups", err)
 	for _, g := range all {
-		if g.Name == "idm_all_accounts" && g.Policy["privilege_expiry"] == "" {
+		if g.Name == "idm_all_accounts" && !g.Policy[state.AttrPrivilegeExpiry].IsSet() {
 			t.Errorf("policy of idm_all_accounts: %v, want one with a privilege_expiry", g.Policy)
 		}
 	}
@@ -140,28 +148,42 @@ func policyRefusals(t *testing.T, r *run) {
 // attestation: a list of the authorities of security keys is one value as any other.
 func attestation(t *testing.T, r *run) {
 	a, ctx := r.open(t).Accounts(), within(t)
-	const name = "webauthn_attestation_ca_list"
+	const name = state.AttrAttestationCAList
+	value := authorities(t)
+	id := r.group(t, a, named(r.name("policy")))
+	_, err := a.CreateObject(ctx, state.KindPolicy, id, nil)
+	must(t, "enable", err)
+	for range 2 {
+		must(t, "set", a.ChangeObject(ctx, state.KindPolicy, id, state.Attributes{}, texts{name: value}.at()))
+		got := read(t, a, state.KindPolicy, id)
+		if !got[name].IsSet() || got.Text(name) != value && !r.known(t, string(name), got.Text(name)) {
+			t.Errorf("policy %v, want %s = %s", got, name, value)
+		}
+		must(t, "reset", a.ChangeObject(ctx, state.KindPolicy, id, got, texts{name: ""}.at()))
+		same(t, "policy after the reset", state.Attributes{}, read(t, a, state.KindPolicy, id))
+	}
+	must(t, "set", a.ChangeObject(ctx, state.KindPolicy, id, state.Attributes{}, texts{name: value}.at()))
+	must(t, "disable", a.DeleteObject(ctx, state.KindPolicy, id, read(t, a, state.KindPolicy, id)))
+	same(t, "policy after it was taken off", nil, read(t, a, state.KindPolicy, id))
+}
+
+// authorities is a list of one authority of security keys, another one each time, in the canonical form.
+func authorities(t testing.TB) string {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, "make a key", err)
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Keys"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	authority := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "Keys"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
 	certificate, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
 	must(t, "make a certificate", err)
 	sum := sha256.Sum256(certificate)
-	value := fmt.Sprintf(`{"cas":{%q:{"aaguids":{"a0000000-0000-4000-8000-000000000001":{"en":"Key","localised":{}}},"blanket_allow":false,"ca":%q}}}`,
+	const model = `{"a0000000-0000-4000-8000-000000000001":{"en":"Key","localised":{}}}`
+	return fmt.Sprintf(`{"cas":{%q:{"aaguids":`+model+`,"blanket_allow":false,"ca":%q}}}`,
 		base64.RawURLEncoding.EncodeToString(sum[:]), base64.RawURLEncoding.EncodeToString(certificate))
-	id := r.group(t, a, state.Attributes{"name": r.name("policy")})
-	_, err = a.CreateObject(ctx, state.KindPolicy, id, nil)
-	must(t, "enable", err)
-	for range 2 {
-		must(t, "set", a.ChangeObject(ctx, state.KindPolicy, id, state.Attributes{}, state.Attributes{name: value}))
-		got := read(t, a, state.KindPolicy, id)
-		if got[name] == "" || got[name] != value && !r.known(t, name, got[name]) {
-			t.Errorf("policy %v, want %s = %s", got, name, value)
-		}
-		must(t, "reset", a.ChangeObject(ctx, state.KindPolicy, id, got, state.Attributes{name: ""}))
-		same(t, "policy after the reset", state.Attributes{}, read(t, a, state.KindPolicy, id))
-	}
-	must(t, "set", a.ChangeObject(ctx, state.KindPolicy, id, state.Attributes{}, state.Attributes{name: value}))
-	must(t, "disable", a.DeleteObject(ctx, state.KindPolicy, id, read(t, a, state.KindPolicy, id)))
-	same(t, "policy after it was taken off", nil, read(t, a, state.KindPolicy, id))
 }

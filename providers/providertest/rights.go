@@ -25,7 +25,10 @@ type world struct {
 func (r *run) world(t testing.TB, p Provider) *world {
 	t.Helper()
 	a, ctx := p.Accounts(), within(t)
-	w := &world{list: r.made(t, a, 40), is: state.Attributes{"name": r.name("group"), "description": "d"}, policy: state.Attributes{"privilege_expiry": "60"}}
+	w := &world{
+		list: r.made(t, a, 40), is: texts{state.AttrName: r.name("group"), state.AttrDescription: "d"}.at(),
+		policy: texts{state.AttrPrivilegeExpiry: "60"}.at(),
+	}
 	dead := r.made(t, a, 1)
 	w.dead = dead[0].ID
 	must(t, "delete one", a.Delete(ctx, idsOf(dead)))
@@ -35,7 +38,7 @@ func (r *run) world(t testing.TB, p Provider) *world {
 	must(t, "enable a policy", err)
 	must(t, "set it", a.ChangeObject(ctx, state.KindPolicy, w.group, nil, w.policy))
 	w.app = plainClient(r.name("client"), "confidential")
-	w.client = r.client(t, a, w.app["name"], "confidential")
+	w.client = r.client(t, a, w.app.Text(state.AttrName), "confidential")
 	return w
 }
 
@@ -44,8 +47,12 @@ func (r *run) unchanged(t testing.TB, p Provider, w *world) {
 	t.Helper()
 	r.see(t, "persons after all that was not allowed", p, w.list, false)
 	r.recycled(t, p, w.dead, true)
-	same(t, "group after all that was not allowed", &providers.Group{ID: w.group, Name: w.is["name"], Description: w.is["description"], Members: sorted(idsOf(w.list)), Policy: w.policy}, listedGroup(t, p.Directory(), w.group))
-	checkClient(t, p, "all that was not allowed", w.client, w.app["name"], w.app)
+	same(t, "group after all that was not allowed", &providers.Group{
+		ID: w.group, Name: w.is.Text(state.AttrName), Description: w.is.Text(state.AttrDescription),
+		Members: sorted(idsOf(w.list)), Policy: w.policy,
+	},
+		listedGroup(t, p.Directory(), w.group))
+	checkClient(t, p, "all that was not allowed", w.client, w.app.Text(state.AttrName), w.app)
 }
 
 // attempt is a call that a right is needed for.
@@ -75,14 +82,14 @@ func (r *run) onGroups(t testing.TB, a providers.Accounts, w *world) []attempt {
 	ctx, ids := within(t), idsOf(w.list)
 	return []attempt{
 		{"create a group", func() error {
-			_, err := a.CreateObject(ctx, state.KindGroup, uuid.New(), state.Attributes{"name": r.name("g")})
-			return err
+			return createGroup(ctx, a, uuid.New(), named(r.name("g")))
 		}},
 		{"create groups", func() error {
-			return a.CreateGroups(ctx, []providers.NewGroup{{ID: uuid.New(), Name: r.name("g")}, {ID: uuid.New(), Name: r.name("g")}})
+			return a.CreateGroups(ctx, []providers.NewGroup{{ID: uuid.New(), Name: r.name("g")},
+				{ID: uuid.New(), Name: r.name("g")}})
 		}},
 		{"change a group", func() error {
-			return a.ChangeObject(ctx, state.KindGroup, w.group, w.is, state.Attributes{"description": "x"})
+			return a.ChangeObject(ctx, state.KindGroup, w.group, w.is, texts{state.AttrDescription: "x"}.at())
 		}},
 		{"add members", func() error { return a.AddMembers(ctx, w.group, ids) }},
 		{"remove members", func() error { return a.RemoveMembers(ctx, w.group, ids) }},
@@ -96,7 +103,7 @@ func (r *run) onOthers(t testing.TB, a providers.Accounts, w *world) []attempt {
 	return []attempt{
 		{"enable a policy", func() error { _, err := a.CreateObject(ctx, state.KindPolicy, w.group, nil); return err }},
 		{"change a policy", func() error {
-			return a.ChangeObject(ctx, state.KindPolicy, w.group, w.policy, state.Attributes{"privilege_expiry": "61"})
+			return a.ChangeObject(ctx, state.KindPolicy, w.group, w.policy, texts{state.AttrPrivilegeExpiry: "61"}.at())
 		}},
 		{"disable a policy", func() error { return a.DeleteObject(ctx, state.KindPolicy, w.group, w.policy) }},
 		{"create a client", func() error {
@@ -104,10 +111,11 @@ func (r *run) onOthers(t testing.TB, a providers.Accounts, w *world) []attempt {
 			return err
 		}},
 		{"change a client", func() error {
-			return a.ChangeObject(ctx, state.KindClient, w.client, w.app, state.Attributes{"display_name": "x"})
+			return a.ChangeObject(ctx, state.KindClient, w.client, w.app, texts{state.AttrDisplayName: "x"}.at())
 		}},
 		{"change a client's maps", func() error {
-			return a.ChangeObject(ctx, state.KindClient, w.client, w.app, state.Attributes{"scope_maps": text(map[string][]string{w.group.String(): {"openid"}})})
+			to := state.Attributes{state.AttrScopeMaps: scopes{w.group: {"openid"}}.value()}
+			return a.ChangeObject(ctx, state.KindClient, w.client, w.app, to)
 		}},
 		{"delete a client", func() error { return a.DeleteObject(ctx, state.KindClient, w.client, w.app) }},
 		{"revive", func() error { return a.Revive(ctx, []uuid.UUID{w.dead}) }},
@@ -142,7 +150,10 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 	a, ctx := p.Accounts(), within(t)
 	who, err := p.Whoami(ctx)
 	must(t, "whoami", err)
-	has := map[string]bool{"idm_people_admins": overPersons, "idm_group_admins": overGroups, "idm_account_policy_admins": false, "idm_oauth2_admins": false, "idm_recycle_bin_admins": false}
+	has := map[string]bool{
+		"idm_people_admins": overPersons, "idm_group_admins": overGroups, "idm_account_policy_admins": false,
+		"idm_oauth2_admins": false, "idm_recycle_bin_admins": false,
+	}
 	var lacks []string
 	for group, want := range has {
 		if got := who.In(group); got != want {
@@ -163,7 +174,8 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 		t.Helper()
 		for _, c := range list {
 			err := c.do()
-			if k := state.ErrorKindOf(err); k != state.ErrorDenied && k != state.ErrorNotFound && !r.known(t, c.what+" without the right", err) {
+			if k := state.ErrorKindOf(err); k != state.ErrorDenied && k != state.ErrorNotFound &&
+				!r.known(t, c.what+" without the right", err) {
 				t.Errorf("%s without the right: %v, want it denied or not found", c.what, err)
 			}
 		}
@@ -193,7 +205,8 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 	at, _, err = a.ReadObject(ctx, state.KindClient, w.client, "")
 	seen("read a client", count(at != nil, 1), 0, err)
 	groups, err := p.Directory().Groups(ctx)
-	seen("list groups", count(slices.ContainsFunc(groups, func(g providers.Group) bool { return g.ID == w.group }), 1), count(overGroups, 1), err)
+	seen("list groups", count(slices.ContainsFunc(groups, func(g providers.Group) bool { return g.ID == w.group }), 1),
+		count(overGroups, 1), err)
 	clients, err := p.Directory().Clients(ctx)
 	seen("list clients", len(clients), 0, err)
 	dead, err := p.Directory().Recycled(ctx)
@@ -209,8 +222,10 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 		fails(r.onPersons(t, a, w))
 	}
 	if overGroups {
-		must(t, "change with the right over groups alone", a.ChangeObject(ctx, state.KindGroup, w.group, w.is, state.Attributes{"description": "x"}))
-		must(t, "undo with the right over groups alone", a.ChangeObject(ctx, state.KindGroup, w.group, state.Attributes{"description": "x"}, w.is))
+		must(t, "change with the right over groups alone",
+			a.ChangeObject(ctx, state.KindGroup, w.group, w.is, texts{state.AttrDescription: "x"}.at()))
+		must(t, "undo with the right over groups alone",
+			a.ChangeObject(ctx, state.KindGroup, w.group, texts{state.AttrDescription: "x"}.at(), w.is))
 		must(t, "add members with the right over groups alone", a.AddMembers(ctx, w.group, idsOf(w.list[:2])))
 	} else {
 		fails(r.onGroups(t, a, w))

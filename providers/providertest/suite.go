@@ -1,6 +1,6 @@
-// Package providertest is the written meaning of a Self-auth provider: the suite that every client passes on every server,
-// and the names that plans make of users. It knows the provider by the interfaces of package providers alone; what it asks
-// of the server beside it, it asks through Server.Do.
+// Package providertest is the written meaning of a Self-auth provider: the suite that every client passes on every
+// server, and the names that plans make of users. It knows the provider by the interfaces of package providers alone;
+// what it asks of the server beside it, it asks through Server.Do.
 package providertest
 
 import (
@@ -39,8 +39,8 @@ type Server struct {
 	Tokens Tokens
 	// Do makes a request of the API beside the provider; in is sent as JSON, nil: nothing.
 	Do func(ctx context.Context, token, method, path string, in any) (status int, answer []byte, err error)
-	// Known are shortcomings that are known, by what the suite calls the case, and why they are there. They are logged and
-	// fail nothing.
+	// Known are shortcomings that are known, by what the suite calls the case, and why they are there. They are logged
+	// and fail nothing.
 	Known map[string]string
 }
 
@@ -62,6 +62,7 @@ func Run(t *testing.T, s Server) {
 		"groups: foreign":            foreignGroup,
 		"groups: made together":      createdGroups,
 		"groups: deleted together":   deletedGroups,
+		"kinds: attributes":          roundTrips,
 		"policies":                   policies,
 		"policies: refusals":         policyRefusals,
 		"policies: attestation":      attestation,
@@ -206,7 +207,8 @@ func (r *run) kind(t testing.TB, what string, err error, want state.ErrorKind, s
 	if err == nil {
 		return
 	}
-	for _, s := range append(secrets, r.Tokens.ReadWrite, r.Tokens.ReadOnly, r.Tokens.People, r.Tokens.Groups, r.Tokens.None) {
+	for _, s := range append(secrets, r.Tokens.ReadWrite, r.Tokens.ReadOnly, r.Tokens.People, r.Tokens.Groups,
+		r.Tokens.None) {
 		if s != "" && strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), s) {
 			t.Errorf("%s: the error %q shows %q; want neither tokens nor values of users", what, err, s)
 		}

@@ -14,17 +14,17 @@ import (
 	"strings"
 	"time"
 
-	"anthill/providers"
 	"anthill/state"
 )
 
 // How long, how much, how often.
 const (
 	dialPatience  = 10 * time.Second
-	readPatience  = time.Minute            // a small answer, whole; a listing, between two reads of it
-	writePatience = 330 * time.Second      // the server itself gives up after 300 s
-	listPatience  = 330 * time.Second      // until a listing begins: the server searches before it answers
-	idlePatience  = 20 * time.Second       // shorter than the server's 60 s, so that no write meets a closing connection
+	readPatience  = time.Minute       // a small answer, whole; a listing, between two reads of it
+	writePatience = 330 * time.Second // the server itself gives up after 300 s (F1)
+	listPatience  = 330 * time.Second // until a listing begins: the server searches before it answers
+	// shorter than the server's 60 s (F1), so that no write meets a closing connection
+	idlePatience  = 20 * time.Second
 	pauseFirst    = 250 * time.Millisecond // doubled for each try, of which a random part is waited
 	pauseMost     = 8 * time.Second
 	pauseByServer = time.Minute // what Retry-After may ask for
@@ -32,7 +32,7 @@ const (
 	transientTries  = 6
 	connectionTries = 3
 
-	maxRequest = 1945 << 10 // bytes; the server takes 2 MiB and may cut the connection beyond
+	maxRequest = 1945 << 10 // bytes; the server takes 2 MiB and may cut the connection beyond (F32)
 	maxAnswer  = 8 << 20    // bytes of an answer that is not a listing
 	maxEntry   = 1 << 20    // bytes of one entry of a listing, or of one member of a group
 	maxRefusal = 64 << 10   // bytes read of an error
@@ -98,8 +98,10 @@ func readRoots(file string) (*x509.CertPool, error) {
 		return nil, nil
 	}
 	bad := func(reason string) (*x509.CertPool, error) {
-		return nil, &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "read the certificate file " + file, Reason: reason,
-			Cure: "Set SELF_AUTH_CA_FILE to a PEM file with the certificate of the authority that signed Self-auth's."}
+		return nil, &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "read the certificate file " + file, Reason: reason,
+			Cure: "Set SELF_AUTH_CA_FILE to a PEM file with the certificate of the authority that signed Self-auth's.",
+		}
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -182,8 +184,12 @@ func (c *conn) read(ctx context.Context, k call, use func(*body) error) error {
 func (c *conn) write(ctx context.Context, k call) error {
 	k.writes = true
 	if len(k.body) > maxRequest {
-		return &state.Error{Kind: state.ErrorRefused, Side: side, Doing: k.doing, Reason: "it is more than Self-auth takes in one request", Err: errTooBig}
+		return &state.Error{
+			Kind: state.ErrorRefused, Side: side, Doing: k.doing,
+			Reason: "it is more than Self-auth takes in one request", Err: errTooBig,
+		}
 	}
+	// The server has one writer. A second request would only wait there, hold up everybody else's, and time out.
 	select {
 	case c.writing <- struct{}{}:
 	case <-ctx.Done():
@@ -195,7 +201,7 @@ func (c *conn) write(ctx context.Context, k call) error {
 		if err != nil {
 			return err
 		}
-		// Whatever else answers 200 (a proxy's page) has not done it.
+		// Anything else that answers 200, such as a proxy's page, has done nothing.
 		if string(bytes.TrimSpace(text)) != "null" {
 			return errors.New("it is not what Self-auth says when something was done")
 		}
@@ -229,6 +235,7 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	case k.writes:
 		patience = writePatience
 	case k.lists:
+		// A listing may take as long as it needs, if it keeps coming: the timer starts again with each read of it.
 		patience, in.patience = listPatience, readPatience
 		defer time.AfterFunc(c.most, func() { cancel(errSlow) }).Stop()
 	}
@@ -243,8 +250,9 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	defer resp.Body.Close()
 	in.from, in.version = resp.Body, resp.Header.Get("X-KANIDM-VERSION")
 	if resp.StatusCode != http.StatusOK {
+		// Of a refusal that is cut off, what came is enough to tell its kind.
 		in.grant(maxRefusal)
-		text, _ := io.ReadAll(in) // what came of it is enough
+		text, _ := io.ReadAll(in)
 		if in.failed != nil && ctx.Err() != nil {
 			return c.lost(ctx, k, in.failed)
 		}
@@ -254,19 +262,22 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	switch {
 	case err == nil:
 		if k.writes {
-			c.ledger.wrote(providers.Call{Request: requestID(resp.Header), Doing: k.doing, Took: time.Since(began)})
+			c.ledger.wrote(state.Call{Request: requestID(resp.Header), Doing: k.doing, Took: time.Since(began)})
 		}
-		_, _ = io.CopyN(io.Discard, resp.Body, 512) // to its end, so that the connection is used again
+		// Only a connection whose answer was read to its end is used again. What is left of it is a line break at most.
+		_, _ = io.CopyN(io.Discard, resp.Body, 512)
 		return nil
 	case in.failed != nil:
 		f := c.lost(ctx, k, in.failed)
+		// The reader has some of it already, and would get it twice.
 		if in.handed {
 			f.tries = 0
 		}
 		return f
 	}
+	// An answer that a deadline cuts off may end as if it were whole, and then look damaged.
 	if ctx.Err() != nil {
-		return c.lost(ctx, k, err) // an answer that a deadline cuts may end as if it were whole
+		return c.lost(ctx, k, err)
 	}
 	return c.unreadable(k, resp, err, in.handed)
 }

@@ -1,9 +1,9 @@
 // Package selfauth is the client of the Self-auth server: it implements providers.Directory for the planner and
 // providers.Accounts for apply, over HTTPS with net/http. It is the only package of the product that talks to the
-// server; everything it knows of the server's API is listed in selfauth-api.
+// server; everything it knows of the server's API is listed in docs/selfauth-facts.md.
 //
 // Rules, in order of importance:
-//   - A list of members is never removed with an empty body: the server would remove everybody.
+//   - A list of members is never removed with an empty body: the server would remove everybody (F23).
 //   - Writes go one at a time, each in one transaction of the server. A write whose answer was lost is not sent
 //     again: it is reported as state.ErrorUnreachable, and the caller looks up what happened.
 //   - The token leaves this package in the Authorization header of requests to Options.URL and nowhere else: no

@@ -36,7 +36,14 @@ func (e entry) person(now time.Time) (providers.Person, error) {
 	if err != nil {
 		return providers.Person{}, err
 	}
-	return providers.Person{ID: id, Name: e.first("name"), Display: e.first("displayname"), Mails: e.Attrs["mail"], Expired: expired, Closed: closed}, nil
+	return providers.Person{
+		ID:      id,
+		Name:    e.first("name"),
+		Display: e.first("displayname"),
+		Mails:   e.Attrs["mail"],
+		Expired: expired,
+		Closed:  closed,
+	}, nil
 }
 
 // isExpired reads account_expire. closed: it is the moment that Expire writes.
@@ -65,6 +72,8 @@ func decodeWhole(in *body, v any) error {
 // decodeList decodes the answer of a listing and calls element for each entry, with the decoder before it. The
 // number of entries must be the one that the server announced, if it did, and at most so many.
 func decodeList(in *body, most int64, element func(*json.Decoder) error) error {
+	// An answer that was cut at the right place would look like a smaller directory, and persons that are missing from it
+	// like persons who are gone. So the number is checked where the server says it.
 	dec := json.NewDecoder(in)
 	total, n := int64(-1), int64(0)
 	found := false
@@ -164,7 +173,8 @@ func printable(s string) string {
 func encode(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic("selfauth: encode a request: " + err.Error()) // plain maps and strings always encode
+		// Plain maps and strings always encode.
+		panic("selfauth: encode a request: " + err.Error())
 	}
 	return text
 }

@@ -29,14 +29,30 @@ var errNoCall = errors.New("no such call")
 
 func missingCall(err error) bool { return errors.Is(err, errNoCall) }
 
+// burnt is the error of an id that is in use, once nothing live is found to have it.
+func burnt(err error) error {
+	var e *state.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	c := *e
+	c.Kind = state.ErrorBurnt
+	c.Reason = "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"
+	return &c
+}
+
 const (
+	cureFile = "Put the API token of Anthill's service account there, and nothing else, or take token_file away " +
+		"and set SELF_AUTH_ADMIN_TOKEN."
 	cureURL   = "Check SELF_AUTH_URL."
 	cureToken = "Make a new API token for Anthill's service account and set SELF_AUTH_ADMIN_TOKEN to it."
 )
 
-// refusal turns an answer other than 200 into an error, by its body (selfauth-api 2.2 to 2.5): the status alone
-// says little.
+// refusal turns an answer other than 200 into an error, by its body (docs/selfauth-facts.md F4): the status alone says
+// little.
 func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
+	// The order matters: codes come before the statuses that they share with others (many a refusal is a 500), and what
+	// only Self-auth can have said before what may come from something in between.
 	code, isJSON := codeOf(text)
 	f := &failure{err: &state.Error{Side: side, Doing: k.doing, Request: requestID(resp.Header)}}
 	e := f.err
@@ -53,30 +69,40 @@ func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
 		e.Cure = again(k)
 		f.tries = transientTries
 	case status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests:
-		e.Kind, e.Reason = state.ErrorTransient, fmt.Sprintf("Self-auth takes no requests at the moment (status %d)", status)
+		e.Kind, e.Reason = state.ErrorTransient, fmt.Sprintf("Self-auth takes no requests at the moment (status %d)",
+			status)
 		e.Cure = again(k)
 		f.tries, f.after = transientTries, c.retryAfter(resp.Header.Get("Retry-After"))
 	case status == http.StatusRequestEntityTooLarge:
 		e.Kind, e.Reason = state.ErrorRefused, "it is more than Self-auth takes in one request"
 	case 300 <= status && status < 400:
-		e.Kind, e.Reason = state.ErrorUnreachable, "the server answers with a redirect, which Anthill does not follow since the token would go along"
+		e.Kind, e.Reason = state.ErrorUnreachable,
+			"the server answers with a redirect, which Anthill does not follow since the token would go along"
 		e.Cure = "Set SELF_AUTH_URL to the address of the Self-auth server itself."
 	case status == http.StatusRequestTimeout || status >= 502:
-		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, fmt.Sprintf("no answer came from Self-auth (status %d)%s", status, unknown(k)), again(k)
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable,
+			fmt.Sprintf("no answer came from Self-auth (status %d)%s", status, unknown(k)), again(k)
 		f.tries = readTries(k)
-	case strings.HasPrefix(k.path, "/v1/raw/") && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusForbidden):
-		e.Kind, e.Reason, e.Err = state.ErrorUnreachable, fmt.Sprintf("there is no call %s at this address (status %d)", k.path, status), errNoCall
+	// Some put a proxy before the server that lets no bulk calls through: those are done one by one then (errNoCall).
+	case strings.HasPrefix(k.path, "/v1/raw/") && (status == http.StatusNotFound ||
+		status == http.StatusMethodNotAllowed || status == http.StatusForbidden):
+		e.Kind, e.Reason, e.Err = state.ErrorUnreachable,
+			fmt.Sprintf("there is no call %s at this address (status %d)", k.path, status), errNoCall
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, fmt.Sprintf("there is no Self-auth server of version 1.8 or later at this address (status %d)", status), cureURL
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable,
+			fmt.Sprintf("there is no Self-auth server of version 1.8 or later at this address (status %d)", status),
+			cureURL
 	case isJSON:
 		e.Kind, e.Reason, e.Err = c.whyRefused(code, text)
 		if e.Kind == state.ErrorInternal && code == "resourcelimit" {
 			e.Cure = "Use an API token of a service account: a person's session may read 1024 entries only."
 		}
 	case status >= 500:
-		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable, fmt.Sprintf("the answer is not Self-auth's (status %d)%s", status, unknown(k)), again(k)
+		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable,
+			fmt.Sprintf("the answer is not Self-auth's (status %d)%s", status, unknown(k)), again(k)
 	default:
-		e.Kind, e.Reason = state.ErrorInternal, fmt.Sprintf("Self-auth answers with status %d: %s", status, c.clean(firstWords(text)))
+		e.Kind, e.Reason = state.ErrorInternal, fmt.Sprintf("Self-auth answers with status %d: %s", status,
+			c.clean(firstWords(text)))
 	}
 	return f
 }
@@ -93,7 +119,8 @@ func (c *conn) whyNotIn(code string) string {
 
 func (c *conn) whyDenied(k call) (reason, cure string) {
 	if k.writes && c.token.writes == providers.WriteNo {
-		return "the token may read only", "Make a token that may write (read_write) and set SELF_AUTH_ADMIN_TOKEN to it."
+		return "the token may read only",
+			"Make a token that may write (read_write) and set SELF_AUTH_ADMIN_TOKEN to it."
 	}
 	reason = "Self-auth does not allow it to the account of this token"
 	if k.right == "" {
@@ -101,7 +128,8 @@ func (c *conn) whyDenied(k call) (reason, cure string) {
 	}
 	cure = "The right comes with the built-in group " + k.right + ": add the account to it."
 	if k.writes {
-		cure += " Entries that Self-auth protects (its own groups, members of idm_high_privilege) may stay closed to it."
+		cure += " Entries that Self-auth protects (its own groups, members of idm_high_privilege) may stay closed " +
+			"to it."
 	}
 	return reason, cure
 }
@@ -109,7 +137,8 @@ func (c *conn) whyDenied(k call) (reason, cure string) {
 // whyRefused tells kinds of refusals by their code.
 func (c *conn) whyRefused(code string, text []byte) (state.ErrorKind, string, error) {
 	switch {
-	case strings.HasPrefix(code, "attributeuniqueness") || strings.Contains(code, "conflicting_attributes") || strings.HasPrefix(code, "plugin/attrunique"):
+	case strings.HasPrefix(code, "attributeuniqueness") || strings.Contains(code, "conflicting_attributes") ||
+		strings.HasPrefix(code, "plugin/attrunique"):
 		return state.ErrorConflict, whatClashes(text), nil
 	case code == "plugin/base/uuid duplicate found in database":
 		return state.ErrorConflict, "the id exists already", errTaken
@@ -205,7 +234,8 @@ func firstWords(text []byte) string {
 // clean takes the token, addresses and control characters out of text that the other side made, and shortens it.
 func (c *conn) clean(text string) string {
 	for _, part := range append([]string{c.token.secret}, strings.Split(c.token.secret, ".")...) {
-		if len(part) >= 8 { // a shorter one is no secret, and may be part of any word
+		// A shorter one is no secret, and may be part of any word.
+		if len(part) >= 8 {
 			text = strings.ReplaceAll(text, part, "(token)")
 			text = strings.ReplaceAll(text, strings.ToLower(part), "(token)")
 		}
@@ -259,6 +289,7 @@ func readTries(k call) int {
 // lost turns an error of the connection into one of kind Unreachable. A write is tried again only when no
 // connection was made.
 func (c *conn) lost(ctx context.Context, k call, err error) *failure {
+	// The caller's own context ended: that is no failure of the server, and not to be tried again.
 	cause := context.Cause(ctx)
 	if cause != nil && !errors.Is(cause, errSlow) {
 		return &failure{err: interrupted(ctx, k, strings.TrimPrefix(unknown(k), "; "))}
@@ -283,10 +314,12 @@ func (c *conn) lost(ctx context.Context, k call, err error) *failure {
 			f.tries = connectionTries
 		}
 	case errors.As(err, &op) && op.Op == "dial":
-		e.Reason, e.Cure = "no connection to "+c.origin+": "+c.clean(op.Err.Error()), "Check that Self-auth runs, and SELF_AUTH_URL."
+		e.Reason, e.Cure = "no connection to "+c.origin+": "+c.clean(op.Err.Error()),
+			"Check that Self-auth runs, and SELF_AUTH_URL."
 		f.tries = connectionTries
 	default:
-		e.Reason, e.Cure = "the connection to "+c.origin+" was lost ("+c.clean(inner(err).Error())+")"+unknown(k), again(k)
+		e.Reason, e.Cure = "the connection to "+c.origin+" was lost ("+c.clean(inner(err).Error())+")"+unknown(k),
+			again(k)
 		f.tries = readTries(k)
 	}
 	return f
@@ -308,11 +341,16 @@ func whyUntrusted(err error) (reason, cure string) {
 	)
 	switch {
 	case errors.As(err, &host):
-		return "the server's certificate is for another host name", "Set SELF_AUTH_URL to a name that the certificate holds; if a private authority signed it, SELF_AUTH_CA_FILE names its certificate."
+		return "the server's certificate is for another host name",
+			"Set SELF_AUTH_URL to a name that the certificate holds; if a private authority signed it, " +
+				"SELF_AUTH_CA_FILE names its certificate."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server's certificate, or one above it, has expired or is not valid yet", "Renew the server's certificate, or check this machine's clock. SELF_AUTH_CA_FILE must hold the authority's present certificate."
+		return "the server's certificate, or one above it, has expired or is not valid yet",
+			"Renew the server's certificate, or check this machine's clock. SELF_AUTH_CA_FILE must hold the " +
+				"authority's present certificate."
 	}
-	return "the server's certificate is not signed by an authority that is trusted here", "Set SELF_AUTH_CA_FILE to a PEM file with the certificate of the authority that signed it."
+	return "the server's certificate is not signed by an authority that is trusted here",
+		"Set SELF_AUTH_CA_FILE to a PEM file with the certificate of the authority that signed it."
 }
 
 // interrupted is the error of a call that the caller's context ended; so errors.Is finds the context's error.
@@ -350,7 +388,9 @@ func (c *conn) unreadable(k call, resp *http.Response, err error, handed bool) *
 	default:
 		e.Reason = "the answer cannot be used: " + c.clean(err.Error())
 	}
-	e.Cure = "Check that SELF_AUTH_URL is the address of a Self-auth server of version 1.8 or later, with nothing in between that changes its answers."
+	e.Cure = "Check that SELF_AUTH_URL is the address of a Self-auth server of version 1.8 or later, with nothing " +
+		"in between that changes its answers."
+	// Something in between has answered, or changed the answer. A write may have been done all the same.
 	if k.writes || !fromSelfauth(resp.Header) {
 		e.Kind = state.ErrorUnreachable
 	}

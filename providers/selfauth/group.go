@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,18 +15,18 @@ import (
 	"anthill/state"
 )
 
-// firstFree is the first id that is not the system's (selfauth-api 5.3).
+// firstFree is the first id that is not the system's (docs/selfauth-facts.md F14).
 var firstFree = uuid.MustParse("00000000-0000-0000-0001-000000000000")
 
-const groupAttributes = objectAttributes + ",member"
-
 // objectAttributes are those of a group as an object: its members may be many.
-const objectAttributes = "name,description,class,allow_primary_cred_fallback,auth_password_minimum_length,authsession_expiry,credential_type_minimum," +
-	"limit_search_max_filter_test,limit_search_max_results,privilege_expiry,webauthn_attestation_ca_list"
+var objectAttributes = "name,description,class," + strings.Join(policyNames(), ",")
 
 // Groups lists all groups that the account may see, sorted by id, each with its direct members sorted by id.
 func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
-	k := call{method: http.MethodGet, path: listing("group", groupAttributes), doing: "list groups", right: groupAdmins, lists: true}
+	k := call{
+		method: http.MethodGet, path: listing("group", objectAttributes+",member"), doing: "list groups",
+		right: groupAdmins, lists: true,
+	}
 	var groups []providers.Group
 	err := d.conn.read(ctx, k, func(in *body) error {
 		groups = nil
@@ -60,6 +61,7 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 	)
 	policy := state.Attributes{}
 	err := decodeObject(dec, func(key string) error {
+		// The bound is per member: what is read one by one may be long as a whole.
 		in.grant(maxEntry)
 		switch key {
 		case "id":
@@ -89,9 +91,9 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 				return nil
 			})
 		}
-		if slices.Contains(providers.PolicyAttributes(), key) {
-			text, err := decodeText(dec)
-			policy[key] = text
+		if spec := policySpec.Attribute(state.Attribute(key)); spec.Form != state.FormInvalid {
+			v, err := decodeSetting(dec, spec.Form)
+			policy[spec.Name] = v
 			return err
 		}
 		return skip(dec)
@@ -99,6 +101,7 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 	if err != nil {
 		return g, err
 	}
+	// A group keeps settings of a policy that was taken off it; without the class they mean nothing.
 	if slices.Contains(classes, "account_policy") {
 		g.Policy = policy
 	}
@@ -109,21 +112,6 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 	g.is = slices.Contains(classes, "group")
 	g.Builtin = bytes.Compare(g.ID[:], firstFree[:]) < 0 || slices.Contains(classes, "dyngroup")
 	return g, nil
-}
-
-// decodeText decodes a value of any type as its text.
-func decodeText(dec *json.Decoder) (string, error) {
-	var raw json.RawMessage
-	if err := dec.Decode(&raw); err != nil {
-		return "", err
-	}
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text, nil
-	}
-	var b bytes.Buffer
-	err := json.Compact(&b, raw)
-	return b.String(), err
 }
 
 func decodeID(dec *json.Decoder, id *uuid.UUID) error {
@@ -139,6 +127,23 @@ func decodeID(dec *json.Decoder, id *uuid.UUID) error {
 	return nil
 }
 
+func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
+	attributes := objectAttributes
+	if want != nil {
+		attributes += ",member"
+	}
+	k := call{
+		method: http.MethodGet, path: "/scim/v1/Entry/" + id + "?attributes=" + attributes, doing: doing,
+		right: groupAdmins, lists: true,
+	}
+	err = a.conn.read(ctx, k, func(in *body) error {
+		var err error
+		g, err = decodeGroup(in, json.NewDecoder(in), want)
+		return err
+	})
+	return g, err
+}
+
 func groupEntry(g providers.NewGroup) entry {
 	e := entry{map[string][]string{"uuid": {g.ID.String()}, "name": {g.Name}}}
 	if g.Description != "" {
@@ -147,8 +152,51 @@ func groupEntry(g providers.NewGroup) entry {
 	return e
 }
 
+// CreateGroups makes groups in one transaction, or none of them. For a single group it is no error if it is there
+// already, and Burnt if a deleted entry has the id.
+func (a accounts) CreateGroups(ctx context.Context, groups []providers.NewGroup) error {
+	switch len(groups) {
+	case 0:
+		return nil
+	case 1:
+		return a.createGroup(ctx, groups[0])
+	}
+	entries := make([]entry, len(groups))
+	for i, g := range groups {
+		entries[i] = groupEntry(g)
+		entries[i].Attrs["class"] = []string{"object", "group"}
+	}
+	k := call{
+		path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}),
+		doing: "create " + count(len(groups), "group"), right: groupAdmins,
+	}
+	can, err := a.createTogether(ctx, k, func() (bool, error) {
+		_, err := a.readGroup(ctx, "find a group", groups[0].ID.String(), nil)
+		if state.ErrorKindOf(err) == state.ErrorNotFound {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if can {
+		return err
+	}
+	for _, g := range groups {
+		if err := a.createGroup(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (a accounts) createGroup(ctx context.Context, g providers.NewGroup) error {
-	err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/group", body: encode(groupEntry(g)), doing: "create a group", right: groupAdmins, twice: true})
+	err := a.conn.write(ctx, call{
+		method: http.MethodPost,
+		path:   "/v1/group",
+		body:   encode(groupEntry(g)),
+		doing:  "create a group",
+		right:  groupAdmins,
+		twice:  true,
+	})
 	if err = a.whoseID(ctx, err, g.ID); state.ErrorKindOf(err) != state.ErrorConflict {
 		return err
 	}
@@ -159,18 +207,90 @@ func (a accounts) createGroup(ctx context.Context, g providers.NewGroup) error {
 	return err
 }
 
-func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
-	attributes := objectAttributes
-	if want != nil {
-		attributes = groupAttributes
+// changeGroup writes name and description first, then takes strangers out or puts them back.
+func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.Attributes) error {
+	patch := map[string][]string{}
+	for _, name := range []state.Attribute{state.AttrName, state.AttrDescription} {
+		if v, given := to[name]; given && !v.Equal(from[name]) {
+			patch[string(name)] = oneOrNone(v.Text)
+		}
 	}
-	k := call{method: http.MethodGet, path: "/scim/v1/Entry/" + id + "?attributes=" + attributes, doing: doing, right: groupAdmins, lists: true}
-	err = a.conn.read(ctx, k, func(in *body) error {
-		var err error
-		g, err = decodeGroup(in, json.NewDecoder(in), want)
+	if err := a.patch(ctx, call{path: "/v1/group/" + id.String(), doing: "change a group", right: groupAdmins},
+		patch); err != nil {
 		return err
-	})
-	return g, err
+	}
+	if _, given := to[state.AttrStrangers]; !given {
+		return nil
+	}
+	was, will := from[state.AttrStrangers].Members(), to[state.AttrStrangers].Members()
+	if gone := minus(was, will); len(gone) > 0 {
+		if err := a.RemoveMembers(ctx, id, gone); err != nil {
+			return err
+		}
+	}
+	back := minus(will, was)
+	if len(back) == 0 {
+		return nil
+	}
+	err := a.AddMembers(ctx, id, back)
+	if state.ErrorKindOf(err) != state.ErrorNotFound {
+		return err
+	}
+	// One of them is gone by now, and the server refuses all for it. The others still come back, one by one.
+	for _, one := range back {
+		if err := a.AddMembers(ctx, id, []uuid.UUID{one}); err != nil && state.ErrorKindOf(err) != state.ErrorNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+func minus(a, b []uuid.UUID) []uuid.UUID {
+	return slices.DeleteFunc(slices.Clone(a), func(id uuid.UUID) bool { return slices.Contains(b, id) })
+}
+
+// groupsTogether is how many groups one call deletes: each costs the server a millisecond or two, every call 60 of
+// them.
+const groupsTogether = 100
+
+// DeleteGroups deletes groups together; their members stay. Absent groups are ignored. If there are more than one
+// filter can name, they are made members of the marker group, which is deleted with them.
+func (a accounts) DeleteGroups(ctx context.Context, ids []uuid.UUID) error {
+	for some := range slices.Chunk(ids, groupsTogether) {
+		if len(some) > filterIDs {
+			done, err := a.deleteMarked(ctx, some)
+			if err != nil {
+				return err
+			}
+			if done {
+				continue
+			}
+		}
+		for few := range slices.Chunk(some, filterIDs) {
+			if err := a.deleteNamed(ctx, few); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deleteNamed deletes groups that one filter names.
+func (a accounts) deleteNamed(ctx context.Context, ids []uuid.UUID) error {
+	k := call{
+		path: "/v1/raw/delete", body: encode(map[string]any{"filter": idFilter("group", ids)}),
+		doing: "delete " + count(len(ids), "group"), right: groupAdmins, twice: true,
+	}
+	can, err := a.raw(ctx, k)
+	if !can {
+		err = a.oneByOne(ctx, ids, func(id uuid.UUID) call {
+			return call{
+				method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: "delete a group",
+				right: groupAdmins, twice: true,
+			}
+		})
+	}
+	return a.ignoreAbsent(ctx, k, err)
 }
 
 // Members returns which of the persons are direct members of the group, sorted by id. Errors: NotFound if there is
@@ -180,28 +300,31 @@ func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) 
 	for _, id := range of {
 		wanted[id] = true
 	}
-	g, err := a.readGroup(ctx, "read the members of a group", group.String(), func(id uuid.UUID) bool { return wanted[id] })
+	g, err := a.readGroup(ctx, "read group members", group.String(),
+		func(id uuid.UUID) bool { return wanted[id] })
 	if err != nil {
 		return nil, err
 	}
 	return g.Members, nil
 }
 
-// AddMembers adds members, of whom some may be in it already. Errors: NotFound if the group, or one of the members,
-// does not exist; then none was added, unless there are more than fit one request.
+// AddMembers adds members; some may be in the group already. Errors: NotFound if the group, or one of the members, does
+// not exist; then none was added, unless there are more than fit into one request.
 func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
 	return a.members(ctx, http.MethodPost, "add "+count(len(members), "member")+" to a group", group, members)
 }
 
-// RemoveMembers takes members out, of whom some may not be in it. It panics on an empty list: the server takes that
-// for everybody.
+// RemoveMembers takes members out; some may not be in the group. It panics on an empty list, by which the server would
+// understand everybody.
 func (a accounts) RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
 	if len(members) == 0 {
 		panic("selfauth: remove no members: Self-auth would remove all")
 	}
 	doing := "remove " + count(len(members), "member") + " from a group"
-	if len(members) < listIDs/2 { // a change of each is twice as long as its id
-		if done, err := a.unmark(ctx, call{doing: doing, right: groupAdmins, twice: true}, group, members); done || err != nil {
+	// A change of each is twice as long as its id.
+	if len(members) < listIDs/2 {
+		if done, err := a.unmark(ctx, call{doing: doing, right: groupAdmins, twice: true}, group, members); done ||
+			err != nil {
 			return err
 		}
 	}
@@ -211,7 +334,14 @@ func (a accounts) RemoveMembers(ctx context.Context, group uuid.UUID, members []
 // members does the call in parts that fit a request; no part is empty.
 func (a accounts) members(ctx context.Context, method, doing string, group uuid.UUID, members []uuid.UUID) error {
 	for some := range slices.Chunk(members, listIDs) {
-		k := call{method: method, path: attribute(group, "member"), body: encode(texts(some)), doing: doing, right: groupAdmins, twice: true}
+		k := call{
+			method: method,
+			path:   attribute(group, "member"),
+			body:   encode(texts(some)),
+			doing:  doing,
+			right:  groupAdmins,
+			twice:  true,
+		}
 		if err := a.conn.write(ctx, k); err != nil {
 			return err
 		}

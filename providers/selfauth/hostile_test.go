@@ -102,19 +102,21 @@ func TestHostile(t *testing.T) {
 		"nothing":         answers(200, ""),
 		"wrong types":     answers(200, `{"resources":[{"id":7}],"youare":"x","entries":{}}`),
 		"list of numbers": answers(200, `[1,2,3]`),
-		"bad ids":         answers(200, `{"resources":[{"id":"`+echo+`"}],"youare":{"attrs":{}},"entries":[{"attrs":{"uuid":["`+echo+`"]}}],"id":"x"}`),
-		"cut":             answers(200, `{"schemas":[],"totalResults":3,"resources":[{"schemas":[],`),
-		"echo 400":        answers(400, `{"invalidattribute":"`+echo+`"}`),
-		"echo 500":        answers(500, `{"`+testToken+`":{"`+testMail+`":["`+echo+`"]}}`),
-		"echo 500 text":   answers(500, echo),
-		"echo 422":        answers(422, "Failed to deserialize the JSON body into the target type: "+echo),
-		"echo 418":        answers(418, echo),
-		"403 page":        answers(403, "<html>"+echo),
-		"404 page":        answers(404, "<html>"+echo),
-		"deep":            answers(500, strings.Repeat(`{"a":[`, 5000)+strings.Repeat(`]}`, 5000)),
-		"endless error":   endless(500, "x"),
-		"endless space":   endless(200, " "),
-		"endless string":  endless(200, `{"resources":[{"id":"`+strings.Repeat("y", 4096)),
+		"bad ids": answers(200,
+			`{"resources":[{"id":"`+echo+`"}],"youare":{"attrs":{}},"id":"x",`+
+				`"entries":[{"attrs":{"uuid":["`+echo+`"]}}]}`),
+		"cut":            answers(200, `{"schemas":[],"totalResults":3,"resources":[{"schemas":[],`),
+		"echo 400":       answers(400, `{"invalidattribute":"`+echo+`"}`),
+		"echo 500":       answers(500, `{"`+testToken+`":{"`+testMail+`":["`+echo+`"]}}`),
+		"echo 500 text":  answers(500, echo),
+		"echo 422":       answers(422, "Failed to deserialize the JSON body into the target type: "+echo),
+		"echo 418":       answers(418, echo),
+		"403 page":       answers(403, "<html>"+echo),
+		"404 page":       answers(404, "<html>"+echo),
+		"deep":           answers(500, strings.Repeat(`{"a":[`, 5000)+strings.Repeat(`]}`, 5000)),
+		"endless error":  endless(500, "x"),
+		"endless space":  endless(200, " "),
+		"endless string": endless(200, `{"resources":[{"id":"`+strings.Repeat("y", 4096)),
 		"gzip bomb": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip") // nobody asked for it
 			var packed bytes.Buffer
@@ -145,7 +147,8 @@ func TestHostile(t *testing.T) {
 					t.Errorf("%s: %v, want an error of the provider", what, err)
 					continue
 				}
-				wantKind(t, err, e.Kind, testToken, "cGF5bG9hZA-never-shown", strings.ToLower("cGF5bG9hZA-never-shown"), testMail)
+				wantKind(t, err, e.Kind, testToken, "cGF5bG9hZA-never-shown",
+					strings.ToLower("cGF5bG9hZA-never-shown"), testMail)
 				if e.Kind == state.ErrorInvalid || e.Reason == "" || e.Doing == "" || len(err.Error()) > 900 {
 					t.Errorf("%s: %q", what, err)
 				}
@@ -260,12 +263,16 @@ func TestRetries(t *testing.T) {
 		reads, writes int64
 		kind          state.ErrorKind // of the write
 	}{
-		"lock":      {answers(500, `"databaselockacquisitiontimeout"`), 6, 6, state.ErrorTransient},
-		"503":       {answers(503, "busy"), 6, 6, state.ErrorTransient},
-		"429":       {answers(429, ""), 6, 6, state.ErrorTransient},
-		"502":       {answers(502, "bad gateway"), 3, 1, state.ErrorUnreachable},
-		"408":       {answers(408, ""), 3, 1, state.ErrorUnreachable},
-		"lost":      {func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); panic(http.ErrAbortHandler) }, 3, 1, state.ErrorUnreachable},
+		"lock": {answers(500, `"databaselockacquisitiontimeout"`), 6, 6, state.ErrorTransient},
+		"503":  {answers(503, "busy"), 6, 6, state.ErrorTransient},
+		"429":  {answers(429, ""), 6, 6, state.ErrorTransient},
+		"502":  {answers(502, "bad gateway"), 3, 1, state.ErrorUnreachable},
+		"408":  {answers(408, ""), 3, 1, state.ErrorUnreachable},
+		"lost": {func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard,
+				r.Body)
+			panic(http.ErrAbortHandler)
+		}, 3, 1, state.ErrorUnreachable},
 		"denied":    {answers(403, `"accessdenied"`), 1, 1, state.ErrorDenied},
 		"refused":   {answers(400, `{"schemaviolation":{"invalidattributesyntax":"name"}}`), 1, 1, state.ErrorRefused},
 		"not in":    {answers(401, `"notauthenticated"`), 1, 1, state.ErrorUnauthenticated},
@@ -298,7 +305,9 @@ func TestRetries(t *testing.T) {
 // TestRetryAfter: the server's wish is heard up to a bound, and a try that succeeds ends it.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
-	for header, least := range map[string]time.Duration{"7": 7 * time.Second, "100000": time.Minute, "x": 0, "-5": 0, "Thu, 01 Jan 2099 00:00:00 GMT": time.Minute} {
+	for header, least := range map[string]time.Duration{
+		"7": 7 * time.Second, "100000": time.Minute, "x": 0, "-5": 0, "Thu, 01 Jan 2099 00:00:00 GMT": time.Minute,
+	} {
 		var n atomic.Int64
 		p := fake(t, func(w http.ResponseWriter, r *http.Request) {
 			if n.Add(1) == 1 {
@@ -330,7 +339,8 @@ func TestFlat(t *testing.T) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			fmt.Fprintf(&b, `{"schemas":[],"id":"a0000000-0000-4000-8000-%012x","displayname":"P %d","mail":[{"primary":true,"value":"p%d@x.test"}],"name":"p%d"}`, i, i, i, i)
+			fmt.Fprintf(&b, `{"schemas":[],"id":"a0000000-0000-4000-8000-%012x","displayname":"P %d","name":"p%d",`+
+				`"mail":[{"primary":true,"value":"p%d@x.test"}]}`, i, i, i, i)
 			if b.Len() > 32<<10 {
 				w.Write(b.Bytes())
 				b.Reset()
@@ -362,10 +372,17 @@ func TestFlat(t *testing.T) {
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int64
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.Add(1); io.WriteString(w, "null") }))
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		n.Add(1)
+		io.WriteString(w, "null")
+	}))
 	t.Cleanup(target.Close)
 	for _, status := range []int{301, 302, 307, 308} {
-		p := fake(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target.URL+r.URL.Path, status) })
+		p := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, target.URL+r.URL.Path,
+				status)
+		})
 		for what, do := range oneEach(p) {
 			err := do(within(t, time.Minute))
 			wantKind(t, err, state.ErrorUnreachable, testToken)
@@ -425,7 +442,9 @@ func TestOneWrite(t *testing.T) {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	p := fake(t, answers(200, `{"schemas":[],"totalResults":2,"resources":[
-		{"id":"a0000000-0000-4000-8000-000000000001","name":"a","displayname":"A","account_expire":"2999-01-01T00:00:00Z","mail":[{"value":"x@x.test"},{"primary":true,"value":"y@x.test"}],"newer":{"deep":[1]}},
+		{"id":"a0000000-0000-4000-8000-000000000001","name":"a","displayname":"A",
+			"account_expire":"2999-01-01T00:00:00Z","newer":{"deep":[1]},
+			"mail":[{"value":"x@x.test"},{"primary":true,"value":"y@x.test"}]},
 		{"id":"a0000000-0000-4000-8000-000000000002","name":"b","account_expire":"2020-01-01T00:00:00Z"}]}`))
 	var got []providers.Person
 	for person, err := range p.Directory().Persons(t.Context()) {
@@ -435,7 +454,10 @@ func TestOrder(t *testing.T) {
 		got = append(got, person)
 	}
 	want := []providers.Person{
-		{ID: uuid.MustParse("a0000000-0000-4000-8000-000000000001"), Name: "a", Display: "A", Mails: []string{"y@x.test", "x@x.test"}},
+		{
+			ID: uuid.MustParse("a0000000-0000-4000-8000-000000000001"), Name: "a", Display: "A",
+			Mails: []string{"y@x.test", "x@x.test"},
+		},
 		{ID: uuid.MustParse("a0000000-0000-4000-8000-000000000002"), Name: "b", Expired: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

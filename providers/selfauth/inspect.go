@@ -10,11 +10,14 @@ import (
 	"anthill/providers"
 )
 
-// The built-in groups (selfauth-api 17). The right to read is tried on a running server: what reads a person's
-// name, display name, address and expiry, and what reads groups with their members.
+// The built-in groups that give rights (docs/selfauth-facts.md F12). The right to read is tried on a running server:
+// what reads a person's name, display name, address and expiry, and what reads groups with their members.
 const (
-	peopleAdmins = "idm_people_admins"
-	groupAdmins  = "idm_group_admins"
+	peopleAdmins  = "idm_people_admins"
+	groupAdmins   = "idm_group_admins"
+	policyAdmins  = "idm_account_policy_admins"
+	clientAdmins  = "idm_oauth2_admins"
+	recycleAdmins = "idm_recycle_bin_admins"
 )
 
 var (
@@ -22,15 +25,15 @@ var (
 	groupReaders  = [...]string{groupAdmins, "idm_access_control_admins", "idm_unix_admins"}
 )
 
-// Whoami asks the server who the token's account is and what it may do. Absence says nothing before this: what an
-// account may not read looks as if it were not there.
+// Whoami asks the server who the token's account is and what it may do. Before this, that something is absent means
+// nothing: what an account may not read looks as if it were not there.
 //
 // Errors are *state.Error: Unauthenticated if the token has expired or is unknown, Unreachable if there is no
 // Self-auth server at the address or its certificate is not trusted.
 func (p *Provider) Whoami(ctx context.Context) (providers.Identity, error) { return p.conn.whoami(ctx) }
 
 func (c *conn) whoami(ctx context.Context) (providers.Identity, error) {
-	k := call{method: http.MethodGet, path: "/v1/self", doing: "ask whose token this is"}
+	k := call{method: http.MethodGet, path: "/v1/self", doing: "identify the token"}
 	var self struct {
 		YouAre entry `json:"youare"`
 	}
@@ -48,6 +51,7 @@ func (c *conn) whoami(ctx context.Context) (providers.Identity, error) {
 	if err != nil {
 		return providers.Identity{}, err
 	}
+	// Rights are told by groups: the server has no call that says what an account may do.
 	id.Account = printable(self.YouAre.first("spn"))
 	_, id.Domain, _ = strings.Cut(id.Account, "@")
 	in := map[string]bool{}

@@ -4,16 +4,16 @@ import (
 	"sync"
 	"time"
 
-	"anthill/providers"
+	"anthill/state"
 )
 
 // ledger is what a client remembers of its calls.
 type ledger struct {
 	mu      sync.Mutex
 	retries int64
-	calls   []providers.Call // writes since they were last taken
-	longest time.Duration    // of the writes since the batch was last sized
-	notes   []string         // said once, not taken yet
+	calls   []state.Call    // writes since they were last taken
+	longest time.Duration   // of the writes since the batch was last sized
+	notes   []state.Finding // said once, not taken yet
 }
 
 func (l *ledger) retried() {
@@ -22,26 +22,28 @@ func (l *ledger) retried() {
 	l.retries++
 }
 
-func (l *ledger) wrote(c providers.Call) {
+func (l *ledger) wrote(c state.Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, c)
 	l.longest = max(l.longest, c.Took)
 }
 
-func (l *ledger) note(text string) {
+func (l *ledger) note(f state.Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.notes = append(l.notes, text)
+	l.notes = append(l.notes, f)
 }
 
 // Sizes of batches.
 const (
 	firstBatch = 100
 	leastBatch = 10
-	mostBatch  = 500 // more a call gains nothing: a server makes 5,000 persons as fast by 250 as by 1,000, and marks and expires them slower
-	aim        = 0.7 // of the time that a write may take: the next one may be slower
-	growth     = 2.0
+	// More in a call gains nothing: a server makes 5,000 persons as fast by 250 as by 1,000, and marks and expires
+	// them slower.
+	mostBatch = 500
+	aim       = 0.7 // of the time that a write may take: the next one may be slower
+	growth    = 2.0
 )
 
 // NextBatch is how many users the next batch holds, after one of last users (0: the first): as many as keep the longest
@@ -56,14 +58,17 @@ func (a accounts) NextBatch(last int) int {
 		return firstBatch
 	}
 	if longest == 0 {
-		return last // nothing was written: nothing is known
+		// Nothing was written: nothing is known.
+		return last
 	}
+	// Time grows with the size of a batch, nearly in proportion. It may double at most, in case the last
+	// one was lucky.
 	fit := float64(last) * aim * float64(a.maxWrite) / float64(longest)
 	return int(max(leastBatch, min(fit, growth*float64(last), mostBatch)))
 }
 
 // Taken returns the writes that went through since it was last called, and what is to be said once.
-func (a accounts) Taken() (calls []providers.Call, notes []string) {
+func (a accounts) Taken() (calls []state.Call, notes []state.Finding) {
 	l := &a.conn.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"anthill/providers"
+	"anthill/state"
 )
 
 // TestNextBatch: batches grow while writes are quick, and shrink at once when one takes long.
@@ -30,7 +30,7 @@ func TestNextBatch(t *testing.T) {
 			t.Parallel()
 			a := accounts{conn: &conn{}, bulk: &bulk{maxWrite: time.Second}}
 			for _, took := range test.took {
-				a.conn.ledger.wrote(providers.Call{Took: took})
+				a.conn.ledger.wrote(state.Call{Took: took})
 			}
 			if n := a.NextBatch(test.last); n != test.want {
 				t.Errorf("a batch of %d after %d, want %d", n, test.last, test.want)

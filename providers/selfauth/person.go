@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,13 +19,16 @@ import (
 	"anthill/state"
 )
 
-// errStopped ends a listing whose reader wants no more.
+// errStopped ends a listing when its reader has had enough.
 var errStopped = errors.New("no more is wanted")
 
 // Persons streams all persons that the account may see. The first error ends it. A connection that breaks before
 // the first person is made again; later it is an error, since some are out already.
 func (d directory) Persons(ctx context.Context) iter.Seq2[providers.Person, error] {
-	k := call{method: http.MethodGet, path: listing("person", "name,displayname,mail,account_expire"), doing: "list persons", right: peopleAdmins, lists: true}
+	k := call{
+		method: http.MethodGet, path: listing("person", "name,displayname,mail,account_expire"),
+		doing: "list persons", right: peopleAdmins, lists: true,
+	}
 	return func(yield func(providers.Person, error) bool) {
 		now := d.now()
 		stopped := false
@@ -52,7 +56,7 @@ func (d directory) Persons(ctx context.Context) iter.Seq2[providers.Person, erro
 	}
 }
 
-// scimPerson is a person as the listing writes it (selfauth-api 12.4).
+// scimPerson is a person as the listing writes it (docs/selfauth-facts.md F35).
 type scimPerson struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
@@ -87,42 +91,15 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 	return p, nil
 }
 
-// OtherNames are the names of service accounts and OAuth2 clients that the account may see, and those of the
-// server's own accounts, which few may see. Sorted, each once.
-func (d directory) OtherNames(ctx context.Context) ([]string, error) {
-	names := []string{"admin", "anonymous", "idm_admin"}
-	for _, k := range []call{
-		{method: http.MethodGet, path: "/v1/service_account", doing: "list service accounts", right: "idm_service_account_admins", lists: true},
-		{method: http.MethodGet, path: "/v1/oauth2", doing: "list OAuth2 clients", right: "idm_oauth2_admins", lists: true},
-	} {
-		var some []string
-		err := d.conn.read(ctx, k, func(in *body) error {
-			some = nil
-			dec := json.NewDecoder(in)
-			return decodeArray(dec, func() error {
-				in.grant(maxEntry)
-				var e entry
-				err := dec.Decode(&e)
-				if name := e.first("name"); name != "" {
-					some = append(some, name)
-				}
-				return err
-			})
-		})
-		if err != nil && state.ErrorKindOf(err) != state.ErrorDenied {
-			return nil, err
-		}
-		names = append(names, some...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
-}
-
 // Enrolled lists the persons who have a credential, sorted by id.
 func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
-	path := "/scim/v1/Entry?filter=" + url.PathEscape(`class eq "person" and (primary_credential pr or passkeys pr or attested_passkeys pr)`) + "&attributes=name"
+	has := strings.Join([]string{"primary_credential pr", "passkeys pr", "attested_passkeys pr"}, " or ")
+	path := "/scim/v1/Entry?filter=" + url.PathEscape(`class eq "person" and (`+has+")") + "&attributes=name"
 	var ids []uuid.UUID
-	err := d.conn.read(ctx, call{method: http.MethodGet, path: path, doing: "list who has enrolled a credential", right: peopleAdmins, lists: true}, func(in *body) error {
+	err := d.conn.read(ctx, call{
+		method: http.MethodGet, path: path, doing: "list enrolled persons", right: peopleAdmins,
+		lists: true,
+	}, func(in *body) error {
 		ids = nil
 		return decodeList(in, maxPersons, func(dec *json.Decoder) error {
 			var e scimPerson
@@ -143,14 +120,18 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 func (a accounts) Lookup(ctx context.Context, ids []uuid.UUID) ([]providers.Person, error) {
 	found := make([]providers.Person, 0, len(ids))
 	for some := range slices.Chunk(ids, filterIDs) {
-		entries, err := a.search(ctx, fmt.Sprintf("look up %s", count(len(ids), "person")), peopleAdmins, idFilter("person", some))
+		entries, err := a.search(ctx, fmt.Sprintf("look up %s", count(len(ids), "person")), peopleAdmins,
+			idFilter("person", some))
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range entries {
 			p, err := e.person(a.now())
 			if err != nil {
-				return nil, &state.Error{Kind: state.ErrorInternal, Side: side, Doing: "look up persons", Reason: "the answer cannot be used: " + err.Error()}
+				return nil, &state.Error{
+					Kind: state.ErrorInternal, Side: side, Doing: "look up persons",
+					Reason: "the answer cannot be used: " + err.Error(),
+				}
 			}
 			found = append(found, p)
 		}
@@ -159,7 +140,10 @@ func (a accounts) Lookup(ctx context.Context, ids []uuid.UUID) ([]providers.Pers
 }
 
 func (a accounts) search(ctx context.Context, doing, right string, f filter) ([]entry, error) {
-	k := call{method: http.MethodPost, path: "/v1/raw/search", body: encode(map[string]any{"filter": f}), doing: doing, right: right}
+	k := call{
+		method: http.MethodPost, path: "/v1/raw/search", body: encode(map[string]any{"filter": f}), doing: doing,
+		right: right,
+	}
 	var answer struct {
 		Entries []entry `json:"entries"`
 	}
@@ -189,7 +173,10 @@ func (a accounts) Create(ctx context.Context, persons []providers.NewPerson) err
 			entries[i].Attrs["mail"] = []string{p.Mail}
 		}
 	}
-	k := call{path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}), doing: "create " + count(len(persons), "person"), right: peopleAdmins}
+	k := call{
+		path: "/v1/raw/create", body: encode(map[string]any{"entries": entries}),
+		doing: "create " + count(len(persons), "person"), right: peopleAdmins,
+	}
 	can, err := a.createTogether(ctx, k, func() (bool, error) {
 		found, err := a.Lookup(ctx, []uuid.UUID{persons[0].ID})
 		return len(found) > 0, err
@@ -197,18 +184,22 @@ func (a accounts) Create(ctx context.Context, persons []providers.NewPerson) err
 	switch {
 	case !can:
 		return a.createOneByOne(ctx, persons, entries)
-	case len(persons) == 1:
+	case len(persons) == 1: // only then can the error be about this person's id
 		return a.whoseID(ctx, err, persons[0].ID)
 	}
 	return err
 }
 
-// createOneByOne is for servers without bulk calls. Those that are there by their id already were made before.
+// createOneByOne is for servers without bulk calls. A person that is there already, by its id, was made before.
 func (a accounts) createOneByOne(ctx context.Context, persons []providers.NewPerson, entries []entry) error {
 	for i, e := range entries {
 		delete(e.Attrs, "class")
-		err := a.conn.write(ctx, call{method: http.MethodPost, path: "/v1/person", body: encode(e), doing: "create a person", right: peopleAdmins})
-		if err = a.whoseID(ctx, err, persons[i].ID); state.ErrorKindOf(err) == state.ErrorConflict || state.ErrorKindOf(err) == state.ErrorUnreachable {
+		err := a.conn.write(ctx, call{
+			method: http.MethodPost, path: "/v1/person", body: encode(e), doing: "create a person",
+			right: peopleAdmins,
+		})
+		if err = a.whoseID(ctx, err, persons[i].ID); state.ErrorKindOf(err) == state.ErrorConflict ||
+			state.ErrorKindOf(err) == state.ErrorUnreachable {
 			if found, lookErr := a.Lookup(ctx, []uuid.UUID{persons[i].ID}); lookErr == nil && len(found) == 1 {
 				continue
 			}
@@ -225,27 +216,23 @@ func (a accounts) whoseID(ctx context.Context, err error, id uuid.UUID) error {
 	if !errors.Is(err, errTaken) {
 		return err
 	}
-	entries, lookErr := a.search(ctx, "look up whose an id is", "", filter{"eq": []string{"uuid", id.String()}})
+	entries, lookErr := a.search(ctx, "find an id", "", filter{"eq": []string{"uuid", id.String()}})
 	if lookErr != nil {
 		return lookErr
 	}
 	if len(entries) > 0 {
 		return err
 	}
-	var e *state.Error
-	errors.As(err, &e)
-	burnt := *e
-	burnt.Kind = state.ErrorBurnt
-	burnt.Reason = "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"
-	return &burnt
+	return burnt(err)
 }
 
-// expiredSince is a moment long past: who expires then is expired at once, whatever the clocks say.
+// expiredSince is a moment long past: an account with this expiry is expired at once, whatever the clocks say.
 const expiredSince = "1970-01-01T00:00:00+00:00"
 
 // Expire makes accounts expired at once; logins and sessions end.
 func (a accounts) Expire(ctx context.Context, ids []uuid.UUID) error {
-	return a.validity(ctx, "expire ", ids, []string{expiredSince}, map[string]any{"purged": "account_expire"}, map[string]any{"present": []string{"account_expire", expiredSince}})
+	return a.validity(ctx, "expire ", ids, []string{expiredSince}, map[string]any{"purged": "account_expire"},
+		map[string]any{"present": []string{"account_expire", expiredSince}})
 }
 
 // Enable takes the expiry away.
@@ -253,19 +240,48 @@ func (a accounts) Enable(ctx context.Context, ids []uuid.UUID) error {
 	return a.validity(ctx, "enable ", ids, []string{}, map[string]any{"purged": "account_expire"})
 }
 
-func (a accounts) validity(ctx context.Context, doing string, ids []uuid.UUID, alone []string, mods ...map[string]any) error {
+func (a accounts) validity(
+	ctx context.Context, doing string, ids []uuid.UUID, alone []string, mods ...map[string]any,
+) error {
 	return a.eachPerson(ctx, ids, func(f filter) call {
-		return call{path: "/v1/raw/modify", body: encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}}), doing: doing + count(len(ids), "person"), twice: true}
+		return call{
+			path:  "/v1/raw/modify",
+			body:  encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}}),
+			doing: doing + count(len(ids), "person"), twice: true,
+		}
 	}, func(id uuid.UUID) call {
-		return call{method: http.MethodPatch, path: "/v1/person/" + id.String(), body: encode(entry{map[string][]string{"account_expire": alone}}), doing: doing + "a person", right: peopleAdmins, twice: true}
+		return call{
+			method: http.MethodPatch,
+			path:   "/v1/person/" + id.String(),
+			body:   encode(entry{map[string][]string{"account_expire": alone}}),
+			doing:  doing + "a person",
+			right:  peopleAdmins,
+			twice:  true,
+		}
 	})
 }
 
 // Delete moves persons to the recycle bin.
 func (a accounts) Delete(ctx context.Context, ids []uuid.UUID) error {
 	return a.eachPerson(ctx, ids, func(f filter) call {
-		return call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": f}), doing: "delete " + count(len(ids), "person"), twice: true}
+		return call{
+			path: "/v1/raw/delete", body: encode(map[string]any{"filter": f}),
+			doing: "delete " + count(len(ids), "person"), twice: true,
+		}
 	}, func(id uuid.UUID) call {
-		return call{method: http.MethodDelete, path: "/v1/person/" + id.String(), doing: "delete a person", right: peopleAdmins, twice: true}
+		return call{
+			method: http.MethodDelete, path: "/v1/person/" + id.String(), doing: "delete a person",
+			right: peopleAdmins, twice: true,
+		}
 	})
+}
+
+// Readdress gives a person another set of addresses, the primary one first.
+func (a accounts) Readdress(ctx context.Context, person uuid.UUID, mails []string) error {
+	if mails == nil {
+		mails = []string{}
+	}
+	return a.patch(ctx, call{
+		path: "/v1/person/" + person.String(), doing: "change e-mail addresses", right: peopleAdmins,
+	}, map[string][]string{"mail": mails})
 }

@@ -64,7 +64,10 @@ func Open(o Options) (*Provider, error) {
 	if o.MaxWrite == 0 {
 		o.MaxWrite = time.Second
 	}
-	return &Provider{conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now, bulk: &bulk{owner: o.Owner, maxWrite: o.MaxWrite, marking: make(chan struct{}, 1)}}, nil
+	return &Provider{
+		conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now,
+		bulk: &bulk{owner: o.Owner, maxWrite: o.MaxWrite, marking: make(chan struct{}, 1)},
+	}, nil
 }
 
 // Close closes the connections that are idle.
@@ -101,8 +104,10 @@ var (
 // parseURL returns the origin of a server's URL.
 func parseURL(text string) (string, error) {
 	bad := func(reason string) (string, error) {
-		return "", &state.Error{Kind: state.ErrorMissing, Side: side, Doing: "read the server's URL", Reason: reason,
-			Cure: "Set SELF_AUTH_URL to the server's address, such as https://idm.example.com."}
+		return "", &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "read the server's URL", Reason: reason,
+			Cure: "Set SELF_AUTH_URL to the server's address, such as https://idm.example.com.",
+		}
 	}
 	text = strings.TrimSpace(text)
 	if text == "" {

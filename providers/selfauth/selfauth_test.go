@@ -15,8 +15,8 @@ import (
 	"anthill/state"
 )
 
-// TestServer is what the provider promises, on every server there is: the conformance suite, and beside it what this client
-// alone has.
+// TestServer is what the provider promises, on every server there is: the conformance suite, and beside it what this
+// client alone has.
 func TestServer(t *testing.T) {
 	t.Parallel()
 	for _, s := range servers(t) {
@@ -40,7 +40,9 @@ func newPersons(t testing.TB, p *Provider, n int) []providers.NewPerson {
 	for i := range persons {
 		name := fmt.Sprintf("%s-%d", prefix, i)
 		ids[i] = uuid.New()
-		persons[i] = providers.NewPerson{ID: ids[i], Name: name, Display: "Person Ünï " + name, Mail: name + "@corp.example"}
+		persons[i] = providers.NewPerson{
+			ID: ids[i], Name: name, Display: "Person Ünï " + name, Mail: name + "@corp.example",
+		}
 	}
 	t.Cleanup(func() {
 		if err := p.Accounts().Delete(after(t), ids); err != nil {
@@ -51,15 +53,15 @@ func newPersons(t testing.TB, p *Provider, n int) []providers.NewPerson {
 }
 
 // newGroup is a group that the test deletes in the end.
-func newGroup(t testing.TB, p *Provider) (uuid.UUID, state.Attributes) {
+func newGroup(t testing.TB, p *Provider) providers.NewGroup {
 	t.Helper()
-	id := uuid.New()
+	g := providers.NewGroup{ID: uuid.New(), Name: "g" + random(t)}
 	t.Cleanup(func() {
-		if err := p.Accounts().DeleteGroups(after(t), []uuid.UUID{id}); err != nil {
+		if err := p.Accounts().DeleteGroups(after(t), []uuid.UUID{g.ID}); err != nil {
 			t.Error(err)
 		}
 	})
-	return id, state.Attributes{"name": "g" + random(t)}
+	return g
 }
 
 // testReasons: the reason of a refusal says in words what is wrong, without a value.
@@ -67,9 +69,10 @@ func testReasons(t *testing.T, s server) {
 	p := s.open(t, s.rw)
 	a := p.Accounts()
 	there, dead := newPersons(t, p, 2), newPersons(t, p, 1)
-	group, at := newGroup(t, p)
-	_, groupErr := a.CreateObject(t.Context(), state.KindGroup, group, at)
-	for _, err := range []error{groupErr, a.Create(t.Context(), there), a.Create(t.Context(), dead), a.Delete(t.Context(), []uuid.UUID{dead[0].ID})} {
+	group := newGroup(t, p)
+	groupErr := a.CreateGroups(t.Context(), []providers.NewGroup{group})
+	for _, err := range []error{groupErr, a.Create(t.Context(), there), a.Create(t.Context(), dead),
+		a.Delete(t.Context(), []uuid.UUID{dead[0].ID})} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,16 +82,26 @@ func testReasons(t *testing.T, s server) {
 		want   state.ErrorKind
 		reason string
 	}{
-		"bad mail":          {func(p *providers.NewPerson) { p.Mail = "secret no mail" }, state.ErrorRefused, "Self-auth refuses the e-mail address"},
-		"bad name":          {func(p *providers.NewPerson) { p.Name = "9secret" }, state.ErrorRefused, "Self-auth refuses the name"},
-		"bad display":       {func(p *providers.NewPerson) { p.Display = "secret\nline" }, state.ErrorRefused, "Self-auth refuses the display name"},
-		"name in use":       {func(p *providers.NewPerson) { p.Name = there[0].Name }, state.ErrorConflict, "an entry with this name exists already"},
-		"name of a group":   {func(p *providers.NewPerson) { p.Name = at["name"] }, state.ErrorConflict, "an entry with this name exists already"},
-		"mail in use":       {func(p *providers.NewPerson) { p.Mail = there[1].Mail }, state.ErrorConflict, "an entry with this e-mail address exists already"},
-		"id of a person":    {func(p *providers.NewPerson) { p.ID = there[0].ID }, state.ErrorConflict, "the id exists already"},
-		"id of a deleted":   {func(p *providers.NewPerson) { p.ID = dead[0].ID }, state.ErrorBurnt, "the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"},
-		"more than 2 MiB":   {func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) }, state.ErrorRefused, "it is more than Self-auth takes in one request"},
-		"name and mail too": {func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail }, state.ErrorConflict, "an entry with this name and one with this e-mail address exist already"},
+		"bad mail": {func(p *providers.NewPerson) { p.Mail = "secret no mail" }, state.ErrorRefused,
+			"Self-auth refuses the e-mail address"},
+		"bad name": {func(p *providers.NewPerson) { p.Name = "9secret" }, state.ErrorRefused,
+			"Self-auth refuses the name"},
+		"bad display": {func(p *providers.NewPerson) { p.Display = "secret\nline" }, state.ErrorRefused,
+			"Self-auth refuses the display name"},
+		"name in use": {func(p *providers.NewPerson) { p.Name = there[0].Name }, state.ErrorConflict,
+			"an entry with this name exists already"},
+		"name of a group": {func(p *providers.NewPerson) { p.Name = group.Name }, state.ErrorConflict,
+			"an entry with this name exists already"},
+		"mail in use": {func(p *providers.NewPerson) { p.Mail = there[1].Mail }, state.ErrorConflict,
+			"an entry with this e-mail address exists already"},
+		"id of a person": {func(p *providers.NewPerson) { p.ID = there[0].ID }, state.ErrorConflict,
+			"the id exists already"},
+		"id of a deleted": {func(p *providers.NewPerson) { p.ID = dead[0].ID }, state.ErrorBurnt,
+			"the id belongs to a deleted entry, which Self-auth remembers for up to 14 days"},
+		"more than 2 MiB": {func(p *providers.NewPerson) { p.Display = strings.Repeat("secret", 400_000) },
+			state.ErrorRefused, "it is more than Self-auth takes in one request"},
+		"name and mail too": {func(p *providers.NewPerson) { p.Name, p.Mail = there[0].Name, there[1].Mail },
+			state.ErrorConflict, "an entry with this name and one with this e-mail address exist already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			person := providers.NewPerson{ID: uuid.New(), Name: "p" + random(t), Display: "P"}
@@ -128,11 +141,14 @@ func testWhoami(t *testing.T, s server) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if id.Version == "" || !slices.Contains(id.Groups, "idm_people_admins@"+id.Domain) || !slices.IsSorted(id.Groups) {
+		if id.Version == "" || !slices.Contains(id.Groups, "idm_people_admins@"+id.Domain) ||
+			!slices.IsSorted(id.Groups) {
 			t.Errorf("version %q, groups %v", id.Version, id.Groups)
 		}
 		id.Version, id.Groups = "", nil
-		want := providers.Identity{Account: "operator_svc@idm.example.test", Domain: "idm.example.test", Writes: test.writes}
+		want := providers.Identity{
+			Account: "operator_svc@idm.example.test", Domain: "idm.example.test", Writes: test.writes,
+		}
 		if diff := cmp.Diff(want, id); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -167,7 +183,8 @@ func testRights(t *testing.T, s server) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([][]string{test.missing, test.unreadable}, [][]string{id.Missing, id.Unreadable}); diff != "" {
+			if diff := cmp.Diff([][]string{test.missing, test.unreadable},
+				[][]string{id.Missing, id.Unreadable}); diff != "" {
 				t.Errorf("missing, unreadable (-want +got):\n%s", diff)
 			}
 			// What Whoami says is what the server does.
@@ -181,7 +198,8 @@ func testRights(t *testing.T, s server) {
 			if sees == slices.Contains(test.unreadable, peopleAdmins) {
 				t.Errorf("sees persons: %v, though unreadable is %v", sees, test.unreadable)
 			}
-			if err := p.Accounts().Create(t.Context(), newPersons(t, all, 1)); slices.Contains(test.missing, peopleAdmins) {
+			if err := p.Accounts().Create(t.Context(), newPersons(t, all, 1)); slices.Contains(test.missing,
+				peopleAdmins) {
 				wantKind(t, err, state.ErrorDenied, token)
 				if err != nil && !strings.Contains(err.Error(), peopleAdmins) {
 					t.Errorf("%q does not name the group that gives the right", err)
@@ -189,8 +207,9 @@ func testRights(t *testing.T, s server) {
 			} else if err != nil {
 				t.Error(err)
 			}
-			gid, at := newGroup(t, all)
-			if _, err := p.Accounts().CreateObject(t.Context(), state.KindGroup, gid, at); slices.Contains(test.missing, groupAdmins) {
+			group := newGroup(t, all)
+			if err := p.Accounts().CreateGroups(t.Context(),
+				[]providers.NewGroup{group}); slices.Contains(test.missing, groupAdmins) {
 				wantKind(t, err, state.ErrorDenied, token)
 			} else if err != nil {
 				t.Error(err)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"anthill/internal/scratchidm/idmtest"
 	"anthill/providers/providertest"
 	"anthill/state"
 )
@@ -28,14 +29,14 @@ type server struct {
 	idmAdmin string // password of idm_admin, "" if not known
 }
 
-// servers are the emulator, and a real one where the environment names it.
+// servers are the emulator, and a real one where there is one.
 func servers(t *testing.T) []server {
 	t.Helper()
 	all := []server{emulator(t)}
-	if url := os.Getenv("ANTHILL_TEST_SELFAUTH_URL"); url != "" {
+	if start, ok := idmtest.Real(t); ok {
+		s := start(t)
 		all = append(all, server{
-			name: "real", url: url, caFile: os.Getenv("ANTHILL_TEST_SELFAUTH_CA_FILE"), rw: os.Getenv("ANTHILL_TEST_SELFAUTH_TOKEN"),
-			ro: os.Getenv("SELF_AUTH_READ_TOKEN"), idmAdmin: os.Getenv("SELF_AUTH_IDM_ADMIN_PASSWORD"),
+			name: "real", url: s.URL, caFile: s.CAFile, rw: s.ReadWrite, ro: s.ReadOnly, idmAdmin: s.IDMAdmin,
 		})
 	}
 	return all
@@ -52,7 +53,8 @@ func (s server) open(t testing.TB, token string) *Provider {
 }
 
 // do makes a request of the tests' own, with a login session where one is given.
-func (s server) do(ctx context.Context, method, path, bearer, session string, in any) (int, []byte, http.Header, error) {
+func (s server) do(ctx context.Context, method, path, bearer, session string, in any) (int, []byte, http.Header,
+	error) {
 	pem, err := os.ReadFile(s.caFile)
 	if err != nil {
 		return 0, nil, nil, err
@@ -88,7 +90,8 @@ func (s server) do(ctx context.Context, method, path, bearer, session string, in
 }
 
 // call does a request and wants 200.
-func (s server) call(ctx context.Context, t *testing.T, method, path, bearer, session string, in any) (json.RawMessage, http.Header) {
+func (s server) call(ctx context.Context, t *testing.T, method, path, bearer, session string, in any) (json.RawMessage,
+	http.Header) {
 	t.Helper()
 	status, text, header, err := s.do(ctx, method, path, bearer, session, in)
 	if err != nil || status != http.StatusOK {
@@ -99,10 +102,14 @@ func (s server) call(ctx context.Context, t *testing.T, method, path, bearer, se
 
 func (s server) login(ctx context.Context, t *testing.T, name, password string) string {
 	t.Helper()
-	_, h := s.call(ctx, t, "POST", "/v1/auth", "", "", map[string]any{"step": map[string]any{"init2": map[string]any{"username": name, "issue": "token", "privileged": true}}})
+	_, h := s.call(ctx, t, "POST", "/v1/auth", "", "",
+		map[string]any{"step": map[string]any{"init2": map[string]any{
+			"username": name, "issue": "token", "privileged": true,
+		}}})
 	session := h.Get("X-KANIDM-AUTH-SESSION-ID")
 	s.call(ctx, t, "POST", "/v1/auth", "", session, map[string]any{"step": map[string]any{"begin": "password"}})
-	text, _ := s.call(ctx, t, "POST", "/v1/auth", "", session, map[string]any{"step": map[string]any{"cred": map[string]any{"password": password}}})
+	text, _ := s.call(ctx, t, "POST", "/v1/auth", "", session,
+		map[string]any{"step": map[string]any{"cred": map[string]any{"password": password}}})
 	var answer struct {
 		State struct {
 			Success string `json:"success"`
@@ -124,7 +131,8 @@ func (s server) account(t *testing.T, expiry *int64, groups ...string) string {
 	ctx := t.Context()
 	admin := s.login(ctx, t, "idm_admin", s.idmAdmin)
 	name := "svc_" + random(t)
-	s.call(ctx, t, "POST", "/v1/service_account", admin, "", entry{map[string][]string{"name": {name}, "displayname": {"Test"}, "entry_managed_by": {"idm_admins"}}})
+	s.call(ctx, t, "POST", "/v1/service_account", admin, "",
+		entry{map[string][]string{"name": {name}, "displayname": {"Test"}, "entry_managed_by": {"idm_admins"}}})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -136,7 +144,8 @@ func (s server) account(t *testing.T, expiry *int64, groups ...string) string {
 	for _, g := range groups {
 		s.call(ctx, t, "POST", "/v1/group/"+g+"/_attr/member", admin, "", []string{name})
 	}
-	text, _ := s.call(ctx, t, "POST", "/v1/service_account/"+name+"/_api_token", admin, "", map[string]any{"label": "t", "expiry": expiry, "read_write": true})
+	text, _ := s.call(ctx, t, "POST", "/v1/service_account/"+name+"/_api_token", admin, "",
+		map[string]any{"label": "t", "expiry": expiry, "read_write": true})
 	var token string
 	if err := json.Unmarshal(text, &token); err != nil {
 		t.Fatal(err)
@@ -147,7 +156,8 @@ func (s server) account(t *testing.T, expiry *int64, groups ...string) string {
 // suite is the server as the conformance suite wants it.
 func (s server) suite(t *testing.T) providertest.Server {
 	t.Helper()
-	known := map[string]string{"webauthn_attestation_ca_list": "Self-auth shows the names of devices in place of the list"}
+	known := map[string]string{"webauthn_attestation_ca_list": "Self-auth shows the names of devices in place of " +
+		"the list"}
 	if s.name == "emulator" {
 		known["a UUID between two letters"] = "the emulator takes it for an id"
 	}
@@ -159,7 +169,10 @@ func (s server) suite(t *testing.T) providertest.Server {
 			p.SetOwner(owner)
 			return p
 		},
-		Tokens: providertest.Tokens{ReadWrite: s.rw, ReadOnly: s.ro, People: s.account(t, nil, peopleAdmins), Groups: s.account(t, nil, groupAdmins), None: s.account(t, nil)},
+		Tokens: providertest.Tokens{
+			ReadWrite: s.rw, ReadOnly: s.ro, People: s.account(t, nil, peopleAdmins),
+			Groups: s.account(t, nil, groupAdmins), None: s.account(t, nil),
+		},
 		Do: func(ctx context.Context, token, method, path string, in any) (int, []byte, error) {
 			status, answer, _, err := s.do(ctx, method, path, token, "", in)
 			return status, answer, err

@@ -29,34 +29,40 @@ const maxToken = 16 << 10
 // readTokenFile reads a token from a file that only its owner may read.
 func readTokenFile(file string) (string, error) {
 	bad := func(reason, cure string) (string, error) {
-		return "", &state.Error{Kind: state.ErrorUnauthenticated, Side: side, Doing: "read the token file " + file, Reason: reason, Cure: cure}
+		return "", &state.Error{
+			Kind: state.ErrorUnauthenticated, Side: side, Doing: "read the token file " + file, Reason: reason,
+			Cure: cure,
+		}
 	}
-	const cure = "Put the API token of Anthill's service account there, and nothing else, or take token_file away and set SELF_AUTH_ADMIN_TOKEN."
+	// A path that is no regular file could block or never end, and one that others can write is not a secret.
 	info, err := os.Stat(file)
 	var path *os.PathError
 	switch {
 	case errors.As(err, &path):
-		return bad(path.Err.Error(), cure)
+		return bad(path.Err.Error(), cureFile)
 	case err != nil:
-		return bad("it cannot be read", cure)
+		return bad("it cannot be read", cureFile)
 	case !info.Mode().IsRegular():
-		return bad("it is no regular file", cure)
+		return bad("it is no regular file", cureFile)
 	case info.Mode().Perm()&0o077 != 0:
-		return bad(fmt.Sprintf("others than its owner may read or write it (mode %04o)", info.Mode().Perm()), "Take that away, and think of the token as known to them:\n\n    chmod 600 "+file)
+		return bad(fmt.Sprintf("others than its owner may read or write it (mode %04o)", info.Mode().Perm()),
+			"Take that away, and think of the token as known to them:\n\n    chmod 600 "+file)
 	case info.Size() > maxToken:
-		return bad("it is longer than any token", cure)
+		return bad("it is longer than any token", cureFile)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return bad("it cannot be read", cure)
+		return bad("it cannot be read", cureFile)
 	}
 	return string(text), nil
 }
 
 func parseToken(text string) (token, error) {
 	bad := func(reason string) (token, error) {
-		return token{}, &state.Error{Kind: state.ErrorUnauthenticated, Side: side, Doing: "read the token", Reason: reason,
-			Cure: "Set SELF_AUTH_ADMIN_TOKEN to an API token of Anthill's service account."}
+		return token{}, &state.Error{
+			Kind: state.ErrorUnauthenticated, Side: side, Doing: "read the token", Reason: reason,
+			Cure: "Set SELF_AUTH_ADMIN_TOKEN to an API token of Anthill's service account.",
+		}
 	}
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -72,7 +78,7 @@ func parseToken(text string) (token, error) {
 	return t, nil
 }
 
-// readPayload reads purpose and expiry from the middle part of a JWS (selfauth-api 3.3, 4.2). A compact token has
+// readPayload reads purpose and expiry from the middle part of a JWS (docs/selfauth-facts.md F10). A compact token has
 // only an id there, and says nothing.
 func readPayload(text string) (providers.WriteRight, time.Time) {
 	parts := strings.Split(text, ".")

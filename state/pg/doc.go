@@ -4,4 +4,6 @@
 // Every name is qualified: the search path of a connection is not ours. A schema that is not there, or holds none of
 // our tables, reads as an empty state, so that a role that may only read can plan; the first writing call makes it,
 // under the lock. The journal holds ids, before-images and reasons, and nothing personal.
+//
+// Here is only SQL: the bytes of a journal record, the progress and the digest of a run are of state/book.
 package pg

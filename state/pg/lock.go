@@ -38,6 +38,8 @@ func (s *Store) Lock(ctx context.Context, who string, timeout time.Duration) (st
 	if err := l.take(ctx, timeout); err != nil {
 		return nil, errors.Join(err, l.conn.Close(context.WithoutCancel(ctx)))
 	}
+	// Only the holder writes its name there, when it has the lock: whoever waits in vain reads it from the server's
+	// list of sessions (holder).
 	name := nameStart + time.Now().UTC().Format(nameTime) + " " + who
 	if len(name) > maxName {
 		name = strings.ToValidUTF8(name[:maxName], "")
@@ -75,9 +77,12 @@ func (l *lock) take(ctx context.Context, timeout time.Duration) error {
 // holder says who has the lock.
 func (l *lock) holder(ctx context.Context) error {
 	var name string
-	err := l.conn.QueryRow(ctx, `select coalesce(a.application_name, '') from pg_locks k join pg_stat_activity a using (pid)
-		where k.locktype = 'advisory' and k.granted and k.objsubid = 1 and k.database = (select oid from pg_database where datname = current_database())
-		and k.classid::bigint = ($1::bigint >> 32) & 4294967295 and k.objid::bigint = $1::bigint & 4294967295`, l.key).Scan(&name)
+	err := l.conn.QueryRow(ctx, `select coalesce(a.application_name, '')
+		from pg_locks k join pg_stat_activity a using (pid)
+		where k.locktype = 'advisory' and k.granted and k.objsubid = 1
+		and k.database = (select oid from pg_database where datname = current_database())
+		and k.classid::bigint = ($1::bigint >> 32) & 4294967295
+		and k.objid::bigint = $1::bigint & 4294967295`, l.key).Scan(&name)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return l.store.fail("look who holds the lock", err)
 	}
@@ -107,7 +112,7 @@ func (l *lock) Release(ctx context.Context) error {
 	return nil
 }
 
-// held says whether this process still has the lock: nobody may write without it.
+// held returns an error if this process no longer has the lock: nobody may write without it.
 func (s *Store) held(ctx context.Context) error {
 	l := s.lock.Load()
 	if l == nil {
@@ -118,12 +123,19 @@ func (s *Store) held(ctx context.Context) error {
 	if l.conn == nil {
 		return errors.New("write the recorded state: the lock was released. This is a bug in Anthill")
 	}
+	// The lock is the session's: if that answers, the lock is held.
 	if _, err := l.conn.Exec(ctx, "select 1"); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &state.Error{Kind: state.ErrorUnreachable, Side: "Postgres", Doing: "keep the lock on the target",
-			Reason: "its connection was lost, and with it the lock", Cure: "Nothing more was written. Go on with:\n\n    anthill apply", Err: fmt.Errorf("lock: %w", err)}
+		return &state.Error{
+			Kind:   state.ErrorUnreachable,
+			Side:   "Postgres",
+			Doing:  "keep the lock on the target",
+			Reason: "its connection was lost, and with it the lock",
+			Cure:   "Nothing more was written. Go on with:\n\n    anthill apply",
+			Err:    fmt.Errorf("lock: %w", err),
+		}
 	}
 	return nil
 }

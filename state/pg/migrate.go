@@ -53,18 +53,23 @@ type presence struct {
 func (s *Store) look(ctx context.Context, q interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }) (p presence, err error) {
+	// In one query, and from the catalogue alone: asking a table that is not there would end the transaction.
 	err = q.QueryRow(ctx, `select n.oid is not null, c.oid is not null, current_user, current_database(),
 			coalesce(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), false)
-		from (select 1) one left join pg_namespace n on n.nspname = $1 left join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'`, s.schema).
+		from (select 1) one left join pg_namespace n on n.nspname = $1
+		left join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'`, s.schema).
 		Scan(&p.schema, &p.tables, &p.role, &p.database, &p.mayRead)
 	return p, err
 }
 
 // denied says which GRANT a role lacks to read the state.
 func (s *Store) denied(p presence) error {
-	schema, role := pgx.Identifier{s.schema}.Sanitize(), pgx.Identifier{p.role}.Sanitize()
-	return &state.DeniedError{Role: p.role, Grant: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;\n    GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s;", schema, role, schema, role)}
+	schema, role := quoted(s.schema), quoted(p.role)
+	return &state.DeniedError{Role: p.role, Grant: fmt.Sprintf(
+		"GRANT USAGE ON SCHEMA %s TO %s;\n    GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s;", schema, role, schema, role)}
 }
+
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 // Bind creates the state where there is none and writes target and lineage; a state that is bound is left, or refused
 // when it belongs to another target.
@@ -76,8 +81,10 @@ func (s *Store) Bind(ctx context.Context, target state.Target, lineage uuid.UUID
 		if err := s.migrate(ctx, tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.meta (lineage, serial, environment, system, database, domain, origin)
-			values ($1, 1, $2, $3, $4, $5, $6) on conflict do nothing`), lineage, target.Environment, target.System, target.Database, target.Domain, target.Origin)
+		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.meta
+				(lineage, serial, environment, system, database, domain, origin)
+			values ($1, 1, $2, $3, $4, $5, $6) on conflict do nothing`),
+			lineage, target.Environment, target.System, target.Database, target.Domain, target.Origin)
 		if err != nil {
 			return err
 		}
@@ -92,7 +99,10 @@ func (s *Store) Bind(ctx context.Context, target state.Target, lineage uuid.UUID
 	}))
 }
 
+// migrate brings the tables to this version.
 func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
+	// The lock on the target is held by another session, which may be lost at any moment. This one ends with the
+	// transaction, so that two processes never migrate at once.
 	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", s.key("migrate")); err != nil {
 		return err
 	}
@@ -105,10 +115,13 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, s.sql(`create table if not exists {schema}.migrations (version integer primary key, sha256 text not null, at timestamptz not null default now())`)); err != nil {
-		if kindOf(codeOf(err)) == kindOf("42501") {
-			return &state.DeniedError{Role: p.role, Grant: fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", pgx.Identifier{s.schema}.Sanitize(), pgx.Identifier{p.role}.Sanitize()), Err: err}
-		}
+	_, err = tx.Exec(ctx, s.sql(`create table if not exists {schema}.migrations
+		(version integer primary key, sha256 text not null, at timestamptz not null default now())`))
+	if codeOf(err) == codeDenied {
+		grant := fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", quoted(s.schema), quoted(p.role))
+		return &state.DeniedError{Role: p.role, Grant: grant, Err: err}
+	}
+	if err != nil {
 		return err
 	}
 	applied, err := s.applied(ctx, tx)
@@ -126,7 +139,8 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.sql(m.sql)); err != nil {
 			return fmt.Errorf("migration %d: %w", m.version, err)
 		}
-		if _, err := tx.Exec(ctx, s.sql("insert into {schema}.migrations (version, sha256) values ($1, $2)"), m.version, m.sum); err != nil {
+		_, err := tx.Exec(ctx, s.sql("insert into {schema}.migrations (version, sha256) values ($1, $2)"), m.version, m.sum)
+		if err != nil {
 			return err
 		}
 	}
@@ -135,8 +149,9 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 
 func (s *Store) create(ctx context.Context, tx pgx.Tx, p presence) error {
 	_, err := tx.Exec(ctx, s.sql("create schema {schema}"))
-	if codeOf(err) == "42501" {
-		return &state.DeniedError{Role: p.role, Grant: fmt.Sprintf("GRANT CREATE ON DATABASE %s TO %s;", pgx.Identifier{p.database}.Sanitize(), pgx.Identifier{p.role}.Sanitize()), Err: err}
+	if codeOf(err) == codeDenied {
+		grant := fmt.Sprintf("GRANT CREATE ON DATABASE %s TO %s;", quoted(p.database), quoted(p.role))
+		return &state.DeniedError{Role: p.role, Grant: grant, Err: err}
 	}
 	return err
 }
@@ -150,10 +165,12 @@ func (s *Store) applied(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-var errChanged = errors.New("the tables of the recorded state were made by another build of this version: use the one that made them")
+var errChanged = errors.New("the tables of the recorded state were made by another build of this version: " +
+	"use the one that made them")
 
 // known refuses a state that a newer version, or another build, has made.
 func known(applied []string, list []migration) error {
+	// More migrations than this version has were applied by a newer one. An older state has fewer: those are applied.
 	if len(applied) > len(list) {
 		return state.ErrNewer
 	}

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"anthill/state"
+	"anthill/state/book"
 )
 
 func codeOf(err error) string {
@@ -31,7 +33,9 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 		if err != nil || !exists {
 			return err
 		}
-		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{s.readMeta, s.readObjects, s.readWaves, s.readConfirmations, s.readPauses, s.readRuns} {
+		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
+			s.readMeta, s.readObjects, s.readWaves, s.readConfirmations, s.readPauses, s.readRuns,
+		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
 			}
@@ -53,9 +57,10 @@ func (s *Store) exists(ctx context.Context, tx pgx.Tx) (bool, error) {
 	if !p.mayRead {
 		return false, s.denied(p)
 	}
+	// Rights are given table by table: the role may read some of them and not this one.
 	applied, err := s.applied(ctx, tx)
 	if err != nil {
-		if codeOf(err) == "42501" {
+		if codeOf(err) == codeDenied {
 			return false, s.denied(p)
 		}
 		return false, err
@@ -75,7 +80,8 @@ func (s *Store) exists(ctx context.Context, tx pgx.Tx) (bool, error) {
 func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, st *state.State) error {
 	st.Exists = true
 	t := &st.Target
-	return tx.QueryRow(ctx, s.sql("select lineage, serial, environment, system, database, domain, origin from {schema}.meta")).
+	return tx.QueryRow(ctx, s.sql(`select lineage, serial, environment, system, database, domain, origin
+		from {schema}.meta`)).
 		Scan(&st.Lineage, &st.Serial, &t.Environment, &t.System, &t.Database, &t.Domain, &t.Origin)
 }
 
@@ -98,9 +104,13 @@ func collect[T any](ctx context.Context, tx pgx.Tx, sql string, scan func(*T) []
 }
 
 func (s *Store) readObjects(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Objects, err = collect(ctx, tx, s.sql(`select address, kind, id, generation, tenant, tenant_slug, attributes, adopted, deleted, paused, run
+	st.Objects, err = collect(ctx, tx, s.sql(`select address, kind, id, generation, tenant, tenant_slug, attributes,
+			adopted, deleted, paused, run
 		from {schema}.objects order by address collate "C"`), func(o *state.Object) []any {
-		return []any{&o.Address, &o.Kind, &o.ID, &o.Generation, &o.Tenant, &o.TenantSlug, &o.Attributes, &o.Adopted, &o.Deleted, &o.Paused, &o.Run}
+		return []any{
+			&o.Address, &o.Kind, &o.ID, &o.Generation, &o.Tenant, &o.TenantSlug, &o.Attributes,
+			&o.Adopted, &o.Deleted, &o.Paused, &o.Run,
+		}
 	})
 	return err
 }
@@ -116,6 +126,11 @@ func (n nullable) ScanTimestamptz(v pgtype.Timestamptz) error {
 	return nil
 }
 
+// code scans the stable text of a closed set.
+type code struct{ to encoding.TextUnmarshaler }
+
+func (c code) ScanText(v pgtype.Text) error { return c.to.UnmarshalText([]byte(v.String)) }
+
 // digest scans bytea into a fixed array.
 type digest struct{ to []byte }
 
@@ -128,22 +143,28 @@ func (d digest) ScanBytes(v []byte) error {
 }
 
 func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Waves, err = collect(ctx, tx, s.sql(`select name, started, soaking, moved_at, done_at, digest, users from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
-		return []any{&w.Name, nullable{&w.Started}, nullable{&w.Soaking}, nullable{&w.MovedAt}, nullable{&w.DoneAt}, digest{w.Digest[:]}, &w.Users}
+	st.Waves, err = collect(ctx, tx, s.sql(`select name, started, soaking, moved_at, done_at, digest, users
+		from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
+		return []any{
+			&w.Name, nullable{&w.Started}, nullable{&w.Soaking}, nullable{&w.MovedAt}, nullable{&w.DoneAt},
+			digest{w.Digest[:]}, &w.Users,
+		}
 	})
 	return err
 }
 
 func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, confirmed_by, note, at from {schema}.confirmations order by id"), func(c *state.Confirmation) []any {
+	st.Confirmations, err = collect(ctx, tx, s.sql(`select wave, gate, confirmed_by, note, at
+		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
 		return []any{&c.Wave, &c.Gate, &c.By, &c.Note, nullable{&c.At}}
 	})
 	return err
 }
 
 func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Pauses, err = collect(ctx, tx, s.sql(`select wave, tenant, run, at, reason from {schema}.pauses order by wave collate "C", tenant, at, run`), func(p *state.Pause) []any {
-		return []any{&p.Wave, &p.Tenant, &p.Run, nullable{&p.At}, &p.Reason}
+	st.Pauses, err = collect(ctx, tx, s.sql(`select wave, tenant, run, at
+		from {schema}.pauses order by wave collate "C", tenant, at, run`), func(p *state.Pause) []any {
+		return []any{&p.Wave, &p.Tenant, &p.Run, nullable{&p.At}}
 	})
 	return err
 }
@@ -155,16 +176,21 @@ type runRow struct {
 	position state.Position
 }
 
-const runColumns = "id, kind, plan, who, approved_by, started, ended, open, outcome, counts, undoes, undone, previous, digest, segment, position"
+// runColumns are in the order of scan.
+const runColumns = `id, kind, plan, seal, who, approved_by, started, ended, open, outcome, counts, undoes, undone,
+	previous, digest, segment, position`
 
 func (r *runRow) scan() []any {
-	return []any{&r.ID, &r.Kind, digest{r.Plan[:]}, &r.Who, &r.ApprovedBy, nullable{&r.Started}, nullable{&r.Ended}, &r.Open, &r.Outcome, &r.counts,
-		&r.Undoes, &r.Undone, digest{r.Previous[:]}, digest{r.Digest[:]}, &r.position.Segment, &r.position.Offset}
+	return []any{
+		&r.ID, &r.Kind, digest{r.Plan[:]}, digest{r.Seal[:]}, &r.Who, &r.ApprovedBy, nullable{&r.Started},
+		nullable{&r.Ended}, &r.Open, &r.Outcome, &r.counts, &r.Undoes, &r.Undone,
+		digest{r.Previous[:]}, digest{r.Digest[:]}, &r.position.Segment, &r.position.Offset,
+	}
 }
 
 func (r *runRow) info() (state.RunInfo, error) {
 	err := json.Unmarshal(r.counts, &r.Counts)
-	r.Changed = r.Counts.Done > 0 || r.Counts.Objects > 0
+	r.Changed = book.Changed(r.Counts)
 	if len(r.Undoes) == 0 {
 		r.Undoes = nil
 	}
@@ -189,36 +215,38 @@ func (s *Store) readRuns(ctx context.Context, tx pgx.Tx, st *state.State) error 
 // Plan returns the stored plan file of a run. It is read piece by piece.
 func (s *Store) Plan(ctx context.Context, run string) (io.ReadCloser, error) {
 	var there bool
-	if err := s.pool.QueryRow(ctx, s.sql("select exists (select from {schema}.plans where run = $1)"), run).Scan(&there); err != nil {
+	err := s.pool.QueryRow(ctx, s.sql("select exists (select from {schema}.plans where run = $1)"), run).Scan(&there)
+	if err != nil {
 		return nil, s.fail("read the stored plan", err)
 	}
 	if !there {
 		return nil, fmt.Errorf("read the stored plan: there is no run %q", run)
 	}
-	return &pieces{s: s, ctx: ctx, run: run}, nil
+	// A plan of a million users is many megabytes: it is never in memory as a whole, here or in Postgres.
+	n := 0
+	return &pieces{next: func() (piece []byte, err error) {
+		err = s.pool.QueryRow(ctx, s.sql("select data from {schema}.plans where run = $1 and n = $2"), run, n).Scan(&piece)
+		n++
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, io.EOF
+		}
+		return piece, s.fail("read the stored plan", err)
+	}}, nil
 }
 
 // pieces reads a stored plan.
 type pieces struct {
-	s    *Store
-	ctx  context.Context
-	run  string
-	n    int
+	next func() ([]byte, error) // io.EOF after the last
 	rest []byte
 }
 
-func (p *pieces) Read(b []byte) (int, error) {
+func (p *pieces) Read(b []byte) (n int, err error) {
 	if len(p.rest) == 0 {
-		err := p.s.pool.QueryRow(p.ctx, p.s.sql("select data from {schema}.plans where run = $1 and n = $2"), p.run, p.n).Scan(&p.rest)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return 0, io.EOF
+		if p.rest, err = p.next(); err != nil {
+			return 0, err
 		}
-		if err != nil {
-			return 0, p.s.fail("read the stored plan", err)
-		}
-		p.n++
 	}
-	n := copy(b, p.rest)
+	n = copy(b, p.rest)
 	p.rest = p.rest[n:]
 	return n, nil
 }

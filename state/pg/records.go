@@ -2,29 +2,49 @@ package pg
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"anthill/state"
+	"anthill/state/book"
 )
 
-const recordColumns = "r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body, r.settled, r.verdict, r.reason"
+// recordColumns are in the order of scanRecord, tenant now behind them.
+const recordColumns = `r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body,
+	r.settled, r.verdict, r.reason`
+
+// remains is book.Remains in SQL, as the index of remainders has it.
+const remains = "r.verdict in ('changed', 'failed', 'paused', 'conflict')"
 
 func scanRecord(row pgx.CollectableRow) (state.Record, error) {
 	var r state.Record
-	var body []byte
-	var verdict int16
-	err := row.Scan(&r.ID, &r.Run, &r.Batch, &r.User, &r.Tenant, &r.Segment, &r.Wave, &body, &r.Settled, &verdict, &r.Reason, &r.TenantNow)
-	if err != nil {
-		return r, err
+	var body, reason []byte
+	err := row.Scan(&r.ID, &r.Run, &r.Batch, &r.User, &r.Tenant, &r.Segment, &r.Wave, &body, &r.Settled,
+		code{&r.Verdict}, &reason, &r.TenantNow)
+	if err == nil && reason != nil {
+		err = json.Unmarshal(reason, &r.Reason)
 	}
-	r.Verdict = state.Verdict(verdict)
-	if body != nil {
-		err = decodeBody(body, &r.Intent)
+	if err == nil && body != nil {
+		err = book.ReadBody(body, &r.Intent)
 	}
 	return r, err
 }
+
+// reasonText is the JSON of a reason; "" for none.
+func reasonText(f state.Finding) (string, error) {
+	if f.IsZero() {
+		return "", nil
+	}
+	b, err := json.Marshal(f)
+	return noNUL.Replace(string(b)), err
+}
+
+// noNUL replaces NUL in JSON: a server may say it, jsonb cannot hold it, and one user's reason must not stop a batch.
+// Backslashes go by in pairs, so that those before the letters u0000 of a text are not taken for an escape.
+var noNUL = strings.NewReplacer(`\\`, `\\`, `\u0000`, `\ufffd`)
 
 // Records streams the journal records of runs in the order of (tenant now, user, record id). Those of users for whom
 // nothing was ever intended are left out.
@@ -35,9 +55,11 @@ func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Reco
 			if exists, err := s.exists(ctx, tx); err != nil || !exists {
 				return err
 			}
-			rows, err := tx.Query(ctx, s.sql("select "+recordColumns+`, coalesce(a.{tenant}, u.tenant, r.tenant) from {schema}.records r
+			rows, err := tx.Query(ctx, s.sql("select "+recordColumns+`, coalesce(a.{tenant}, u.tenant, r.tenant)
+				from {schema}.records r
 				left join {users} a on a.{user} = r.user_id left join {schema}.users u on u.user_id = r.user_id
-				where r.run = any($1) and r.body is not null order by coalesce(a.{tenant}, u.tenant, r.tenant), r.user_id, r.id`), runs)
+				where r.run = any($1) and r.body is not null
+				order by coalesce(a.{tenant}, u.tenant, r.tenant), r.user_id, r.id`), runs)
 			if err != nil {
 				return err
 			}
@@ -67,7 +89,7 @@ func (s *Store) RecordsByID(ctx context.Context, ids []int64) ([]state.Record, e
 
 // Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id.
 func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.Record, error) {
-	return s.records(ctx, "where r.run = $1 and r.settled and r.verdict > 2 order by r.id limit $2", run, limit)
+	return s.records(ctx, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
 }
 
 func (s *Store) records(ctx context.Context, where string, args ...any) (list []state.Record, err error) {
@@ -88,10 +110,15 @@ func (s *Store) ObjectRecords(ctx context.Context, runs []string) (list []state.
 		if exists, err := s.exists(ctx, tx); err != nil || !exists {
 			return err
 		}
-		list, err = collect(ctx, tx, s.sql(`select id, run, address, origin, action, before, after, was, will, settled, verdict
-			from {schema}.object_records where run = any($1) and coalesce(before, after) is not null order by id`), func(r *state.ObjectRecord) []any {
-			return []any{&r.ID, &r.Run, &r.Address, &r.From, &r.Action, &r.Before, &r.After, &r.Was, &r.Will, &r.Settled, &r.Verdict}
-		}, runs)
+		list, err = collect(ctx, tx, s.sql(`select id, run, address, origin, action, before, after, was, will,
+				settled, verdict
+			from {schema}.object_records where run = any($1) and coalesce(before, after) is not null order by id`),
+			func(r *state.ObjectRecord) []any {
+				return []any{
+					&r.ID, &r.Run, &r.Address, &r.From, &r.Action, &r.Before, &r.After, &r.Was, &r.Will, &r.Settled,
+					code{&r.Verdict},
+				}
+			}, runs)
 		return err
 	})
 	return list, err

@@ -55,7 +55,9 @@ func (s *Store) key(purpose string) int64 {
 
 // reading runs f in one read-only transaction, of the snapshot where there is one.
 func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	// Several queries that belong together must see one moment, whatever a run writes beside them.
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
 		if s.snapshot != "" {
 			if _, err := tx.Exec(ctx, "set transaction snapshot '"+strings.ReplaceAll(s.snapshot, "'", "''")+"'"); err != nil {
 				return err
@@ -106,9 +108,11 @@ func (s *Store) fail(doing string, err error) error {
 	return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the connection was lost", Err: err}
 }
 
+const codeDenied = "42501" // insufficient_privilege
+
 func kindOf(code string) state.ErrorKind {
 	switch {
-	case code == "42501":
+	case code == codeDenied:
 		return state.ErrorDenied
 	case code == "40001", code == "40P01", code == "55P03":
 		return state.ErrorTransient
@@ -122,12 +126,14 @@ func isOurs(err error) bool {
 	var locked *state.LockedError
 	var target *state.TargetError
 	var denied *state.DeniedError
-	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) || errors.As(err, &target) || errors.As(err, &denied)
+	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) ||
+		errors.As(err, &locked) || errors.As(err, &target) || errors.As(err, &denied)
 }
 
 // isConnection says whether an error that is no server's answer comes from the connection.
 func isConnection(err error) bool {
 	var net interface{ Timeout() bool }
 	var connect *pgconn.ConnectError
-	return errors.As(err, &net) || errors.As(err, &connect) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
+	return errors.As(err, &net) || errors.As(err, &connect) || pgconn.SafeToRetry(err) ||
+		strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }

@@ -15,6 +15,7 @@ import (
 	"anthill/internal/sandbox"
 	"anthill/internal/scratchpg/pgtest"
 	"anthill/state"
+	"anthill/state/book"
 	"anthill/state/statetest"
 )
 
@@ -46,7 +47,8 @@ func TestConformance(t *testing.T) {
 	statetest.Run(t, func(t *testing.T) statetest.Fixture {
 		url := pgtest.Database(t)
 		p := pool(t, url)
-		rows, err := p.Query(t.Context(), "select user_id, tenant_id from users where tenant_id <> '00000000-0000-0000-0000-000000000000' order by tenant_id, user_id")
+		rows, err := p.Query(t.Context(), `select user_id, tenant_id from users
+			where tenant_id <> '00000000-0000-0000-0000-000000000000' order by tenant_id, user_id`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +137,8 @@ func TestRights(t *testing.T) {
 	}
 	locked(t, theirs)
 	var denied *state.DeniedError
-	if err := theirs.Bind(t.Context(), target, uuid.New()); !errors.As(err, &denied) || !strings.Contains(denied.Grant, "GRANT CREATE ON DATABASE") {
+	err := theirs.Bind(t.Context(), target, uuid.New())
+	if !errors.As(err, &denied) || !strings.Contains(denied.Grant, "GRANT CREATE ON DATABASE") {
 		t.Errorf("make a state: %v", err)
 	}
 	l := theirs.lock.Load()
@@ -147,7 +150,8 @@ func TestRights(t *testing.T) {
 	if err := ours.Bind(t.Context(), target, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := theirs.Read(t.Context()); !errors.As(err, &denied) || !strings.Contains(denied.Grant, "GRANT USAGE ON SCHEMA") {
+	_, err = theirs.Read(t.Context())
+	if !errors.As(err, &denied) || !strings.Contains(denied.Grant, "GRANT USAGE ON SCHEMA") {
 		t.Fatalf("read it: %v", err)
 	}
 	exec(t, p, strings.ReplaceAll(denied.Grant, "\n", " "))
@@ -168,7 +172,8 @@ func TestMigrationsOnce(t *testing.T) {
 	for range 3 {
 		wg.Go(func() {
 			s := Open(pool(t, url), "anthill_state", names)
-			if err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error { return s.migrate(t.Context(), tx) }); err != nil {
+			err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error { return s.migrate(t.Context(), tx) })
+			if err != nil {
 				t.Error(err)
 			}
 		})
@@ -196,5 +201,80 @@ func TestLostLock(t *testing.T) {
 	err := s.Confirm(t.Context(), state.Confirmation{Wave: "w", Gate: "g", At: time.Now()})
 	if state.ErrorKindOf(err) != state.ErrorUnreachable || !strings.Contains(err.Error(), "lock") {
 		t.Errorf("written without the lock: %v", err)
+	}
+}
+
+// The remainder of a run is what book says it is, and the query can use its index.
+func TestRemains(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	for v := state.VerdictInvalid; !strings.HasPrefix(v.String(), "invalid"); v++ {
+		var got bool
+		err := p.QueryRow(t.Context(), "select "+remains+" from (select $1::text as verdict) r", v.String()).Scan(&got)
+		if err != nil || got != book.Remains(v) {
+			t.Errorf("%v: %v, %v", v, got, err)
+		}
+	}
+	var plan string
+	err := pgx.BeginFunc(t.Context(), p, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "set local enable_seqscan = off; set local enable_sort = off"); err != nil {
+			return err
+		}
+		rows, err := tx.Query(t.Context(), s.sql("explain select from {schema}.records r where run = 'x' and "+remains+
+			" order by id"))
+		if err != nil {
+			return err
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		plan = strings.Join(lines, "\n")
+		return err
+	})
+	if err != nil || !strings.Contains(plan, "records_left") {
+		t.Errorf("plan %s, %v", plan, err)
+	}
+}
+
+// What an administrator sees in the tables are words, and a reason only where there is one.
+func TestWordsInTables(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Started: time.Now()}, strings.NewReader("plan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := state.User{User: uuid.New(), Method: state.MethodDual, UserState: state.UserState{Standing: state.RolledBack}}
+	err = r.Settle(t.Context(), nil, []state.Outcome{
+		{User: user.User, Verdict: state.Changed, Reason: state.Found(state.CodeRowChanged), Recorded: &user},
+		{User: uuid.New(), Verdict: state.Paused},
+	}, state.Position{Segment: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.SettleObjects(t.Context(),
+		state.ObjectOutcome{Address: "group.a", Verdict: state.Refused, Reason: state.Found(state.CodeAppeared)},
+		state.ObjectOutcome{Address: "group.b", Verdict: state.Done})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := "select string_agg(verdict || coalesce(' ' || (reason ->> 'code'), ''), ', ' order by id) from anthill_state."
+	for sql, want := range map[string]string{
+		"select standing || ' ' || method from anthill_state.users": "rolled_back dual",
+		ended + "records":        "changed row_changed, paused",
+		ended + "object_records": "failed appeared, done",
+	} {
+		var got string
+		if err := p.QueryRow(t.Context(), sql).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: %q instead of %q, %v", sql, got, want, err)
+		}
 	}
 }

@@ -9,9 +9,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"anthill/state"
+	"anthill/state/book"
 )
 
-const userColumns = "u.user_id, u.tenant, u.standing, u.wave, u.policy, u.person, u.generation, u.ours, u.link_ours, u.groups, u.method, u.run, u.away"
+// userColumns are in the order in which userScanner reads them.
+const userColumns = `u.user_id, u.tenant, u.standing, u.wave, u.policy, u.generation,
+	u.made_person, u.wrote_link, u.asleep, u.person, u.groups, u.method, u.run`
+
+const userColumnCount = 13
 
 // userScanner turns raw binary rows into recorded users. Words that repeat are kept once.
 type userScanner struct{ words map[string]string }
@@ -30,16 +35,26 @@ func (r *userScanner) word(b []byte) string {
 	return w
 }
 
-func (r *userScanner) user(raw [][]byte) state.User {
-	u := state.User{Standing: state.Standing(small(raw[2])), Wave: r.word(raw[3]), Policy: r.word(raw[4]), Generation: int(int32(binary.BigEndian.Uint32(raw[6]))),
-		Ours: raw[7][0] == 1, LinkOurs: raw[8][0] == 1, Groups: unpackIDs(raw[9]), Method: state.Method(small(raw[10])), Run: r.word(raw[11]), Away: raw[12][0] == 1}
+func (r *userScanner) user(raw [][]byte) (state.User, error) {
+	u := state.User{
+		UserState: state.UserState{
+			Wave:       r.word(raw[3]),
+			Policy:     r.word(raw[4]),
+			Generation: int(int32(binary.BigEndian.Uint32(raw[5]))),
+			MadePerson: raw[6][0] == 1,
+			WroteLink:  raw[7][0] == 1,
+			Asleep:     raw[8][0] == 1,
+		},
+		Groups: book.UnpackIDs(raw[10]), Run: r.word(raw[12]),
+	}
 	copy(u.User[:], raw[0])
 	copy(u.Tenant[:], raw[1])
-	copy(u.Person[:], raw[5])
-	return u
+	copy(u.Person[:], raw[9])
+	if err := u.Standing.UnmarshalText(raw[2]); err != nil {
+		return u, err
+	}
+	return u, u.Method.UnmarshalText(raw[11])
 }
-
-func small(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 
 var binaryForm = pgx.QueryResultFormats{pgx.BinaryFormatCode}
 
@@ -51,10 +66,13 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 			if exists, err := s.exists(ctx, tx); err != nil || !exists {
 				return err
 			}
+			// Recorded users are sorted by the tenant of the live row, for which there is no index.
 			if _, err := tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
 				return err
 			}
-			rows, err := tx.Query(ctx, s.sql("select "+userColumns+", a.{tenant} from {schema}.users u left join {users} a on a.{user} = u.user_id order by coalesce(a.{tenant}, u.tenant), u.user_id"), binaryForm)
+			rows, err := tx.Query(ctx, s.sql("select "+userColumns+`, a.{tenant}
+				from {schema}.users u left join {users} a on a.{user} = u.user_id
+				order by coalesce(a.{tenant}, u.tenant), u.user_id`), binaryForm)
 			if err != nil {
 				return err
 			}
@@ -62,10 +80,15 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 			var r userScanner
 			for rows.Next() {
 				raw := rows.RawValues()
-				u := r.user(raw)
+				u, err := r.user(raw)
+				if err != nil {
+					return err
+				}
 				u.TenantNow = u.Tenant
-				if u.RowGone = len(raw[13]) != 16; !u.RowGone {
-					copy(u.TenantNow[:], raw[13])
+				if now := raw[userColumnCount]; len(now) == len(u.TenantNow) {
+					copy(u.TenantNow[:], now)
+				} else {
+					u.RowGone = true
 				}
 				if !yield(u, nil) {
 					stopped = true
@@ -82,7 +105,8 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 
 // recordedOf reads what is recorded of some users.
 func (s *Store) recordedOf(ctx context.Context, tx pgx.Tx, users []uuid.UUID) (map[uuid.UUID]state.User, error) {
-	rows, err := tx.Query(ctx, s.sql("select "+userColumns+" from {schema}.users u where u.user_id = any($1)"), binaryForm, bytes16(users))
+	rows, err := tx.Query(ctx, s.sql("select "+userColumns+" from {schema}.users u where u.user_id = any($1)"),
+		binaryForm, bytes16(users))
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +114,47 @@ func (s *Store) recordedOf(ctx context.Context, tx pgx.Tx, users []uuid.UUID) (m
 	m := make(map[uuid.UUID]state.User, len(users))
 	var r userScanner
 	for rows.Next() {
-		u := r.user(rows.RawValues())
+		u, err := r.user(rows.RawValues())
+		if err != nil {
+			return nil, err
+		}
 		m[u.User] = u
 	}
 	return m, rows.Err()
+}
+
+// recordUsers writes what is recorded of users from now on.
+func (s *Store) recordUsers(ctx context.Context, tx state.Tx, outcomes []state.Outcome) error {
+	var users, tenants, persons []uuid.UUID
+	var standings, waves, policies, methods, runs []string
+	var generations []int32
+	var made, wrote, asleep []bool
+	var groups [][]byte
+	for _, o := range outcomes {
+		u := o.Recorded
+		if u == nil {
+			continue
+		}
+		users, tenants, persons = append(users, u.User), append(tenants, u.Tenant), append(persons, u.Person)
+		standings, methods = append(standings, u.Standing.String()), append(methods, u.Method.String())
+		waves, policies, runs = append(waves, u.Wave), append(policies, u.Policy), append(runs, u.Run)
+		generations, groups = append(generations, int32(u.Generation)), append(groups, book.PackIDs(u.Groups))
+		made, wrote, asleep = append(made, u.MadePerson), append(wrote, u.WroteLink), append(asleep, u.Asleep)
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.users (user_id, tenant, standing, wave, policy, generation,
+			made_person, wrote_link, asleep, person, groups, method, run)
+		select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::integer[],
+			$7::bool[], $8::bool[], $9::bool[], $10::uuid[], $11::bytea[], $12::text[], $13::text[])
+		on conflict (user_id) do update set tenant = excluded.tenant, standing = excluded.standing, wave = excluded.wave,
+			policy = excluded.policy, generation = excluded.generation, made_person = excluded.made_person,
+			wrote_link = excluded.wrote_link, asleep = excluded.asleep, person = excluded.person, groups = excluded.groups,
+			method = excluded.method, run = excluded.run`),
+		bytes16(users), bytes16(tenants), standings, waves, policies, generations,
+		made, wrote, asleep, bytes16(persons), groups, methods, runs)
+	return err
 }
 
 // bytes16 are uuids as the driver takes arrays of them.

@@ -14,10 +14,12 @@ import (
 func (r *run) Waves(ctx context.Context, waves []state.Wave) error {
 	return r.s.writing(ctx, func(tx pgx.Tx) error {
 		for _, w := range waves {
-			if _, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.waves (name, started, soaking, moved_at, done_at, digest, users) values ($1, $2, $3, $4, $5, $6, $7)
-				on conflict (name) do update set started = excluded.started, soaking = excluded.soaking, moved_at = excluded.moved_at, done_at = excluded.done_at,
-					digest = excluded.digest, users = excluded.users`),
-				w.Name, orNull(w.Started), orNull(w.Soaking), orNull(w.MovedAt), orNull(w.DoneAt), w.Digest[:], w.Users); err != nil {
+			_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.waves (name, started, soaking, moved_at, done_at, digest, users)
+				values ($1, $2, $3, $4, $5, $6, $7)
+				on conflict (name) do update set started = excluded.started, soaking = excluded.soaking,
+					moved_at = excluded.moved_at, done_at = excluded.done_at, digest = excluded.digest, users = excluded.users`),
+				w.Name, orNull(w.Started), orNull(w.Soaking), orNull(w.MovedAt), orNull(w.DoneAt), w.Digest[:], w.Users)
+			if err != nil {
 				return err
 			}
 		}
@@ -36,8 +38,9 @@ func orNull(t time.Time) *time.Time {
 func (r *run) Pause(ctx context.Context, pauses []state.Pause) error {
 	return r.s.writing(ctx, func(tx pgx.Tx) error {
 		for _, p := range pauses {
-			if _, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.pauses (wave, tenant, run, at, reason) values ($1, $2, $3, $4, $5) on conflict do nothing`),
-				p.Wave, p.Tenant, p.Run, p.At, p.Reason); err != nil {
+			_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.pauses (wave, tenant, run, at)
+				values ($1, $2, $3, $4) on conflict do nothing`), p.Wave, p.Tenant, p.Run, p.At)
+			if err != nil {
 				return err
 			}
 		}
@@ -64,7 +67,8 @@ func (r *run) Undone(ctx context.Context, runs []string, undone bool) error {
 // Confirm records the confirmation of a manual gate.
 func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
 	return s.writing(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql("insert into {schema}.confirmations (wave, gate, confirmed_by, note, at) values ($1, $2, $3, $4, $5)"), c.Wave, c.Gate, c.By, c.Note, c.At)
+		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.confirmations (wave, gate, confirmed_by, note, at)
+			values ($1, $2, $3, $4, $5)`), c.Wave, c.Gate, c.By, c.Note, c.At)
 		return err
 	})
 }
@@ -73,17 +77,20 @@ func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
 // that a rollback took back may be made again once a wave of it goes on.
 func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID) (lifted int, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, s.sql("delete from {schema}.pauses where wave = $1 and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or tenant = $2) returning run"), wave, tenant)
+		rows, err := tx.Query(ctx, s.sql(`delete from {schema}.pauses
+			where wave = $1 and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or tenant = $2) returning run`), wave, tenant)
 		if err != nil {
 			return err
 		}
+		// The rollbacks whose pauses were lifted: what they took back may come again.
 		runs, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
 			return err
 		}
 		lifted = len(runs)
 		// A rollback that was tried again has taken over the pauses of the first one.
-		_, err = tx.Exec(ctx, s.sql("update {schema}.objects o set paused = false where paused and (run = any($1) or not exists (select from {schema}.pauses p where p.run = o.run))"), runs)
+		_, err = tx.Exec(ctx, s.sql(`update {schema}.objects o set paused = false
+			where paused and (run = any($1) or not exists (select from {schema}.pauses p where p.run = o.run))`), runs)
 		return err
 	})
 	return lifted, err

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/state"
+	"anthill/state/book"
 )
 
 // Fixture is a backend beside an application's users.
@@ -30,7 +31,9 @@ type Fixture struct {
 // User is a row of users.
 type User struct{ ID, Tenant uuid.UUID }
 
-var target = state.Target{Environment: "default", System: "7", Database: "app", Domain: "idm.example.test", Origin: "https://localhost:1"}
+var target = state.Target{
+	Environment: "default", System: "7", Database: "app", Domain: "idm.example.test", Origin: "https://localhost:1",
+}
 
 // Run runs the suite.
 func Run(t *testing.T, open func(t *testing.T) Fixture) {
@@ -43,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"a crash leaves the batch open":    crash,
 		"a lost user stays open":           lost,
 		"a rolled back settlement is lost": rolledBack,
+		"users come back whole":            wholeUsers,
+		"reasons come back":                reasons,
 		"users in the order of now":        order,
 		"records in the order of now":      records,
 		"objects":                          objects,
@@ -91,9 +96,20 @@ func same[T any](t *testing.T, what string, want, got T) {
 
 func begin(t *testing.T, s state.Store) state.Run {
 	t.Helper()
-	r, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Plan: state.Hash{1}, Who: "ana@laptop", Started: time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)}, bytes.NewReader([]byte("plan")))
+	r, err := s.Begin(t.Context(), head, bytes.NewReader([]byte("plan")))
 	must(t, err)
 	return r
+}
+
+// head is what a run begins with.
+var head = state.RunInfo{
+	Kind:       state.RunApply,
+	Plan:       state.Hash{1},
+	Seal:       state.Hash{2},
+	Who:        "ana@laptop",
+	ApprovedBy: "ben",
+	Started:    time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC),
+	Undoes:     []string{"2026-11-01-1"},
 }
 
 func absent(t *testing.T, f Fixture) {
@@ -177,12 +193,28 @@ func planFile(t *testing.T, f Fixture) {
 func intents(run state.Run, users []User) []state.Intent {
 	list := make([]state.Intent, len(users))
 	for i, u := range users {
-		person := uuid.NewSHA1(u.ID, nil)
-		list[i] = state.Intent{User: u.ID, Tenant: u.Tenant, Segment: 1, Wave: "pilot",
-			Effect: state.UserEffect{Person: person, Act: state.PersonCreate, Suffix: true, Join: []uuid.UUID{{1}, {2}}, Link: true, Method: state.MethodDual},
-			Before: state.Image{Method: state.MethodPassword, Synced: time.UnixMicro(1234567).UTC()},
-			After: state.User{User: u.ID, Tenant: u.Tenant, Standing: state.Moved, Wave: "pilot", Policy: "dual", Person: person, Generation: 1, Ours: true, LinkOurs: true,
-				Groups: []uuid.UUID{{1}, {2}}, Method: state.MethodDual, Run: run.ID()}}
+		person, groups := uuid.NewSHA1(u.ID, nil), []uuid.UUID{{1}, {2}}
+		list[i] = state.Intent{
+			User:    u.ID,
+			Tenant:  u.Tenant,
+			Segment: 1,
+			Wave:    "pilot",
+			Person:  person,
+			Join:    groups,
+			Effect:  state.Effect{Act: state.PersonCreate, Suffix: true, Link: true, Method: state.MethodDual},
+			Before:  state.Image{Method: state.MethodPassword, Synced: time.UnixMicro(1234567).UTC()},
+			After: state.User{
+				User:   u.ID,
+				Tenant: u.Tenant,
+				Person: person,
+				Groups: groups,
+				Method: state.MethodDual,
+				Run:    run.ID(),
+				UserState: state.UserState{
+					Standing: state.Moved, Wave: "pilot", Policy: "dual", Generation: 1, MadePerson: true, WroteLink: true,
+				},
+			},
+		}
 	}
 	return list
 }
@@ -190,10 +222,19 @@ func intents(run state.Run, users []User) []state.Intent {
 func outcomes(list []state.Intent) []state.Outcome {
 	out := make([]state.Outcome, len(list))
 	for i := range list {
-		out[i] = state.Outcome{Intent: list[i].ID, User: list[i].User, Tenant: list[i].Tenant, Wave: list[i].Wave, Verdict: state.Done, Recorded: &list[i].After}
+		out[i] = state.Outcome{
+			Intent: list[i].ID, User: list[i].User, Tenant: list[i].Tenant, Wave: list[i].Wave,
+			Verdict: state.Done, Recorded: &list[i].After,
+		}
 	}
 	return out
 }
+
+// refused and changed are reasons.
+var (
+	refused = state.Found(state.CodeRefusal, state.Text(state.KeySaid, "no"))
+	changed = state.Found(state.CodeRowChanged)
+)
 
 // recorded collects the stream of users.
 func recorded(t *testing.T, s state.Store) (list []state.User) {
@@ -210,7 +251,7 @@ func batch(t *testing.T, f Fixture) {
 	r := begin(t, s)
 	same(t, "position", state.Position{}, r.Position())
 	list := intents(r, f.Users[:3])
-	must(t, r.Intend(t.Context(), state.Position{}, list))
+	must(t, r.Intend(t.Context(), list))
 	if list[0].ID == 0 || list[1].ID <= list[0].ID || list[0].Prior != nil {
 		t.Fatalf("ids %d %d", list[0].ID, list[1].ID)
 	}
@@ -218,25 +259,33 @@ func batch(t *testing.T, f Fixture) {
 	must(t, err)
 	same(t, "open intents", list, intentsOf(open))
 	out := outcomes(list)
-	out[2].Verdict, out[2].Recorded, out[2].Reason = state.Refused, nil, "no"
-	out = append(out, state.Outcome{User: f.Users[3].ID, Tenant: f.Users[3].Tenant, Wave: "pilot", Verdict: state.Changed, Reason: "its row changed"},
-		state.Outcome{User: f.Users[4].ID, Tenant: f.Users[4].Tenant, Wave: "pilot", Verdict: state.Already})
+	out[2].Verdict, out[2].Recorded, out[2].Reason = state.Refused, nil, refused
+	left3, already4 := f.Users[3], f.Users[4]
+	out = append(out,
+		state.Outcome{User: left3.ID, Tenant: left3.Tenant, Wave: "pilot", Verdict: state.Changed, Reason: changed},
+		state.Outcome{User: already4.ID, Tenant: already4.Tenant, Wave: "pilot", Verdict: state.Already})
 	next := state.Position{Segment: 1, Offset: 5}
 	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, next) }))
 	same(t, "counts", state.Counts{Done: 2, Already: 1, Changed: 1, Failed: 1}, r.Counts())
 	same(t, "position", next, r.Position())
 	users := recorded(t, s)
-	if len(users) != 2 || users[0].User != f.Users[0].ID || users[0].Person != list[0].After.Person || users[0].TenantNow != f.Users[0].Tenant || users[0].RowGone {
-		t.Errorf("recorded %+v", users)
+	for i := range users {
+		want := list[i].After
+		want.TenantNow = want.Tenant
+		same(t, "recorded", want, users[i])
 	}
+	same(t, "users", 2, len(users))
 	left, err := s.Remainder(t.Context(), r.ID(), 10)
 	must(t, err)
-	if len(left) != 2 || left[0].Reason != "no" || left[0].Verdict != state.Refused || left[1].User != f.Users[3].ID || left[1].Verdict != state.Changed {
-		t.Errorf("remainder %+v", left)
-	}
+	same(t, "remainder", []state.Record{
+		{Intent: list[2], Run: r.ID(), Batch: 1, TenantNow: list[2].Tenant, Settled: true, Verdict: state.Refused,
+			Reason: refused},
+		{Intent: state.Intent{ID: left[1].ID, User: left3.ID, Tenant: left3.Tenant, Wave: "pilot"}, Run: r.ID(), Batch: 1,
+			TenantNow: left3.Tenant, Settled: true, Verdict: state.Changed, Reason: changed},
+	}, left)
 	// The next batch of the same users knows what was recorded before.
 	again := intents(r, f.Users[:1])
-	must(t, r.Intend(t.Context(), next, again))
+	must(t, r.Intend(t.Context(), again))
 	if again[0].Prior == nil || again[0].Prior.Standing != state.Moved || again[0].Prior.Person != list[0].After.Person {
 		t.Errorf("prior %+v", again[0].Prior)
 	}
@@ -261,23 +310,23 @@ func lost(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
 	list := intents(r, f.Users[:2])
-	must(t, r.Intend(t.Context(), state.Position{}, list))
+	must(t, r.Intend(t.Context(), list))
 	out, next := outcomes(list), state.Position{Segment: 1}
-	out[1].Verdict, out[1].Recorded, out[1].Reason, out[1].Lost = state.Changed, nil, "its row changed", true
+	out[1].Verdict, out[1].Recorded, out[1].Reason, out[1].Lost = state.Changed, nil, changed, true
 	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, next) }))
 	same(t, "counts", state.Counts{Done: 1}, r.Counts())
 	again, err := s.Resume(t.Context(), r.ID())
 	must(t, err)
 	open, err := again.Open(t.Context())
 	must(t, err)
-	if len(open) != 1 || open[0].User != list[1].User || open[0].Verdict != state.Changed || open[0].Reason != "its row changed" {
-		t.Fatalf("open %+v", open)
-	}
+	same(t, "open", []state.Record{{Intent: list[1], Run: r.ID(), Batch: 1, TenantNow: list[1].Tenant,
+		Verdict: state.Changed, Reason: changed}}, open)
 	left, err := s.Remainder(t.Context(), r.ID(), 10)
 	must(t, err)
 	same(t, "remainder while it is lost", 0, len(left))
 	out[1].Lost = false
-	for _, run := range []state.Run{r, again} { // the very run goes on, or another process does
+	// The very run goes on, or another process does.
+	for _, run := range []state.Run{r, again} {
 		same(t, "position", next, run.Position())
 		must(t, run.Settle(t.Context(), nil, out[1:], next))
 		same(t, "counts after it was taken back", state.Counts{Done: 1, Changed: 1}, run.Counts())
@@ -291,7 +340,7 @@ func crash(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
 	list := intents(r, f.Users[:2])
-	must(t, r.Intend(t.Context(), state.Position{}, list))
+	must(t, r.Intend(t.Context(), list))
 	st := read(t, f.Open())
 	if st.OpenRun() == nil || st.OpenRun().ID != r.ID() {
 		t.Fatalf("runs %+v", st.Runs)
@@ -318,7 +367,7 @@ func rolledBack(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
 	list := intents(r, f.Users[:2])
-	must(t, r.Intend(t.Context(), state.Position{}, list))
+	must(t, r.Intend(t.Context(), list))
 	next := state.Position{Offset: 2}
 	for range 2 {
 		must(t, f.InTx(false, func(tx state.Tx) error { return r.Settle(t.Context(), tx, outcomes(list), next) }))
@@ -328,9 +377,82 @@ func rolledBack(t *testing.T, f Fixture) {
 	}
 	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, outcomes(list), next) }))
 	same(t, "counts", state.Counts{Done: 2}, r.Counts())
-	info, err := r.Close(t.Context(), "done", 2)
+	info, err := r.Close(t.Context(), state.OutcomeDone, 2)
 	must(t, err)
 	same(t, "counts", state.Counts{Done: 2, Retries: 2}, info.Counts)
+}
+
+// wholeUsers: every part of what is recorded of a user, and of what a journal record says of it, comes back.
+func wholeUsers(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	u, at := f.Users[0], time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	list := []state.Intent{{
+		User: u.ID, Tenant: u.Tenant, Segment: 3, Wave: "late", Person: uuid.UUID{9},
+		Join: []uuid.UUID{{1}}, Leave: []uuid.UUID{{2}, {3}}, Mails: []string{"ä@x.test", "b@x.test"}, Undo: 7,
+		RowGone: true,
+		Effect: state.Effect{
+			Act: state.PersonRevive, Suffix: true, Link: true, Method: state.MethodSelfAuth, Complete: true, Mail: true,
+			Restore: true,
+		},
+		Before: state.Image{Link: uuid.UUID{8}, Synced: at, Method: state.MethodPassword, Completed: at, Invited: at},
+		After: state.User{
+			User: u.ID, Tenant: u.Tenant, Person: uuid.UUID{9}, Groups: []uuid.UUID{{1}, {4}}, Method: state.MethodSelfAuth,
+			Run: r.ID(), UserState: state.UserState{
+				Standing: state.RolledBack, Wave: "late", Policy: "strict", Generation: 4,
+				MadePerson: true, WroteLink: true, Asleep: true,
+			},
+		},
+	}}
+	must(t, r.Intend(t.Context(), list))
+	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 1}))
+	want := list[0].After
+	want.TenantNow = u.Tenant
+	same(t, "recorded", []state.User{want}, recorded(t, s))
+	again := []state.Intent{list[0]}
+	must(t, r.Intend(t.Context(), again))
+	back, err := s.RecordsByID(t.Context(), []int64{list[0].ID, again[0].ID})
+	must(t, err)
+	slices.SortFunc(back, func(a, b state.Record) int { return int(a.ID - b.ID) })
+	same(t, "first intent", list[0], back[0].Intent)
+	same(t, "second intent", again[0], back[1].Intent)
+	same(t, "what was recorded before", &list[0].After, back[1].Prior)
+}
+
+// reasons: findings of every form come back as they were, and none where there was none.
+func reasons(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	value := state.GrantsValue([]state.Grant{{Group: uuid.UUID{1}, Claim: "role", Join: "csv", Values: []string{"a"}}})
+	want := []state.Finding{
+		state.About(state.CodeRefusal, state.OfUser(f.Users[0].ID), state.Text(state.KeySaid, "\"no\" \\u0000 <b>ä</b>\n"),
+			state.Number(state.KeyLimit, 1<<40), state.Real(state.KeyLive, 0.1), state.List(state.KeyURLs, "a", "b")).Times(3),
+		state.Found(state.CodePausedSince, state.At(state.KeyAt, time.Date(2026, 12, 7, 9, 0, 0, 123456789, time.UTC)),
+			state.Span(state.KeySpan, 90*time.Second), state.Holds(state.KeyWas, value),
+			state.Because(state.KeyWhy, refused, changed)),
+		{},
+	}
+	list := intents(r, f.Users[:1])
+	must(t, r.Intend(t.Context(), list))
+	out := outcomes(list)
+	out[0].Verdict, out[0].Recorded, out[0].Reason = state.Refused, nil, want[0]
+	for i, reason := range want[1:] {
+		u := f.Users[i+1]
+		out = append(out, state.Outcome{User: u.ID, Tenant: u.Tenant, Wave: "pilot", Verdict: state.Paused, Reason: reason})
+	}
+	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, state.Position{Segment: 1}) }))
+	left, err := s.Remainder(t.Context(), r.ID(), 10)
+	must(t, err)
+	var got []state.Finding
+	for _, rec := range left {
+		got = append(got, rec.Reason)
+	}
+	same(t, "reasons", want, got)
+	// No character that a server says stops a batch.
+	odd := state.Found(state.CodeRefusal, state.Text(state.KeySaid, "a\x00b\xff"))
+	must(t, r.Settle(t.Context(), nil, []state.Outcome{{User: f.Users[3].ID, Verdict: state.Refused, Reason: odd}},
+		state.Position{Segment: 2}))
+	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: "group.a", Verdict: state.Refused, Reason: odd}))
 }
 
 // moved records the first n users as moved.
@@ -338,7 +460,7 @@ func moved(t *testing.T, s state.Store, f Fixture, n int) state.Run {
 	t.Helper()
 	r := begin(t, s)
 	list := intents(r, f.Users[:n])
-	must(t, r.Intend(t.Context(), state.Position{}, list))
+	must(t, r.Intend(t.Context(), list))
 	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 1}))
 	return r
 }
@@ -381,7 +503,7 @@ func records(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := moved(t, s, f, len(f.Users))
 	list := intents(r, f.Users[:2])
-	must(t, r.Intend(t.Context(), state.Position{Segment: 1}, list)) // unsettled ones come too
+	must(t, r.Intend(t.Context(), list)) // unsettled ones come too
 	f.Move(f.Users[0].ID, f.Users[len(f.Users)-1].Tenant)
 	var got []state.Record
 	for rec, err := range s.Records(t.Context(), []string{r.ID()}) {
@@ -416,30 +538,44 @@ func records(t *testing.T, f Fixture) {
 func objects(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
-	o := state.Object{Address: `group.admins["acme"]`, Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: uuid.New(), TenantSlug: "acme",
-		Attributes: state.Attributes{"name": "tenant_acme_admins", "description": "d", "mapping": "admin tenant_acme_admins"}, Adopted: true, Run: r.ID()}
+	o := state.Object{
+		Address: `group.admins["acme"]`, Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: uuid.New(),
+		TenantSlug: "acme", Adopted: true, Run: r.ID(),
+		Attributes: state.Attributes{
+			state.AttrName: state.TextValue("tenant_acme_admins"), state.AttrDescription: state.TextValue("d"),
+			state.AttrMapping:   state.MappingValue(state.RoleAdmin, "tenant_acme_admins"),
+			state.AttrStrangers: state.MembersValue([]uuid.UUID{{2}, {1}}),
+		},
+	}
 	intend := func(i state.ObjectIntent, wantAgain bool) {
 		t.Helper()
 		again, err := r.IntendObjects(t.Context(), i)
 		must(t, err)
 		same(t, "intended again", []bool{wantAgain}, again)
 	}
-	made := state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Will: o.Attributes}
+	made := state.ObjectIntent{Address: o.Address, Action: state.ActionCreate, After: &o, Will: o.Attributes}
 	intend(made, false)
-	again, err := r.IntendObjects(t.Context(), state.ObjectIntent{Address: o.Address, Action: "create", After: &o, Was: state.Attributes{"name": "x"}, Will: o.Attributes},
-		state.ObjectIntent{Address: "schema.x", Action: "update"})
+	other := made
+	other.Was = state.Attributes{state.AttrName: state.TextValue("x")}
+	again, err := r.IntendObjects(t.Context(), other, state.ObjectIntent{Address: "schema.x", Action: state.ActionUpdate})
 	must(t, err)
 	same(t, "some intended again", []bool{true, false}, again)
-	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: o.Address, Recorded: &o, Verdict: state.Done}, state.ObjectOutcome{Address: "schema.x", Verdict: state.Done}))
+	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: o.Address, Recorded: &o, Verdict: state.Done},
+		state.ObjectOutcome{Address: "schema.x", Verdict: state.Done}))
 	same(t, "objects", []state.Object{o}, read(t, s).Objects)
 	same(t, "counts", state.Counts{Objects: 2}, r.Counts())
 	moved := o
 	moved.Address = `group.admins["acme2"]`
-	renamed := state.ObjectIntent{Address: moved.Address, From: o.Address, Action: "update", Before: &o, After: &moved, Was: state.Attributes{}, Will: state.Attributes{}}
+	renamed := state.ObjectIntent{
+		Address: moved.Address, From: o.Address, Action: state.ActionUpdate, Before: &o, After: &moved,
+		Was: state.Attributes{}, Will: state.Attributes{},
+	}
 	intend(renamed, false)
-	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: moved.Address, From: o.Address, Recorded: &moved, Verdict: state.Done}))
+	must(t, r.SettleObjects(t.Context(),
+		state.ObjectOutcome{Address: moved.Address, From: o.Address, Recorded: &moved, Verdict: state.Done}))
 	same(t, "moved", []state.Object{moved}, read(t, s).Objects)
-	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: moved.Address, Verdict: state.Refused, Reason: "no"}))
+	must(t, r.SettleObjects(t.Context(),
+		state.ObjectOutcome{Address: moved.Address, Verdict: state.Refused, Reason: refused}))
 	same(t, "forgotten", []state.Object(nil), read(t, s).Objects)
 	records, err := s.ObjectRecords(t.Context(), []string{r.ID()})
 	must(t, err)
@@ -457,10 +593,16 @@ func waves(t *testing.T, f Fixture) {
 	w := state.Wave{Name: "pilot", Started: at, MovedAt: at, Digest: state.Digest{3}, Users: 5}
 	must(t, r.Waves(t.Context(), []state.Wave{w}))
 	tenant := uuid.New()
-	pauses := []state.Pause{{Wave: "pilot", Run: r.ID(), At: at, Reason: "why"}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at, Reason: "why"}}
+	pauses := []state.Pause{
+		{Wave: "pilot", Run: r.ID(), At: at}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at},
+	}
 	must(t, r.Pause(t.Context(), pauses))
-	gone := state.Object{Address: "group.a", Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: tenant, Deleted: true, Paused: true, Run: r.ID()}
-	must(t, r.SettleObjects(t.Context(), state.ObjectOutcome{Address: gone.Address, Recorded: &gone, Verdict: state.Done}))
+	gone := state.Object{
+		Address: "group.a", Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: tenant,
+		Deleted: true, Paused: true, Run: r.ID(),
+	}
+	must(t, r.SettleObjects(t.Context(),
+		state.ObjectOutcome{Address: gone.Address, Recorded: &gone, Verdict: state.Done}))
 	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana", Note: "n", At: at}
 	must(t, s.Confirm(t.Context(), c))
 	st := read(t, s)
@@ -485,15 +627,22 @@ func waves(t *testing.T, f Fixture) {
 func chained(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	var last state.Hash
+	var closed []state.RunInfo
 	for i := range 3 {
 		r := moved(t, s, f, 1)
-		info, err := r.Close(t.Context(), "done", 2)
+		info, err := r.Close(t.Context(), state.OutcomeDone, 2)
 		must(t, err)
-		if info.Previous != last || info.Digest == last || info.Open || !info.Changed || info.Ended.IsZero() || info.Outcome != "done" {
-			t.Errorf("run %d: %+v", i, info)
+		want := head
+		want.ID, want.Outcome, want.Changed = r.ID(), state.OutcomeDone, true
+		want.Counts = state.Counts{Done: 1, Retries: 2}
+		want.Previous, want.Digest, want.Ended = last, info.Digest, info.Ended
+		same(t, "run", want, info)
+		if digest, err := book.RunDigest(info); err != nil || digest != info.Digest || info.Ended.IsZero() {
+			t.Errorf("run %d: digest %v, %v; %+v", i, digest, err, info)
 		}
-		last = info.Digest
+		closed, last = append(closed, info), info.Digest
 	}
+	same(t, "runs", closed, read(t, s).Runs)
 	st := read(t, s)
 	var ids []string
 	for _, r := range st.Runs {
@@ -512,7 +661,10 @@ func chained(t *testing.T, f Fixture) {
 func oneOpen(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	begin(t, s)
-	_, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Started: time.Now()}, bytes.NewReader(nil))
+	open := head
+	open.ID, open.Open = "2026-12-07-1", true
+	same(t, "runs", []state.RunInfo{open}, read(t, s).Runs)
+	_, err := s.Begin(t.Context(), head, bytes.NewReader(nil))
 	if !errors.Is(err, state.ErrOpenRun) {
 		t.Errorf("error %v", err)
 	}

@@ -1,5 +1,6 @@
-// Package pgtest gives the tests of any package a Postgres: one server for the package, one database for each test, as a copy of a template
-// that takes tens of milliseconds. Nothing needs to be installed or running, see package scratchpg.
+// Package pgtest gives the tests of any package a Postgres: one server for the package, one database for each test, as
+// a copy of a template that takes tens of milliseconds. Nothing needs to be installed or running, see package
+// scratchpg.
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m, prepare) }
 //
@@ -19,14 +20,16 @@ import (
 
 const template = "tpl"
 
-// A test function takes nothing but its T, so what TestMain made has to be kept here. server is set once, before any test runs.
+// A test function takes nothing but its T, so what TestMain made has to be kept here. server is set once, before any
+// test runs.
 var (
 	server *scratchpg.Server
 	number atomic.Int64 // of the database that was made last
 )
 
-// Main is the body of a TestMain. It starts the server, has prepare fill the template at url (nil leaves it empty), runs the tests, stops the
-// server, and exits the process with the status of the tests, or 1 with a line on standard error. prepare must leave no connection open.
+// Main is the body of a TestMain. It starts the server, has prepare fill the template at url (nil leaves it empty),
+// runs the tests, stops the server, and exits the process with the status of the tests, or 1 with a line on standard
+// error. prepare must leave no connection open.
 func Main(m *testing.M, prepare func(ctx context.Context, url string) error) {
 	os.Exit(Run(m, prepare))
 }
@@ -80,7 +83,8 @@ func Server() *scratchpg.Server {
 	return server
 }
 
-// Database makes a copy of the template for one test and returns its URL. It goes, with whoever is still connected, when the test ends.
+// Database makes a copy of the template for one test and returns its URL. It goes, with whoever is still connected,
+// when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("t%d", number.Add(1))

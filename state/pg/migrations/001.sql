@@ -28,17 +28,17 @@ comment on table {schema}.objects is 'Anthill: tenants, groups with their mappin
 create table {schema}.users (
   user_id uuid primary key,
   tenant uuid not null,
-  standing smallint not null,
+  standing text not null,
   wave text not null,
   policy text not null,
-  person uuid not null,
   generation integer not null,
-  ours boolean not null,
-  link_ours boolean not null,
+  made_person boolean not null,
+  wrote_link boolean not null,
+  asleep boolean not null,
+  person uuid not null,
   groups bytea not null,
-  method smallint not null,
-  run text not null,
-  away boolean not null
+  method text not null,
+  run text not null
 );
 comment on table {schema}.users is 'Anthill: what it recorded of each user; groups are ids of 16 bytes each. Nothing personal.';
 
@@ -68,7 +68,6 @@ create table {schema}.pauses (
   tenant uuid not null,
   run text not null,
   at timestamptz not null,
-  reason text not null,
   primary key (wave, tenant, run)
 );
 comment on table {schema}.pauses is 'Anthill: where a rollback keeps a wave from moving anybody; tenant zero is the whole wave.';
@@ -78,6 +77,7 @@ create table {schema}.runs (
   id text not null unique,
   kind text not null,
   plan bytea not null,
+  seal bytea not null,
   who text not null,
   approved_by text not null,
   started timestamptz not null,
@@ -93,7 +93,7 @@ create table {schema}.runs (
   position bigint not null
 );
 create unique index runs_one_open on {schema}.runs (open) where open;
-comment on table {schema}.runs is 'Anthill: every apply and rollback; each digest covers the run before.';
+comment on table {schema}.runs is 'Anthill: every apply and rollback; plan is its id, seal covers its file, each digest covers the run before.';
 
 create table {schema}.plans (
   run text not null references {schema}.runs (id),
@@ -113,14 +113,14 @@ create table {schema}.records (
   segment integer not null,
   wave text not null,
   body bytea,
-  settled boolean not null,
-  verdict smallint not null,
-  reason text not null
+  settled boolean not null default false,
+  verdict text not null default '',
+  reason jsonb
 );
 create index records_run on {schema}.records (run, id);
 create index records_open on {schema}.records (run) where not settled;
-create index records_left on {schema}.records (run, id) where verdict > 2;
-comment on table {schema}.records is 'Anthill: the journal of users: intent, before-image and outcome. Nothing personal.';
+create index records_left on {schema}.records (run, id) where verdict in ('changed', 'failed', 'paused', 'conflict');
+comment on table {schema}.records is 'Anthill: the journal of users: intent and before-image (body), outcome. Nothing personal.';
 
 create table {schema}.calls (
   run text not null references {schema}.runs (id),
@@ -142,9 +142,9 @@ create table {schema}.object_records (
   after jsonb,
   was jsonb,
   will jsonb,
-  settled boolean not null,
-  verdict smallint not null,
-  reason text not null
+  settled boolean not null default false,
+  verdict text not null default '',
+  reason jsonb
 );
 create index object_records_run on {schema}.object_records (run, address);
 comment on table {schema}.object_records is 'Anthill: the journal of objects and schema steps.';

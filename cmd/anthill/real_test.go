@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"anthill/internal/sandbox"
+	"anthill/internal/scratchidm/idmtest"
+)
+
+// TestServerKilled has a part only where there is a real server; TestFaults restarts the emulator.
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	if idmtest.Here(t) {
+		t.Run("real", testServerKilled)
+	}
+}
+
+// testServerKilled kills a real server in the middle of apply and starts it again; the next apply finishes.
+func testServerKilled(t *testing.T) {
+	idm := idmtest.Start(t)
+	rw, ro := idm.Operator()
+	s := server{idm.URL(), idm.CAFile(), rw, ro}
+	w := newWorld(t, sandbox.Options{Tenants: 8, Users: 3000, Seed: 9}, s)
+	w.config(everyone + waveEveryone)
+	before := w.fingerprint()
+	cmd := exec.Command("anthill", "-chdir", w.dir, "apply", "-auto-approve")
+	cmd.Env = w.environment()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := w.connect()
+	for n := 0; n < 300; { // some batches are through, others are not
+		if err := c.QueryRow(t.Context(), "select coalesce((select count(*) from pg_class where relname = 'records'), 0)").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			if err := c.QueryRow(t.Context(), "select count(*) from anthill_state.records where settled").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := idm.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // its exit status is looked at next
+	if cmd.ProcessState.ExitCode() != exitStopped {
+		t.Errorf("apply ended with exit status %d, want %d\n%s", cmd.ProcessState.ExitCode(), exitStopped, out.String())
+	}
+	if err := idm.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.run(exitDone, "apply", "-auto-approve")
+	w.run(exitDone, "plan", "-detailed-exitcode")
+	w.checkMoved()
+	w.allowing("rollback", "-delete-persons", "-auto-approve")
+	w.checkRolledBack(before)
+}
+
+// TestDevReal: `anthill dev -selfauth real` gives a command a real server where there is one, and says what to do where
+// there is none.
+func TestDevReal(t *testing.T) {
+	t.Parallel()
+	anthill, err := exec.LookPath("anthill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("none here", func(t *testing.T) {
+		t.Parallel()
+		cmd := exec.Command(anthill, "dev", "-selfauth", "real", "--", "true")
+		cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=/nowhere"}
+		said, _ := cmd.CombinedOutput() // its exit status is looked at next
+		status, text := cmd.ProcessState.ExitCode(), string(said)
+		if status != exitError || !strings.Contains(text, "ANTHILL_KANIDMD") || !strings.Contains(text, "emulator") {
+			t.Errorf("exit status %d, want %d, and how to help oneself:\n%s", status, exitError, text)
+		}
+	})
+	if !idmtest.Here(t) {
+		return
+	}
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		text := everyone + waveEveryone
+		if err := os.WriteFile(filepath.Join(dir, "main.anthill.hcl"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// The sample seeds persons and groups that are in the way.
+		script := "anthill apply -auto-approve >&2 && echo moved"
+		out, err := exec.Command(anthill, "dev", "-chdir", dir, "-selfauth", "real", "--", "sh", "-c", script).Output()
+		if err != nil || string(out) != "moved\n" {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+}

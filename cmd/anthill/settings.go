@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"anthill/internal/session"
+	"anthill/planner/plan"
+)
+
+// settings are what flags and process say about every session.
+func (p *program) settings(c *cli.Context) (session.Settings, error) {
+	s := session.Settings{
+		Dir:         p.dir(),
+		Vars:        map[string]string{},
+		Version:     version,
+		Application: c.Command.HelpName,
+		Who:         p.who,
+		Env:         p.env,
+		Now:         p.now,
+		LockTimeout: c.Duration("lock-timeout"),
+	}
+	for _, v := range c.StringSlice("var") {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return s, &usageError{fmt.Sprintf("-var wants NAME=VALUE, got %q", v)}
+		}
+		s.Vars[name] = value
+	}
+	for _, f := range c.StringSlice("var-file") {
+		s.VarFiles = append(s.VarFiles, p.file(f))
+	}
+	return s, nil
+}
+
+// open opens a session as the flags say.
+func (p *program) open(c *cli.Context) (*session.Session, error) {
+	settings, err := p.settings(c)
+	if err != nil {
+		return nil, err
+	}
+	return session.Open(c.Context, settings)
+}
+
+// request is what the flags say about how to plan.
+func (p *program) request(c *cli.Context) (session.Request, error) {
+	// Whole seconds, so that the same command with the same -as-of gives the same bytes.
+	now := p.now().UTC()
+	r := session.Request{AsOf: now.Truncate(time.Second)}
+	if out := c.String("out"); out != "" {
+		r.Out = p.file(out)
+	}
+	if text := c.String("as-of"); text != "" {
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return r, &usageError{fmt.Sprintf("-as-of wants a time such as 2027-03-01T09:00:00Z, got %q", text)}
+		}
+		r.AsOf, r.Future = t.UTC(), t.After(now)
+	}
+	for _, text := range c.StringSlice("allow") {
+		a, err := parseAllowance(text)
+		if err != nil {
+			return r, err
+		}
+		r.Allowed = append(r.Allowed, a)
+	}
+	return r, nil
+}
+
+func parseAllowance(text string) (plan.Allowance, error) {
+	code, count, ok := strings.Cut(text, "=")
+	n, err := strconv.ParseInt(count, 10, 64)
+	if !ok || err != nil || n < 1 {
+		return plan.Allowance{}, &usageError{fmt.Sprintf(
+			"-allow wants CODE=COUNT, as the plan spells it, such as OVER_LIMIT=4180; got %q", text)}
+	}
+	for _, known := range plan.HazardCodes() {
+		if code == string(known) {
+			return plan.Allowance{Code: known, Count: n}, nil
+		}
+	}
+	return plan.Allowance{}, &usageError{fmt.Sprintf(
+		"-allow: there is no hazard %q; there are %v", code, plan.HazardCodes())}
+}

@@ -1,0 +1,50 @@
+package apply
+
+import (
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// EventKind is what an Event tells.
+type EventKind uint8
+
+// Progress: Done of Total of Stage are through. Note: something to be said once.
+const (
+	Progress EventKind = iota + 1
+	Note
+)
+
+// The stages of a run besides its users.
+const (
+	StageSchema  = "schema"
+	StageObjects = "objects"
+)
+
+// Event is something that happened during a run.
+type Event struct {
+	Kind        EventKind
+	Stage       string // StageSchema, StageObjects or a plan.SegmentKind
+	Wave        string // of that segment, if any
+	Done, Total int64
+	Note        state.Finding
+}
+
+// Left is a user whom a run did not bring to its after-state.
+type Left struct {
+	User    uuid.UUID
+	Wave    string
+	Verdict state.Verdict // Changed, Refused or Paused
+	Reason  state.Finding
+}
+
+// Result is how a run ended.
+type Result struct {
+	Run     state.RunInfo
+	Nothing bool            // the plan's run was closed already, or there was nothing to do: nothing was done
+	Left    []Left          // the first 100
+	Stopped bool            // the run is open: a server went away, the token was refused, or ctx ended; see the error
+	Held    []state.Finding // waves that were not started
+	Objects []state.Finding // objects that were not done
+	Half    bool            // one of them was refused in part, and what was done of it could not be put back
+}

@@ -1,0 +1,160 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"anthill/planner/plan"
+	"anthill/state"
+)
+
+// segments carries out the users: follow-ups and restorations first, then the waves in their order, each only when
+// the waves before it were moved.
+func (x *executor) segments(ctx context.Context) error {
+	// Segments stand in the plan as their first users were met; place counts them as they are carried out, and the run's
+	// position means that. It counts a wave that is not started too, so that a resumed run finds the same places.
+	place := 0
+	for i, s := range x.effects.Segments {
+		if s.Kind == plan.SegmentMove {
+			continue
+		}
+		if err := x.segment(ctx, i, place); err != nil {
+			return err
+		}
+		place++
+	}
+	stuck := map[string]bool{}
+	for _, w := range x.effects.Waves {
+		i := x.segmentOf(w.Name)
+		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] }); a >= 0 {
+			stuck[w.Name] = true
+			if i >= 0 {
+				place++
+			}
+			x.held = append(x.held, state.About(state.CodeWaveNotStarted, state.OfWave(w.Name),
+				state.Text(state.KeyAfter, w.After[a])))
+			continue
+		}
+		if i >= 0 {
+			if err := x.segment(ctx, i, place); err != nil {
+				return err
+			}
+			place++
+		}
+		moved, err := x.latch(ctx, w)
+		if err != nil {
+			return err
+		}
+		// A wave that was done before stays done (L15): late users who fail hold nobody up.
+		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero()
+	}
+	return nil
+}
+
+func (x *executor) segmentOf(wave string) int {
+	return slices.IndexFunc(x.effects.Segments, func(s plan.Segment) bool {
+		return s.Kind == plan.SegmentMove && s.Wave == wave
+	})
+}
+
+// latch records how a wave stands after its users were tried (L15), and reports whether it counts as moved.
+func (x *executor) latch(ctx context.Context, w plan.WaveEffect) (bool, error) {
+	f := x.figure[w.Name]
+	moved := f.failed <= w.MaxFailures && f.paused == 0
+	after := x.latched(w, moved)
+	if after != x.waves[w.Name] {
+		x.waves[w.Name] = after
+		return moved, x.journal.Waves(context.WithoutCancel(ctx), []state.Wave{after})
+	}
+	return moved, nil
+}
+
+// latched is a wave as it will be recorded; moved says whether its users got through.
+func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
+	f := x.figure[w.Name]
+	// As Postgres keeps it, or the same wave would differ when read back.
+	now := x.Now().UTC().Truncate(time.Microsecond)
+	after := x.waves[w.Name]
+	after.Name = w.Name
+	if after.Started.IsZero() && w.Starts {
+		after.Started = now
+	}
+	if f.done > 0 {
+		after.Users += f.done
+		if w.RestartSoak {
+			after.Soaking = now
+		}
+	}
+	if !moved || !w.Moved {
+		return after
+	}
+	after.Digest = w.Digest
+	if after.Soaking.IsZero() {
+		after.Soaking = now
+	}
+	if after.MovedAt.IsZero() {
+		after.MovedAt = now
+	}
+	if w.Done && after.DoneAt.IsZero() {
+		after.DoneAt = now
+	}
+	return after
+}
+
+// latches reports whether a plan without changes would still record a wave in another state.
+func (x *executor) latches() bool {
+	return slices.ContainsFunc(x.effects.Waves, func(w plan.WaveEffect) bool {
+		return x.latched(w, true) != x.waves[w.Name]
+	})
+}
+
+// aftermath records what a rollback leaves behind: pauses, runs marked as undone, waves that are no longer done.
+func (x *executor) aftermath(ctx context.Context) error {
+	work := context.WithoutCancel(ctx)
+	u := x.effects.Undo
+	if u == nil {
+		return nil
+	}
+	// Before the new pauses: a rollback may lift those of an earlier one and leave its own.
+	if len(u.Lift) > 0 {
+		if err := x.journal.Lift(work, u.Lift); err != nil {
+			return err
+		}
+	}
+	if len(u.Pauses) > 0 {
+		if err := x.pause(work, u.Pauses); err != nil {
+			return err
+		}
+	}
+	// What could not be taken back is tried again by the next rollback of the same run.
+	if c := x.journal.Counts(); len(u.Whole) > 0 && c.Failed+c.Changed == 0 {
+		if err := x.journal.Undone(work, u.Whole, true); err != nil {
+			return err
+		}
+	}
+	if len(u.Again) > 0 {
+		return x.journal.Undone(work, u.Again, false)
+	}
+	return nil
+}
+
+// pause records pauses, and marks their waves as neither done nor moved: users of them were taken back (L15).
+func (x *executor) pause(ctx context.Context, list []plan.Pause) error {
+	pauses := make([]state.Pause, len(list))
+	var waves []state.Wave
+	for i, p := range list {
+		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), At: x.Now().UTC()}
+		w, ok := x.waves[p.Wave]
+		if !ok || w.MovedAt.IsZero() && w.DoneAt.IsZero() {
+			continue
+		}
+		w.MovedAt, w.DoneAt = time.Time{}, time.Time{}
+		x.waves[p.Wave] = w
+		waves = append(waves, w)
+	}
+	if err := x.journal.Pause(ctx, pauses); err != nil || len(waves) == 0 {
+		return err
+	}
+	return x.journal.Waves(ctx, waves)
+}

@@ -1,0 +1,69 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
+	"anthill/state"
+)
+
+// FormatVersion is the version of all JSON here. Within a version fields may be added, but none is removed or given
+// another meaning. Reasons, notes and the like are findings: a code with what it is about, and no sentence.
+const FormatVersion = "1"
+
+// planJSON is a plan for programs.
+type planJSON struct {
+	FormatVersion string        `json:"format_version"`
+	PlanID        state.Hash    `json:"plan_id"`
+	Seal          state.Hash    `json:"seal"`
+	Blocked       bool          `json:"blocked"`
+	Empty         bool          `json:"empty"`
+	Effects       *plan.Effects `json:"effects"`
+	Figures       []part        `json:"figures"` // what happens to users, counted from the effects
+	Basis         *plan.Basis   `json:"basis"`
+	Context       *plan.Context `json:"context"`
+}
+
+// PlanJSON writes a plan as JSON: all but the list of its users.
+func PlanJSON(w io.Writer, f *planfile.File) error {
+	v := newView(f)
+	return writeJSON(w, planJSON{
+		FormatVersion: FormatVersion,
+		PlanID:        v.id,
+		Seal:          v.seal,
+		Blocked:       v.effects.Blocked(),
+		Empty:         v.effects.Empty(),
+		Effects:       v.effects,
+		Figures:       listed(v.parts),
+		Basis:         v.basis,
+		Context:       v.context,
+	})
+}
+
+// listed is a list that JSON shows as one where it is empty.
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// Skipped lists the users who are not moved, one a line: id and reason.
+func Skipped(w io.Writer, f *planfile.File, o Options) error {
+	p := newPage(w, o)
+	for s, err := range f.Skipped() {
+		if err != nil {
+			return err
+		}
+		p.line("%s  %s", s.User, skipped(s.Reason))
+	}
+	return p.flush()
+}

@@ -1,0 +1,452 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/internal/apply"
+	"anthill/planner/plan"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// voice turns facts into words for one form of report. Each form has its own way to make texts from outside safe and
+// to write a command; all words that a voice makes are safe for its form.
+type voice struct {
+	escape  func(string) string         // makes a text from outside safe for the form
+	command func(args ...string) string // writes a command of anthill, its arguments not escaped yet
+	groups  map[uuid.UUID]string        // names of groups, for values that hold their ids
+}
+
+// say says a finding in words, without a full stop. One whose code has no words here is said by its code.
+func (v *voice) say(f state.Finding) string {
+	n := f.Count
+	name := v.escape(f.Subject.Name)
+	text := func(k state.Key) string { return v.escape(f.Text(k)) }
+	list := func(k state.Key) []string { return each(f.Arg(k).List, v.escape) }
+	span := func() string { return days(f.Arg(state.KeySpan).Span) }
+	moment := func(k state.Key) string { return stamp(f.Arg(k).Time) }
+	why := func(between string) string { return v.sayAll(f.Arg(state.KeyWhy).Findings, between) }
+	it := func(one, many string) string { return plural(n, one, many) }
+
+	switch f.Code {
+	// Tenant isolation.
+	case state.CodeGroupShared:
+		return "group " + name + " is mapped to more than one tenant: " + strings.Join(list(state.KeyTenants), ", ")
+	case state.CodeGroupHoldsBuiltin:
+		return "group " + name + " of tenant " + text(state.KeyTenant) + " has Self-auth's own " + text(state.KeyBuiltin) +
+			" as a member: everyone in that group belongs to the tenant as well"
+	case state.CodeGroupInsideBuiltin:
+		return "group " + name + " of tenant " + text(state.KeyTenant) + " is a member of Self-auth's own " +
+			text(state.KeyBuiltin) + ": everyone in it has the rights of that group"
+	case state.CodeForeignMembers:
+		return users(n) + " of tenant " + name + it(" is a member", " are members") + " of groups of tenant " +
+			text(state.KeyOther)
+	case state.CodePersonShared:
+		return "rows of tenants " + name + " and " + text(state.KeyOther) + " are linked to one person"
+	case state.CodeAdoptMapped:
+		return "group " + name + " cannot be taken over for tenant " + text(state.KeyTenant) + ": it is mapped to tenant " +
+			text(state.KeyOther)
+	case state.CodeAdoptMembers:
+		return "group " + name + " cannot be taken over for tenant " + text(state.KeyTenant) + ": users of tenant " +
+			text(state.KeyOther) + " are members of it"
+
+	// Objects that are left as they are.
+	case state.CodeObjectPaused:
+		return name + ": taken back by run " + text(state.KeyRun) + ", paused until one of its waves is resumed"
+	case state.CodeTenantAway:
+		return name + ": its tenant is " + text(state.KeyStatus)
+	case state.CodeNotInData:
+		return name + ": the data of its for_each no longer names it, so it is kept"
+	case state.CodePolicyGroupAway:
+		return name + ": its group " + text(state.KeyGroup) + " is not there at present"
+	case state.CodePolicyGroupStays:
+		return name + ": its group is kept, and so is the policy"
+	case state.CodeRowDeleted:
+		return name + ": the application has deleted its row"
+
+	// Changed outside Anthill.
+	case state.CodeSetBack:
+		return name + ": " + v.drift(f) + ": set back"
+	case state.CodeSlugFollowed:
+		return "tenant " + name + " was called " + text(state.KeyWas) + " before: " + text(state.KeyFrom) + " follows as " +
+			text(state.KeyTo)
+	case state.CodeDriftLink:
+		return of(n, "moved user carries", "moved users carry") + " a link other than the one recorded, or none: " +
+			asItIs(n)
+	case state.CodeDriftPerson:
+		return of(n, "moved user's person is", "moved users' persons are") + " gone from Self-auth: " + asItIs(n)
+	case state.CodeDriftExpired:
+		return of(n, "moved user's person was", "moved users' persons were") + " expired in Self-auth: " + asItIs(n)
+	case state.CodeDriftMethod:
+		return of(n, "moved user's row was", "moved users' rows were") + " set back to logging in by password: " + asItIs(n)
+	case state.CodeStrangers:
+		return "group " + name + " has " + strangers(n) + ": left as " + it("it is", "they are")
+
+	// Notes of a plan.
+	case state.CodeNameHeld:
+		return name + ": the name " + text(state.KeyName) + " belongs to an entry of Self-auth that is not Anthill's " +
+			"(adopt = true takes over a group): tenant " + text(state.KeyTenant) +
+			" is left alone, except for users who are no longer active"
+	case state.CodeOrderWrong:
+		return "group " + name + " of tenant " + text(state.KeyTenant) + " is older than one that should come before it: " +
+			"tokens list groups in the order of their creation, and the application takes the first that is mapped"
+	case state.CodeVersionUntried:
+		return "Self-auth " + text(state.KeyVersion) +
+			" is not one of the versions that Anthill was made for (1.8 to 1.11): try it on a copy first"
+	case state.CodeUnverified:
+		return count(n) + " of the users to be moved never confirmed their address, and Self-auth will vouch for it to " +
+			`every client (identity.unverified = "skip" leaves them)`
+	case state.CodeUnselected:
+		return users(n) + " moved under wave " + name + it(" is", " are") +
+			" no longer selected by any wave and " + it("stays", "stay") + " moved. To take them back:  " +
+			v.command("rollback", "-wave", f.Subject.Name)
+	case state.CodeMailStuck:
+		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
+			it("the person keeps", "their persons keep") + " the old one"
+	case state.CodeInNoWave:
+		return of(n, "live user is", "live users are") + " selected by no wave"
+	case state.CodeGroupless:
+		return of(n, "user joins", "users join") + " no group: the application would not know their tenant when they come " +
+			"in through Self-auth"
+	case state.CodeCompletesOnLink:
+		return name + " counts users as completed when they are linked, not when they have logged in through Self-auth"
+	case state.CodeAllowanceUnused:
+		return fmt.Sprintf("-allow %s=%d was not needed: the plan has no such hazard of that count",
+			text(state.KeyHazard), n)
+	case state.CodeClientStays:
+		return "client " + name + " stays: " + of(n, "user who stays moved logs", "users who stay moved log") +
+			" in through it"
+	case state.CodeTenantRowStays:
+		return "tenant " + name + " has " + users(n) + " by now: its row stays"
+	case state.CodeClientTypeBack:
+		return "client " + name + " becomes " + text(state.KeyType) + " again: the one that is deleted for it takes its " +
+			"secret and its tokens with it, so logins fail until the application has those of the other"
+	case state.CodeClientNewSecret:
+		return "client " + name + " is made again with a new id and a new secret: the deleted one is not in the recycle " +
+			"bin any more, or the account may not see it there"
+	case state.CodeSchemaStays:
+		return "the schema stays at dual"
+	case state.CodeConflicts:
+		return inConflict(n)
+
+	// What a hazard is made of.
+	case state.CodeOverLimit:
+		all := f.Arg(state.KeyPopulation).Number
+		return fmt.Sprintf("max_users_changed_percent: %s of %s = %s, limit %g %%", count(n), users(all), percent(n, all),
+			f.Arg(state.KeyLimit).Real) + ". Narrow the wave, or allow it for this plan"
+	case state.CodeAdopts:
+		return of(n, "person who was in Self-auth before holds a verified address of a user who is to be moved, and is",
+			"persons who were in Self-auth before hold a verified address of a user who is to be moved, and are") +
+			` taken over for it (identity.adopt = "mail"): whoever logs in as such a person becomes that user`
+	case state.CodeScopeLost:
+		return v.client(f) + ": " + of(n, "moved user loses", "moved users lose") + " a scope that its scope_map gives " +
+			"them now. A client refuses them if it asks for a scope that none of them has"
+	case state.CodeHomeLost:
+		return of(n, "moved user leaves", "moved users leave") + " the last group that is mapped to their tenant: the " +
+			"application would not know where they belong when they come in through Self-auth"
+	case state.CodeScopeGap:
+		return name + ": members of groups that go are refused until they are in the new groups and the client has " +
+			"those in its scope_map. To avoid that, add the new groups in one plan and take the old ones away in the next"
+	case state.CodeGroupRenamed:
+		return "group " + name + " becomes " + text(state.KeyName) + ": its " + of(n, "member meets", "members meet") +
+			" the old name in tokens already issued, and the application finds groups by name"
+	case state.CodeClientRemade:
+		return "client " + name + " is made again: its secret and every token of it end, and logins to it fail until the " +
+			"application has the new one"
+	case state.CodeClientRenamed:
+		return "client " + name + " becomes " + text(state.KeyName) + ": its id and its issuer change, so logins fail " +
+			"until the application has them, and every token of it ends"
+	case state.CodeRedirectsGo:
+		return name + ": logins that lead to " + strings.Join(list(state.KeyURLs), ", ") + " are refused"
+	case state.CodeClientGoes:
+		return "client " + name + " goes: nobody logs in to the application through it any more, and after seven days " +
+			"nobody can bring it back"
+	case state.CodeForeignScope:
+		return "group " + name + " goes, and client " + text(state.KeyClient) + ", which is not Anthill's, lets its " +
+			"members in through it"
+	case state.CodeTenantSuspended:
+		return "tenant " + name + " becomes " + text(state.KeyStatus) + ": its " + users(n) + " can no longer work"
+	case state.CodeTenantBack:
+		return "tenant " + name + " becomes " + text(state.KeyStatus) + " again: its " + users(n) + " can no longer work"
+	case state.CodeClientLetsLess:
+		return "client " + name + " no longer lets in " + of(n, "user who stays moved", "users who stay moved")
+	case state.CodePersonsDeleted:
+		return of(n, "person is", "persons are") + " deleted from Self-auth with the credentials that they have enrolled; " +
+			"after seven days nobody can bring them back"
+
+	// What else is said of an object's change.
+	case state.CodeWasGone:
+		return "the group that we had made is gone"
+	case state.CodeTenantCalled:
+		return "its tenant is called " + name + " now"
+	case state.CodeOtherArguments:
+		return "other arguments are ours now"
+	case state.CodeNotOursNow:
+		return "no longer ours"
+	case state.CodeMembersLose:
+		return of(n, "member", "members")
+
+	// Why a wave is held, soaking or paused.
+	case state.CodeWaitsFor:
+		if reasons := why(", "); reasons != "" {
+			return "waits for wave." + name + ": " + reasons
+		}
+		return "waits for wave." + name
+	case state.CodeHeldItself:
+		return "held itself"
+	case state.CodePausedItself:
+		return "paused"
+	case state.CodeToMove:
+		return count(n) + " to move"
+	case state.CodeWaiting:
+		return count(n) + " held back by a pause"
+	case state.CodeSoakNeeded:
+		return span() + " of soak"
+	case state.CodeStartsAt:
+		return "starts at " + moment(state.KeyAt)
+	case state.CodeSoaks:
+		return span() + " of soak, until " + moment(state.KeyUntil)
+	case state.CodeGateClosed:
+		return fmt.Sprintf("gate %q (%s)", text(state.KeyGate),
+			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)))
+	case state.CodeWavePaused:
+		return "rolled back by run " + text(state.KeyRun) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
+	case state.CodeTenantPaused:
+		return name + " paused: rolled back by run " + text(state.KeyRun) + " (" +
+			v.command("wave", "resume", "-tenant", f.Subject.Name, f.Text(state.KeyWave)) + ")"
+	case state.CodeSelectsNobody:
+		return "its selectors match no live user (allow_empty = true lets it pass)"
+	case state.CodeAllSkipped:
+		return it("the one user whom its selectors match is skipped",
+			"all "+count(n)+" whom its selectors match are skipped") + " (allow_empty = true lets it pass)"
+
+	// Why a rollback leaves a user.
+	case state.CodeBelongsElsewhere:
+		return "its tenant or its role has changed since; once the wave goes on, the next plan moves it"
+	case state.CodePersonDeleted:
+		return "its person was deleted; once the wave goes on, the next plan makes a new one"
+	case state.CodeGroupGone:
+		return "a group that it was in is gone; once the wave goes on, the next plan moves it"
+	case state.CodeLinkedElsewhere:
+		return "linked to another person since"
+	case state.CodeNoPassword:
+		return "has no password to go back to"
+	case state.CodeEnrolled:
+		return "has no password to go back to, and has enrolled a credential in Self-auth"
+
+	// Why a run left a user, an object or a wave.
+	case state.CodeRecordGone:
+		return "its journal record is gone"
+	case state.CodeRowAgain:
+		return "there is a row again"
+	case state.CodeRowGone:
+		return "deleted after the plan"
+	case state.CodeRowChanged:
+		return "its row changed after the plan"
+	case state.CodePausedSince:
+		return "wave " + name + " was paused after the plan"
+	case state.CodeChangedInFlight:
+		return "its row changed while it was being moved"
+	case state.CodeRunRolledBack:
+		return "the run was rolled back while this user was in flight"
+	case state.CodeRefusal:
+		return text(state.KeySaid) + enclosed(" (request ", text(state.KeyRequest))
+	case state.CodeNoName:
+		return "no name can be made from the row"
+	case state.CodeHolderChanged:
+		return "the person who held the address when the plan was made no longer holds it, or is expired"
+	case state.CodeKeptOtherwise:
+		return v.kept(f)
+	case state.CodeGroupNotMade:
+		return "a group of the tenant could not be made: " + why(". ")
+	case state.CodeNeededStill:
+		return "it stays for " + users(n) + " who could not be taken back, and goes with them when that is tried again"
+	case state.CodeRecordChanged:
+		return "what is recorded of it changed after the plan"
+	case state.CodeAppeared:
+		return "it is there now and was not when the plan was made"
+	case state.CodeDisappeared:
+		return "it is gone, and was there when the plan was made"
+	case state.CodeAttributeChanged:
+		return "its " + v.label(f.Text(state.KeyAttribute)) + " changed after the plan"
+	case state.CodeGroupBack:
+		return "group " + name + " is there again, and was gone when the plan was made"
+	case state.CodeNotPutBack:
+		return "what was done of it could not be put back: " + why(". ")
+	case state.CodeObjectLeft:
+		return name + ": " + why(". ")
+	case state.CodeWaveNotStarted:
+		return "wave " + name + " was not started: not everybody in wave " + text(state.KeyAfter) + " was moved"
+	case state.CodeLinkTaken:
+		return "another row is linked to the person already" + enclosed(" (", text(state.KeyRule))
+	case state.CodeTriggerRefuses:
+		return "a trigger of the application refuses the row"
+	case state.CodeRuleBroken:
+		return "the database refuses the row" + enclosed(" (", text(state.KeyRule))
+	case state.CodeNoBulkCall:
+		return "Self-auth does not accept " + text(state.KeyPath) + " from this token: persons are written one by one, " +
+			"which is much slower"
+
+	// Steps of the schema.
+	case state.CodeColumnNullable:
+		return nullable(list(state.KeyColumns))
+	case state.CodeColumnsAdded:
+		s := "new columns " + strings.Join(list(state.KeyColumns), ", ")
+		if more := list(state.KeyNullable); len(more) > 0 {
+			s += "; " + nullable(more)
+		}
+		return s
+	case state.CodeMethodFilled:
+		return text(state.KeyColumn) + " of rows that are linked already: " + text(state.KeyWith) + " with a password, " +
+			text(state.KeyWithout) + " without"
+	case state.CodeIndexMade:
+		return "index " + text(state.KeyIndex)
+	case state.CodeCheckMade:
+		return "check of the three values of " + text(state.KeyColumn)
+	}
+	return v.escape(string(f.Code))
+}
+
+// sayAll says findings one after the other.
+func (v *voice) sayAll(list []state.Finding, between string) string {
+	parts := make([]string, len(list))
+	for i, f := range list {
+		parts[i] = v.say(f)
+	}
+	return strings.Join(parts, between)
+}
+
+// client is a client as a hazard is about it: by its address where it is declared, by its name otherwise.
+func (v *voice) client(f state.Finding) string {
+	if f.Subject.Kind == state.SubjectClient {
+		return "client " + v.escape(f.Subject.Name)
+	}
+	return v.escape(f.Subject.Name)
+}
+
+func inConflict(n int64) string {
+	return of(n, "user is in conflict and stays as it is", "users are in conflict and stay as they are")
+}
+
+func asItIs(n int64) string { return plural(n, "left as it is", "left as they are") }
+
+// strangers counts members who are no users of the group's tenant and role.
+func strangers(n int64) string {
+	return of(n, "member who does not belong in it", "members who do not belong in it")
+}
+
+func nullable(columns []string) string {
+	return strings.Join(columns, " and ") + plural(int64(len(columns)), " becomes nullable", " become nullable")
+}
+
+// enclosed puts a text in parentheses that are opened already; "" where there is none.
+func enclosed(opening, s string) string {
+	if s == "" {
+		return ""
+	}
+	return opening + s + ")"
+}
+
+// skipped says why a user in scope is not moved.
+func skipped(r plan.SkipReason) string {
+	switch r {
+	case plan.SkipExcluded:
+		return "excluded by the configuration (service accounts)"
+	case plan.SkipInactive:
+		return "inactive"
+	case plan.SkipSuspended:
+		return "suspended"
+	case plan.SkipTenantSuspended:
+		return "tenant suspended"
+	case plan.SkipTenantCancelled:
+		return "tenant cancelled"
+	case plan.SkipTenantBlocked:
+		return "tenant blocked: its isolation does not hold"
+	case plan.SkipGroupTaken:
+		return "tenant blocked: a wanted group name is held by an entry that is not ours"
+	case plan.SkipOpenRun:
+		return "belongs to a run that is still open"
+	case plan.SkipPaused:
+		return "waits for a paused wave"
+	case plan.SkipLinkUnknown:
+		return "linked to a person that Self-auth does not have"
+	case plan.SkipPersonTwice:
+		return "linked to a person that another row has too"
+	case plan.SkipNoEmail:
+		return "no e-mail address"
+	case plan.SkipEmailRefused:
+		return "e-mail that Self-auth refuses"
+	case plan.SkipShared:
+		return "same address on another live user"
+	case plan.SkipEmailTaken:
+		return "a person in Self-auth has the address already"
+	case plan.SkipUnverified:
+		return "address never verified"
+	case plan.SkipName:
+		return "no name can be made that Self-auth accepts"
+	case plan.SkipHolderAway:
+		return "the person with the address is expired in Self-auth"
+	case plan.SkipHolderForeign:
+		return "the person with the address is in a group of another tenant, or has another user"
+	}
+	return r.String()
+}
+
+// figure is a line of the table of what happens to users.
+type figure struct {
+	plan.Figure
+	label string
+}
+
+// figures are those that a table shows, in its order. The others, complete and suffix, say how a line is carried out:
+// JSON has them.
+func figures() []figure {
+	return []figure{
+		{plan.FigureUsers, "users"},
+		{plan.FigureAdmins, "of them admins"},
+		{plan.FigureOf(state.PersonCreate), "create a person"},
+		{plan.FigureOf(state.PersonEnable), "reuse the person made before"},
+		{plan.FigureOf(state.PersonAdopt), "take over the person with the address"},
+		{plan.FigureOf(state.PersonRevive), "bring the person back"},
+		{plan.FigureLinked, "linked before, only recorded"},
+		{"mail", "address follows the row"},
+		{plan.FigureOf(state.PersonExpire), "expire the person"},
+		{plan.FigureOf(state.PersonDelete), "delete the person"},
+		{plan.FigureJoin, "join groups"},
+		{plan.FigureGainAdmin, "gain an admin group"},
+		{plan.FigureLoseAdmin, "lose an admin group"},
+		{plan.FigureLeave, "leave groups"},
+		{"link", "link the row"},
+		{plan.FigureTo(state.MethodPassword), "-> password"},
+		{plan.FigureTo(state.MethodDual), "password -> dual"},
+		{plan.FigureTo(state.MethodSelfAuth), "no password -> self_auth"},
+		{"restore", "row goes back"},
+	}
+}
+
+// stage is the name of a part of a run, as progress shows it.
+func stage(e apply.Event) string {
+	switch plan.SegmentKind(e.Stage) {
+	case plan.SegmentMove:
+		return Escape(e.Wave)
+	case plan.SegmentFollow:
+		return "users moved before"
+	case plan.SegmentRestore:
+		if e.Wave != "" {
+			return "taken back from " + Escape(e.Wave)
+		}
+		return "users taken back"
+	}
+	return e.Stage
+}
+
+// levelWords say how far the database's schema has come.
+func levelWords(l providers.Level) string {
+	if l == providers.LevelBetween {
+		return "between baseline and dual"
+	}
+	return l.String()
+}

@@ -1,0 +1,101 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/planner"
+	"anthill/planner/planfile"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// Undo says what a rollback takes back.
+type Undo struct {
+	Run           string   // "": the latest that is to be undone, or with Waves or Tenants all of them
+	Waves         []string // only users of these; empty: of all
+	Tenants       []string // only users of the tenants with these slugs; empty: of all
+	DeletePersons bool     // delete the persons that were made, instead of expiring them
+}
+
+// Rollback makes the plan that takes back what u names, from the journal. No configuration is evaluated. A plan whose
+// Undo has no runs says that nothing is left to take back. The caller closes the Plan.
+//
+// Errors: as of Session.Plan.
+func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err error) {
+	in, end, err := s.look(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	if err := s.maySee(recordedKinds(in.State)); err != nil {
+		return nil, err
+	}
+	// Names are checked before anything is folded: a mistyped wave must not look like a rollback with nothing to do.
+	tenants, err := tenantIDs(ctx, in.Database, u.Tenants)
+	if err != nil {
+		return nil, err
+	}
+	waves, err := movedWaves(in.State, u.Waves)
+	if err != nil {
+		return nil, err
+	}
+	w := planfile.NewWriter("")
+	defer func() { err = errors.Join(err, w.Close()) }()
+	made, diags, err := planner.Undo(ctx, planner.UndoInput{
+		Input:         in,
+		ObjectRecords: s.store.ObjectRecords,
+		Records:       s.store.Records,
+		Run:           u.Run,
+		Waves:         waves,
+		Tenants:       tenants,
+		DeletePersons: u.DeletePersons,
+	}, w)
+	if err != nil {
+		return nil, err
+	}
+	return s.save(w, made, diags, r.Out)
+}
+
+// movedWaves sorts names of waves, and refuses one that has moved nobody.
+func movedWaves(st *state.State, names []string) ([]string, error) {
+	names = slices.Sorted(slices.Values(names))
+	for _, name := range names {
+		if !slices.ContainsFunc(st.Waves, func(w state.Wave) bool { return w.Name == name }) {
+			return nil, fmt.Errorf("no wave %q has moved anybody; the waves are shown by:\n\n    anthill status", name)
+		}
+	}
+	return slices.Compact(names), nil
+}
+
+// tenantIDs finds tenants by slug, sorted by id.
+func tenantIDs(ctx context.Context, db providers.Database, slugs []string) (ids []uuid.UUID, err error) {
+	if len(slugs) == 0 {
+		return nil, nil
+	}
+	tenants, err := db.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, slug := range slugs {
+		id, err := tenantID(tenants, slug)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(ids), nil
+}
+
+func tenantID(tenants []providers.Tenant, slug string) (uuid.UUID, error) {
+	i := slices.IndexFunc(tenants, func(t providers.Tenant) bool { return t.Slug == slug })
+	if i < 0 {
+		return uuid.Nil, fmt.Errorf("there is no tenant with the slug %q", slug)
+	}
+	return tenants[i].ID, nil
+}

@@ -1,0 +1,53 @@
+package session
+
+import (
+	"context"
+
+	"anthill/internal/apply"
+	"anthill/planner/planfile"
+	"anthill/state"
+)
+
+// Approval says who approved a plan, and how strictly it is taken.
+type Approval struct {
+	By        string // free text; "": nobody was named
+	FailStale bool   // refuse the whole plan where one user changed since, before any effect; else such users are left
+}
+
+// CarryOut carries out a plan under the lock, or finishes its run. events is told what happens; nil: nobody listens.
+//
+// Errors before any effect: *state.LockedError, *state.Error, and those of apply.Run. With Result.Stopped the run is
+// open and the error is why it stopped.
+func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approval,
+	events func(apply.Event)) (result apply.Result, err error) {
+	e := plan.Effects()
+	err = s.locked(ctx, func() (err error) {
+		if err := s.maySee(plannedKinds(e)); err != nil {
+			return err
+		}
+		// Groups that a killed run of this state left on the server are known by this name.
+		s.selfauth.SetOwner(e.Lineage.String()[:8])
+		s.changed = true
+		result, err = apply.Run(ctx, plan, apply.Deps{
+			Store:      s.store,
+			Rows:       s.postgres,
+			Accounts:   s.selfauth.Accounts(),
+			Target:     s.target,
+			Now:        s.settings.Now,
+			Who:        s.settings.Who,
+			ApprovedBy: a.By,
+			FailStale:  a.FailStale,
+		}, events)
+		return err
+	})
+	return result, err
+}
+
+// OpenRun is the run that was stopped and is still to be finished; nil where there is none.
+func (s *Session) OpenRun(ctx context.Context) (*state.RunInfo, error) {
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	return st.OpenRun(), nil
+}

@@ -1,0 +1,191 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/config"
+	"anthill/planner"
+	"anthill/providers"
+	"anthill/providers/postgres"
+	"anthill/providers/selfauth"
+	"anthill/state"
+	"anthill/state/pg"
+)
+
+// Session is a configuration and both sides, opened. Not safe for concurrent use.
+type Session struct {
+	settings   Settings
+	module     *config.Module
+	warnings   hcl.Diagnostics // of loading
+	postgres   *postgres.Provider
+	selfauth   *selfauth.Provider
+	store      *pg.Store
+	identity   providers.Identity
+	inspection providers.Inspection
+	target     state.Target
+	changed    bool // something was carried out: the schema may be another than was inspected
+}
+
+// Open loads the configuration and connects both sides. Nothing is changed anywhere.
+//
+// Errors: *DiagnosticsError; *state.Error where a server cannot be reached or refuses, and where the account in
+// Self-auth may not read all that a plan needs.
+func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
+	s := &Session{settings: settings}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	m, diags := settings.load()
+	s.module, s.warnings = m, diags
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
+	file, diags := m.Settings()
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
+	if err := s.openPostgres(ctx, file); err != nil {
+		return nil, err
+	}
+	if err := s.openSelfAuth(ctx, file); err != nil {
+		return nil, err
+	}
+	s.target = state.Target{
+		Environment: file.Environment,
+		System:      s.inspection.System,
+		Database:    s.inspection.Database,
+		Domain:      s.identity.Domain,
+		Origin:      s.selfauth.Origin(),
+	}
+	return s, nil
+}
+
+// Close ends the connections.
+func (s *Session) Close() {
+	if s.postgres != nil {
+		s.postgres.Close()
+	}
+}
+
+// openPostgres connects the database as the configuration says, or else the environment, and looks at its schema.
+func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err error) {
+	url := file.PostgresURL
+	if url == "" {
+		url = s.settings.Env("DATABASE_URL")
+	}
+	if url == "" {
+		return missing("where the database is", "DATABASE_URL", `provider "postgres" { url = ... }`)
+	}
+	o := postgres.Options{URL: url, Naming: file.Naming, Application: s.settings.Application}
+	if s.postgres, err = postgres.Open(ctx, o); err != nil {
+		return err
+	}
+	if s.inspection, err = s.postgres.Inspect(ctx); err != nil {
+		return err
+	}
+	table, id, tenant := s.postgres.UsersTable()
+	s.store = pg.Open(s.postgres.Pool(), file.StateSchema, pg.Names{Table: table, ID: id, Tenant: tenant})
+	return nil
+}
+
+// openSelfAuth connects Self-auth as the configuration says, or else the environment, and asks who the token is.
+func (s *Session) openSelfAuth(ctx context.Context, file config.Settings) (err error) {
+	env := s.settings.Env
+	o := selfauth.Options{
+		URL:         file.SelfAuthURL,
+		CAFile:      s.file(file.CAFile),
+		TokenFile:   s.file(file.TokenFile),
+		Application: "anthill/" + s.settings.Version,
+		MaxWrite:    file.MaxWrite,
+	}
+	if o.URL == "" {
+		o.URL = env("SELF_AUTH_URL")
+	}
+	if o.URL == "" {
+		return missing("where Self-auth is", "SELF_AUTH_URL", `provider "selfauth" { url = ... }`)
+	}
+	if o.CAFile == "" {
+		o.CAFile = env("SELF_AUTH_CA_FILE")
+	}
+	if o.TokenFile == "" {
+		o.Token = env("SELF_AUTH_ADMIN_TOKEN")
+	}
+	if o.Token == "" && o.TokenFile == "" {
+		return missing("a token for Self-auth", "SELF_AUTH_ADMIN_TOKEN", `provider "selfauth" { token_file = ... }`)
+	}
+	if s.selfauth, err = selfauth.Open(o); err != nil {
+		return err
+	}
+	if s.identity, err = s.selfauth.Whoami(ctx); err != nil {
+		return err
+	}
+	if len(s.identity.Unreadable) > 0 {
+		return lacks(s.identity, s.identity.Unreadable, "read what a plan needs")
+	}
+	return nil
+}
+
+// mistakes makes an error of diagnostics.
+func (s *Session) mistakes(diags hcl.Diagnostics) error {
+	return &DiagnosticsError{Diagnostics{diags, s.module.Files()}}
+}
+
+// file is a path in the configuration, seen from its directory; "" stays "".
+func (s *Session) file(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.settings.Dir, path)
+}
+
+// missing is a setting that is not there.
+func missing(what, variable, block string) error {
+	text := fmt.Sprintf("Anthill must be told %s: set %s or write %s.", what, variable, block)
+	return fmt.Errorf("%s\nTo try it on a throw-away server:\n\n    anthill dev -- anthill plan", text)
+}
+
+// recorded reads the recorded state, and refuses one that belongs to another target.
+func (s *Session) recorded(ctx context.Context, store state.Store) (*state.State, error) {
+	st, err := store.Read(ctx)
+	if err != nil || !st.Exists {
+		return st, err
+	}
+	if diff := st.Target.Differs(s.target); diff != "" {
+		return nil, &state.TargetError{What: "state", Differs: diff}
+	}
+	return st, nil
+}
+
+// locked runs f under the lock of the target.
+func (s *Session) locked(ctx context.Context, f func() error) error {
+	lock, err := s.store.Lock(ctx, s.settings.Who, s.settings.LockTimeout)
+	if err != nil {
+		return err
+	}
+	err = f()
+	// Also after ^C: the next process should not have to wait until this session is found dead.
+	if releaseErr := lock.Release(context.WithoutCancel(ctx)); err == nil {
+		err = releaseErr
+	}
+	return err
+}
+
+// writing changes the recorded state under the lock, and makes and binds it where there is none yet.
+func (s *Session) writing(ctx context.Context, f func() error) error {
+	return s.locked(ctx, func() error {
+		st, err := s.recorded(ctx, s.store)
+		if err != nil {
+			return err
+		}
+		if err := s.store.Bind(ctx, s.target, planner.Lineage(st, s.target)); err != nil {
+			return err
+		}
+		return f()
+	})
+}

@@ -1,0 +1,52 @@
+package session
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/config"
+)
+
+// Settings are what a session takes from the process and from whoever started it.
+type Settings struct {
+	Dir         string              // of the configuration, and of the relative paths in it; "" is the current one
+	Vars        map[string]string   // variables by name
+	VarFiles    []string            // files of variables, as the process sees them
+	Version     string              // of Anthill; plans record it
+	Application string              // what the servers' logs show: "anthill plan"
+	Who         string              // user@host, for runs, locks and confirmations
+	Env         func(string) string // environment variables; "" where there is none
+	Now         func() time.Time
+	LockTimeout time.Duration // how long to wait for somebody else's lock
+}
+
+// Diagnostics are what is wrong or doubtful in a configuration, with the files that they point into, by the names that
+// they use. Passwords in those files are covered.
+type Diagnostics struct {
+	List  hcl.Diagnostics
+	Files map[string]*hcl.File
+}
+
+// DiagnosticsError is a configuration that cannot be used. Nothing was changed.
+type DiagnosticsError struct{ Diagnostics }
+
+// Error is the first diagnostic in short; internal/report shows all of them with their files.
+func (e *DiagnosticsError) Error() string { return e.List.Error() }
+
+// Validate checks a configuration without any server, and returns all that it finds.
+func Validate(s Settings) Diagnostics {
+	m, diags := s.load()
+	if !diags.HasErrors() {
+		diags = append(diags, m.Validate()...)
+	}
+	return Diagnostics{diags, m.Files()}
+}
+
+func (s Settings) load() (*config.Module, hcl.Diagnostics) {
+	dir := s.Dir
+	if dir == "" {
+		dir = "."
+	}
+	return config.Load(dir, config.Vars{Values: s.Vars, Files: s.VarFiles, Version: s.Version})
+}

@@ -1,0 +1,201 @@
+package objects
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/planner/world"
+	"anthill/state"
+)
+
+// Folded is what runs did to objects, folded from the journal, to be taken back. The zero Folded is empty.
+type Folded struct {
+	world  *world.Observed
+	kind   state.RunKind // of the runs to undo
+	chains []chain
+	remade map[uuid.UUID]uuid.UUID
+}
+
+// Fold gathers the journal of objects by object, and chooses the ids of groups that are made again. records are those
+// of the runs to undo (seeds, all of one kind) and of all later ones, oldest first.
+func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool, kind state.RunKind) *Folded {
+	f := &Folded{world: o, kind: kind, remade: map[uuid.UUID]uuid.UUID{}}
+	recorded := map[state.Address]*state.Object{}
+	for i := range o.State.Objects {
+		recorded[o.State.Objects[i].Address] = &o.State.Objects[i]
+	}
+	for _, c := range chains(records, seeds) {
+		if kind == state.RunApply && c.takenBack(o.State.Runs) {
+			continue
+		}
+		c.recorded = recorded[c.address]
+		if c.records[0].Kind() == state.KindGroup && c.returns() {
+			f.remake(c)
+		}
+		f.chains = append(f.chains, *c)
+	}
+	return f
+}
+
+// remake chooses the id of a group that is made again: Self-auth blocks the id of a deleted entry for days.
+func (f *Folded) remake(c *chain) {
+	before := c.records[0].Before
+	next := state.GroupID(f.world.Lineage, c.address, c.nextGeneration())
+	f.remade[before.ID] = next
+	if c.recorded != nil {
+		f.remade[c.recorded.ID] = next
+	}
+}
+
+// Empty reports whether the runs did nothing to objects that is to be taken back.
+func (f *Folded) Empty() bool { return len(f.chains) == 0 }
+
+// Remade are the groups that the runs deleted, each with the id under which this rollback makes it again. The map is
+// shared: do not change it.
+func (f *Folded) Remade() map[uuid.UUID]uuid.UUID { return f.remade }
+
+// Restored is a group as a rollback restores it.
+type Restored struct {
+	Tenant uuid.UUID
+	IDs    []uuid.UUID // under which it was, is and will be known
+	Role   state.Role  // that it is mapped as again
+}
+
+// Restored are the groups whose mapping this rollback restores.
+func (f *Folded) Restored() (list []Restored) {
+	for _, c := range f.chains {
+		was := c.records[0].Before
+		if was == nil || was.Kind != state.KindGroup {
+			continue
+		}
+		role := state.Object{Attributes: c.before()}.Role()
+		if role == state.RoleInvalid {
+			continue
+		}
+		r := Restored{Tenant: was.Tenant, IDs: []uuid.UUID{was.ID}, Role: role}
+		if next, again := f.remade[was.ID]; again {
+			r.IDs = append(r.IDs, next)
+		}
+		if c.recorded != nil {
+			r.IDs = append(r.IDs, c.recorded.ID)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// chain is what runs did to one object, oldest first, from the first run to be undone on.
+type chain struct {
+	address  state.Address // as it is recorded now
+	records  []state.ObjectRecord
+	recorded *state.Object // now; nil: nothing is
+}
+
+// chains are the chains of the objects that the runs to undo did something to, in the order of their first records.
+// Changes that failed are left out; unsettled ones are not, as they may have been made.
+func chains(records []state.ObjectRecord, seeds map[string]bool) (order []*chain) {
+	known := map[state.Address]*chain{}
+	for _, r := range records {
+		if r.Settled && r.Verdict != state.Done {
+			continue
+		}
+		c := known[r.Address]
+		if moved := known[r.From]; r.From != "" && moved != nil {
+			c = moved
+			delete(known, r.From)
+		}
+		if c == nil {
+			if !seeds[r.Run] {
+				// Only later runs did something to it.
+				continue
+			}
+			c = &chain{}
+			order = append(order, c)
+		}
+		known[r.Address] = c
+		c.address = r.Address
+		c.records = append(c.records, r)
+	}
+	return order
+}
+
+// takenBack says whether a later rollback, which was not undone itself, has put an object back to where it was before
+// the runs to be undone, or earlier. The rollback of a rollback does the contrary.
+func (c *chain) takenBack(runs []state.RunInfo) bool {
+	place := map[string]int{} // of runs, in time
+	for i, r := range runs {
+		place[r.ID] = i
+	}
+	first := place[c.records[0].Run]
+	return slices.ContainsFunc(c.records, func(rec state.ObjectRecord) bool {
+		r := runs[place[rec.Run]]
+		return r.Kind == state.RunRollback && !r.Undone && slices.ContainsFunc(r.Undoes, func(id string) bool {
+			return place[id] <= first && runs[place[id]].Kind == state.RunApply
+		})
+	})
+}
+
+// object is the object as it is recorded, or, if it was forgotten, as it was before; the zero Object where neither is
+// known.
+func (c *chain) object() state.Object {
+	if c.recorded != nil {
+		return *c.recorded
+	}
+	if last := c.records[len(c.records)-1]; last.After == nil && last.Before != nil {
+		return *last.Before
+	}
+	return state.Object{}
+}
+
+// goes reports whether the object was not there before the runs.
+func (c *chain) goes() bool { return c.records[0].Was == nil }
+
+// returns reports whether the object was there before, and is gone now because the runs deleted it and not somebody
+// else before them.
+func (c *chain) returns() bool {
+	if c.goes() || c.recorded != nil && !c.recorded.Deleted {
+		return false
+	}
+	gone := false
+	for _, r := range c.records {
+		switch {
+		case r.Will == nil:
+			gone = true
+		case r.Was == nil && !gone:
+			// A run had to make it again though none had deleted it: that was somebody else.
+			return false
+		default:
+			gone = false
+		}
+	}
+	return gone
+}
+
+// nextGeneration is the first generation that was never used for an object that was there before the runs.
+func (c *chain) nextGeneration() int {
+	last := c.records[0].Before.Generation
+	if c.recorded != nil {
+		last = max(last, c.recorded.Generation)
+	}
+	return last + 1
+}
+
+// before are the former values of what the runs wrote; all values where the object is made again.
+func (c *chain) before() state.Attributes {
+	want := state.Attributes{}
+	for _, r := range c.records {
+		if r.Was == nil {
+			// Made again: only earlier records can say what it was.
+			continue
+		}
+		for _, side := range []state.Attributes{r.Was, r.Will} {
+			for k := range side {
+				if _, seen := want[k]; !seen {
+					want[k] = r.Was[k]
+				}
+			}
+		}
+	}
+	return want
+}

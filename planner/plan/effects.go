@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// Plan is a plan without its user changes.
+type Plan struct {
+	Effects Effects
+	Basis   Basis
+	Context Context
+}
+
+// Effects is all that apply decides by, but for the changes of users. The plan's ID is the digest of both.
+type Effects struct {
+	Kind      state.RunKind  `json:"kind"`
+	Target    state.Target   `json:"target"`
+	Lineage   uuid.UUID      `json:"lineage"`
+	NotBefore time.Time      `json:"not_before,omitzero"` // set where -as-of lay in the future: refused until then
+	After     *Moment        `json:"after,omitempty"`     // of a rollback: the last run that it knows
+	Schema    []string       `json:"schema,omitempty"`    // steps, by name
+	Tenants   []Tenant       `json:"tenants,omitempty"`   // that shapes and groups name
+	Groups    []Group        `json:"groups,omitempty"`    // that shapes and objects name
+	Sets      [][]int        `json:"sets,omitempty"`      // of places in Groups, by the groups' ids; the first is empty
+	Objects   []ObjectChange `json:"objects,omitempty"`   // in the order of apply
+	Segments  []Segment      `json:"segments,omitempty"`
+	Waves     []WaveEffect   `json:"waves,omitempty"` // in the order of `after`
+	Identity  Identity       `json:"identity"`
+	Undo      *Undoing       `json:"undo,omitempty"` // of a rollback
+	Risk
+}
+
+// Risk is what must be allowed for a plan to run, and what was.
+type Risk struct {
+	Hazards []Hazard    `json:"hazards,omitempty"`
+	Allowed []Allowance `json:"allowed,omitempty"` // sorted by code
+}
+
+// Moment is how far recorded runs had come.
+type Moment struct {
+	Run  string        `json:"run"`            // the latest one; "": there was none
+	Open *state.Counts `json:"open,omitempty"` // how far it had come, where it was open
+}
+
+// Now is the present moment of a state.
+func Now(st *state.State) Moment {
+	if len(st.Runs) == 0 {
+		return Moment{}
+	}
+	last := st.Runs[len(st.Runs)-1]
+	if last.Open {
+		return Moment{last.ID, &last.Counts}
+	}
+	return Moment{Run: last.ID}
+}
+
+// Equal reports whether two moments are the same.
+func (m Moment) Equal(o Moment) bool {
+	return m.Run == o.Run && (m.Open == nil) == (o.Open == nil) && (m.Open == nil || *m.Open == *o.Open)
+}
+
+// Tenant is a tenant that a plan names.
+type Tenant struct {
+	ID   uuid.UUID `json:"id"`
+	Slug string    `json:"slug"`
+}
+
+// Group is a group that a plan names, as it will be.
+type Group struct {
+	ID      uuid.UUID  `json:"id"`
+	Name    string     `json:"name,omitempty"`
+	Tenant  uuid.UUID  `json:"tenant,omitzero"` // whose, by the mapping table; zero: nobody's
+	Role    state.Role `json:"role,omitempty"`  // that it is mapped as
+	Members Members    `json:"members,omitzero"`
+}
+
+// Members says which moved users of its tenant belong in a group.
+type Members struct {
+	All   bool     `json:"all,omitempty"`
+	Roles []string `json:"roles,omitempty"` // by users.role, sorted
+	Full  bool     `json:"full,omitempty"`  // members who are no such users leave
+}
+
+// Empty reports whether there is nothing to do: no change of the schema, of an object or of a user. That a wave changes
+// its state alone does not count (L15).
+func (e *Effects) Empty() bool {
+	return len(e.Schema) == 0 && len(e.Objects) == 0 && e.Users() == 0
+}
+
+// Users is the number of user changes.
+func (e *Effects) Users() (n int64) {
+	for _, s := range e.Segments {
+		n += s.Users
+	}
+	return n
+}
+
+// Slugs are the slugs of the tenants that the plan names.
+func (e *Effects) Slugs() map[uuid.UUID]string {
+	slugs := make(map[uuid.UUID]string, len(e.Tenants))
+	for _, t := range e.Tenants {
+		slugs[t.ID] = t.Slug
+	}
+	return slugs
+}
+
+// Identity is what apply needs to make a person from a row again: the source of the two templates.
+type Identity struct {
+	Name    string `json:"name"`
+	Display string `json:"display"`
+}
+
+// ObjectChange is the change of one object; that of a group includes its mapping row.
+type ObjectChange struct {
+	Address state.Address    `json:"address"`
+	From    state.Address    `json:"from,omitempty"` // recorded under this address before (moved, L32)
+	Kind    state.Kind       `json:"kind"`
+	Action  state.Action     `json:"action"`
+	Before  *state.Object    `json:"before,omitempty"` // recorded; nil: nothing
+	After   *state.Object    `json:"after,omitempty"`  // as it will be recorded; nil: forgotten
+	Was     state.Attributes `json:"was,omitzero"`     // observed, of what is written; nil: it is not there
+	Will    state.Attributes `json:"will,omitzero"`    // nil: it goes
+	Unmap   []uuid.UUID      `json:"unmap,omitempty"`  // groups that are gone and whose mapping rows of the tenant go
+	Last    bool             `json:"last,omitempty"`   // carried out after the users
+}
+
+// Object is the object as it will be recorded, or, if it is forgotten, as it was.
+func (c ObjectChange) Object() state.Object {
+	if c.After != nil {
+		return *c.After
+	}
+	return *c.Before
+}
+
+// SegmentKind is what the users of a segment have in common.
+type SegmentKind string
+
+// Follow: users moved before whose memberships or person follow their row (L24, L25, L28). Move: users of a
+// wave. Restore: users taken back.
+const (
+	SegmentFollow  SegmentKind = "follow"
+	SegmentMove    SegmentKind = "move"
+	SegmentRestore SegmentKind = "restore"
+)
+
+// Segment is the head of a stream of user changes in the order of tenant id, user id.
+type Segment struct {
+	Kind  SegmentKind `json:"kind"`
+	Wave  string      `json:"wave,omitempty"` // "" for SegmentFollow
+	Users int64       `json:"users"`
+}
+
+// WaveEffect is what apply does to a wave as a whole. It starts only when the waves of After were moved in the same
+// run, or are done.
+type WaveEffect struct {
+	Name        string       `json:"name"`
+	Digest      state.Digest `json:"digest"`          // of its selection
+	After       []string     `json:"after,omitempty"` // sorted
+	MaxFailures int64        `json:"max_failures,omitempty"`
+	Starts      bool         `json:"starts,omitempty"`       // it has not been started before
+	RestartSoak bool         `json:"restart_soak,omitempty"` // moving somebody starts the clock of soak again
+	Moved       bool         `json:"moved,omitempty"`        // once its users are moved, nobody whom it selects is due
+	Done        bool         `json:"done,omitempty"`         // and it is done then
+}
+
+// Undoing is what a rollback does besides restoring users.
+type Undoing struct {
+	Runs          []string    `json:"runs"`            // sorted, oldest first
+	Whole         []string    `json:"whole,omitempty"` // of these, the ones wholly undone
+	Again         []string    `json:"again,omitempty"` // rollbacks that are undone: the runs that stand again
+	Waves         []string    `json:"waves,omitempty"` // narrowed to
+	Tenants       []uuid.UUID `json:"tenants,omitempty"`
+	Pauses        []Pause     `json:"pauses,omitempty"` // left behind
+	Lift          []string    `json:"lift,omitempty"`   // rollbacks whose pauses go
+	DeletePersons bool        `json:"delete_persons,omitempty"`
+}
+
+// Pause is one that a rollback leaves behind.
+type Pause struct {
+	Wave   string    `json:"wave"`
+	Tenant uuid.UUID `json:"tenant,omitzero"` // zero: the whole wave
+}

@@ -1,0 +1,118 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// Figure names something that a plan does to users and that is counted. Besides the constants there is a figure for
+// each act on a person (FigureOf), each method (FigureTo), and each switch of state.Effect by its stable name.
+type Figure string
+
+// The figures that follow from more than one effect.
+const (
+	FigureUsers     Figure = "users"
+	FigureAdmins    Figure = "admins"     // users in a group that is mapped as admin, before or after
+	FigureLinked    Figure = "linked"     // linked before us: recorded (L29)
+	FigureJoin      Figure = "join"       // memberships
+	FigureLeave     Figure = "leave"      // memberships
+	FigureGainAdmin Figure = "gain_admin" // users who join a group that is mapped as admin
+	FigureLoseAdmin Figure = "lose_admin" // users who leave one
+)
+
+// FigureOf is the figure of an act on a person.
+func FigureOf(a state.PersonAct) Figure { return Figure(a.String()) }
+
+// FigureTo is the figure of rows whose method becomes this one.
+func FigureTo(m state.Method) Figure { return Figure("to_" + m.String()) }
+
+// Figures counts by figure; what is not there is 0.
+type Figures map[Figure]int64
+
+// Add adds the figures of o.
+func (f Figures) Add(o Figures) {
+	for k, n := range o {
+		f[k] += n
+	}
+}
+
+// Counted is a shape with the number of users who have it.
+type Counted struct {
+	Shape Shape
+	Users int64
+}
+
+// TenantFigures are the figures of one tenant in one segment.
+type TenantFigures struct {
+	Tenant  uuid.UUID `json:"tenant"`
+	Slug    string    `json:"slug"`
+	Figures Figures   `json:"figures"`
+}
+
+// ByTenant computes from shapes alone what happens to users, by tenant, sorted by slug.
+func (e *Effects) ByTenant(kind SegmentKind, shapes []Counted) []TenantFigures {
+	byTenant := map[uuid.UUID]Figures{}
+	for _, c := range shapes {
+		f := byTenant[c.Shape.Tenant]
+		if f == nil {
+			f = Figures{}
+			byTenant[c.Shape.Tenant] = f
+		}
+		e.count(f, kind, c)
+	}
+	list, slugs := make([]TenantFigures, 0, len(byTenant)), e.Slugs()
+	for id, f := range byTenant {
+		list = append(list, TenantFigures{id, slugs[id], f})
+	}
+	slices.SortFunc(list, func(a, b TenantFigures) int {
+		return cmp.Or(strings.Compare(a.Slug, b.Slug), compareID(a.Tenant, b.Tenant))
+	})
+	return list
+}
+
+func (e *Effects) count(f Figures, kind SegmentKind, c Counted) {
+	s := c.Shape
+	add := func(on bool, k Figure) {
+		if on {
+			f[k] += c.Users
+		}
+	}
+	join, leave, keep := e.GroupsOf(s.Join), e.GroupsOf(s.Leave), e.GroupsOf(s.Keep)
+	add(true, FigureUsers)
+	add(admins(join) || admins(leave) || admins(keep), FigureAdmins)
+	add(admins(join), FigureGainAdmin)
+	add(admins(leave), FigureLoseAdmin)
+	add(kind == SegmentMove && s.Ground.Linked, FigureLinked)
+	f[FigureJoin] += int64(len(join)) * c.Users
+	f[FigureLeave] += int64(len(leave)) * c.Users
+	// A person that is there already is not created for the reader, whatever apply calls it.
+	act := s.Effect.Act
+	if act == state.PersonCreate && s.Ground.Made {
+		act = state.PersonEnable
+	}
+	add(act != state.PersonNone, FigureOf(act))
+	add(s.Effect.Method != state.MethodInvalid, FigureTo(s.Effect.Method))
+	for _, w := range s.Effect.Switches() {
+		add(*w.On, Figure(w.Name))
+	}
+}
+
+func admins(groups []Group) bool {
+	return slices.ContainsFunc(groups, func(g Group) bool { return g.Role == state.RoleAdmin })
+}
+
+// Gains is how many users gain a login through Self-auth.
+func (f Figures) Gains() int64 {
+	return f[FigureOf(state.PersonCreate)] + f[FigureOf(state.PersonEnable)] + f[FigureOf(state.PersonAdopt)] +
+		f[FigureOf(state.PersonRevive)]
+}
+
+// Loses is how many users lose their login through Self-auth.
+func (f Figures) Loses() int64 {
+	return f[FigureOf(state.PersonExpire)] + f[FigureOf(state.PersonDelete)]
+}

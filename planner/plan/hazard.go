@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"anthill/state"
+)
+
+// HazardCode names a risk.
+type HazardCode string
+
+// The hazards of this version.
+const (
+	OverLimit    HazardCode = "OVER_LIMIT"
+	DeletesData  HazardCode = "DELETES_DATA"
+	LoginGap     HazardCode = "LOGIN_GAP"
+	EndsSessions HazardCode = "ENDS_SESSIONS"
+	LocksOut     HazardCode = "LOCKS_OUT_USERS"
+	AdoptsPerson HazardCode = "ADOPTS_PERSON"
+)
+
+// HazardCodes are the codes that -allow takes, sorted.
+func HazardCodes() []HazardCode {
+	return []HazardCode{AdoptsPerson, DeletesData, EndsSessions, LocksOut, LoginGap, OverLimit}
+}
+
+// Hazard is a risk of a plan, to be allowed by code and count when the plan is made (L41).
+type Hazard struct {
+	Code  HazardCode      `json:"code"`
+	Count int64           `json:"count"`
+	Of    []state.Finding `json:"of"` // what it is made of, each with its count
+}
+
+// Allowance is one -allow CODE=COUNT.
+type Allowance struct {
+	Code  HazardCode `json:"code"`
+	Count int64      `json:"count"`
+}
+
+// Raise adds a finding to the hazard of a code, and n to its count. There is one hazard of each code, so that it can be
+// allowed by one count.
+func (r *Risk) Raise(code HazardCode, n int64, f state.Finding) {
+	i := slices.IndexFunc(r.Hazards, func(h Hazard) bool { return h.Code == code })
+	if i < 0 {
+		i = len(r.Hazards)
+		r.Hazards = append(r.Hazards, Hazard{Code: code})
+	}
+	r.Hazards[i].Count += n
+	r.Hazards[i].Of = append(r.Hazards[i].Of, f)
+}
+
+// Add raises all hazards of another risk.
+func (r *Risk) Add(o Risk) {
+	for _, h := range o.Hazards {
+		i := slices.IndexFunc(r.Hazards, func(x Hazard) bool { return x.Code == h.Code })
+		if i < 0 {
+			r.Hazards = append(r.Hazards, h)
+			continue
+		}
+		r.Hazards[i].Count += h.Count
+		r.Hazards[i].Of = append(slices.Clone(r.Hazards[i].Of), h.Of...)
+	}
+}
+
+// Allow sets what is allowed; the list is copied.
+func (r *Risk) Allow(list []Allowance) {
+	r.Allowed = slices.Clone(list)
+	slices.SortFunc(r.Allowed, func(a, b Allowance) int { return strings.Compare(string(a.Code), string(b.Code)) })
+}
+
+// Allows reports whether a hazard is allowed, by its code and its exact count.
+func (r *Risk) Allows(h Hazard) bool { return slices.Contains(r.Allowed, Allowance{h.Code, h.Count}) }
+
+// Blocked reports whether any hazard is not allowed: then apply refuses the plan.
+func (r *Risk) Blocked() bool {
+	return slices.ContainsFunc(r.Hazards, func(h Hazard) bool { return !r.Allows(h) })
+}
+
+// Has reports whether there is a hazard of a code.
+func (r *Risk) Has(code HazardCode) bool {
+	return slices.ContainsFunc(r.Hazards, func(h Hazard) bool { return h.Code == code })
+}
+
+// Unused are the allowances that met no hazard of their count.
+func (r *Risk) Unused() (list []Allowance) {
+	for _, a := range r.Allowed {
+		if !slices.ContainsFunc(r.Hazards, func(h Hazard) bool { return h.Code == a.Code && h.Count == a.Count }) {
+			list = append(list, a)
+		}
+	}
+	return list
+}

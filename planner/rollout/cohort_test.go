@@ -1,0 +1,114 @@
+package rollout_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/planner/rollout"
+)
+
+func userID(n int) uuid.UUID { return uuid.NewSHA1(acme, []byte{byte(n >> 8), byte(n)}) }
+
+// TestInPercent: a user who is in a share is in each greater one (L11), so that widening a wave moves more users and
+// takes nobody out; and a share is about as large as it says.
+func TestInPercent(t *testing.T) {
+	t.Parallel()
+	shares := []float64{0, 0.5, 1, 10, 25, 50, 99.5, 100}
+	counts := make([]int, len(shares))
+	for n := range 4000 {
+		was := false
+		for i, p := range shares {
+			in := rollout.InPercent(userID(n), p)
+			if was && !in {
+				t.Fatalf("user %d is in %v %% and not in %v %%", n, shares[i-1], p)
+			}
+			if was = in; in {
+				counts[i]++
+			}
+		}
+	}
+	if counts[0] != 0 || counts[len(counts)-1] != 4000 {
+		t.Errorf("no share has %d users, the whole %d", counts[0], counts[len(counts)-1])
+	}
+	for i, p := range shares {
+		if want := 40 * p; float64(counts[i]) < want-100 || float64(counts[i]) > want+100 {
+			t.Errorf("%v %% of 4000 users are %d", p, counts[i])
+		}
+	}
+	// Who is in a share must not change from version to version: SHA-256 of sixteen bytes 11 begins with b8f12ea8.
+	if one := uuid.MustParse("11111111-1111-1111-1111-111111111111"); rollout.InPercent(one, 72.24) ||
+		!rollout.InPercent(one, 72.25) {
+		t.Error("the share that a user is in is another one")
+	}
+}
+
+// TestMatching: all that a users block gives must hold, one of the blocks must (L7), and an empty set selects nobody.
+func TestMatching(t *testing.T) {
+	t.Parallel()
+	waves := []config.Wave{
+		{Name: "admins of acme", Enabled: true,
+			Users: []config.Selector{{Tenants: []string{"acme"}, Roles: []string{"admin"}}}},
+		{Name: "either", Enabled: true, Users: []config.Selector{{Tenants: []string{"globex"}},
+			{Roles: []string{"admin"}}}},
+		{Name: "off", Users: []config.Selector{{All: true}}},
+		{Name: "no tenant", Enabled: true, Users: []config.Selector{{Tenants: []string{}}}},
+		{Name: "no role", Enabled: true, Users: []config.Selector{{Roles: []string{}}}},
+		{Name: "no share", Enabled: true, Users: []config.Selector{{HasPercent: true}}},
+		{Name: "everybody", Enabled: true, Users: []config.Selector{{All: true}}},
+	}
+	c := rollout.NewCohorts(waves, []string{"acme", "globex"})
+	for _, one := range []struct {
+		tenant int
+		role   string
+		want   []string
+	}{
+		{0, "admin", []string{"admins of acme", "either", "everybody"}},
+		{0, "user", []string{"everybody"}},
+		{1, "admin", []string{"either", "everybody"}},
+		{1, "user", []string{"either", "everybody"}},
+	} {
+		var got []string
+		for _, i := range c.Matching(nil, one.tenant, userID(1), one.role) {
+			got = append(got, waves[i].Name)
+		}
+		if diff := cmp.Diff(one.want, got); diff != "" {
+			t.Errorf("%s of tenant %d (-want +got):\n%s", one.role, one.tenant, diff)
+		}
+	}
+}
+
+// TestOrder: a wave comes before another by way of others too, and a disabled one passes on what it waits for itself.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	waves := []config.Wave{
+		{Name: "a", Enabled: true}, {Name: "b", Enabled: true}, {Name: "off", After: []string{"b", "a"}},
+		{Name: "c", Enabled: true, After: []string{"off", "a", "not there"}},
+	}
+	c := rollout.NewCohorts(waves, nil)
+	if !c.Before(0, 2) || !c.Before(0, 3) || !c.Before(1, 3) || c.Before(0, 1) || c.Before(1, 0) ||
+		c.Before(3, 0) || c.Before(0, 0) {
+		t.Error("another order than that of after")
+	}
+	if got := rollout.EnabledAfter(waves, waves[3]); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("c waits for %q", got)
+	}
+}
+
+// TestSelectionDigest: another selection or policy is another digest; when a wave may start is none of it.
+func TestSelectionDigest(t *testing.T) {
+	t.Parallel()
+	w := config.Wave{Name: "w", Policy: "dual", Enabled: true, Users: []config.Selector{{Tenants: []string{"acme"}}}}
+	digest := rollout.SelectionDigest(w)
+	same, policy, users := w, w, w
+	same.At, same.Soak, same.After, same.MaxFailures = now, day, []string{"x"}, 3
+	policy.Policy = "other"
+	users.Users = []config.Selector{{Tenants: []string{"acme", "globex"}}}
+	if rollout.SelectionDigest(same) != digest || rollout.SelectionDigest(policy) == digest ||
+		rollout.SelectionDigest(users) == digest {
+		t.Error("the digest is of something else than policy and users")
+	}
+}

@@ -1,0 +1,197 @@
+package rollout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/planner/plan"
+	"anthill/planner/rollout"
+	"anthill/state"
+)
+
+var (
+	acme = uuid.UUID{0: 1}
+	now  = time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)
+)
+
+const day = 24 * time.Hour
+
+// world is a pilot of ten users that nothing has begun of, and the rest, of ninety, behind it.
+type world struct {
+	rollout.Input
+	pilot *config.Wave
+	ten   *rollout.Tally
+}
+
+func newWorld() *world {
+	w := &world{Input: rollout.Input{
+		Waves:   []config.Wave{{Name: "pilot", Enabled: true}, {Name: "rest", Enabled: true, After: []string{"pilot"}}},
+		Tallies: []rollout.Tally{{Match: 10, Due: 10}, {Match: 90, Due: 90}},
+		Digests: map[string]state.Digest{"pilot": {1}, "rest": {2}},
+		Slug:    func(uuid.UUID) string { return "acme" }, Recorded: map[string]state.Wave{}, AsOf: now,
+	}}
+	w.pilot, w.ten = &w.Waves[0], &w.Tallies[0]
+	return w
+}
+
+// moved records that the pilot has moved its ten users some time ago, under the selection that it has now.
+func (w *world) moved(ago time.Duration) {
+	at := now.Add(-ago)
+	w.Recorded["pilot"] = state.Wave{Name: "pilot", Started: at, Soaking: at, MovedAt: at, Digest: state.Digest{1},
+		Users: 10}
+	*w.ten = rollout.Tally{Match: 10, Moved: 10}
+}
+
+// done records that the pilot is done.
+func (w *world) done() {
+	w.moved(day)
+	rec := w.Recorded["pilot"]
+	rec.DoneAt = now
+	w.Recorded["pilot"] = rec
+}
+
+// TestJudge has a case for each thing that may be said of a wave: how the pilot stands, and why the rest is held.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	gate := func(wave, name string) state.Finding {
+		return state.About(state.CodeGateClosed, state.OfWave(wave), state.Text(state.KeyGate, name))
+	}
+	waits := func(why ...state.Finding) []state.Finding {
+		return []state.Finding{state.About(state.CodeWaitsFor, state.OfWave("pilot"),
+			state.Because(state.KeyWhy, why...))}
+	}
+	toMove := state.Found(state.CodeToMove).Times(10)
+	heldItself := state.Found(state.CodeHeldItself)
+	soak := state.Found(state.CodeSoakNeeded, state.Span(state.KeySpan, 7*day))
+	held := func(why ...state.Finding) rollout.Verdict {
+		return rollout.Verdict{State: plan.WaveHeld, Reasons: why, RestartSoak: true}
+	}
+	starts := rollout.Verdict{State: plan.WaveStarts, Moves: true, MovedAfter: true, DoneAfter: true, RestartSoak: true}
+	yesterday := now.Add(-day)
+	done := rollout.Verdict{State: plan.WaveDone, Moves: true, Since: now, MovedAfter: true, DoneAfter: true}
+	for name, c := range map[string]struct {
+		change      func(*world)
+		pilot, rest rollout.Verdict
+	}{
+		"a chain runs down in one plan (L16)": {func(*world) {}, starts, starts},
+		"disabled, which stands for those before it (L14)": {func(w *world) { w.pilot.Enabled = false },
+			rollout.Verdict{State: plan.WaveDisabled}, starts},
+		"before its date": {func(w *world) { w.pilot.At = now.Add(time.Hour) },
+			rollout.Verdict{State: plan.WaveHeld, Until: now.Add(time.Hour), RestartSoak: true,
+				Reasons: []state.Finding{state.Found(state.CodeStartsAt, state.At(state.KeyAt, now.Add(time.Hour)))}},
+			held(waits(heldItself)...)},
+		"its date has come": {func(w *world) { w.pilot.At = now }, starts, starts},
+		"a gate before its start": {func(w *world) { w.pilot.StartGates = []string{"support", "legal"} },
+			held(gate("pilot", "support"), gate("pilot", "legal")), held(waits(heldItself)...)},
+		"one of two gates is confirmed": {func(w *world) {
+			w.pilot.StartGates = []string{"support", "legal"}
+			w.Confirmations = []state.Confirmation{{Wave: "pilot", Gate: "legal"}, {Wave: "rest", Gate: "support"}}
+		}, held(gate("pilot", "support")), held(waits(heldItself)...)},
+		"its gates are confirmed": {func(w *world) {
+			w.pilot.StartGates = []string{"support"}
+			w.Confirmations = []state.Confirmation{{Wave: "pilot", Gate: "support"}}
+		}, starts, starts},
+		"a soak to come": {func(w *world) { w.pilot.Soak = 7 * day },
+			rollout.Verdict{State: plan.WaveStarts, Moves: true, MovedAfter: true, RestartSoak: true,
+				Until: now.Add(7 * day)},
+			held(waits(toMove, soak)...)},
+		"a gate behind it": {func(w *world) { w.pilot.FinishGates = []string{"tickets"} },
+			rollout.Verdict{State: plan.WaveStarts, Moves: true, MovedAfter: true, RestartSoak: true},
+			held(waits(toMove, gate("pilot", "tickets"))...)},
+		"selects nobody (L17)": {func(w *world) { *w.ten = rollout.Tally{} },
+			held(state.About(state.CodeSelectsNobody, state.OfWave("pilot"))), held(waits(heldItself)...)},
+		"all whom it selects are skipped (L17)": {func(w *world) { *w.ten = rollout.Tally{Match: 10, MatchSkip: 10} },
+			held(state.About(state.CodeAllSkipped, state.OfWave("pilot")).Times(10)), held(waits(heldItself)...)},
+		"may be empty": {func(w *world) { w.pilot.AllowEmpty, *w.ten = true, rollout.Tally{} }, starts, starts},
+		"runs, and has users left": {func(w *world) {
+			w.moved(day)
+			*w.ten = rollout.Tally{Match: 10, Moved: 6, Due: 4}
+		},
+			rollout.Verdict{State: plan.WaveRunning, Moves: true, MovedAfter: true, DoneAfter: true,
+				Since: yesterday}, starts},
+		"runs, and needs no start any more": {func(w *world) {
+			w.moved(day)
+			*w.ten = rollout.Tally{Match: 10, Moved: 6, Due: 4}
+			w.pilot.StartGates, w.pilot.At = []string{"support"}, now.Add(day)
+		},
+			rollout.Verdict{State: plan.WaveRunning, Moves: true, MovedAfter: true, DoneAfter: true,
+				Since: yesterday}, starts},
+		"soaks": {func(w *world) {
+			w.moved(day)
+			w.pilot.Soak = 7 * day
+		},
+			rollout.Verdict{State: plan.WaveSoaking, Moves: true, MovedAfter: true,
+				Since: yesterday, Until: now.Add(6 * day),
+				Reasons: []state.Finding{state.Found(state.CodeSoaks, state.Span(state.KeySpan, 7*day),
+					state.At(state.KeyUntil, now.Add(6*day)))}},
+			held(waits(state.Found(state.CodeSoaks, state.Span(state.KeySpan, 7*day),
+				state.At(state.KeyUntil, now.Add(6*day))))...)},
+		"soaked": {func(w *world) {
+			w.moved(7 * day)
+			w.pilot.Soak = 7 * day
+		},
+			rollout.Verdict{State: plan.WaveDone, Moves: true, MovedAfter: true, DoneAfter: true,
+				Since: now.Add(-7 * day)}, starts},
+		"soaked, and its gate is closed": {func(w *world) {
+			w.moved(8 * day)
+			w.pilot.Soak, w.pilot.FinishGates = 7*day, []string{"tickets"}
+		},
+			rollout.Verdict{State: plan.WaveSoaking, Moves: true, MovedAfter: true, Since: now.Add(-8 * day),
+				Reasons: []state.Finding{gate("pilot", "tickets")}},
+			held(waits(gate("pilot", "tickets"))...)},
+		"late joiners do not start the soak again (L15)": {func(w *world) {
+			w.moved(6 * day)
+			w.pilot.Soak = 7 * day
+			*w.ten = rollout.Tally{Match: 11, Moved: 10, Due: 1}
+		},
+			rollout.Verdict{State: plan.WaveRunning, Moves: true, MovedAfter: true,
+				Since: now.Add(-6 * day), Until: now.Add(day)},
+			held(waits(state.Found(state.CodeToMove).Times(1), soak)...)},
+		"a wider selection does (L15)": {func(w *world) {
+			w.moved(6 * day)
+			w.pilot.Soak, w.Digests["pilot"] = 7*day, state.Digest{9}
+			*w.ten = rollout.Tally{Match: 20, Moved: 10, Due: 10}
+		},
+			rollout.Verdict{State: plan.WaveRunning, Moves: true, MovedAfter: true,
+				Since: now.Add(-6 * day), Until: now.Add(7 * day), RestartSoak: true},
+			held(waits(toMove, soak)...)},
+		"done is latched, and late joiners need no gate (L15, L19)": {func(w *world) {
+			w.done()
+			w.pilot.StartGates, w.pilot.At = []string{"support"}, now.Add(day)
+			w.pilot.FinishGates, w.pilot.Soak = []string{"tickets"}, 70*day
+			*w.ten = rollout.Tally{Match: 11, Moved: 10, Due: 1}
+		}, done, starts},
+		"done, though nobody is left whom it selects": {func(w *world) {
+			w.done()
+			*w.ten = rollout.Tally{}
+		}, done, starts},
+		"paused by a rollback (L23)": {func(w *world) {
+			w.done()
+			w.Pauses = []state.Pause{{Wave: "pilot", Run: "2026-12-06-1"}}
+		}, rollout.Verdict{State: plan.WavePaused, Since: yesterday,
+			Reasons: []state.Finding{state.About(state.CodeWavePaused, state.OfWave("pilot"),
+				state.Text(state.KeyRun, "2026-12-06-1"))}},
+			held(waits(state.Found(state.CodePausedItself))...)},
+		"paused for one tenant (L23)": {func(w *world) {
+			w.Pauses = []state.Pause{{Wave: "pilot", Tenant: acme, Run: "2026-12-06-1"}}
+			w.ten.Due, w.ten.Waiting = 7, 3
+		},
+			rollout.Verdict{State: plan.WaveStarts, Moves: true, RestartSoak: true,
+				Reasons: []state.Finding{state.About(state.CodeTenantPaused, state.OfTenant("acme"),
+					state.Text(state.KeyWave, "pilot"), state.Text(state.KeyRun, "2026-12-06-1"))}},
+			held(waits(state.Found(state.CodeToMove).Times(7), state.Found(state.CodeWaiting).Times(3))...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			c.change(w)
+			if diff := cmp.Diff([]rollout.Verdict{c.pilot, c.rest}, rollout.Judge(w.Input)); diff != "" {
+				t.Errorf("pilot and rest (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

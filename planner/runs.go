@@ -1,0 +1,105 @@
+package planner
+
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/config"
+	"anthill/state"
+)
+
+// chosen are the runs that a rollback undoes.
+type chosen struct {
+	seeds   map[string]bool // runs that a user must have a record of to be taken back
+	kind    state.RunKind   // of the seeds
+	from    []string        // runs whose records are folded: the first seed and all later ones, oldest first
+	runs    []string        // the seeds, oldest first
+	whole   []string        // of these, the ones wholly undone
+	again   []string        // runs that stand again, as a rollback of them is undone
+	lift    []string        // rollbacks whose pauses go
+	retry   bool            // the seeds are undone already; what could not be taken back then is tried again
+	changed bool            // the seeds have changed something
+}
+
+// chooseRuns finds the runs to undo and the later ones whose records must be folded with them.
+func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
+	runs := in.State.Runs
+	c.seeds = map[string]bool{}
+	switch {
+	case in.Run != "":
+		i := slices.IndexFunc(runs, func(r state.RunInfo) bool { return r.ID == in.Run })
+		if i < 0 {
+			return c, hcl.Diagnostics{config.Problem(config.About{}, "No such run",
+				"There is no run %q. The runs are listed by:\n\n    anthill status", in.Run)}
+		}
+		if runs[i].Undone && runs[i].Kind == state.RunRollback && in.whole() {
+			// The runs that it took back stand again.
+			return c, nil
+		}
+		c.retry = runs[i].Undone // what could not be taken back then
+		c.seeds[in.Run] = true
+	case in.whole():
+		c.latest(runs)
+	default:
+		// Narrowed to waves or tenants, it takes their users back whichever runs moved them.
+		for _, r := range runs {
+			if r.Kind == state.RunApply && r.Changed && !r.Undone {
+				c.seeds[r.ID] = true
+			}
+		}
+	}
+	c.follow(runs, in.whole())
+	return c, nil
+}
+
+// latest seeds the latest run that stands, and with it later runs whose rollback has left something.
+func (c *chosen) latest(runs []state.RunInfo) {
+	// Runs whose rollback could not take everything back stand still. They come first, and are retried on the way to the
+	// latest run that no rollback has touched.
+	c.retry = true
+	for i := len(runs) - 1; i >= 0 && c.retry; i-- {
+		if r := runs[i]; r.Kind == state.RunApply && (r.Changed || r.Open) && !r.Undone {
+			c.seeds[r.ID] = true
+			c.retry = slices.ContainsFunc(runs[i:], func(back state.RunInfo) bool {
+				return back.Kind == state.RunRollback && !back.Undone && slices.Contains(back.Undoes, r.ID)
+			})
+		}
+	}
+}
+
+// follow fills in what follows from the seeds.
+func (c *chosen) follow(runs []state.RunInfo, whole bool) {
+	if len(c.seeds) == 0 {
+		return
+	}
+	for _, r := range runs {
+		seed := c.seeds[r.ID]
+		if seed {
+			c.runs, c.kind = append(c.runs, r.ID), r.Kind
+			c.changed = c.changed || r.Changed || r.Open
+		}
+		if len(c.runs) > 0 {
+			c.from = append(c.from, r.ID)
+		}
+		if seed && r.Kind == state.RunRollback {
+			c.again = append(c.again, standAgain(runs, r)...)
+		}
+		if seed && whole {
+			c.whole = append(c.whole, r.ID)
+			if r.Kind == state.RunRollback {
+				c.lift = append(c.lift, r.ID)
+			}
+		}
+	}
+}
+
+// standAgain are the runs that a rollback had undone as a whole.
+func standAgain(runs []state.RunInfo, back state.RunInfo) (again []string) {
+	for _, r := range runs {
+		if r.Undone && slices.Contains(back.Undoes, r.ID) {
+			again = append(again, r.ID)
+		}
+	}
+	return again
+}

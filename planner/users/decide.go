@@ -1,0 +1,315 @@
+package users
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/config"
+	"anthill/planner/objects"
+	"anthill/planner/plan"
+	"anthill/planner/rollout"
+	"anthill/planner/world"
+	"anthill/state"
+)
+
+// Decided is what Decide found out about all users. Their changes are in the sink.
+type Decided struct {
+	Follow    int // segment of those who were moved before; -1: there is none
+	Waves     []Wave
+	Skipped   map[plan.SkipReason]int64
+	Moved     int64                     // users recorded as moved
+	Strangers map[uuid.UUID][]uuid.UUID // persons who do not belong in groups that are managed in full, by group
+	Outside   []state.Finding           // changed outside Anthill
+	Notes     []state.Finding
+	plan.Risk
+}
+
+// Wave is a declared wave with the figures of its users.
+type Wave struct {
+	config.Wave
+	Segment int // -1: nobody is due
+	Tally   rollout.Tally
+	Matched int64 // belong to the wave
+	Skipped int64 // of them
+}
+
+// Decide decides about every user of the world, in the order of tenant id, user id. Changes go to sink, and the sets of
+// groups that they name to table. Diagnostics with an error mean that there is no plan; an error is one of the sink or
+// of the spool.
+func Decide(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.Sink) (*Decided, hcl.Diagnostics, error) {
+	d := newDecider(j, o, table, sink)
+	if err := j.Entries.Each(d.user); err != nil {
+		return nil, nil, err
+	}
+	diags := d.problems()
+	d.Outside = d.outside()
+	d.Notes = d.notes()
+	d.raise()
+	d.Strangers = d.strangersOfFull()
+	return &d.Decided, diags, nil
+}
+
+// decider turns entries into user changes and figures.
+type decider struct {
+	Decided
+	*world.Joined
+	objects  *objects.Plan
+	table    *plan.Table
+	sink     plan.Sink
+	cohorts  *rollout.Cohorts
+	policies map[string]config.Policy
+	pauses   map[pause]bool
+	wanted   map[[2]int][]uuid.UUID // by tenant and role: the groups that such a user belongs in, sorted
+	names    nameBook
+	counts   counts
+	losses   losses
+	belongs  []bool // by place in Index.Members: whether the membership is no stranger's
+	matching []int  // reused
+}
+
+type pause struct {
+	wave   string
+	tenant uuid.UUID // zero: the whole wave
+}
+
+// nameBook is what is known of names and addresses that more than one user wants.
+type nameBook struct {
+	names, mails map[uint64]bool // hashes that stand more than once
+	taken        map[uint64]bool // hashes of the names that declared objects have or will have
+	first        map[uint64]bool // shared addresses met already (shared_email = "first_tenant")
+	shared       int64
+	adopting     map[uuid.UUID]bool
+}
+
+// counts are the figures that become findings.
+type counts struct {
+	nowhere, groupless, unverified, mailStuck int64
+	link, person, expired, method             int64 // changed by others
+
+	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
+	policies   map[string]int64 // users moved, by policy
+	unordered  map[[2]int]int64 // users whom two waves in no order select
+}
+
+// newDecider prepares the look-ups by which each user is decided.
+func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.Sink) *decider {
+	c := j.Config
+	slugs := make([]string, len(j.Tenants))
+	for i, t := range j.Tenants {
+		slugs[i] = t.Slug
+	}
+	d := &decider{
+		Joined:   j,
+		objects:  o,
+		table:    table,
+		sink:     sink,
+		cohorts:  rollout.NewCohorts(c.Waves, slugs),
+		policies: map[string]config.Policy{},
+		pauses:   map[pause]bool{},
+		wanted:   map[[2]int][]uuid.UUID{},
+		losses:   newLosses(o),
+		belongs:  make([]bool, len(j.Index.Members)),
+	}
+	d.Decided = Decided{Follow: -1, Skipped: map[plan.SkipReason]int64{}}
+	d.names = nameBook{
+		names:    world.Repeated(j.Names),
+		mails:    world.Repeated(j.Mails),
+		taken:    map[uint64]bool{},
+		first:    map[uint64]bool{},
+		adopting: map[uuid.UUID]bool{},
+	}
+	// Names of groups and clients that this plan makes are not in the directory yet, and must not go to a person.
+	for _, n := range o.Names {
+		d.names.taken[j.Index.Hash(n)] = true
+	}
+	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
+	for _, w := range c.Waves {
+		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1})
+	}
+	for _, p := range c.Policies {
+		d.policies[p.Name] = p
+	}
+	for _, p := range j.State.Pauses {
+		d.pauses[pause{p.Wave, p.Tenant}] = true
+	}
+	return d
+}
+
+// user decides one entry.
+func (d *decider) user(e *world.Entry) error {
+	if e.Moved() {
+		d.Moved++
+		d.counts.policies[e.Recorded.Policy]++
+		d.tally(e)
+		return d.followUp(e)
+	}
+	if !d.isLive(e) {
+		return nil
+	}
+	return d.candidate(e)
+}
+
+// isLive says whether neither the row nor its tenant is deleted.
+func (d *decider) isLive(e *world.Entry) bool {
+	return e.Is(world.HasRow) && !e.Is(world.IsDeleted) && e.Tenant >= 0 && !d.Tenants[e.Tenant].Deleted
+}
+
+// matches returns the waves that select an entry, in the order of after. The slice is good until the next call.
+func (d *decider) matches(e *world.Entry) []int {
+	d.matching = d.cohorts.Matching(d.matching[:0], e.Tenant, e.User, d.Roles[e.Role])
+	return d.matching
+}
+
+// tally counts a moved user for the waves that would select it (L17) and for the one it was moved under.
+func (d *decider) tally(e *world.Entry) {
+	name := e.Recorded.Wave
+	if d.isLive(e) {
+		waves := d.matches(e)
+		for _, i := range waves {
+			d.Waves[i].Tally.Match++
+		}
+		if len(waves) == 0 || e.Status == plan.SkipExcluded {
+			d.counts.unselected[name]++
+		}
+	}
+	if i := slices.IndexFunc(d.Waves, func(w Wave) bool { return w.Name == name }); i >= 0 {
+		d.Waves[i].Tally.Moved++
+		d.Waves[i].Matched++
+	}
+}
+
+// candidate finds the wave that a user who is not moved belongs to, and moves the user or says why not.
+func (d *decider) candidate(e *world.Entry) error {
+	// Also where it is skipped: nobody is put out of a group for not being moved yet.
+	d.noteBelonging(e.Link, e)
+	waves := d.matches(e)
+	if len(waves) == 0 {
+		d.counts.nowhere++
+		return nil
+	}
+	reason := d.skipReason(e)
+	for _, i := range waves {
+		d.Waves[i].Tally.Match++
+		if reason != plan.SkipNone && reason != plan.SkipOpenRun {
+			d.Waves[i].Tally.MatchSkip++
+		}
+	}
+	// The first in the order of after moves it (L2).
+	own := waves[0]
+	w := &d.Waves[own]
+	w.Matched++
+	switch {
+	case reason == plan.SkipOpenRun:
+		// Not skipped for good: the wave is not moved before the open run has decided about this user (L15).
+		w.Tally.Waiting++
+		return d.skip(e, reason)
+	case reason != plan.SkipNone:
+		w.Skipped++
+		return d.skip(e, reason)
+	}
+	for _, i := range waves[1:] {
+		if !d.cohorts.Before(own, i) {
+			d.counts.unordered[[2]int{own, i}]++
+		}
+	}
+	if d.objects.Tenants[e.Tenant].Paused || d.isPaused(w.Name, d.Tenants[e.Tenant].ID) {
+		w.Tally.Waiting++
+		return d.skip(e, plan.SkipPaused)
+	}
+	w.Tally.Due++
+	return d.move(e, w)
+}
+
+func (d *decider) isPaused(wave string, tenant uuid.UUID) bool {
+	return len(d.pauses) > 0 && (d.pauses[pause{wave, uuid.Nil}] || d.pauses[pause{wave, tenant}])
+}
+
+func (d *decider) skip(e *world.Entry, reason plan.SkipReason) error {
+	d.Skipped[reason]++
+	return d.sink.Skip(e.User, reason)
+}
+
+// skipReason says why a user is not moved, the first reason that holds; SkipNone: it is. A pause is judged only after
+// all of these (candidate).
+func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
+	t, served := &d.Tenants[e.Tenant], &d.objects.Tenants[e.Tenant]
+	switch {
+	case e.Status != plan.SkipNone:
+		return e.Status
+	case t.Status == "suspended":
+		return plan.SkipTenantSuspended
+	case t.Status != "active":
+		return plan.SkipTenantCancelled
+	case served.Blocked:
+		return plan.SkipTenantBlocked
+	case served.Taken:
+		return plan.SkipGroupTaken
+	case d.InOpenRun(e.User):
+		return plan.SkipOpenRun
+	case d.Twice[e.Link]:
+		return plan.SkipPersonTwice
+	case e.Link != uuid.Nil && !e.Is(world.PersonThere):
+		return plan.SkipLinkUnknown
+	case e.Link != uuid.Nil:
+		// Linked already: no person is made from its address or name.
+		return plan.SkipNone
+	case e.Problem != plan.SkipNone:
+		return e.Problem
+	case d.names.mails[e.Mail] && !d.takesShared(e):
+		return plan.SkipShared
+	case d.Index.MailTaken(e.Mail, e.Person):
+		return d.adoptReason(e)
+	}
+	return plan.SkipNone
+}
+
+// adoptReason says why the person who holds a user's address is not taken over; SkipNone: it is.
+func (d *decider) adoptReason(e *world.Entry) plan.SkipReason {
+	if e.Holder == uuid.Nil || e.Is(world.PersonThere) {
+		return plan.SkipEmailTaken
+	}
+	// To take over a person who is somebody of another tenant would let the user in there.
+	foreign := func(m world.Member) bool {
+		of := d.MappedTo(d.Index.IDs[m.Group])
+		return len(of) > 0 && !slices.Contains(of, e.Tenant)
+	}
+	p, _ := d.Index.Person(e.Holder)
+	switch {
+	case d.Claimed(e.Holder), slices.ContainsFunc(d.Index.MemberOf(e.Holder), foreign):
+		return plan.SkipHolderForeign
+	case p.Expired:
+		return plan.SkipHolderAway
+	case d.names.adopting[e.Holder]:
+		return plan.SkipHolderForeign
+	}
+	return plan.SkipNone
+}
+
+// takesShared counts a user whose address is shared, and reports whether it may have it: the first in order that asks
+// takes it, if the configuration says so.
+func (d *decider) takesShared(e *world.Entry) bool {
+	d.names.shared++
+	if d.Config.Identity.SharedEmail != "first_tenant" || d.names.first[e.Mail] {
+		return false
+	}
+	d.names.first[e.Mail] = true
+	return true
+}
+
+// wants are the groups that the user of an entry belongs in, sorted. The slice is shared.
+func (d *decider) wants(e *world.Entry) []uuid.UUID {
+	key := [2]int{e.Tenant, e.Role}
+	ids, known := d.wanted[key]
+	if !known {
+		for _, g := range d.objects.Tenants[e.Tenant].Groups {
+			if g.Members.Has(d.Roles[e.Role]) {
+				ids = append(ids, g.ID)
+			}
+		}
+		slices.SortFunc(ids, world.CompareID)
+		d.wanted[key] = ids
+	}
+	return ids
+}

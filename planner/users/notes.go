@@ -1,0 +1,133 @@
+package users
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"anthill/config"
+	"anthill/planner/plan"
+	"anthill/state"
+)
+
+// counted are the findings that count at least one.
+func counted(all ...state.Finding) (list []state.Finding) {
+	for _, f := range all {
+		if f.Count > 0 {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// outside are the findings about what others changed.
+func (d *decider) outside() []state.Finding {
+	c := d.counts
+	drift := counted(
+		state.Found(state.CodeDriftLink).Times(c.link),
+		state.Found(state.CodeDriftPerson).Times(c.person),
+		state.Found(state.CodeDriftExpired).Times(c.expired),
+		state.Found(state.CodeDriftMethod).Times(c.method),
+	)
+	return append(drift, d.strangersLeft()...)
+}
+
+func (d *decider) notes() (list []state.Finding) {
+	c := d.counts
+	list = counted(state.Found(state.CodeUnverified).Times(c.unverified))
+	for _, w := range slices.Sorted(maps.Keys(c.unselected)) {
+		list = append(list, state.About(state.CodeUnselected, state.OfWave(w)).Times(c.unselected[w]))
+	}
+	list = append(list, counted(
+		state.Found(state.CodeMailStuck).Times(c.mailStuck),
+		state.Found(state.CodeInNoWave).Times(c.nowhere),
+		state.Found(state.CodeGroupless).Times(c.groupless),
+	)...)
+	for _, p := range d.Config.Policies {
+		if p.CompleteOnLink {
+			list = append(list, state.About(state.CodeCompletesOnLink, state.Of(state.Address("auth_policy."+p.Name))))
+		}
+	}
+	return list
+}
+
+// raise raises the hazards of what was decided.
+func (d *decider) raise() {
+	for _, of := range d.scopesLost() {
+		n := d.losses.scopes[of]
+		d.Raise(plan.LocksOut, n, state.About(state.CodeScopeLost, of).Times(n))
+	}
+	if n := d.losses.homeless; n > 0 && len(d.objects.Deleting) == 0 {
+		d.Raise(plan.LocksOut, n, state.Found(state.CodeHomeLost).Times(n))
+	}
+}
+
+// scopesLost are the clients of which somebody loses a scope, sorted by name.
+func (d *decider) scopesLost() []state.Subject {
+	return slices.SortedFunc(maps.Keys(d.losses.scopes), func(a, b state.Subject) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
+	})
+}
+
+// problems are what makes a plan impossible once all users are seen.
+func (d *decider) problems() (diags hcl.Diagnostics) {
+	diags = append(diags, d.overlap()...)
+	for _, name := range slices.Sorted(maps.Keys(d.counts.policies)) {
+		if _, declared := d.policies[name]; !declared {
+			diags = append(diags, config.Problem(config.About{}, "Policy in use removed",
+				"%d users have moved under auth_policy %q, which no configuration declares any more. Declare it again; "+
+					"forgetting a policy in use is not in this version.",
+				d.counts.policies[name], name))
+		}
+	}
+	diags = append(diags, d.groupsNeeded()...)
+	if d.Config.Identity.SharedEmail == "error" && d.names.shared > 0 {
+		diags = append(diags, config.Problem(config.About{Address: "identity"}, "Shared e-mail addresses",
+			"%d users to be moved share their address with another live user, and identity has shared_email = \"error\". "+
+				"Self-auth takes an address once. Change the addresses, or choose \"skip\" or \"first_tenant\".",
+			d.names.shared))
+	}
+	return diags
+}
+
+// overlap finds waves in no order that select the same user (L2).
+func (d *decider) overlap() (diags hcl.Diagnostics) {
+	pairs := slices.SortedFunc(maps.Keys(d.counts.unordered), func(a, b [2]int) int { return slices.Compare(a[:], b[:]) })
+	for _, pair := range pairs {
+		a, b := d.Waves[pair[0]].Name, d.Waves[pair[1]].Name
+		diags = append(diags, config.Problem(config.About{Address: state.Address("wave." + b)}, "Waves in no order",
+			"wave %q and wave %q both select %d users and neither comes after the other. Which of them moves a user must "+
+				"not depend on file order: give one `start { after = [...] }`, or narrow it.",
+			a, b, d.counts.unordered[pair]))
+	}
+	return diags
+}
+
+// groupsNeeded finds groups that are declared no more and that moved users need (L35).
+func (d *decider) groupsNeeded() (diags hcl.Diagnostics) {
+	for _, c := range d.objects.Changes {
+		if n := d.losses.lastGroup[c.Object().ID]; c.Kind == state.KindGroup && c.Action == state.ActionDelete && n > 0 {
+			diags = append(diags, config.Problem(config.About{Address: c.Address}, "Group still needed",
+				"%s (group %q) is no longer declared, and %d moved users have no other group that is mapped to their tenant: "+
+					"without it the application would not know where they belong. Declare another group for them first, or take "+
+					"them back with a rollback.",
+				c.Address, c.Before.Attributes.Text(state.AttrName), n))
+		}
+	}
+	if len(d.objects.Deleting) == 0 {
+		return diags
+	}
+	for _, of := range d.scopesLost() {
+		// A client that is not declared cannot be mended by the configuration: raise makes it a hazard instead.
+		if d.losses.changed[of] {
+			diags = append(diags, config.Problem(config.About{Address: state.Address(of.Name)}, "Group still needed",
+				"A group is no longer declared, and without it %d moved users would be refused by %s: no other group of theirs "+
+					"has its scopes. Add one to its scope_map first.",
+				d.losses.scopes[of], of.Name))
+		}
+	}
+	return diags
+}

@@ -1,0 +1,292 @@
+package users
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/planner/objects"
+	"anthill/planner/plan"
+	"anthill/planner/world"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// Undoing says what is to be taken back.
+type Undoing struct {
+	From          []string           // runs whose records are folded, oldest first
+	Seeds         map[string]bool    // runs that a user must have a record of to be taken back
+	Kind          state.RunKind      // of the seeds
+	Waves         []string           // narrowed to; nil: all
+	Tenants       []uuid.UUID        // narrowed to; nil: all
+	DeletePersons bool               // instead of expiring them
+	Retry         bool               // the runs were undone already, but for what was left then
+	Recycled      map[uuid.UUID]bool // deleted entries that can be brought back
+	Objects       *objects.Folded    // what the runs did to objects
+}
+
+// Whole says whether the runs are taken back as they are, objects included.
+func (u Undoing) Whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
+
+// Journal are the streams that a rollback folds, beside the rows.
+type Journal struct {
+	Records  func(ctx context.Context, runs []string) iter.Seq2[state.Record, error] // state.Store.Records
+	Recorded func(context.Context) iter.Seq2[state.User, error]                      // state.Store.Users
+}
+
+// TakenBack is what taking users back comes to; their changes are in the sink.
+type TakenBack struct {
+	Segments  []int               // one a wave, in the order in which they were met
+	Needs     objects.Needs       // what those who stay moved need
+	Pauses    map[plan.Pause]bool // left behind
+	Conflicts []plan.Conflict     // the first thousand
+	Lost      int64               // conflicts in all
+	Completed int64               // users taken back who have logged in through Self-auth
+}
+
+// TakeBack decides how each user is taken back: to the before-image of the oldest of its records, as far as the row is
+// still as our newest one left it.
+//
+// Errors: what reading the streams, the directory or the sink says; the changes in the sink are then of no use.
+func TakeBack(
+	ctx context.Context, o *world.Observed, u Undoing, j Journal, table *plan.Table, sink plan.Sink,
+) (*TakenBack, error) {
+	t := &taker{Observed: o, undoing: u, sink: sink, table: table, segments: map[string]int{}, remade: u.Objects.Remade()}
+	t.Pauses = map[plan.Pause]bool{}
+	t.Needs = objects.Needs{
+		Groups:   map[uuid.UUID]int64{},
+		Since:    map[uuid.UUID]int64{},
+		Live:     make([]int64, len(o.Tenants)),
+		Refers:   make([]int64, len(o.Tenants)),
+		Recycled: u.Recycled,
+	}
+	t.readAdmins()
+	t.pauseAgain()
+	if err := t.readLinked(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.merge(ctx, j); err != nil {
+		return nil, err
+	}
+	t.Needs.Pauses = len(t.Pauses) > 0
+	return &t.TakenBack, nil
+}
+
+// taker takes users back one by one.
+type taker struct {
+	TakenBack
+	*world.Observed
+	undoing  Undoing
+	sink     plan.Sink
+	table    *plan.Table
+	segments map[string]int          // by wave
+	remade   map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
+	admins   map[[2]uuid.UUID]bool   // tenant and group of it -> whether it is one of admins
+	mapped   map[uuid.UUID]bool      // groups that are, were or will be mapped to whichever tenant
+	linked   []uuid.UUID             // persons that rows are linked to, sorted; kept where persons are deleted
+	enrolled []uuid.UUID             // persons with a credential, sorted; nil: not asked yet
+}
+
+// readAdmins notes whose each group is, and whether it is one of admins: by the mapping table, by what is recorded
+// where somebody has deleted a row of that, and by what this rollback restores.
+func (t *taker) readAdmins() {
+	t.admins, t.mapped = map[[2]uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	note := func(tenant, group uuid.UUID, role state.Role) {
+		key := [2]uuid.UUID{tenant, group}
+		t.admins[key] = t.admins[key] || role == state.RoleAdmin
+		t.mapped[group] = true
+	}
+	// Whoever says that a group is one of admins is believed: to be careful costs a membership, not to be a right.
+	for _, m := range t.Mappings() {
+		note(m.Tenant, m.Group, m.Role)
+	}
+	for _, o := range t.State.Objects {
+		if o.Kind == state.KindGroup && o.Role() != state.RoleInvalid {
+			note(o.Tenant, o.ID, o.Role())
+		}
+	}
+	for _, r := range t.undoing.Objects.Restored() {
+		for _, id := range r.IDs {
+			note(r.Tenant, id, r.Role)
+		}
+	}
+}
+
+// pauseAgain takes over the pauses of a rollback that is tried again: objects that go now wait for the same waves.
+func (t *taker) pauseAgain() {
+	if !t.undoing.Retry || !t.undoing.Whole() {
+		return
+	}
+	for _, p := range t.State.Pauses {
+		i := slices.IndexFunc(t.State.Runs, func(r state.RunInfo) bool { return r.ID == p.Run })
+		if i >= 0 && slices.ContainsFunc(t.State.Runs[i].Undoes, func(id string) bool { return t.undoing.Seeds[id] }) {
+			t.Pauses[plan.Pause{Wave: p.Wave, Tenant: p.Tenant}] = true
+		}
+	}
+}
+
+// readLinked notes the persons that rows are linked to: such a person is deleted only when its own row is taken back.
+func (t *taker) readLinked(ctx context.Context) error {
+	if !t.undoing.DeletePersons {
+		return nil
+	}
+	for row, err := range t.Database.Users(ctx) {
+		if err != nil {
+			return err
+		}
+		if row.Link != uuid.Nil {
+			t.linked = append(t.linked, row.Link)
+		}
+	}
+	slices.SortFunc(t.linked, world.CompareID)
+	return nil
+}
+
+// stream is an ordered stream with its next value in hand.
+type stream[T any] struct {
+	next  func() (T, error, bool)
+	value T
+	err   error
+	more  bool
+}
+
+func pull[T any](seq iter.Seq2[T, error]) (*stream[T], func()) {
+	next, stop := iter.Pull2(seq)
+	s := &stream[T]{next: next}
+	s.advance()
+	return s, stop
+}
+
+func (s *stream[T]) advance() { s.value, s.err, s.more = s.next() }
+
+// there says whether a value is in hand.
+func (s *stream[T]) there() bool { return s.more && s.err == nil }
+
+// merge meets each user's records, what is recorded of it and its row, all streams being in the order of tenant id,
+// user id.
+func (t *taker) merge(ctx context.Context, j Journal) error {
+	rows, stop := pull(t.Database.Users(ctx))
+	defer stop()
+	users, stopUsers := pull(j.Recorded(ctx))
+	defer stopUsers()
+	err := grouped(j.Records(ctx, t.undoing.From), func(records []state.Record) error {
+		first := records[0]
+		// Recorded users and rows that come before this one have no record in the runs. They are only counted: for what
+		// they need, and for their tenants.
+		for users.there() && users.value.User != first.User &&
+			!less(first.TenantNow, first.User, users.value.TenantNow, users.value.User) {
+			t.need(users.value)
+			users.advance()
+		}
+		var rec *state.User
+		if users.there() && users.value.User == first.User {
+			held := users.value
+			rec = &held
+			users.advance()
+		}
+		for rows.there() && rows.value.ID != first.User &&
+			less(rows.value.Tenant, rows.value.ID, first.TenantNow, first.User) {
+			t.passRow(rows)
+		}
+		// The row is not passed yet: it is counted like all others when the next user comes.
+		var row *providers.User
+		if rows.there() && rows.value.ID == first.User {
+			held := rows.value
+			row = &held
+		}
+		if users.err != nil {
+			return users.err
+		}
+		if rows.err != nil {
+			return rows.err
+		}
+		return t.user(ctx, records, rec, row)
+	})
+	if err != nil {
+		return err
+	}
+	for ; users.there(); users.advance() {
+		t.need(users.value)
+	}
+	for rows.there() {
+		t.passRow(rows)
+	}
+	if users.err != nil {
+		return users.err
+	}
+	return rows.err
+}
+
+// passRow counts a row for its tenant and goes on to the next one.
+func (t *taker) passRow(rows *stream[providers.User]) {
+	if i := t.TenantIndex(rows.value.Tenant); i >= 0 {
+		t.Needs.Refers[i]++
+		if !rows.value.Deleted && !t.Tenants[i].Deleted {
+			t.Needs.Live[i]++
+		}
+	}
+	rows.advance()
+}
+
+func less(t1, u1, t2, u2 uuid.UUID) bool {
+	if c := world.CompareID(t1, t2); c != 0 {
+		return c < 0
+	}
+	return world.CompareID(u1, u2) < 0
+}
+
+// grouped calls f with all records of one user, oldest first.
+func grouped(records iter.Seq2[state.Record, error], f func([]state.Record) error) error {
+	var group []state.Record
+	for r, err := range records {
+		if err != nil {
+			return err
+		}
+		if len(group) > 0 && group[0].User != r.User {
+			if err := f(group); err != nil {
+				return err
+			}
+			group = group[:0]
+		}
+		group = append(group, r)
+	}
+	if len(group) > 0 {
+		return f(group)
+	}
+	return nil
+}
+
+// need counts the groups that a user who stays moved needs.
+func (t *taker) need(r state.User) {
+	if r.Standing == state.Moved {
+		for _, g := range r.Groups {
+			t.Needs.Groups[g]++
+		}
+	}
+}
+
+// needSince counts the groups of a user who stays moved and was not moved before the runs that are undone: it needs
+// what they made.
+func (t *taker) needSince(r state.User, made []state.Record) {
+	if r.Standing == state.Moved && len(made) > 0 && !wasMoved(made[0]) {
+		for _, g := range r.Groups {
+			t.Needs.Since[g]++
+		}
+	}
+}
+
+// hasEnrolled reports whether a person has a credential in Self-auth. The first user without a password makes it ask,
+// for all persons at once.
+func (t *taker) hasEnrolled(ctx context.Context, person uuid.UUID) (bool, error) {
+	if t.enrolled == nil {
+		list, err := t.Directory.Enrolled(ctx)
+		if err != nil {
+			return false, err
+		}
+		t.enrolled = append([]uuid.UUID{}, list...)
+	}
+	_, there := slices.BinarySearchFunc(t.enrolled, person, world.CompareID)
+	return there, nil
+}

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"anthill/state"
+)
+
+// Options say where the database is and how it is spelled.
+type Options struct {
+	URL         string // as pgx takes it, URL or keywords. Secret.
+	Naming      string // "self_auth" or "kanidm"
+	Application string // application_name
+}
+
+// Provider is the application's database. Safe for concurrent use.
+type Provider struct {
+	pool  *pgxpool.Pool
+	names *names
+	host  string      // for people
+	dual  atomic.Bool // the columns of the dual schema are there; set by Inspect and Upgrade
+}
+
+// Open connects and asks one question. *state.Error when nobody answers or the role is refused.
+func Open(ctx context.Context, o Options) (*Provider, error) {
+	n, err := preset(o.Naming)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// The parser's own text may repeat what it could not take apart, a password among it.
+		return nil, &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL",
+			Reason: "it is not a connection string",
+			Cure: "DATABASE_URL looks like postgres://role:password@host:5432/database?sslmode=verify-full; " +
+				"special characters in a password are percent-encoded.",
+		}
+	}
+	config.MaxConns = maxConns
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	config.ConnConfig.RuntimeParams["application_name"] = o.Application
+	p := &Provider{names: n, host: hostOf(config.ConnConfig.Host, config.ConnConfig.Port)}
+	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fail("connect to "+p.host, err)
+	}
+	// The pool connects when it is first used: a wrong address or password is better found now.
+	if err := p.pool.Ping(ctx); err != nil {
+		p.pool.Close()
+		return nil, unreachable(p.host, err)
+	}
+	return p, nil
+}
+
+// Close ends all connections.
+func (p *Provider) Close() { p.pool.Close() }
+
+// Pool is the pool of connections, for the recorded state in the same database. Close closes it.
+func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
+
+// UsersTable names the table of users with its schema, and its columns of ids.
+func (p *Provider) UsersTable() (table []string, id, tenant string) {
+	return []string{tablesSchema, p.names.tables["users"]}, p.names.columns["user_id"], p.names.columns["tenant_id"]
+}

@@ -1,0 +1,171 @@
+package selfauth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/providers"
+	"anthill/state"
+)
+
+// The marker group is how one thing is done to many at once: they are made its members, and a filter names it.
+const (
+	markerPrefix = "anthill-marker-"
+	markerText   = "Anthill: temporary, safe to delete" // for people who find one, and for Tidy, which looks for it
+)
+
+// mark makes exactly these persons the members of the marker group. Deleting a group costs the server more than filling
+// one anew, so there is one for all calls.
+func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
+	if a.marker == uuid.Nil {
+		if err := a.makeMarker(ctx); err != nil {
+			return err
+		}
+	}
+	k := call{
+		method: http.MethodPut,
+		path:   attribute(a.marker, "member"),
+		doing:  fmt.Sprintf("mark %s", count(len(ids), "person")),
+		right:  groupAdmins,
+		body:   encode(texts(ids)),
+		twice:  true,
+	}
+	err := a.conn.write(ctx, k)
+	if state.ErrorKindOf(err) != state.ErrorNotFound {
+		return err
+	}
+	// The server refuses all members for one that does not exist, and says the same of a marker that somebody has deleted.
+	// So the members are looked up first, and only if that does not help a new marker is made.
+	found, err := a.Lookup(ctx, ids)
+	if err != nil {
+		return err
+	}
+	present := make([]uuid.UUID, len(found))
+	for i, p := range found {
+		present[i] = p.ID
+	}
+	k.body = encode(texts(present))
+	if err := a.conn.write(ctx, k); state.ErrorKindOf(err) != state.ErrorNotFound {
+		return err
+	}
+	if err := a.makeMarker(ctx); err != nil {
+		return err
+	}
+	k.path = attribute(a.marker, "member")
+	return a.conn.write(ctx, k)
+}
+
+// unmark takes persons out of a group and of the marker in one call, which costs the server half of two. It is false
+// where the marker is empty, or the server has no such call: then nothing is done.
+func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members []uuid.UUID) (done bool, err error) {
+	select {
+	case a.marking <- struct{}{}:
+	case <-ctx.Done():
+		return false, interrupted(ctx, k, "nothing was sent")
+	}
+	defer func() { <-a.marking }()
+	if !a.marked {
+		return false, nil
+	}
+	mods := make([]any, len(members))
+	for i, id := range members {
+		mods[i] = map[string]any{"removed": []string{"member", id.String()}}
+	}
+	k.path, k.body = "/v1/raw/modify", encode(map[string]any{
+		"filter": idFilter("group", []uuid.UUID{group, a.marker}), "modlist": map[string]any{"mods": mods},
+	})
+	return a.raw(ctx, k)
+}
+
+func (a accounts) makeMarker(ctx context.Context) error {
+	id := uuid.New()
+	err := a.conn.write(ctx, call{
+		method: http.MethodPost,
+		path:   "/v1/group",
+		doing:  "make a marker",
+		right:  groupAdmins,
+		body: encode(groupEntry(providers.NewGroup{
+			ID: id, Name: a.markerName() + id.String()[:8], Description: markerText,
+		})),
+		twice: true,
+	})
+	// Made by the try whose answer was lost.
+	if err == nil || state.ErrorKindOf(err) == state.ErrorConflict {
+		a.marker = id
+		return nil
+	}
+	return err
+}
+
+func (a accounts) markerName() string { return markerPrefix + a.owner + "-" }
+
+// Tidy deletes the markers of this owner: those that a killed process has left, and the one that is no longer needed.
+func (a accounts) Tidy(ctx context.Context) error {
+	path := "/scim/v1/Entry?filter=" + url.PathEscape(fmt.Sprintf(`class eq "group" and name sw %q`, a.markerName())) +
+		"&attributes=name,description"
+	var ids []uuid.UUID
+	err := a.conn.read(ctx, call{
+		method: http.MethodGet, path: path, doing: "find marker groups", right: groupAdmins, lists: true,
+	}, func(in *body) error {
+		ids = nil
+		return decodeList(in, maxGroups, func(dec *json.Decoder) error {
+			g, err := decodeGroup(in, dec, nil)
+			if err == nil && g.Description == markerText && strings.HasPrefix(g.Name, a.markerName()) {
+				ids = append(ids, g.ID)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	a.marker, a.marked = uuid.Nil, false
+	return a.DeleteGroups(ctx, ids)
+}
+
+// deleteMarked is false where one of the groups is absent, or the server has no such call: then nothing is deleted.
+func (a accounts) deleteMarked(ctx context.Context, ids []uuid.UUID) (done bool, err error) {
+	k := call{path: "/v1/raw/delete", doing: "delete " + count(len(ids), "group"), right: groupAdmins, twice: true}
+	select {
+	case a.marking <- struct{}{}:
+	case <-ctx.Done():
+		return false, interrupted(ctx, k, "nothing was sent")
+	}
+	defer func() { <-a.marking }()
+	if a.marker == uuid.Nil {
+		if err := a.makeMarker(ctx); err != nil {
+			return false, err
+		}
+	}
+	all := append(slices.Clone(ids), a.marker)
+	err = a.conn.write(ctx, call{
+		method: http.MethodPut,
+		path:   attribute(a.marker, "member"),
+		doing:  "mark " + count(len(ids), "group"),
+		right:  groupAdmins,
+		body:   encode(texts(all)),
+		twice:  true,
+	})
+	if state.ErrorKindOf(err) == state.ErrorNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	k.body = encode(map[string]any{"filter": both("group",
+		filter{"eq": []string{"directmemberof", a.marker.String()}})})
+	if done, err = a.raw(ctx, k); !done {
+		return false, err
+	}
+	if err = a.ignoreAbsent(ctx, k, err); err == nil {
+		a.marker, a.marked = uuid.Nil, false
+	}
+	return true, err
+}

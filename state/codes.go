@@ -1,0 +1,174 @@
+package state
+
+// The codes of findings. Behind each stands its subject, then its arguments and what it counts. The words for them are
+// in internal/report, which has a test that every code has some.
+const (
+	// Tenant isolation that does not hold (L40).
+	CodeGroupShared        Code = "group_shared"         // group; tenants: mapped to more than one
+	CodeGroupHoldsBuiltin  Code = "group_holds_builtin"  // group; tenant, builtin: a member of it
+	CodeGroupInsideBuiltin Code = "group_inside_builtin" // group; tenant, builtin: it is a member of that
+	CodeForeignMembers     Code = "foreign_members"      // tenant; other: whose groups count users of the first are in
+	CodePersonShared       Code = "person_shared"        // tenant; other: rows of both are linked to one person
+	CodeAdoptMapped        Code = "adopt_mapped"         // group; tenant, other: it is mapped to the other
+	CodeAdoptMembers       Code = "adopt_members"        // group; tenant, other: users of the other are in it
+
+	// Objects that are left as they are.
+	CodeObjectPaused     Code = "object_paused"      // address; run: that took it back
+	CodeTenantAway       Code = "tenant_away"        // address; status: of its tenant
+	CodeNotInData        Code = "not_in_data"        // address: its for_each no longer names it (L31)
+	CodePolicyGroupAway  Code = "policy_group_away"  // address; group: the address of a group that is not there
+	CodePolicyGroupStays Code = "policy_group_stays" // address
+	CodeRowDeleted       Code = "row_deleted"        // address: the application has deleted the tenant's row
+
+	// Changed outside Anthill.
+	CodeSetBack      Code = "set_back"      // address; attribute, wrote, live
+	CodeSlugFollowed Code = "slug_followed" // tenant; was: its slug, from, to: addresses
+	CodeDriftLink    Code = "drift_link"    // count moved users
+	CodeDriftPerson  Code = "drift_person"  // count moved users
+	CodeDriftExpired Code = "drift_expired" // count moved users
+	CodeDriftMethod  Code = "drift_method"  // count moved users
+	CodeStrangers    Code = "strangers"     // group; count members who do not belong in it
+
+	// Notes of a plan.
+	CodeNameHeld        Code = "name_held"         // address; name, tenant
+	CodeOrderWrong      Code = "order_wrong"       // group; tenant: older than one that should come before it (L36)
+	CodeVersionUntried  Code = "version_untried"   // version: of Self-auth
+	CodeUnverified      Code = "unverified"        // count users
+	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
+	CodeMailStuck       Code = "mail_stuck"        // count users
+	CodeInNoWave        Code = "in_no_wave"        // count users
+	CodeGroupless       Code = "groupless"         // count users
+	CodeCompletesOnLink Code = "completes_on_link" // address: of the auth_policy
+	CodeAllowanceUnused Code = "allowance_unused"  // hazard; count
+	CodeClientStays     Code = "client_stays"      // client; count users log in through it
+	CodeTenantRowStays  Code = "tenant_row_stays"  // tenant; count users
+	CodeClientTypeBack  Code = "client_type_back"  // client; type
+	CodeClientNewSecret Code = "client_new_secret" // client
+	CodeSchemaStays     Code = "schema_stays"
+	CodeConflicts       Code = "conflicts" // count users
+
+	// What a hazard is made of.
+	CodeOverLimit       Code = "over_limit"       // limit: percent; count users
+	CodeAdopts          Code = "adopts"           // count persons
+	CodeScopeLost       Code = "scope_lost"       // address or client; count users
+	CodeHomeLost        Code = "home_lost"        // count users
+	CodeScopeGap        Code = "scope_gap"        // address: of a client; count members
+	CodeGroupRenamed    Code = "group_renamed"    // group; name: the new one; count members
+	CodeClientRemade    Code = "client_remade"    // client
+	CodeClientRenamed   Code = "client_renamed"   // client; name: the new one
+	CodeRedirectsGo     Code = "redirects_go"     // address; urls; count
+	CodeClientGoes      Code = "client_goes"      // client
+	CodeForeignScope    Code = "foreign_scope"    // group; client: not ours, lets its members in; count
+	CodeTenantSuspended Code = "tenant_suspended" // tenant; status; count users
+	CodeTenantBack      Code = "tenant_back"      // tenant; status; count users: by a rollback
+	CodeClientLetsLess  Code = "client_lets_less" // client; count users
+	CodePersonsDeleted  Code = "persons_deleted"  // count persons
+
+	// What else is said of an object's change than its values.
+	CodeWasGone        Code = "was_gone"        // the group that we had made is gone
+	CodeTenantCalled   Code = "tenant_called"   // tenant: its slug now
+	CodeOtherArguments Code = "other_arguments" // others are ours now
+	CodeNotOursNow     Code = "not_ours_now"
+	CodeMembersLose    Code = "members_lose" // count members of a group that goes
+
+	// Why a wave is held, soaking or paused (L14, L15, L17, L23).
+	CodeWaitsFor      Code = "waits_for"      // wave: the one before; why: findings
+	CodeHeldItself    Code = "held_itself"    // in why
+	CodePausedItself  Code = "paused_itself"  // in why
+	CodeToMove        Code = "to_move"        // in why; count users
+	CodeWaiting       Code = "waiting"        // in why; count users wait for a pause
+	CodeSoakNeeded    Code = "soak_needed"    // in why; span
+	CodeStartsAt      Code = "starts_at"      // at
+	CodeSoaks         Code = "soaks"          // span, until
+	CodeGateClosed    Code = "gate_closed"    // wave; gate: a manual one
+	CodeWavePaused    Code = "wave_paused"    // wave; run
+	CodeTenantPaused  Code = "tenant_paused"  // tenant; wave, run
+	CodeSelectsNobody Code = "selects_nobody" // wave
+	CodeAllSkipped    Code = "all_skipped"    // wave; count users
+
+	// Why a rollback leaves a user.
+	CodeBelongsElsewhere Code = "belongs_elsewhere" // tenant or role has changed
+	CodePersonDeleted    Code = "person_deleted"
+	CodeGroupGone        Code = "group_gone"
+	CodeLinkedElsewhere  Code = "linked_elsewhere"
+	CodeNoPassword       Code = "no_password"
+	CodeEnrolled         Code = "enrolled" // no password, and a credential in Self-auth
+
+	// Why a run left a user or an object, or a wave.
+	CodeRecordGone       Code = "record_gone"
+	CodeRowAgain         Code = "row_again"
+	CodeRowGone          Code = "row_gone"
+	CodeRowChanged       Code = "row_changed"
+	CodePausedSince      Code = "paused_since"      // wave
+	CodeChangedInFlight  Code = "changed_in_flight" // after the intent
+	CodeRunRolledBack    Code = "run_rolled_back"   // while the user was in flight
+	CodeRefusal          Code = "refusal"           // side, kind, said: the error's words, request
+	CodeGroupNotMade     Code = "group_not_made"    // why
+	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
+	CodeRecordChanged    Code = "record_changed"    // what is recorded of an object
+	CodeAppeared         Code = "appeared"          // since the plan
+	CodeDisappeared      Code = "disappeared"       // since the plan
+	CodeAttributeChanged Code = "attribute_changed" // attribute
+	CodeGroupBack        Code = "group_back"        // group: gone when the plan was made
+	CodeNotPutBack       Code = "not_put_back"      // why: what was done of a change stands
+	CodeObjectLeft       Code = "object_left"       // address; why
+	CodeWaveNotStarted   Code = "wave_not_started"  // wave; after
+	CodeLinkTaken        Code = "link_taken"        // rule: another row is linked to the person
+	CodeTriggerRefuses   Code = "trigger_refuses"   // a trigger of the application
+	CodeRuleBroken       Code = "rule_broken"       // rule: of the database
+	CodeNoName           Code = "no_name"           // none can be made from the row
+	CodeHolderChanged    Code = "holder_changed"    // the person to be taken over has another address, or is expired
+	CodeKeptOtherwise    Code = "kept_otherwise"    // attribute, wrote, live: another value than it was given
+	CodeNoBulkCall       Code = "no_bulk_call"      // path: persons are written one by one
+
+	// Steps of the schema.
+	CodeColumnNullable Code = "column_nullable" // columns
+	CodeColumnsAdded   Code = "columns_added"   // columns, nullable: columns that become so
+	CodeMethodFilled   Code = "method_filled"   // column, with, without: values
+	CodeIndexMade      Code = "index_made"      // index
+	CodeCheckMade      Code = "check_made"      // column
+)
+
+// The keys of arguments. Which field of an Arg holds the value depends on the code.
+const (
+	KeyAttribute  Key = "attribute"
+	KeyAfter      Key = "after"
+	KeyAt         Key = "at"
+	KeyBuiltin    Key = "builtin"
+	KeyClient     Key = "client"
+	KeyColumn     Key = "column"
+	KeyColumns    Key = "columns"
+	KeyFrom       Key = "from"
+	KeyGate       Key = "gate"
+	KeyGroup      Key = "group"
+	KeyHazard     Key = "hazard"
+	KeyIndex      Key = "index"
+	KeyKind       Key = "kind"
+	KeyLimit      Key = "limit"
+	KeyLive       Key = "live"
+	KeyName       Key = "name"
+	KeyNullable   Key = "nullable"
+	KeyOther      Key = "other"
+	KeyPath       Key = "path"
+	KeyPopulation Key = "population"
+	KeyRequest    Key = "request"
+	KeyRule       Key = "rule"
+	KeyRun        Key = "run"
+	KeySaid       Key = "said"
+	KeySide       Key = "side"
+	KeySpan       Key = "span"
+	KeyStatus     Key = "status"
+	KeyTenant     Key = "tenant"
+	KeyTenants    Key = "tenants"
+	KeyTo         Key = "to"
+	KeyType       Key = "type"
+	KeyUntil      Key = "until"
+	KeyURLs       Key = "urls"
+	KeyVersion    Key = "version"
+	KeyWas        Key = "was"
+	KeyWave       Key = "wave"
+	KeyWhy        Key = "why"
+	KeyWith       Key = "with"
+	KeyWithout    Key = "without"
+	KeyWrote      Key = "wrote"
+)
