@@ -21,13 +21,15 @@ func (v *voice) object(c plan.ObjectChange, said []state.Finding, rollback bool)
 		list = append(list, s)
 	}
 	switch {
-	case c.Action == state.ActionCreate && rollback: // with all that it had
 	case c.Action == state.ActionCreate && c.Kind == state.KindClient:
 		list = append(list, v.values(nil, c.Will, state.AttrRedirectURLs, state.AttrScopeMaps, state.AttrSupplementalScopes,
 			state.AttrClaimMaps)...)
 	case c.Action == state.ActionCreate && c.Kind == state.KindPolicy,
 		c.Action == state.ActionUpdate, c.Action == state.ActionAdopt, c.Action == state.ActionReplace && rollback:
 		list = append(list, v.values(c.Was, c.Will, c.Will.Sorted()...)...)
+	}
+	if c.Action == state.ActionReplace && !rollback { // of which the type is said already
+		list = append(list, v.values(c.Was, c.Will, c.Will.Without(state.AttrType).Sorted()...)...)
 	}
 	for _, f := range said {
 		if f.Code != state.CodeMembersLose {
@@ -52,7 +54,7 @@ func (v *voice) find(said []state.Finding, code state.Code) string {
 // leading says what is done with an object as a whole; "" where only values of it change.
 func (v *voice) leading(c plan.ObjectChange, said []state.Finding, rollback bool) string {
 	name := v.nameOf(c)
-	role := ", mapped as " + recorded(c).Role().String()
+	role := ", mapped as " + roleOf(c).String()
 	type of struct {
 		action state.Action
 		kind   state.Kind
@@ -118,6 +120,14 @@ func (v *voice) leading(c plan.ObjectChange, said []state.Finding, rollback bool
 		return v.whole(c)
 	}
 	return ""
+}
+
+// roleOf is the role that a group will be mapped as; where its mapping row is not written, as it is recorded.
+func roleOf(c plan.ObjectChange) state.Role {
+	if row, written := c.Will[state.AttrMapping]; written {
+		return row.Mapping().Role
+	}
+	return recorded(c).Role()
 }
 
 // whole names an object with all that belongs to it.

@@ -133,7 +133,7 @@ func escapedWrong(s string) bool { return strings.Contains(s, "<") || strings.Co
 // hostileObject is an update of an object all of whose values are a text.
 func hostileObject(k state.KindSpec, text string) plan.ObjectChange {
 	c := plan.ObjectChange{
-		Address: state.Address(text), From: state.Address(text), Kind: k.Kind, Action: state.ActionAdopt,
+		Address: state.Address(string(k.Kind) + "." + text), From: state.Address(text), Kind: k.Kind, Action: state.ActionAdopt,
 		Was: state.Attributes{}, Will: state.Attributes{},
 		After: &state.Object{Kind: k.Kind, Attributes: state.Attributes{
 			state.AttrName: state.TextValue(text), state.AttrSlug: state.TextValue(text),

@@ -45,14 +45,17 @@ func (s *Session) save(w *planfile.Writer, made *plan.Plan, diags hcl.Diagnostic
 	return saved, nil
 }
 
-// place is where a plan is saved, "" where nobody asked for a file: behind symbolic links, where nothing is yet or a file that may be replaced. Whatever
-// else stands there (a device, a pipe) would be lost by putting a file in its place.
+// place is where a plan is saved, "" where nobody asked for a file: behind symbolic links, where nothing is yet or a
+// file that may be replaced. Whatever else stands there (a device, a pipe) would be lost by putting a file in its place.
 func place(out string) (string, error) {
 	if out == "" {
 		return "", nil
 	}
 	at, err := filepath.EvalSymlinks(out)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(out); err == nil {
+			return "", notOrdinary(out) // a pipe of this process, by way of /dev/stdout
+		}
 		if _, err := os.Lstat(out); err == nil {
 			return "", fmt.Errorf("%s is a link to a file that is not there; name the file to save the plan to", out)
 		}
@@ -70,9 +73,13 @@ func place(out string) (string, error) {
 	case info.IsDir():
 		return "", fmt.Errorf("%s is a directory; name the file to save the plan to", out)
 	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is no ordinary file, and a plan is saved in no other; name the file to save the plan to", out)
+		return "", notOrdinary(out)
 	}
 	return at, nil
+}
+
+func notOrdinary(out string) error {
+	return fmt.Errorf("%s is no ordinary file, and a plan is saved in no other; name the file to save the plan to", out)
 }
 
 // write writes a plan file and opens it. It is written beside its place and moved there, so that a half-written one is

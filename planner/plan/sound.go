@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"anthill/state"
 )
@@ -13,7 +14,18 @@ func (e *Effects) Sound() bool {
 	if !rollback && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
-	return e.segmentsSound() && !slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !c.sound() })
+	return e.setsSound() && e.segmentsSound() &&
+		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !c.sound() })
+}
+
+// setsSound: sets are places in Groups.
+func (e *Effects) setsSound() bool {
+	for _, set := range e.Sets {
+		if slices.ContainsFunc(set, func(i int) bool { return i < 0 || i >= len(e.Groups) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // segmentsSound: each segment is one of its kind, each wave that is moved is one of the plan's, and nothing is there
@@ -53,9 +65,10 @@ func (e *Effects) segmentsSound() bool {
 	return true
 }
 
-// sound: the kind and the action are known ones, and what the action is about is there.
+// sound: the kind and the action are known ones, the address is one of the kind, and what the action is about is there.
 func (c *ObjectChange) sound() bool {
-	if c.Address == "" || c.Kind.Spec().Kind != c.Kind || c.Before == nil && c.After == nil {
+	known := c.Kind != "" && c.Kind.Spec().Kind == c.Kind
+	if !known || !strings.HasPrefix(string(c.Address), string(c.Kind)+".") || c.Before == nil && c.After == nil {
 		return false
 	}
 	for _, o := range []*state.Object{c.Before, c.After} {
@@ -63,13 +76,26 @@ func (c *ObjectChange) sound() bool {
 			return false
 		}
 	}
-	switch c.Action {
-	case state.ActionCreate, state.ActionAdopt, state.ActionRecover, state.ActionUpdate:
-		return c.After != nil && c.Will != nil
+	// Apply goes by what will be there, and the action is what is shown of it: the two must say the same.
+	switch writes := c.After != nil && c.Will != nil; c.Action {
+	case state.ActionCreate:
+		return writes && c.Was == nil
+	case state.ActionRecover:
+		return writes && (c.Kind == state.KindTenant || c.Kind == state.KindGroup)
+	case state.ActionAdopt, state.ActionUpdate:
+		return writes
 	case state.ActionReplace:
-		return c.Before != nil && c.After != nil && c.Will != nil
-	case state.ActionDelete, state.ActionForget:
-		return true
+		return writes && c.Before != nil && c.Kind == state.KindClient
+	case state.ActionDelete:
+		return c.Will == nil
+	case state.ActionForget:
+		// At most the mapping row of a group goes.
+		mapping, there := c.Will[state.AttrMapping]
+		rest := len(c.Will)
+		if there && c.Kind == state.KindGroup {
+			rest--
+		}
+		return c.Will != nil && rest == 0 && !mapping.IsSet()
 	}
 	return false
 }

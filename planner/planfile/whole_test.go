@@ -54,6 +54,7 @@ func full() *whole {
 	e.Kind = state.RunRollback
 	for i := range e.Objects {
 		c := &e.Objects[i]
+		c.Address = "group." + c.Address
 		c.Kind, c.Before.Kind, c.After.Kind, c.Action = state.KindGroup, state.KindGroup, state.KindGroup, state.ActionUpdate
 		for _, a := range []state.Attributes{c.Was, c.Will, c.Before.Attributes, c.After.Attributes} {
 			a["grants"].Grants()[0].Group = e.Groups[0].ID // or it would be one group more
