@@ -16,9 +16,9 @@ demo: build
 test:
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
-# The random tests again, with many more cases than the suite has time for: about half an hour.
+# The random tests again, with many more cases than the suite has time for: about an hour and a half.
 test-long:
-	$(GO) test -timeout 3h -run 'TestRandom|TestFaults' ./cmd/anthill -cases 1000 -seeds 50
+	$(GO) test -timeout 3h -run 'TestRandom|TestFaults' ./cmd/anthill -cases 1000 -seeds 50 -sequences 2000
 
 check: lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these files:"; echo "$$unformatted"; exit 1; }

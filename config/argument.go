@@ -247,16 +247,55 @@ func (r reader) strings(name string) (list []string, known bool) {
 var durationForm = regexp.MustCompile(`^([0-9]{1,7})([smhd])$`)
 
 func (r reader) duration(name string) time.Duration {
+	d, _ := r.span(name)
+	return d
+}
+
+// span tells a duration from one that is not given, wrong or not known yet.
+func (r reader) span(name string) (d time.Duration, known bool) {
 	r.spec(name, Duration)
 	s, known := r.optionalText(name)
 	if !known {
-		return 0
+		return 0, false
 	}
 	d, ok := ParseDuration(s)
-	if !ok {
+	if meant := MeantDuration(s); !ok && meant != "" {
+		r.wrong(name, "%q is no duration: write %q", s, meant)
+	} else if !ok {
 		r.wrong(name, "a duration is needed, like \"90s\", \"15m\", \"8h\" or \"7d\", not %q", s)
 	}
-	return d
+	return d, ok
+}
+
+// wordedDuration is a number that may have a fraction, with a unit that may be written out.
+var wordedDuration = regexp.MustCompile(
+	`(?i)^([0-9]{1,7}(?:\.[0-9]{1,7})?) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
+
+// MeantDuration is what was probably meant by a text that is no duration, as ParseDuration takes it: "36h" for "1.5
+// days". "" where nothing comes near, or no whole number of seconds.
+func MeantDuration(s string) string {
+	part := wordedDuration.FindStringSubmatch(s)
+	if part == nil {
+		return ""
+	}
+	n, err := strconv.ParseFloat(part[1], 64)
+	units := []string{"1d", "1h", "1m", "1s"}
+	at := slices.Index(units, "1"+strings.ToLower(part[2][:1]))
+	unit, _ := ParseDuration(units[at])
+	// A fraction of a day has no exact form, and neither have its seconds.
+	total := time.Duration(math.Round(n*unit.Seconds())) * time.Second
+	if err != nil || math.Abs(n*unit.Seconds()-total.Seconds()) > 1e-3 {
+		return ""
+	}
+	for _, u := range units[at:] {
+		if unit, _ := ParseDuration(u); total%unit == 0 {
+			meant := strconv.FormatInt(int64(total/unit), 10) + u[1:]
+			if _, ok := ParseDuration(meant); ok {
+				return meant
+			}
+		}
+	}
+	return ""
 }
 
 // ParseDuration reads a duration as a configuration writes it: a whole number of s, m, h or d (24 hours). ok is false,

@@ -488,12 +488,20 @@ func gateBlock() Block {
 func guardBlock() Block {
 	return Block{
 		Type: "guard", Once: true, Text: "Brakes.",
-		Arguments: append([]Argument{
+		Arguments: []Argument{
 			{Name: "max_users_changed_percent", Type: Percent, Default: "30", Text: "Of the live users, in one plan."},
+			{
+				Name: "max_removed_percent", Type: Percent, Default: "5",
+				Text: "Of the live users, in one plan: those who lose a link, a membership or a person that is not expired.",
+			},
 			{
 				Name: "min_population", Type: Count, Default: "20",
 				Text: "With fewer live users percentages do not bite.",
 			},
-		}, laterArguments("max_removed_percent", "keep_admins")...),
+			{
+				Name: "keep_admins", Type: Count, Default: "1",
+				Text: "Administrators of a tenant who can still log in after a plan that takes one away.",
+			},
+		},
 	}
 }

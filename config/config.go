@@ -88,7 +88,7 @@ type Group struct {
 	Description string
 	Described   bool // a description is given; an adopted group keeps its own otherwise
 	Role        state.Role
-	Members     Members
+	Members     state.Members
 	Adopt       bool // a group with the name that is there already is taken over
 	Pos         Pos
 }
@@ -131,26 +131,6 @@ type AccountPolicy struct {
 type Move struct {
 	From, To state.Address
 	Pos      Pos
-}
-
-// Members says which moved users of the tenant belong in a group. Neither All nor Roles: nobody.
-type Members struct {
-	All   bool
-	Roles []string // by users.role, sorted
-	Full  bool     // manage = "full": members who are no such users leave
-}
-
-// Has says whether a user of that role belongs in the group.
-func (m Members) Has(role string) bool {
-	if m.All {
-		return true
-	}
-	for _, r := range m.Roles {
-		if r == role {
-			return true
-		}
-	}
-	return false
 }
 
 // Policy is an auth_policy block.
@@ -218,5 +198,7 @@ type Wave struct {
 // Guard holds the brakes.
 type Guard struct {
 	MaxUsersChangedPercent float64 // 30
+	MaxRemovedPercent      float64 // 5
 	MinPopulation          int64   // 20
+	KeepAdmins             int64   // 1
 }

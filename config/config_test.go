@@ -179,12 +179,14 @@ wave "alone" {
 }
 guard {
   max_users_changed_percent = 12
+  max_removed_percent       = 7.5
   min_population            = 5
+  keep_admins               = 2
 }
 `
 
 func wholeConfig() *Config {
-	admins := Members{Roles: []string{"admin", "super_admin"}}
+	admins := state.Members{Roles: []string{"admin", "super_admin"}}
 	return &Config{
 		Settings: Settings{
 			Environment: "production", StateSchema: "anthill_prod", PostgresURL: "postgres://anthill:secret@db/app",
@@ -207,7 +209,7 @@ func wholeConfig() *Config {
 			{
 				Address: "group.staff", Block: "group.staff", Tenant: "anthill", Name: "staff",
 				Description: "Not tenant_acme_admins", Described: true, Role: state.RoleMember,
-				Members: Members{All: true},
+				Members: state.Members{All: true},
 			},
 			{
 				Address: `group.watchers["hooli"]`, Block: "group.watchers", Tenant: "hooli", Name: "watch-hooli",
@@ -247,7 +249,7 @@ func wholeConfig() *Config {
 				After: []string{"pilot", "z-internal"},
 			},
 		},
-		Guard: Guard{MaxUsersChangedPercent: 12, MinPopulation: 5},
+		Guard: Guard{MaxUsersChangedPercent: 12, MaxRemovedPercent: 7.5, MinPopulation: 5, KeepAdmins: 2},
 	}
 }
 
@@ -314,7 +316,7 @@ func TestEvaluateDefaults(t *testing.T) {
 			Name: mustTemplate(defaultName), SharedEmail: "skip", Unverified: "allow", FollowMail: true,
 			FollowState: true, Text: defaultName + "\n",
 		},
-		Guard: Guard{MaxUsersChangedPercent: 30, MinPopulation: 20},
+		Guard: Guard{MaxUsersChangedPercent: 30, MaxRemovedPercent: 5, MinPopulation: 20, KeepAdmins: 1},
 	}
 	if d := cmp.Diff(want, got, compareConfigs); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -351,7 +353,7 @@ func TestEvaluateJSON(t *testing.T) {
 	group := func(slug string) Group {
 		return Group{
 			Address: state.Address(fmt.Sprintf("group.users[%q]", slug)), Block: "group.users", Tenant: slug,
-			Name: "tenant_" + slug, Role: state.RoleMember, Members: Members{All: true},
+			Name: "tenant_" + slug, Role: state.RoleMember, Members: state.Members{All: true},
 		}
 	}
 	want := &Config{
@@ -377,7 +379,7 @@ func TestEvaluateJSON(t *testing.T) {
 				After: []string{"pilot"}, StartGates: []string{"support"},
 			},
 		},
-		Guard: Guard{MaxUsersChangedPercent: 30, MinPopulation: 20},
+		Guard: Guard{MaxUsersChangedPercent: 30, MaxRemovedPercent: 5, MinPopulation: 20, KeepAdmins: 1},
 	}
 	if d := cmp.Diff(want, got, compareConfigs, cmpopts.IgnoreTypes(Pos{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

@@ -72,7 +72,7 @@ func TestLoadFiles(t *testing.T) {
 			"a.anthill.json:1: Unknown block: There is no block \"gard\". Did you mean \"guard\"? The blocks at the top of a file are anthill, " +
 				"variable, locals, provider, schema, tenant, data, group, oauth2_client, account_policy, auth_policy, identity, exclude, wave, gate, guard, moved.\n" +
 				"a.anthill.json:2: Unknown argument: There is no argument \"min\" in a guard block. The block has the arguments " +
-				"max_users_changed_percent, min_population.\n" +
+				"max_users_changed_percent, max_removed_percent, min_population, keep_admins.\n" +
 				"a.anthill.json:3: Not in this version: The block \"cleanup\" belongs to the language, but this version of Anthill does not build it yet. Remove it.\n" +
 				"a.anthill.json:4: Not in this version: The argument \"sql\" in a gate block belongs to the language, but this version of Anthill does not build it yet. Remove it.\n"},
 		"files that are none of it": {map[string]string{"a.anthill.hcl": "", ".b.anthill.hcl": "{", "c.tf": "{", "d.hcl": "{"}, ""},

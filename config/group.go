@@ -129,14 +129,14 @@ func isControl(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
 }
 
-func (e *evaluator) members(n *node, sc scope) (m Members) {
+func (e *evaluator) members(n *node, sc scope) (m state.Members) {
 	b := n.child("members")
 	if !b.written() {
 		return m
 	}
 	r := e.reader(b, sc)
 	roles, _ := r.strings("roles")
-	m = Members{All: r.bool("all"), Roles: roles, Full: r.text("manage") == "full"}
+	m = state.Members{All: r.bool("all"), Roles: roles, Full: r.text("manage") == "full"}
 	_, hasAll := b.args["all"]
 	_, hasRoles := b.args["roles"]
 	switch {

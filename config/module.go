@@ -60,9 +60,7 @@ func (e *evaluator) config() *Config {
 	if n := e.m.single("schema", ""); n.written() {
 		c.Schema = &Schema{Level: e.reader(n, scope{}).text("level"), Pos: posOf(n.at)}
 	}
-	guard := e.reader(e.m.single("guard", ""), scope{})
-	c.Guard.MaxUsersChangedPercent, _ = guard.percent("max_users_changed_percent")
-	c.Guard.MinPopulation = guard.count("min_population")
+	c.Guard = e.guard()
 	return c
 }
 

@@ -17,6 +17,7 @@ type node struct {
 	args   map[string]*hcl.Attribute
 	blocks []*node
 	at     hcl.Range // of the header; zero for a block that was not written
+	meant  []string  // names that were probably meant by what there is not: they are not missing
 }
 
 // address is how expressions name the block; that of a variable begins with "var".
@@ -170,6 +171,7 @@ func readNative(n *node, body *hclsyntax.Body) (diags hcl.Diagnostics) {
 		spec, label, moreDiags := n.spec.choose(b.Type, b.Labels, b.DefRange(), b.LabelRanges)
 		diags = append(diags, moreDiags...)
 		if spec == nil {
+			n.meant = append(n.meant, nearest(b.Type, n.spec.names()))
 			continue
 		}
 		child, moreDiags := readBody(&node{spec: spec, label: label, at: b.DefRange()}, b.Body)
@@ -190,6 +192,7 @@ func (n *node) addArgument(a *hcl.Attribute) (diags hcl.Diagnostics) {
 	case spec == nil && len(n.spec.kinds(a.Name)) > 0 && n.spec.kinds(a.Name)[0].Later:
 		return diags.Append(notYet(a.NameRange, "The argument", a.Name, n.spec))
 	case spec == nil && len(n.spec.kinds(a.Name)) > 0:
+		n.meant = append(n.meant, a.Name)
 		return diags.Append(problem(a.NameRange, "Not an argument",
 			"%q is a block%s, so it is written without an equals sign: %s { ... }.", a.Name, n.spec.where(), a.Name))
 	case spec == nil && n.spec.Type == "":
@@ -197,6 +200,7 @@ func (n *node) addArgument(a *hcl.Attribute) (diags hcl.Diagnostics) {
 			"There are only blocks at the top of a file, no argument %q. Values to be named go into a locals "+
 				"block.%s%s", a.Name, didYouMean(a.Name, n.spec.blockNames()), n.spec.offers()))
 	case spec == nil:
+		n.meant = append(n.meant, nearest(a.Name, n.spec.names()))
 		return diags.Append(problem(a.NameRange, "Unknown argument", "There is no argument %q%s.%s%s", a.Name,
 			n.spec.where(), didYouMean(a.Name, n.spec.names()), n.spec.offers()))
 	case spec.Later:
@@ -310,16 +314,19 @@ func withArticle(title string) string {
 	return "a " + title
 }
 
-// checkPresent reports what a block must have and does not.
+// checkPresent reports what a block must have and does not. A name that is only misspelt, or stands in another form,
+// was reported already.
 func checkPresent(n *node) (diags hcl.Diagnostics) {
 	for i := range n.spec.Arguments {
-		if a := &n.spec.Arguments[i]; a.Required && n.args[a.Name] == nil {
+		a := &n.spec.Arguments[i]
+		if a.Required && n.args[a.Name] == nil && !slices.Contains(n.meant, a.Name) {
 			diags = diags.Append(problem(n.at, "Missing argument", "%s needs the argument %q: %s", n.title(), a.Name, a.Text))
 		}
 	}
 	for i := range n.spec.Blocks {
 		b := &n.spec.Blocks[i]
-		if b.Required && !slices.ContainsFunc(n.blocks, func(c *node) bool { return c.spec.Type == b.Type }) {
+		there := slices.ContainsFunc(n.blocks, func(c *node) bool { return c.spec.Type == b.Type })
+		if b.Required && !there && !slices.Contains(n.meant, b.Type) {
 			diags = diags.Append(problem(n.at, "Missing block", "%s needs at least one %s block: %s", n.title(), b.Type, b.Text))
 		}
 	}

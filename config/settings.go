@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-version"
@@ -22,8 +23,9 @@ func (e *evaluator) settings() (s Settings) {
 	top := e.m.single("anthill", "")
 	s.Environment = e.reader(top, static).nonEmpty("environment")
 	store := e.reader(top.child("state"), static)
-	if s.StateSchema = store.text("schema"); !schemaForm.MatchString(s.StateSchema) || len(s.StateSchema) > 2 &&
-		s.StateSchema[:3] == "pg_" {
+	var known bool
+	if s.StateSchema, known = store.optionalText("schema"); known && (!schemaForm.MatchString(s.StateSchema) ||
+		strings.HasPrefix(s.StateSchema, "pg_")) {
 		store.wrong("schema",
 			"a schema's name is needed (lower case letters, digits and \"_\", at most 63, not beginning with "+
 				"\"pg_\"), not %q", s.StateSchema)
@@ -33,8 +35,8 @@ func (e *evaluator) settings() (s Settings) {
 	selfauth := e.reader(e.m.single("provider", "selfauth"), static)
 	s.SelfAuthURL, s.CAFile, s.TokenFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file"),
 		selfauth.nonEmpty("token_file")
-	if s.MaxWrite = selfauth.duration("max_write_time"); s.MaxWrite < 100*time.Millisecond ||
-		s.MaxWrite > 4*time.Second {
+	if s.MaxWrite, known = selfauth.span("max_write_time"); known && (s.MaxWrite < time.Second ||
+		s.MaxWrite > 4*time.Second) {
 		selfauth.wrong("max_write_time",
 			"a time from 1s to 4s is needed: other writes of the server fail when they have waited for 5 s")
 	}

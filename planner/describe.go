@@ -25,12 +25,14 @@ func describe(o *world.Observed, table *plan.Table, will map[uuid.UUID]plan.Grou
 	now := map[uuid.UUID]plan.Group{}
 	for _, rec := range o.State.Objects {
 		if rec.Kind == state.KindGroup {
-			now[rec.ID] = plan.Group{ID: rec.ID, Name: rec.Attributes.Text(state.AttrName), Tenant: rec.Tenant, Role: rec.Role()}
+			now[rec.ID] = plan.Group{ID: rec.ID, Name: rec.Attributes.Text(state.AttrName), Tenant: rec.Tenant,
+				Role: rec.Role(), Members: rec.Members}
 		}
 	}
 	// A mapping row says more than a record of ours: others may have written it since.
 	for _, m := range o.Mappings() {
-		now[m.Group] = plan.Group{ID: m.Group, Name: m.GroupName, Tenant: m.Tenant, Role: m.Role}
+		now[m.Group] = plan.Group{ID: m.Group, Name: m.GroupName, Tenant: m.Tenant, Role: m.Role,
+			Members: now[m.Group].Members}
 	}
 	one := func(id uuid.UUID) plan.Group {
 		g, there := will[id]

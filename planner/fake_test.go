@@ -101,14 +101,14 @@ func newFake(t testing.TB) *fake {
 		Identity: config.Identity{Name: template(t, "${user.tenant_slug}.${user.email_local}"), SharedEmail: "skip",
 			Unverified: "allow"},
 		Waves: []config.Wave{wave("everyone",
-			config.Selector{All: true})}, Guard: config.Guard{MaxUsersChangedPercent: 30, MinPopulation: 20}}
+			config.Selector{All: true})}, Guard: config.Guard{MaxUsersChangedPercent: 30, MaxRemovedPercent: 5, MinPopulation: 20}}
 	for _, slug := range []string{"acme", "globex"} {
 		f.config.Groups = append(f.config.Groups,
 			config.Group{Address: state.Address(`group.admins["` + slug + `"]`), Block: "group.admins", Tenant: slug,
 				Name: "tenant_" + slug + "_admins", Role: state.RoleAdmin,
-				Members: config.Members{Roles: []string{"admin", "super_admin"}}},
+				Members: state.Members{Roles: []string{"admin", "super_admin"}}},
 			config.Group{Address: state.Address(`group.users["` + slug + `"]`), Block: "group.users", Tenant: slug,
-				Name: "tenant_" + slug + "_users", Role: state.RoleMember, Members: config.Members{All: true}})
+				Name: "tenant_" + slug + "_users", Role: state.RoleMember, Members: state.Members{All: true}})
 	}
 	return f
 }
@@ -251,7 +251,7 @@ func (f *fake) group(g config.Group, member uuid.UUID) uuid.UUID {
 		tenant := map[string]uuid.UUID{"acme": acme, "globex": globex}[g.Tenant]
 		f.mappings = append(f.mappings, providers.Mapping{Tenant: tenant, Group: gid, GroupName: g.Name, Role: g.Role})
 		f.state.Objects = append(f.state.Objects,
-			state.Object{Address: g.Address, Kind: state.KindGroup, ID: gid, Generation: 1,
+			state.Object{Address: g.Address, Kind: state.KindGroup, ID: gid, Generation: 1, Members: g.Members,
 				Tenant: tenant, TenantSlug: g.Tenant, Run: "r", Attributes: state.Attributes{
 					state.AttrName: state.TextValue(g.Name), state.AttrMapping: state.MappingValue(g.Role, g.Name)}})
 	}

@@ -107,14 +107,14 @@ func Lineage(s *state.State, t state.Target) uuid.UUID {
 	return t.FirstLineage()
 }
 
-// schemaSteps are the steps of the schema that the plan holds. A schema that is halfway is a mistake, unless the open
-// run is the reason for it.
+// schemaSteps are the steps of the schema that the plan holds. A schema that is halfway is a mistake, unless a run of ours
+// has begun it: each step can be done again.
 func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 	i := in.Inspection
 	switch {
 	case i.Level == providers.LevelDual:
 		return nil, nil
-	case i.Level == providers.LevelBetween && in.OpenUsers == nil:
+	case i.Level == providers.LevelBetween && !in.State.SchemaBegun && in.OpenUsers == nil:
 		return nil, hcl.Diagnostics{config.Problem(config.About{Address: "schema"}, "Half-made schema",
 			"The database is neither at the baseline nor at the dual schema.\nThere already:\n  %s\nMissing:\n  %s\n"+
 				"Finishing a schema that somebody else began is not in this version: make the missing parts by hand, or "+
@@ -182,13 +182,18 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Waiting: w.Tally.Waiting,
 			Skipped: w.Skipped,
 		})
+		// Who is moved now is not put out first.
+		needless := &w.Withdraw
 		if !v.Moves {
-			if w.Segment >= 0 {
-				if err := m.sink.Drop(w.Segment); err != nil {
-					return err
-				}
-				w.Segment = -1
+			needless = &w.Segment
+		}
+		if *needless >= 0 {
+			if err := m.sink.Drop(*needless); err != nil {
+				return err
 			}
+			*needless = -1
+		}
+		if !v.Moves {
 			continue
 		}
 		e := plan.WaveEffect{
@@ -219,10 +224,13 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	for _, s := range steps {
 		e.Schema = append(e.Schema, s.Name)
 	}
-	e.Identity = plan.Identity{Name: m.Config.Identity.Name.Source(), Display: m.Config.Identity.Display.Source()}
+	e.Identity = plan.Identity{
+		Name:    m.Config.Identity.Name.Source(),
+		Display: m.Config.Identity.Display.Source(),
+		Follow:  m.Config.Identity.FollowState,
+	}
 	e.Sets, e.Tenants = table.Sets, tenants(m.world.Observed)
 	e.Groups = describe(m.world.Observed, table, m.wanted())
-	// Counted from the shapes that stayed: what waves that are held would do is no hazard of this plan.
 	figures := m.figures()
 	m.guard(e, figures)
 	e.Add(m.declared.Risk)
@@ -237,7 +245,7 @@ func (m *maker) wanted() map[uuid.UUID]plan.Group {
 	for i, t := range m.declared.Tenants {
 		for _, g := range t.Groups {
 			byID[g.ID] = plan.Group{ID: g.ID, Name: g.Name, Tenant: m.world.Tenants[i].ID, Role: g.Role,
-				Members: plan.Members{All: g.Members.All, Roles: g.Members.Roles, Full: g.Members.Full}}
+				Members: g.Members}
 		}
 	}
 	return byID
@@ -245,34 +253,28 @@ func (m *maker) wanted() map[uuid.UUID]plan.Group {
 
 // figures are those of all users of the plan.
 func (m *maker) figures() []plan.TenantFigures {
-	e := &m.plan.Effects
 	var list []plan.TenantFigures
-	if m.decided.Follow >= 0 {
-		list = e.ByTenant(plan.SegmentFollow, m.sink.Shapes(m.decided.Follow))
+	add := func(kind plan.SegmentKind, n int) {
+		if n >= 0 {
+			list = append(list, m.plan.Effects.ByTenant(kind, m.sink.Shapes(n))...)
+		}
 	}
+	add(plan.SegmentFollow, m.decided.Follow)
+	add(plan.SegmentWithdraw, m.decided.Withdraw)
+	for _, w := range m.decided.Waves {
+		add(plan.SegmentWithdraw, w.Withdraw)
+	}
+	return append(list, m.moving()...)
+}
+
+// moving are the figures of the users of waves.
+func (m *maker) moving() (list []plan.TenantFigures) {
 	for _, w := range m.decided.Waves {
 		if w.Segment >= 0 {
-			list = append(list, e.ByTenant(plan.SegmentMove, m.sink.Shapes(w.Segment))...)
+			list = append(list, m.plan.Effects.ByTenant(plan.SegmentMove, m.sink.Shapes(w.Segment))...)
 		}
 	}
 	return list
-}
-
-// guard raises the hazard of a plan that changes more users than the configuration's guard lets pass.
-func (m *maker) guard(e *plan.Effects, figures []plan.TenantFigures) {
-	var changed int64
-	for _, f := range figures {
-		changed += f.Figures[plan.FigureUsers]
-	}
-	g := m.Config.Guard
-	// Rows that are gone count too: an emptied table must not expire everybody unasked.
-	population := max(m.world.AllLive, m.decided.Moved)
-	if population < g.MinPopulation || changed == 0 ||
-		100*float64(changed)/float64(population) <= g.MaxUsersChangedPercent {
-		return
-	}
-	e.Raise(plan.OverLimit, changed, state.Found(state.CodeOverLimit,
-		state.Real(state.KeyLimit, g.MaxUsersChangedPercent), state.Number(state.KeyPopulation, population)).Times(changed))
 }
 
 // adopts raises the hazard of persons who are taken over, by the waves that move and not by those that are held.

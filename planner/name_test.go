@@ -25,23 +25,39 @@ type named struct {
 
 func (n *named) OtherNames(context.Context) ([]string, error) { return n.others, nil }
 
-// results is a sink that keeps what becomes of each user.
+// results is a sink that keeps what becomes of each user. There is one wave, and nothing holds it: what would be taken from
+// those who are due is dropped.
 type results struct {
 	shapes  map[uuid.UUID]plan.Shape
 	adopted map[uuid.UUID]uuid.UUID
 	skipped map[uuid.UUID]plan.SkipReason
 }
 
-func (r *results) Segment(plan.SegmentKind, string) int { return 0 }
+func (r *results) Segment(kind plan.SegmentKind, _ string) int {
+	if kind == plan.SegmentWithdraw {
+		return withdrawn
+	}
+	return 0
+}
 
-func (r *results) Add(_ int, s plan.Shape, c plan.UserChange) error {
+const withdrawn = 1
+
+func (r *results) Add(n int, s plan.Shape, c plan.UserChange) error {
+	if n == withdrawn {
+		return nil
+	}
 	r.shapes[c.User], r.adopted[c.User] = s, c.Person
 	return nil
 }
 
 func (r *results) Shapes(int) []plan.Counted { return nil }
 
-func (r *results) Drop(int) error { panic("there is one wave, and nothing holds it") }
+func (r *results) Drop(n int) error {
+	if n != withdrawn {
+		panic("there is one wave, and nothing holds it")
+	}
+	return nil
+}
 
 func (r *results) Skip(user uuid.UUID, reason plan.SkipReason) error {
 	r.skipped[user] = reason

@@ -44,7 +44,7 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 	default:
 		// Narrowed to waves or tenants, it takes their users back whichever runs moved them.
 		for _, r := range runs {
-			if r.Kind == state.RunApply && r.Changed && !r.Undone {
+			if r.Kind == state.RunApply && (r.Changed || r.Counts.Failed > 0) && !r.Undone {
 				c.seeds[r.ID] = true
 			}
 		}

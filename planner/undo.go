@@ -29,6 +29,7 @@ type UndoInput struct {
 	Waves         []string    // -wave
 	Tenants       []uuid.UUID // -tenant
 	DeletePersons bool        // -delete-persons
+	KeepAdmins    int64       // guard.keep_admins
 }
 
 // Undo makes the plan of a rollback from the journal: each user goes back to the before-image of the oldest of its
@@ -42,7 +43,9 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 		Target:  in.Target,
 		Lineage: Lineage(in.State, in.Target),
 		After:   &now,
-		Undo:    &plan.Undoing{DeletePersons: in.DeletePersons, Waves: in.Waves, Tenants: in.Tenants},
+		// A rollback is made without a configuration, and gives nothing to whose row is not active.
+		Identity: plan.Identity{Follow: true},
+		Undo:     &plan.Undoing{DeletePersons: in.DeletePersons, Waves: in.Waves, Tenants: in.Tenants},
 	}}
 	if diags.HasErrors() || len(runs.from) == 0 {
 		return p, diags, nil
@@ -137,9 +140,11 @@ func (u *undoer) effects(table *plan.Table) {
 	}
 	// Nothing is left to undo. A whole run that changed something is different: it is marked as undone, even where
 	// nothing of it stands any more.
-	if len(u.taken.Segments) == 0 && len(e.Objects) == 0 && (!u.whole() || u.runs.retry || !u.runs.changed) {
+	if len(u.taken.Segments) == 0 && len(e.Objects) == 0 && !u.pausesMore() &&
+		(!u.whole() || u.runs.retry || !u.runs.changed) {
 		un.Runs, un.Whole, un.Lift, un.Again = nil, nil, nil, nil
 	}
+	lastAdmins(e, u.world, u.taken.Admins, u.KeepAdmins)
 	e.Add(u.back.Risk)
 	// A person who is deleted takes the enrolled credentials along: no later run can bring those back.
 	var deleted int64
@@ -152,13 +157,23 @@ func (u *undoer) effects(table *plan.Table) {
 	e.Allow(u.Allowed)
 }
 
+// pausesMore reports whether the rollback leaves a pause where there is none: users whom a run could not move are not to
+// be moved by the next plan either.
+func (u *undoer) pausesMore() bool {
+	return slices.ContainsFunc(u.plan.Effects.Undo.Pauses, func(p plan.Pause) bool {
+		return !slices.ContainsFunc(u.State.Pauses, func(s state.Pause) bool {
+			return s.Wave == p.Wave && (s.Tenant == uuid.Nil || s.Tenant == p.Tenant)
+		})
+	})
+}
+
 // restored are the groups that this rollback makes again, or puts back to what they were.
 func (u *undoer) restored() map[uuid.UUID]plan.Group {
 	byID := map[uuid.UUID]plan.Group{}
 	for _, r := range u.folded.Restored() {
 		for _, id := range r.IDs {
 			g := u.world.Index.Groups[id]
-			byID[id] = plan.Group{ID: id, Name: g.Name, Tenant: r.Tenant, Role: r.Role}
+			byID[id] = plan.Group{ID: id, Name: g.Name, Tenant: r.Tenant, Role: r.Role, Members: r.Members}
 		}
 	}
 	for _, c := range u.back.Changes {
@@ -187,6 +202,11 @@ func (u *undoer) context() {
 	}
 	c.Objects, c.Notes, c.Outside = u.back.Context, u.back.Notes, u.back.Outside
 	c.Conflicts, c.Completed = u.taken.Conflicts, u.taken.Completed
+	for _, f := range u.world.Shared {
+		if f.Code == state.CodeGroupHidden {
+			c.Notes = append(c.Notes, f)
+		}
+	}
 	if u.taken.Lost > 0 {
 		c.Notes = append(c.Notes, state.Found(state.CodeConflicts).Times(u.taken.Lost))
 	}

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"strconv"
 
 	"anthill/state"
 )
@@ -34,9 +35,10 @@ func (r *Relies) UnmarshalText(b []byte) error {
 	return fmt.Errorf("unknown columns to rely on: %q", b)
 }
 
-// DigestUser digests the columns of u that a change relies on: never updated_at, synced time, last login or
-// completion.
-func DigestUser(u User, r Relies) state.Digest {
+// DigestUser digests what a change relies on: columns of u (never updated_at, synced time, last login or completion),
+// and what is recorded of the user; nil where nothing is. The recorded groups are left out: two plans may each add a
+// membership of the same user.
+func DigestUser(u User, r Relies, recorded *state.User) state.Digest {
 	var w state.DigestWriter
 	switch r {
 	case ReliesAll:
@@ -67,5 +69,27 @@ func DigestUser(u User, r Relies) state.Digest {
 	default:
 		panic("providers: digest that relies on nothing")
 	}
+	addRecorded(&w, recorded)
 	return w.Digest()
+}
+
+// DigestGone digests what is recorded of a user whose row is gone.
+func DigestGone(recorded state.User) state.Digest {
+	var w state.DigestWriter
+	w.Text("gone")
+	w.ID(recorded.User)
+	addRecorded(&w, &recorded)
+	return w.Digest()
+}
+
+func addRecorded(w *state.DigestWriter, u *state.User) {
+	if u == nil {
+		return
+	}
+	w.Text(u.Standing.String())
+	w.Text(u.Wave)
+	w.Text(u.Policy)
+	w.Text(strconv.Itoa(u.Generation))
+	w.Flags(u.MadePerson, u.WroteLink, u.Asleep)
+	w.ID(u.Person)
 }

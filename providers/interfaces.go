@@ -22,11 +22,13 @@ type Database interface {
 // Directory is what the planner reads of Self-auth.
 type Directory interface {
 	Persons(ctx context.Context) iter.Seq2[Person, error] // all, in no order; decoded while they arrive
-	Groups(ctx context.Context) ([]Group, error)          // all, built-in ones too, sorted by id
+	// Groups are all groups, built-in ones too, sorted by id. Of a Hidden one no more is known than that it is there.
+	Groups(ctx context.Context) ([]Group, error)
 	// OtherNames are the names in use that are neither persons' nor groups': service accounts, clients.
 	OtherNames(ctx context.Context) ([]string, error)
 	Clients(ctx context.Context) ([]Client, error) // OAuth2 clients, sorted by name
-	// Enrolled are the persons who have a credential in Self-auth, sorted by id.
+	// Enrolled are the persons who have a credential in Self-auth, sorted by id. That there are none counts only where the
+	// account may see them; else it is Denied.
 	Enrolled(ctx context.Context) ([]uuid.UUID, error)
 	// Recycled are the ids of the deleted entries that can be brought back; none where the account may not see them.
 	Recycled(ctx context.Context) ([]uuid.UUID, error)
@@ -34,8 +36,11 @@ type Directory interface {
 
 // Rows is what apply does to Postgres.
 type Rows interface {
-	// Fetch reads rows of users again, in no order; rows that are gone are missing.
+	// Fetch reads rows of users again, in no order; rows that are gone are missing. Where they only cannot be seen, it is
+	// an error.
 	Fetch(ctx context.Context, users []uuid.UUID) ([]UserRow, error)
+	// Linked reads the rows that are linked to some persons, in no order.
+	Linked(ctx context.Context, persons []uuid.UUID) ([]UserRow, error)
 	// WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle
 	// with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back.
 	WriteUsers(ctx context.Context, writes []UserWrite, settle func(state.Tx, []UserResult) error) error
@@ -75,18 +80,22 @@ type Accounts interface {
 	// Create makes all persons in one transaction, or none. The error says why (kind Conflict, Refused, ...) but not which
 	// of them it was: the caller bisects. For a single person it is Burnt where a deleted entry has the id.
 	Create(ctx context.Context, persons []NewPerson) error
-	Expire(ctx context.Context, ids []uuid.UUID) error // at once; expired or absent ones are fine
+	// Expire, Enable and Delete end well only when each person was seen to be as it is to be; absent ones are fine. Where
+	// some were not reached, the error is Refused, and the caller bisects.
+	Expire(ctx context.Context, ids []uuid.UUID) error // at once
 	Enable(ctx context.Context, ids []uuid.UUID) error // purges the expiry
 	Delete(ctx context.Context, ids []uuid.UUID) error
 	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
-	// RemoveMembers is never called with none. A group that is absent is NotFound, or fine.
+	// RemoveMembers is never called with none. A group that is absent is NotFound, or fine; one that is only hidden, and
+	// still has members, is Refused.
 	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
 	// CreateGroups makes all groups together, or none. For several it does not say which is refused, and it is Conflict
 	// also where they are made already: the caller tries each alone. A single group that is made already, by its id, is no
 	// error; it is Burnt where a deleted entry has the id.
 	CreateGroups(ctx context.Context, groups []NewGroup) error
-	DeleteGroups(ctx context.Context, ids []uuid.UUID) error // together; absent ones are fine
-	// Members returns which of the persons are direct members of the group.
+	// DeleteGroups deletes together; absent ones are fine. It is Refused where one that the token may not see has members.
+	DeleteGroups(ctx context.Context, ids []uuid.UUID) error
+	// Members returns which of the persons are direct members of the group, also of a hidden one.
 	Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) ([]uuid.UUID, error)
 	// Readdress gives a person these addresses in place of its own, the primary one first; none takes them all away.
 	Readdress(ctx context.Context, person uuid.UUID, mails []string) error

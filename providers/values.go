@@ -83,6 +83,7 @@ type Group struct {
 	Description string
 	Builtin     bool // in the system's uuid range
 	Members     []uuid.UUID
+	Hidden      bool             // Description and Members are not known: the token may not see them
 	Policy      state.Attributes // its account policy; nil: none is enabled
 	Place       int              // in the order of creation
 }
@@ -167,6 +168,16 @@ type SchemaStep struct {
 	Does state.Finding // under the names that the database has
 }
 
+// SchemaSteps are the names of all steps from the baseline to dual, in their order.
+func SchemaSteps() []string {
+	return []string{
+		"users.password_hash.nullable", "users.columns", "sessions.columns", "users.method.backfill",
+		"index.users.method", "index.users.status", "index.users.pending",
+		"index.sessions.link", "index.sessions.method", "index.sessions.user",
+		"users.method.check", "sessions.method.check",
+	}
+}
+
 // NewPerson is a person to create.
 type NewPerson struct {
 	ID      uuid.UUID
@@ -187,6 +198,8 @@ type UserWrite struct {
 	User   uuid.UUID
 	Before state.Digest // compared with DigestUser of the row under a row lock
 	Relies Relies
+	// Recorded is what is recorded of the user, which the digest covers too; nil: nothing.
+	Recorded *state.User
 	// What is written. Zero fields stay as they are. With Restore the row gets that image whole, and nothing else counts.
 	Link      uuid.UUID
 	Method    state.Method

@@ -11,6 +11,7 @@ const (
 	CodePersonShared       Code = "person_shared"        // tenant; other: rows of both are linked to one person
 	CodeAdoptMapped        Code = "adopt_mapped"         // group; tenant, other: it is mapped to the other
 	CodeAdoptMembers       Code = "adopt_members"        // group; tenant, other: users of the other are in it
+	CodeGroupHidden        Code = "group_hidden"         // group; tenant: who is in it cannot be seen
 
 	// Objects that are left as they are.
 	CodeObjectPaused     Code = "object_paused"      // address; run: that took it back
@@ -19,6 +20,7 @@ const (
 	CodePolicyGroupAway  Code = "policy_group_away"  // address; group: the address of a group that is not there
 	CodePolicyGroupStays Code = "policy_group_stays" // address
 	CodeRowDeleted       Code = "row_deleted"        // address: the application has deleted the tenant's row
+	CodeHiddenStays      Code = "hidden_stays"       // address: of a group whose members cannot be seen
 
 	// Changed outside Anthill.
 	CodeSetBack      Code = "set_back"      // address; attribute, wrote, live
@@ -48,7 +50,10 @@ const (
 	CodeConflicts       Code = "conflicts" // count users
 
 	// What a hazard is made of.
-	CodeOverLimit       Code = "over_limit"       // limit: percent; count users
+	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
+	CodeOverRemoved     Code = "over_removed"     // limit: percent; population; count users, and strangers of them
+	CodeRowsGone        Code = "rows_gone"        // tenant; population: moved users of it; count users
+	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
 	CodeAdopts          Code = "adopts"           // count persons
 	CodeScopeLost       Code = "scope_lost"       // address or client; count users
 	CodeHomeLost        Code = "home_lost"        // count users
@@ -87,7 +92,10 @@ const (
 	CodeAllSkipped    Code = "all_skipped"    // wave; count users
 
 	// Why a rollback leaves a user.
+	CodeRowInactive      Code = "row_inactive"      // and undoing gives nobody a login
+	CodeNotLinkedThen    Code = "not_linked_then"   // when it was taken back, its row was not linked to the person
 	CodeBelongsElsewhere Code = "belongs_elsewhere" // tenant or role has changed
+	CodeTenantHidden     Code = "tenant_hidden"     // who is in one of its tenant's groups cannot be seen
 	CodePersonDeleted    Code = "person_deleted"
 	CodeGroupGone        Code = "group_gone"
 	CodeLinkedElsewhere  Code = "linked_elsewhere"
@@ -101,7 +109,7 @@ const (
 	CodeRowChanged       Code = "row_changed"
 	CodePausedSince      Code = "paused_since"      // wave
 	CodeChangedInFlight  Code = "changed_in_flight" // after the intent
-	CodeRunRolledBack    Code = "run_rolled_back"   // while the user was in flight
+	CodeRunClosed        Code = "run_closed"        // while the user was in flight
 	CodeRefusal          Code = "refusal"           // side, kind, said: the error's words, request
 	CodeGroupNotMade     Code = "group_not_made"    // why
 	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
@@ -114,12 +122,15 @@ const (
 	CodeObjectLeft       Code = "object_left"       // address; why
 	CodeWaveNotStarted   Code = "wave_not_started"  // wave; after
 	CodeLinkTaken        Code = "link_taken"        // rule: another row is linked to the person
-	CodeTriggerRefuses   Code = "trigger_refuses"   // a trigger of the application
+	CodeTriggerRefuses   Code = "trigger_refuses"   // rule: what a trigger of the application raises
 	CodeRuleBroken       Code = "rule_broken"       // rule: of the database
+	CodeRowHeld          Code = "row_held"          // by another session, for longer than it was waited for
+	CodeRowKept          Code = "row_kept"          // what was written is not there: a trigger or a rule undoes it
 	CodeNoName           Code = "no_name"           // none can be made from the row
 	CodeHolderChanged    Code = "holder_changed"    // the person to be taken over has another address, or is expired
 	CodeKeptOtherwise    Code = "kept_otherwise"    // attribute, wrote, live: another value than it was given
 	CodeNoBulkCall       Code = "no_bulk_call"      // path: persons are written one by one
+	CodeMarkerStrangers  Code = "marker_strangers"  // persons: some of them; count persons expired or enabled with others
 
 	// Steps of the schema.
 	CodeColumnNullable Code = "column_nullable" // columns
@@ -144,12 +155,14 @@ const (
 	KeyHazard     Key = "hazard"
 	KeyIndex      Key = "index"
 	KeyKind       Key = "kind"
+	KeyLeft       Key = "left"
 	KeyLimit      Key = "limit"
 	KeyLive       Key = "live"
 	KeyName       Key = "name"
 	KeyNullable   Key = "nullable"
 	KeyOther      Key = "other"
 	KeyPath       Key = "path"
+	KeyPersons    Key = "persons"
 	KeyPopulation Key = "population"
 	KeyRequest    Key = "request"
 	KeyRule       Key = "rule"
@@ -158,6 +171,7 @@ const (
 	KeySide       Key = "side"
 	KeySpan       Key = "span"
 	KeyStatus     Key = "status"
+	KeyStrangers  Key = "strangers"
 	KeyTenant     Key = "tenant"
 	KeyTenants    Key = "tenants"
 	KeyTo         Key = "to"

@@ -2,6 +2,8 @@ package state
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -90,6 +92,62 @@ func (e *LockedError) Error() string {
 		return "the target is locked by somebody else"
 	}
 	return "the target is locked by " + e.Who + " since " + e.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// LeftoverError says that sessions of a process that has lost the lock still hold what it had begun, and that they could
+// not be ended.
+type LeftoverError struct {
+	Role     string // who tried
+	Sessions []Leftover
+}
+
+// Leftover is a session of a process that has lost the lock.
+type Leftover struct {
+	PID  int32
+	Role string
+}
+
+// Error names the sessions and ends with the statements that end them.
+func (e *LeftoverError) Error() string {
+	var who, sql []string
+	for _, s := range e.Sessions {
+		who = append(who, fmt.Sprintf("process %d of role %s", s.PID, s.Role))
+		sql = append(sql, fmt.Sprintf("    SELECT pg_terminate_backend(%d);", s.PID))
+	}
+	return fmt.Sprintf("the target is locked: nobody holds the lock, but sessions that role %s could not end still hold "+
+		"what they had begun: %s.\nNothing was changed. As a role that may end them, or as a superuser:\n\n%s",
+		e.Role, strings.Join(who, ", "), strings.Join(sql, "\n"))
+}
+
+// LockLostError says that this process no longer has the lock, and so may write nothing more.
+type LockLostError struct {
+	Taken bool  // somebody else has taken it since; else only the session that held it is known to be gone
+	Err   error // how the session ended; nil where it was taken
+}
+
+// Error says what became of the lock.
+func (e *LockLostError) Error() string {
+	if e.Taken {
+		return "another process has taken the lock on the target while this one was held up. " +
+			"Nothing more was written. What stands is shown by:\n\n    anthill status"
+	}
+	return "the connection to Postgres that holds the lock on the target was lost, and the lock with it. " +
+		"Nothing more was written; run the command again"
+}
+
+// Unwrap returns how the session ended.
+func (e *LockLostError) Unwrap() error { return e.Err }
+
+// SecondStateError says that the database holds a recorded state in another schema than the configuration names.
+type SecondStateError struct{ There, Named string }
+
+// Error names both schemas, and both ways out.
+func (e *SecondStateError) Error() string {
+	return fmt.Sprintf("schema %q of this database holds a recorded state, and the configuration names schema %q: "+
+		"a database has one state.\nNothing was changed. Name the one that is there:\n\n"+
+		"    anthill {\n      state \"postgres\" {\n        schema = %q\n      }\n    }\n\n"+
+		"or, if nothing in it is needed any more, as its owner:\n\n    DROP SCHEMA \"%s\" CASCADE;",
+		e.There, e.Named, e.There, strings.ReplaceAll(e.There, `"`, `""`))
 }
 
 // TargetError says that something is bound to another target.

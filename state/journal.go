@@ -30,7 +30,7 @@ type Intent struct {
 	Undo    int64       // journal record that Effect.Restore refers to; 0: none
 	Before  Image
 	RowGone bool  // there is no row (L28)
-	Prior   *User // what was recorded of the user before, set by Run.Intend; nil: nothing
+	Prior   *User // what was recorded of the user before (Store.UsersByID); nil: nothing
 	After   User  // what will be recorded if it succeeds
 }
 
@@ -39,6 +39,7 @@ type Outcome struct {
 	Intent   int64 // journal record; 0: nothing was intended (Already, Changed before any effect, Paused)
 	User     uuid.UUID
 	Tenant   uuid.UUID
+	Segment  int // of the plan
 	Wave     string
 	Verdict  Verdict
 	Reason   Finding // of Changed, Refused and Paused: no address, no secret
@@ -56,6 +57,14 @@ type Record struct {
 	Settled   bool
 	Verdict   Verdict
 	Reason    Finding
+}
+
+// Tally counts the settled users of a run who have segment, tenant and verdict in common.
+type Tally struct {
+	Segment int // of the plan
+	Tenant  uuid.UUID
+	Verdict Verdict
+	Users   int64
 }
 
 // Position is how far a run has come in its plan.

@@ -278,6 +278,23 @@ func listed[T any](list []T) Value {
 // IsSet reports whether the value is set.
 func (v Value) IsSet() bool { return v.Text != "" || v.other != nil }
 
+// Fits reports whether a value is one of a form; one that is not set fits any.
+func (v Value) Fits(f Form) bool {
+	switch v.other.(type) {
+	case nil:
+		return v.Text == "" || f == FormText || f == FormJSON
+	case []string:
+		return f == FormList
+	case []Grant:
+		return f == FormGrants
+	case Mapping:
+		return f == FormMapping
+	case []uuid.UUID:
+		return f == FormMembers
+	}
+	return false
+}
+
 // Equal reports whether two values are the same.
 func (v Value) Equal(o Value) bool {
 	return v.Text == o.Text && v.Mapping() == o.Mapping() && slices.Equal(v.List(), o.List()) &&
@@ -394,6 +411,24 @@ func CanonicalJSON(text string) (canonical string, ok bool) {
 	return string(b), err == nil
 }
 
+// Members says which moved users of its tenant belong in a group.
+type Members struct {
+	All   bool     `json:"all,omitempty"`
+	Roles []string `json:"roles,omitempty"` // by users.role, sorted
+	Full  bool     `json:"full,omitempty"`  // members who are no such users leave
+}
+
+// Has reports whether a moved user of the role belongs in the group.
+func (m Members) Has(role string) bool { return m.All || slices.Contains(m.Roles, role) }
+
+// Declared reports whether there is a rule at all: of a group without one nobody's membership is ours to judge.
+func (m Members) Declared() bool { return m.All || len(m.Roles) > 0 }
+
+// Equal reports whether two rules are the same.
+func (m Members) Equal(o Members) bool {
+	return m.All == o.All && m.Full == o.Full && slices.Equal(m.Roles, o.Roles)
+}
+
 // Object is a recorded object.
 type Object struct {
 	Address Address `json:"address,omitempty"`
@@ -405,6 +440,7 @@ type Object struct {
 	Tenant     uuid.UUID  `json:"tenant,omitzero"` // of a group: whose
 	TenantSlug string     `json:"tenant_slug,omitempty"`
 	Attributes Attributes `json:"attributes,omitempty"` // as last written: what we own of it
+	Members    Members    `json:"members,omitzero"`     // of a group: who belongs in it, as last applied
 	Adopted    bool       `json:"adopted,omitempty"`    // it was there before us: never deleted
 	Deleted    bool       `json:"deleted,omitempty"`    // taken back or deleted: Generation is the last one used
 	// Paused, with Deleted: it is not made again until a wave of that rollback is resumed (Store.Resumed clears it).
@@ -415,8 +451,8 @@ type Object struct {
 // Equal reports whether two objects are recorded alike, attributes included.
 func (o Object) Equal(p Object) bool {
 	a, b := o, p
-	a.Attributes, b.Attributes = nil, nil
-	return maps.EqualFunc(o.Attributes, p.Attributes, Value.Equal) && reflect.DeepEqual(a, b)
+	a.Attributes, b.Attributes, a.Members, b.Members = nil, nil, Members{}, Members{}
+	return maps.EqualFunc(o.Attributes, p.Attributes, Value.Equal) && o.Members.Equal(p.Members) && reflect.DeepEqual(a, b)
 }
 
 // Role is the role that a group is mapped as; RoleInvalid where it is not mapped.

@@ -124,6 +124,7 @@ type State struct {
 	Confirmations []Confirmation
 	Pauses        []Pause
 	Runs          []RunInfo // oldest first
+	SchemaBegun   bool      // a run of ours has begun to change the schema of the application
 }
 
 // OpenRun returns the run that is not closed, or nil.

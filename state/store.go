@@ -19,7 +19,15 @@ type Store interface {
 	// Users streams what is recorded of every user in the order of (TenantNow, User), uuid bytes. Each user once.
 	Users(ctx context.Context) iter.Seq2[User, error]
 
-	// Lock takes the lock on the target, waiting at most timeout. *LockedError when somebody else holds it.
+	// UsersByID returns what is recorded of some users; those of whom nothing is are missing.
+	UsersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]User, error)
+
+	// UsersByPerson returns what is recorded of the users of some persons, whatever their standing, in no order.
+	UsersByPerson(ctx context.Context, persons []uuid.UUID) ([]User, error)
+
+	// Lock takes the lock on the target, waiting at most timeout, and fences off whoever had it before: from then on
+	// that process writes nothing, even if it only slept. *LockedError when somebody else holds it; *LeftoverError when
+	// what a process that lost it had begun can neither end nor be ended.
 	Lock(ctx context.Context, who string, timeout time.Duration) (Lock, error)
 
 	// Bind creates the state where there is none, with target and lineage. It leaves a state that is bound already:
@@ -49,6 +57,10 @@ type Store interface {
 	// in conflict), at most limit, by record id.
 	Remainder(ctx context.Context, run string, limit int) ([]Record, error)
 
+	// UserWaves names the waves that have moved users, or were about to when their run was stopped, whatever became of the
+	// users since; sorted.
+	UserWaves(ctx context.Context) ([]string, error)
+
 	// Confirm records the confirmation of a manual gate. Under the lock.
 	Confirm(ctx context.Context, c Confirmation) error
 
@@ -57,8 +69,15 @@ type Store interface {
 	Resumed(ctx context.Context, wave string, tenant uuid.UUID) (int, error)
 }
 
-// Lock is a held lock. Release is safe to call twice.
+// Lock is a held lock. A process may lose it without noticing: it sleeps, its connection ends, somebody else takes it.
+// So whatever is written outside this package asks first, by one of two methods, which return a *LockLostError.
 type Lock interface {
+	// Confirm says whether the lock is still held, just now. Safe for concurrent use.
+	Confirm(ctx context.Context) error
+	// Fence says so within a transaction on the target database, as its first statement: nobody takes the lock over
+	// until that ends. Safe for concurrent use.
+	Fence(ctx context.Context, tx Tx) error
+	// Release is safe to call twice.
 	Release(ctx context.Context) error
 }
 
@@ -76,7 +95,7 @@ type Run interface {
 	// Open returns the intents of the batches that were not settled, in their order; empty if there are none.
 	// Those of them that are lost have a verdict.
 	Open(ctx context.Context) ([]Record, error)
-	// Intend makes the intents of a batch durable and fills in ID and Prior of each. Batches before it may be unsettled
+	// Intend makes the intents of a batch durable and fills in the ID of each. Batches before it may be unsettled
 	// still, and one of them in the middle of Settle.
 	Intend(ctx context.Context, intents []Intent) error
 	// Settle records the outcomes of a batch and moves the run's position to next: inside tx, so that they are durable
@@ -88,8 +107,12 @@ type Run interface {
 	// says of each intent that the run was stopped with this very one unsettled.
 	IntendObjects(ctx context.Context, intents ...ObjectIntent) (again []bool, err error)
 	SettleObjects(ctx context.Context, outcomes ...ObjectOutcome) error
-	// Waves records waves as they stand now.
-	Waves(ctx context.Context, waves []Wave) error
+	// Tally counts the users who are settled so far, Already ones too, in no order: what a resumed run knows of those
+	// whom it does not see again.
+	Tally(ctx context.Context) ([]Tally, error)
+	// Waves records waves as they stand now, and moves the run's position to next in the same transaction, so that a
+	// resumed run does not count the same users for a wave twice. All batches before are settled.
+	Waves(ctx context.Context, waves []Wave, next Position) error
 	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).
 	Pause(ctx context.Context, pauses []Pause) error
 	Lift(ctx context.Context, runs []string) error

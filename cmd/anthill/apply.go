@@ -25,11 +25,13 @@ func (p *program) applyCommand() *cli.Command {
 			"the run that was stopped, if any, then plans, shows the plan and asks.\n\n" +
 			"   anthill apply pilot.plan\n" +
 			"   anthill apply pilot.plan -plan-id 7f3a91c2... -approved-by \"ana, #412\"\n" +
-			"   anthill apply -auto-approve",
+			"   anthill apply -auto-approve\n" +
+			"   anthill apply -close                          end the run that was stopped, and do nothing else",
 		Flags: configFlags(append(runFlags(),
 			&cli.StringFlag{Name: "plan-id", Usage: "refuse any plan but the one with this full `ID`"},
 			&cli.StringFlag{Name: "on-stale", Value: "skip",
 				Usage: "`skip` users who changed since the plan, or fail before any effect"},
+			&cli.BoolFlag{Name: "close", Usage: "only end the run that was stopped: settle who is in flight, give nobody anything"},
 			asOfFlag(), lockFlag(), jsonFlag())...),
 		Action: p.apply,
 	}
@@ -50,6 +52,12 @@ func (p *program) apply(c *cli.Context) error {
 	}
 	if s := c.String("on-stale"); s != "skip" && s != "fail" {
 		return &usageError{fmt.Sprintf("-on-stale is skip or fail, not %q", s)}
+	}
+	if c.Bool("close") && len(args) == 1 {
+		return &usageError{"-close ends the run that was stopped, whose plan is stored: no plan file belongs to it"}
+	}
+	if c.Bool("close") {
+		return p.applyClose(c)
 	}
 	if len(args) == 1 {
 		return p.applyFile(c, args[0])
@@ -82,8 +90,13 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	return p.carryOut(c, s, file)
 }
 
+// demandedPlan is the ID of the only plan that may be carried out; "": any may.
+func demandedPlan(c *cli.Context) string {
+	return strings.ToLower(strings.TrimSpace(c.String("plan-id")))
+}
+
 func checkPlanID(c *cli.Context, file *planfile.File) error {
-	want := strings.ToLower(strings.TrimSpace(c.String("plan-id")))
+	want := demandedPlan(c)
 	if want == "" || want == file.ID().String() {
 		return nil
 	}
@@ -109,10 +122,17 @@ func (p *program) applyDirectory(c *cli.Context) error {
 	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
+	// Before it is finished: a flag that demands a plan speaks of this one, too.
+	demanded, err := demandsOpen(c, s)
+	if err != nil {
+		return err
+	}
 	remainder := false
 	switch err := p.finishOpen(c, s); {
+	case err == nil && demanded:
+		return nil
 	case err == nil:
-	case statusOf(err) == exitRemainder:
+	case statusOf(err) == exitRemainder && !demanded:
 		// Those left are looked at again by the plan that follows.
 		remainder = true
 	default:
@@ -134,6 +154,24 @@ func (p *program) applyDirectory(c *cli.Context) error {
 	return err
 }
 
+// demandsOpen says whether -plan-id demands the plan of the run that was stopped: then that is all there is to do. It
+// refuses to finish a run of another plan than the one that is demanded.
+func demandsOpen(c *cli.Context, s *session.Session) (bool, error) {
+	want := demandedPlan(c)
+	if want == "" {
+		return false, nil
+	}
+	r, err := s.OpenRun(c.Context)
+	if err != nil || r == nil {
+		return false, err
+	}
+	if r.Plan.String() != want {
+		return false, &statusError{exitBlocked, fmt.Errorf("run %s of plan %s was stopped, and -plan-id asks for %s: "+
+			"nothing was changed. Finish that run first:\n\n    anthill apply -plan-id %s", r.ID, r.Plan, want, r.Plan)}
+	}
+	return true, nil
+}
+
 // finishOpen finishes the run that was stopped, if there is one.
 func (p *program) finishOpen(c *cli.Context, s *session.Session) error {
 	r, err := s.OpenRun(c.Context)
@@ -146,6 +184,9 @@ func (p *program) finishOpen(c *cli.Context, s *session.Session) error {
 	}
 	defer stored.Close()
 	p.say("Run %s of plan %s was stopped; it is finished first.", r.ID, r.Plan.Short())
+	if by := c.String("approved-by"); by != "" && by != r.ApprovedBy {
+		p.say("It keeps the approval that it was begun with; -approved-by is recorded with the plan that follows.")
+	}
 	return p.carryOut(c, s, stored.File)
 }
 
@@ -189,6 +230,9 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	case result.Stopped:
 		why, _, _ := strings.Cut(err.Error(), "\n")
 		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", "apply"}
+		if lost := (*state.LockLostError)(nil); errors.As(err, &lost) && lost.Taken {
+			p.effect.next = "status"
+		}
 	case !result.Nothing:
 		p.effect = &effect{exitRemainder, "run " + result.Run.ID + " has finished", "status"}
 	}
@@ -219,5 +263,6 @@ func explainOpen(err error) error {
 	if !errors.As(err, &open) {
 		return err
 	}
-	return fmt.Errorf("%w: nothing was changed. Finish it first:\n\n    anthill apply", err)
+	return fmt.Errorf("%w: nothing was changed. Finish it first:\n\n    anthill apply\n\n"+
+		"or end it as it is, giving nobody anything:\n\n    anthill apply -close", err)
 }

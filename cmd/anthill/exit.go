@@ -143,6 +143,9 @@ func statusOf(err error) int {
 	var (
 		status   *statusError
 		locked   *state.LockedError
+		leftover *state.LeftoverError
+		lost     *state.LockLostError
+		second   *state.SecondStateError
 		target   *state.TargetError
 		denied   *state.DeniedError
 		stale    *apply.StaleError
@@ -154,13 +157,13 @@ func statusOf(err error) int {
 	switch {
 	case errors.As(err, &status):
 		return status.status
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.As(err, &leftover), errors.As(err, &lost) && lost.Taken:
 		return exitLocked
-	case errors.As(err, &target), errors.As(err, &stale), errors.As(err, &format) && format.Newer:
+	case errors.As(err, &target), errors.As(err, &second), errors.As(err, &stale), errors.As(err, &format) && format.Newer:
 		return exitStale
 	case errors.As(err, &blocked), errors.As(err, &openRun), errors.As(err, &approval):
 		return exitBlocked
-	case errors.As(err, &denied):
+	case errors.As(err, &denied), errors.As(err, &lost):
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitError

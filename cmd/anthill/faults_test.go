@@ -142,7 +142,7 @@ account_policy "admins" {
 func (w *world) untilDone(name string) {
 	w.t.Helper()
 	var said []string
-	for range 80 {
+	for range 200 {
 		status, out, errs := w.try("apply", "-auto-approve")
 		said = append(said, fmt.Sprintf("exit status %d\n%s%s", status, out, errs))
 		if status != exitDone && status != exitStopped && status != exitRefused && status != exitRemainder && status != exitBlocked {

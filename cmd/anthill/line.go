@@ -148,7 +148,7 @@ func (l *line) flag(arg string, rest []string) (taken int, err error) {
 		l.help = true
 		return 0, nil
 	case f == nil:
-		return 0, unknownFlag(l.at, name)
+		return 0, unknownFlag(l.at, name, rest)
 	case inside && blank(value):
 		return 0, emptyFlag(name)
 	case !takesValue(f):
@@ -192,29 +192,40 @@ func readValue(f cli.Flag, name, value string) (string, error) {
 	if days, ok := config.ParseDuration(value); ok {
 		d, err = days, nil
 	}
-	switch part := wordedDuration.FindStringSubmatch(value); {
+	meant := config.MeantDuration(value)
+	switch {
 	case strings.HasPrefix(value, "-"):
 		return "", &usageError{fmt.Sprintf("-%s %s is below zero: it is a time to wait, 0s or more", name, value)}
 	case err == nil:
 		return d.String(), nil
-	case part != nil && part[2] == "":
+	case bareNumber.MatchString(value):
 		return "", &usageError{fmt.Sprintf("-%s %s has no unit: do you mean %ss? Times are written 500ms, 5s, 2m or 1h",
 			name, value, value)}
-	case part != nil:
-		return "", &usageError{fmt.Sprintf("-%s %s is no duration: write %s%s", name, value, part[1],
-			strings.ToLower(part[2][:1]))}
+	case meant != "":
+		return "", &usageError{fmt.Sprintf("-%s %s is no duration: write %s", name, value, meant)}
 	}
 	return "", &usageError{fmt.Sprintf("-%s %s is no duration: they are written 500ms, 5s, 2m, 1h or 7d", name, value)}
 }
 
-// wordedDuration is a number with a unit that is left out or written out.
-var wordedDuration = regexp.MustCompile(
-	`(?i)^([0-9]+(?:\.[0-9]+)?) ?(|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?)$`)
+var bareNumber = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)?$`)
 
-// unknownFlag explains a flag that is not there.
-func unknownFlag(at level, name string) error {
+// unknownFlag explains a flag that is not there. rest is what stands behind it.
+func unknownFlag(at level, name string, rest []string) error {
 	if text, ok := otherFlags[name]; ok {
 		return &usageError{text}
+	}
+	behind := func(below level) error {
+		return &usageError{fmt.Sprintf("-%s stands behind the command:\n\n    %s -%s", name, below.name, name)}
+	}
+	// The command that was typed, and not another that has such a flag too.
+	for i, word := range rest {
+		below, ok := at.below(word)
+		switch {
+		case ok && below.flag(name) != nil:
+			return behind(below)
+		case ok:
+			return unknownFlag(below, name, rest[i+1:])
+		}
 	}
 	var names []string
 	for _, f := range at.flags {
@@ -222,7 +233,7 @@ func unknownFlag(at level, name string) error {
 	}
 	for _, c := range at.commands {
 		if below, _ := at.below(c.Name); below.flag(name) != nil {
-			return &usageError{fmt.Sprintf("-%s stands behind the command:\n\n    %s -%s", name, below.name, name)}
+			return behind(below)
 		}
 	}
 	text := fmt.Sprintf("%s has no flag -%s", at.name, name)

@@ -60,7 +60,11 @@ group "users" {
 }
 auth_policy "dual" { method = "dual" }
 identity { adopt = "mail" }
-guard { max_users_changed_percent = 100 }
+guard {
+  max_users_changed_percent = 100
+  max_removed_percent       = 100
+  keep_admins               = 0
+}
 wave "everyone" {
   auth_policy = auth_policy.dual
   users { all = true }

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
-	"anthill/internal/apply"
 	"anthill/internal/report"
 	"anthill/internal/session"
 	"anthill/state"
@@ -15,7 +16,8 @@ func (p *program) rollbackCommand() *cli.Command {
 		Usage:     "take back what a run did",
 		ArgsUsage: " ",
 		Description: "Makes a plan from the journal, shows it and asks; rows, memberships and persons go back to what\n" +
-			"they were, and the waves stay paused until `anthill wave resume`. The schema stays.\n\n" +
+			"they were, and the waves stay paused until `anthill wave resume`. The schema stays. A run that was\n" +
+			"stopped is closed first: who is in flight is settled, and nobody is given anything.\n\n" +
 			"   anthill rollback                              the latest run; repeated, run by run\n" +
 			"   anthill rollback -wave pilot -tenant acme     one tenant of one wave, whatever runs moved it\n" +
 			"   anthill rollback -run 2026-12-07-1 -out back.plan\n" +
@@ -50,10 +52,11 @@ func (p *program) rollback(c *cli.Context) error {
 			return err
 		}
 	}
-	if finished, err := p.finishRollback(c, s, r.Out); err != nil || finished {
+	closed, err := p.closeFirst(c, s, r.Out)
+	if err != nil {
 		return err
 	}
-	plan, err := p.makeUndo(c, s, r)
+	plan, err := p.makeUndo(c, s, r, closed)
 	if err != nil {
 		return err
 	}
@@ -70,29 +73,46 @@ func (p *program) rollback(c *cli.Context) error {
 	return planStatus(plan.Effects(), false)
 }
 
-// finishRollback finishes a rollback that was stopped: what is asked for is under way already. finished says that there
-// was one; walking further back is another command.
-func (p *program) finishRollback(c *cli.Context, s *session.Session, out string) (finished bool, err error) {
+// closeFirst closes a run that was stopped: nothing is planned from what is not settled. It returns the run that is to be
+// taken back unless another is named; "": the latest. Saving a plan changes nothing, so that is refused instead.
+func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (run string, err error) {
 	r, err := s.OpenRun(c.Context)
-	if err != nil || r == nil || r.Kind != state.RunRollback {
-		return false, err
+	if err != nil || r == nil {
+		return "", err
 	}
 	if out != "" {
-		return true, explainOpen(&apply.OpenRunError{Run: r.ID, Plan: r.Plan})
+		return "", &statusError{exitBlocked, fmt.Errorf("run %s was stopped and is open: a rollback is planned from what is "+
+			"settled. Nothing was changed. End it first:\n\n    anthill apply -close", r.ID)}
 	}
-	return true, p.finishOpen(c, s)
+	if err := s.CheckUndo(c.Context, undoOf(c)); err != nil {
+		return "", err
+	}
+	if _, err := p.closeOpen(c, s); err != nil || r.Kind == state.RunRollback {
+		return "", err // a stopped rollback is gone on with by planning what it has left
+	}
+	return r.ID, nil
 }
 
-// makeUndo plans a rollback with progress, and shows the warnings that came of it.
-func (p *program) makeUndo(c *cli.Context, s *session.Session, r session.Request) (*session.Plan, error) {
-	progress := p.progress(c)
-	r.Progress = progress.Stage
-	plan, err := s.Rollback(c.Context, r, session.Undo{
+// undoOf is what the flags say is to be taken back.
+func undoOf(c *cli.Context) session.Undo {
+	return session.Undo{
 		Run:           c.String("run"),
 		Waves:         c.StringSlice("wave"),
 		Tenants:       c.StringSlice("tenant"),
 		DeletePersons: c.Bool("delete-persons"),
-	})
+	}
+}
+
+// makeUndo plans a rollback with progress, and shows the warnings that came of it. closed is the run that was closed for it;
+// "": none.
+func (p *program) makeUndo(c *cli.Context, s *session.Session, r session.Request, closed string) (*session.Plan, error) {
+	progress := p.progress(c)
+	r.Progress = progress.Stage
+	undo := undoOf(c)
+	if undo.Run == "" && len(undo.Waves)+len(undo.Tenants) == 0 {
+		undo.Run = closed
+	}
+	plan, err := s.Rollback(c.Context, r, undo)
 	progress.Close()
 	if err != nil {
 		return nil, err

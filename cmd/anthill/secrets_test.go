@@ -58,11 +58,11 @@ func TestSecrets(t *testing.T) {
 		if strings.Contains(text, "$2b$") || strings.Contains(text, "$2a$") {
 			t.Errorf("%s holds a password hash", place)
 		}
-		if strings.Contains(text, "@t0.example.org") && place != "the state" || strings.Contains(text, "moved.") {
+		if strings.Contains(text, "@t0.example.org") && place != "the state" || strings.Contains(text, "moved.") && place != "the state" {
 			t.Errorf("%s holds an address", place)
 		}
 	}
-	if n := w.number("select count(*) from anthill_state.records where position('moved.'::bytea in coalesce(body, '')) > 0"); n != 0 {
+	if n := w.number("select count(*) from anthill_state.records r join anthill_state.runs on runs.id = r.run and kind = 'apply' where position('moved.'::bytea in coalesce(body, '')) > 0"); n != 0 {
 		t.Errorf("%d journal records hold an address that undoing does not need", n)
 	}
 }

@@ -31,8 +31,20 @@ func rewrite(t *testing.T, path string, kind byte, edit func(map[string]any)) {
 	})
 }
 
-// rewriteAny changes each section of a kind that is JSON, with sums and a plan ID that fit (docs/plan-file.md).
+// rewriteAny changes each section of a kind that is JSON, with sums and a plan ID that fit.
 func rewriteAny(t *testing.T, path string, kind byte, edit func(any) any) {
+	t.Helper()
+	rewriteSections(t, path, kind, func(body []byte) []byte {
+		var v any
+		if err := json.Unmarshal(inflated(t, body), &v); err != nil {
+			t.Fatal(err)
+		}
+		return deflated(t, edit(v))
+	})
+}
+
+// rewriteSections changes each section of a kind, with sums and a plan ID that fit (docs/plan-file.md).
+func rewriteSections(t *testing.T, path string, kind byte, edit func([]byte) []byte) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -48,11 +60,7 @@ func rewriteAny(t *testing.T, path string, kind byte, edit func(any) any) {
 		at += 9 + n + sha256.Size
 		if is == kind {
 			found = true
-			var v any
-			if err := json.Unmarshal(inflated(t, body), &v); err != nil {
-				t.Fatal(err)
-			}
-			body = deflated(t, edit(v))
+			body = edit(body)
 		}
 		if is == 'T' {
 			id := sha256.Sum256(sums)
@@ -455,7 +463,7 @@ func TestTamperedEffects(t *testing.T) {
 		return func(t *testing.T, file string) { t.Helper(); rewrite(t, file, 'C', edit) }
 	}
 	lie := map[string]any{"code": "Nobody is touched by this."}
-	for _, c := range []struct {
+	cases := []struct {
 		name, plan string
 		edit       func(*testing.T, string)
 		shows      bool // or says a loss in the headline
@@ -482,6 +490,68 @@ func TestTamperedEffects(t *testing.T) {
 		{"a kind of object", "p", first("kind", "zzz"), false},
 		{"another kind of object", "p", first("kind", "tenant"), false},
 		{"an action", "p", first("action", "zzz"), false},
+		{"a step of the schema", "p", effects(func(m map[string]any) {
+			m["schema"] = []string{"users.columns", "Nobody is touched."}
+		}), false},
+		{"a hazard", "p", effects(func(m map[string]any) {
+			m["hazards"] = []any{map[string]any{"code": "NOBODY IS TOUCHED", "count": 1, "of": []any{}}}
+		}), false},
+		{"a hazard twice", "p", effects(func(m map[string]any) {
+			one := map[string]any{"code": "OVER_LIMIT", "count": 1, "of": []any{}}
+			m["hazards"] = []any{one, one}
+		}), false},
+		{"what is allowed", "p", effects(func(m map[string]any) {
+			m["allowed"] = []any{map[string]any{"code": "NOBODY IS TOUCHED", "count": 1}}
+		}), false},
+		{"a run that is undone in silence", "back", effects(func(m map[string]any) {
+			m["undo"].(map[string]any)["whole"] = []string{"2020-01-01-1"}
+		}), false},
+		{"a pause that is lifted in silence", "back", effects(func(m map[string]any) {
+			m["undo"].(map[string]any)["lift"] = []string{"2020-01-01-1"}
+		}), false},
+		{"a set outside", "p", effects(func(m map[string]any) { m["sets"] = []any{[]int{}, []int{999}} }), false},
+		{"a set below", "p", effects(func(m map[string]any) { m["sets"] = []any{[]int{}, []int{-1}} }), false},
+		{"another set outside", "p", effects(func(m map[string]any) {
+			m["sets"] = append(m["sets"].([]any), []int{999}) // which no user names
+		}), false},
+		{"a wave that is declared twice", "p", effects(func(m map[string]any) {
+			m["waves"] = append(m["waves"].([]any), m["waves"].([]any)[0])
+		}), false},
+		{"a wave without a name", "p", effects(func(m map[string]any) {
+			m["waves"] = append(m["waves"].([]any), map[string]any{"name": "", "digest": strings.Repeat("0", 32)})
+		}), false},
+		{"who follows, of a wave", "p", segments(func(l []map[string]any) {
+			for _, s := range l {
+				if s["kind"] == "follow" {
+					s["wave"] = "pilot"
+				}
+			}
+		}), false},
+		{"a segment without users", "p", func(t *testing.T, file string) {
+			t.Helper()
+			segments(func(l []map[string]any) { l[0]["users"] = 0 })(t, file)
+			first := true
+			rewriteSections(t, file, 'U', func(rows []byte) []byte {
+				if first {
+					first = false
+					return nil
+				}
+				return rows
+			})
+		}, false},
+		{"who follows, in a rollback", "back", restores(func(m, s map[string]any) {
+			s["kind"], s["wave"] = "follow", ""
+		}, false), false},
+		{"a wave, in a rollback", "back", restores(func(m, s map[string]any) {
+			s["kind"], s["wave"] = "move", "pilot"
+			m["waves"] = []any{map[string]any{"name": "pilot", "digest": strings.Repeat("0", 32)}}
+		}, false), false},
+		{"who is taken back, without a rollback", "p", restores(func(m, s map[string]any) {
+			for _, one := range m["segments"].([]any) {
+				one.(map[string]any)["kind"] = "restore"
+			}
+		}, true), false},
+
 		{"persons expire in a wave", "p", act("expire"), true},
 		{"persons are deleted in a wave", "p", act("delete"), true},
 
@@ -512,7 +582,26 @@ func TestTamperedEffects(t *testing.T) {
 			user := "00000000-0000-0000-0000-000000000001"
 			m["conflicts"] = []any{map[string]any{"user": user, "why": lie}}
 		}), false},
-	} {
+	}
+	for _, f := range forgeries() {
+		c := cases[0]
+		c.name, c.plan = f.name, f.plan
+		c.edit = objects(func(l []any) []any { return append(l, f.object(true)) })
+		cases = append(cases, c)
+		// It is the one lie that is refused, and not the object as such.
+		t.Run("without "+f.name, func(t *testing.T) {
+			whole, err := os.ReadFile(filepath.Join(w.dir, f.plan))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(w.dir, "sound"), whole, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			objects(func(l []any) []any { return append(l, f.object(false)) })(t, filepath.Join(w.dir, "sound"))
+			w.run(exitDone, "show", "sound")
+		})
+	}
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			whole, err := os.ReadFile(filepath.Join(w.dir, c.plan))
 			if err != nil {
@@ -524,7 +613,7 @@ func TestTamperedEffects(t *testing.T) {
 			c.edit(t, filepath.Join(w.dir, "forged"))
 			status, out, _ := w.try("show", "forged")
 			if c.shows && status == exitDone {
-				wants(t, out, "users whose row is gone, or no longer active, lose their Self-auth login")
+				wants(t, out, "users whose row is gone, not active or not linked lose their Self-auth login")
 				return
 			}
 			for _, args := range [][]string{{"show", "forged"}, {"show", "-json", "forged"}, {"apply", "-auto-approve", "forged"}} {
@@ -542,5 +631,164 @@ func TestTamperedEffects(t *testing.T) {
 	}
 	if diff := cmp.Diff(held, w.directory(), cmp.AllowUnexported(directory{})); diff != "" {
 		t.Errorf("Self-auth (-want +got):\n%s", diff)
+	}
+}
+
+// restores rewrites the first segment, and takes the record of the journal out of each row of users, or puts one in.
+func restores(edit func(effects, segment map[string]any), with bool) func(*testing.T, string) {
+	return func(t *testing.T, file string) {
+		t.Helper()
+		rewrite(t, file, 'E', func(m map[string]any) {
+			edit(m, m["segments"].([]any)[0].(map[string]any))
+		})
+		rewriteSections(t, file, 'U', func(rows []byte) (out []byte) {
+			for len(rows) > 0 {
+				_, n := binary.Uvarint(rows[32:]) // behind the user's id and the digest of its row
+				out = append(out, rows[:32+n]...)
+				rows = rows[32+n:]
+				if with {
+					out = append(out, 1)
+					continue
+				}
+				_, n = binary.Uvarint(rows)
+				rows = rows[n:]
+			}
+			return out
+		})
+	}
+}
+
+// forgery is a change of an object that is added to a plan: made as such a change is, and the one lie in it.
+type forgery struct {
+	name, plan, kind, action string
+	made, lie                func(o change)
+}
+
+// change is a change of an object in JSON.
+type change map[string]any
+
+func (c change) side(name string) change { return c[name].(change) }
+
+func (c change) without(names ...string) {
+	for _, n := range names {
+		delete(c, n)
+	}
+}
+
+// as makes it one of another kind.
+func (c change) as(kind string) {
+	c["kind"], c["address"] = kind, kind+".forged"
+	for _, side := range []string{"before", "after"} {
+		if o, there := c[side].(change); there {
+			o["kind"], o["address"] = kind, kind+".forged"
+		}
+	}
+}
+
+func (f forgery) object(lies bool) change {
+	id := "10000000-0000-0000-0000-000000000001"
+	c := change{"action": f.action, "before": change{"id": id}, "after": change{"id": id}, "was": change{}, "will": change{}}
+	c.as(f.kind)
+	f.made(c)
+	if lies {
+		f.lie(c)
+	}
+	return c
+}
+
+// forgeries are the changes of objects that do not belong in a plan of an apply ("p") or of a rollback ("back").
+func forgeries() []forgery {
+	const other = "20000000-0000-0000-0000-000000000002"
+	const tenant, group, policy, client = "tenant", "group", "account_policy", "oauth2_client"
+	as := func(kind string) func(change) { return func(c change) { c.as(kind) } }
+	set := func(to any, path ...string) func(change) {
+		return func(c change) {
+			for _, p := range path[:len(path)-1] {
+				c = c.side(p)
+			}
+			c[path[len(path)-1]] = to
+		}
+	}
+	without := func(names ...string) func(change) { return func(c change) { c.without(names...) } }
+	named := func(c change) { c["will"] = change{"name": "forged"} }
+	creates := func(c change) { named(c); c.without("was") }
+	mapped := func(c change) {
+		c["will"] = change{"name": "forged", "mapping": change{"role": "admin", "name": "forged"}}
+	}
+	createsGroup := func(c change) { mapped(c); c.without("was") }
+	asIs := func(change) {}
+	deletes := without("will", "after")
+	forgets := without("after")
+	wasDeleted := set(true, "before", "deleted")
+	takesBack := func(c change) { c.without("will"); c.side("after")["deleted"] = true }
+	return []forgery{
+		{"no kind of object", "p", client, "update", asIs, func(c change) { c.as(""); c["address"] = ".forged" }},
+		{"another kind of object throughout", "p", client, "update", asIs, as("zzz")},
+		{"an address of another kind", "p", client, "update", asIs, set("group.forged", "address")},
+		{"an address without its kind", "p", client, "update", asIs, set("forged", "address")},
+		{"another kind before", "p", client, "update", asIs, set(group, "before", "kind")},
+		{"another kind after", "p", client, "update", asIs, set(group, "after", "kind")},
+
+		{"an update of nothing recorded", "p", client, "update", asIs, without("before")},
+		{"an update that leaves nothing", "p", client, "update", asIs, without("after")},
+		{"an update that deletes", "p", client, "update", asIs, without("will")},
+		{"an update of another group", "p", group, "update", asIs, set(other, "after", "id")},
+		{"an update of another tenant", "p", tenant, "update", asIs, set(other, "after", "id")},
+		{"a mapping row under another name", "p", group, "update", mapped, set("other", "will", "mapping", "name")},
+		{"an attribute that there is not", "p", client, "update", asIs, set("x", "will", "zzz")},
+		{"an attribute that there is not, not set", "p", client, "update", asIs, set("", "will", "zzz")},
+		{"an attribute of another kind", "p", client, "update", asIs, set("x", "will", "status")},
+		{"an attribute of another form", "p", client, "update", asIs, set("https://x", "will", "redirect_urls")},
+		{"an attribute that was of another form", "p", client, "update", asIs, set("x", "was", "scope_maps")},
+		{"mapping rows that go with a client", "p", client, "update", asIs, set([]string{other}, "unmap")},
+
+		{"a client made that was there", "p", client, "create", creates, set(change{}, "was")},
+		{"a client made that goes", "p", client, "create", creates, without("will")},
+		{"a client made that is not recorded", "p", client, "create", creates, without("after")},
+		{"a group made under another id", "p", group, "create", createsGroup, set(other, "after", "id")},
+		{"a group made without a mapping row", "p", group, "create", createsGroup, set(change{"name": "forged"}, "will")},
+		{"a client that comes back", "p", tenant, "recover", named, as(client)},
+		{"a policy that comes back", "p", tenant, "recover", named, as(policy)},
+		{"a tenant that comes back and goes", "p", tenant, "recover", named, without("will")},
+		{"a tenant that comes back as another", "p", tenant, "recover", named, set(other, "after", "id")},
+		{"a group that comes back as another", "p", group, "recover", mapped, set(other, "after", "id")},
+		{"what is ours, taken over", "p", client, "adopt", wasDeleted, set(false, "before", "deleted")},
+		{"a client taken over that goes", "p", client, "adopt", wasDeleted, without("will")},
+
+		{"a policy replaced", "p", client, "replace", asIs, as(policy)},
+		{"nothing replaced", "p", client, "replace", named, without("before")},
+		{"a client replaced by nothing", "p", client, "replace", named, without("will")},
+		{"a client replaced that was there before us", "p", client, "replace", named, set(true, "before", "adopted")},
+
+		{"a deletion that writes", "p", client, "delete", deletes, set(change{"name": "x"}, "will")},
+		{"a deletion that writes nothing", "p", client, "delete", deletes, set(change{}, "will")},
+		{"a deletion of what stays recorded", "p", client, "delete", takesBack, set(false, "after", "deleted")},
+		{"a deletion of nothing recorded", "p", client, "delete", takesBack, without("before")},
+		{"a deletion of what was there before us", "p", client, "delete", deletes, set(true, "before", "adopted")},
+		{"a deletion of a tenant", "p", client, "delete", deletes, as(tenant)},
+		{"a deletion of another group", "p", group, "delete", takesBack, set(other, "after", "id")},
+
+		{"a client forgotten that is written", "p", client, "forget", forgets, set("x", "will", "name")},
+		{"a group forgotten that is written", "p", group, "forget", forgets, set("x", "will", "name")},
+		{"a group forgotten that is mapped", "p", group, "forget", forgets,
+			set(change{"role": "admin", "name": "x"}, "will", "mapping")},
+		{"a client forgotten with a mapping row", "p", client, "forget", forgets, set("", "will", "mapping")},
+		{"a client forgotten that goes", "p", client, "forget", forgets, without("will")},
+		{"a client forgotten that stays recorded", "p", client, "forget",
+			set(true, "after", "deleted"), set(false, "after", "deleted")},
+		{"nothing forgotten", "p", client, "forget", set(true, "after", "deleted"), without("before")},
+
+		{"a rollback that takes over", "back", client, "update", wasDeleted, set("adopt", "action")},
+		{"a rollback that forgets", "back", client, "update", set(true, "after", "deleted"), set("forget", "action")},
+		{"a rollback that finds a tenant", "back", tenant, "update", asIs, set("recover", "action")},
+		{"a rollback that does what there is not", "back", client, "update", asIs, set("zzz", "action")},
+		{"a rollback's client that goes", "back", client, "update", asIs, without("will")},
+		{"a rollback's client made that was there", "back", client, "create", creates, set(change{}, "was")},
+		{"a rollback's policy replaced", "back", client, "replace", asIs, as(policy)},
+		{"a rollback that replaces nothing", "back", client, "replace", named, without("before")},
+		{"a rollback's deletion of nothing", "back", client, "delete", takesBack, without("before", "after")},
+		{"a rollback's deletion that writes", "back", client, "delete", takesBack, set(change{}, "will")},
+		{"a rollback's deletion of what stays", "back", client, "delete", takesBack, set(false, "after", "deleted")},
+		{"a rollback's attribute of another form", "back", client, "update", asIs, set("x", "will", "claim_maps")},
 	}
 }

@@ -125,7 +125,11 @@ group "users" {
 }
 auth_policy "dual" { method = "dual" }
 exclude { emails = ["system@anthill.local"] }
-guard { max_users_changed_percent = 100 }
+guard {
+  max_users_changed_percent = 100
+  max_removed_percent       = 100
+  keep_admins               = 0
+}
 `
 
 const waveEveryone = `

@@ -27,10 +27,10 @@ func (x *executor) accounts(ctx context.Context, items []*item, resumed bool) er
 		func() error { return bisect(acting(items, state.PersonRevive), x.calls(ctx, x.Accounts.Revive)) },
 		func() error { return x.inChunks(acting(items, state.PersonEnable), x.calls(ctx, x.Accounts.Enable)) },
 		func() error { return x.readdress(ctx, items) },
-		func() error { return x.inChunks(acting(items, state.PersonExpire), x.takes(ctx, x.Accounts.Expire)) },
+		func() error { return x.inChunks(acting(items, state.PersonExpire), x.calls(ctx, x.Accounts.Expire)) },
 		func() error { return memberships(items, (*item).leaves, x.leave(ctx)) },
 		func() error { return memberships(items, (*item).joins, x.join(ctx)) },
-		func() error { return x.inChunks(acting(items, state.PersonDelete), x.takes(ctx, x.Accounts.Delete)) },
+		func() error { return x.inChunks(acting(items, state.PersonDelete), x.calls(ctx, x.Accounts.Delete)) },
 	} {
 		if err := do(); err != nil {
 			return err
@@ -79,17 +79,16 @@ func (x *executor) calls(ctx context.Context, call func(context.Context, []uuid.
 	}
 }
 
-// takes returns a function that makes one call for the persons of items that only takes away: such a call leaves
-// nothing that must be taken back.
-func (x *executor) takes(ctx context.Context, call func(context.Context, []uuid.UUID) error) func([]*item) error {
-	return func(items []*item) error { return call(ctx, personIDs(items)) }
-}
-
 // begin notes for items that something was done in Self-auth.
 func begin(items []*item, done bool) {
 	for _, it := range items {
 		it.begun = it.begun || done
 	}
+}
+
+// begun are the items for whom something was done in Self-auth.
+func begun(items []*item) []*item {
+	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !it.begun })
 }
 
 // create makes persons. Those that may be there already (by the plan, or because a stopped run may have made them) are
@@ -131,18 +130,13 @@ func (x *executor) findMade(ctx context.Context, items, known []*item) ([]*item,
 	if err != nil {
 		return nil, err
 	}
-	there := map[uuid.UUID]bool{}
-	var expired []uuid.UUID
+	there, expired := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, p := range found {
-		there[p.ID] = true
-		if p.Expired {
-			expired = append(expired, p.ID)
-		}
+		there[p.ID], expired[p.ID] = true, p.Expired
 	}
-	if len(expired) > 0 {
-		if err := x.Accounts.Enable(ctx, expired); err != nil {
-			return nil, err
-		}
+	asleep := slices.DeleteFunc(slices.Clone(known), func(it *item) bool { return !expired[it.intent.Person] })
+	if err := bisect(asleep, x.calls(ctx, x.Accounts.Enable)); err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
 		it.begun = there[it.intent.Person]

@@ -73,8 +73,19 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 				"planned, which does not know what that did: plan it again"}
 		}
 	}
+	resumed := open != nil && open.Plan == file.ID()
+	if open != nil && !resumed && d.FailStale {
+		if err := x.lookForStale(ctx); err != nil {
+			return Result{}, err
+		}
+	}
 	if err := x.begin(ctx, open); err != nil {
 		return Result{}, err
+	}
+	if resumed && d.FailStale {
+		if err := x.lookForStale(ctx); err != nil {
+			return Result{}, err
+		}
 	}
 	return x.run(ctx)
 }
@@ -120,6 +131,7 @@ type executor struct {
 	plan    *planfile.Reader
 	effects *plan.Effects
 	sets    [][]uuid.UUID // groups by plan.Set
+	groups  map[uuid.UUID]plan.Group
 	slugs   map[uuid.UUID]string
 	st      *state.State
 	journal state.Run
@@ -163,6 +175,7 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 		waves:   map[string]state.Wave{},
 		slugs:   e.Slugs(),
 		sets:    make([][]uuid.UUID, max(1, len(e.Sets))),
+		groups:  make(map[uuid.UUID]plan.Group, len(e.Groups)),
 	}
 	x.missed, x.absent, x.figure = map[uuid.UUID]int64{}, map[uuid.UUID]state.Finding{}, map[string]*waveFigure{}
 	x.size = x.nextSize(0)
@@ -177,6 +190,9 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 		for _, g := range e.GroupsOf(plan.Set(s)) {
 			x.sets[s] = append(x.sets[s], g.ID)
 		}
+	}
+	for _, g := range e.Groups {
+		x.groups[g.ID] = g
 	}
 	for _, w := range st.Waves {
 		x.waves[w.Name] = w
@@ -196,17 +212,10 @@ func (x *executor) nextSize(last int) int {
 }
 
 // begin opens the run, or goes on with it where it is open, and reads what that had left. An open run of another plan
-// is closed first by a rollback, and refused otherwise.
+// must be finished or closed before.
 func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	if open != nil && open.Plan != x.plan.ID() {
-		// A rollback takes back a run that was stopped, but one that was stopped itself is finished first.
-		if x.effects.Kind != state.RunRollback || open.Kind == state.RunRollback {
-			return &OpenRunError{Run: open.ID, Plan: open.Plan}
-		}
-		if err := x.closeOpen(ctx, open); err != nil {
-			return err
-		}
-		open = nil
+		return &OpenRunError{Run: open.ID, Plan: open.Plan}
 	}
 	if err := x.Store.Bind(ctx, x.Target, x.effects.Lineage); err != nil {
 		return err
@@ -235,7 +244,7 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	return x.takeOpen(context.WithoutCancel(ctx))
 }
 
-// takeOpen reads the intents of batches that were not settled, and counts who has failed so far.
+// takeOpen reads the intents of batches that were not settled, and counts how all others were settled.
 func (x *executor) takeOpen(ctx context.Context) error {
 	open, err := x.journal.Open(ctx)
 	if err != nil {
@@ -250,32 +259,42 @@ func (x *executor) takeOpen(ctx context.Context) error {
 		}
 		x.open[r.User] = r.Intent
 	}
-	records, err := x.Store.Remainder(ctx, x.journal.ID(), 1<<30)
+	tallies, err := x.journal.Tally(ctx)
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
-		x.count(r.Wave, r.Tenant, r.Verdict)
+	for _, t := range tallies {
+		x.count(t)
 	}
 	return nil
 }
 
-// count adds a user's verdict to the figures of its wave, and to those whom their tenant's objects still need.
-func (x *executor) count(wave string, tenant uuid.UUID, v state.Verdict) {
-	if v == state.Refused || v == state.Changed {
-		x.missed[tenant]++
+// countOutcomes counts users who were settled.
+func (x *executor) countOutcomes(list []state.Outcome) {
+	for _, o := range list {
+		x.half = x.half || o.Reason.Code == state.CodeNotPutBack
+		x.count(state.Tally{Segment: o.Segment, Tenant: o.Tenant, Verdict: o.Verdict, Users: 1})
 	}
-	f := x.figure[wave]
-	if f == nil {
+}
+
+// count adds users to the figures of the wave that moves them, and to those whom their tenant's objects still need. Who
+// was moved before, and only follows, is none of those whom a wave moves.
+func (x *executor) count(t state.Tally) {
+	if t.Verdict == state.Refused || t.Verdict == state.Changed {
+		x.missed[t.Tenant] += t.Users
+	}
+	s := x.effects.Segments[t.Segment]
+	f := x.figure[s.Wave]
+	if s.Kind != plan.SegmentMove || f == nil {
 		return
 	}
-	switch v {
+	switch t.Verdict {
 	case state.Done, state.Already:
-		f.done++
+		f.done += t.Users
 	case state.Refused:
-		f.failed++
+		f.failed += t.Users
 	case state.Paused:
-		f.paused++
+		f.paused += t.Users
 	}
 }
 

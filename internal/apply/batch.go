@@ -19,11 +19,13 @@ type item struct {
 	shape   *plan.Shape
 	row     *providers.UserRow // nil: there is none
 	record  *state.Record      // SegmentRestore: the journal record whose before-image is restored
+	prior   *state.User        // what is recorded of the user; nil: nothing
 	intent  state.Intent
-	failed  error         // one side refused this user
-	begun   bool          // something may have been done for it in Self-auth
-	verdict state.Verdict // it is left alone; then nothing is intended
-	why     state.Finding // with verdict: why
+	failed  error           // one side refused this user
+	stuck   []state.Finding // why what was begun could not be put right
+	begun   bool            // something may have been done for it in Self-auth
+	verdict state.Verdict   // it is left alone; then nothing is intended
+	why     state.Finding   // with verdict: why
 }
 
 // batch is some users in a row of the plan.
@@ -66,7 +68,8 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 		}
 		b.at = state.Position{Segment: place, Offset: taken}
 		taken += int64(len(b.changes))
-		if b.next = (state.Position{Segment: place, Offset: taken}); taken == s.Users {
+		// A wave is through only when it is latched.
+		if b.next = (state.Position{Segment: place, Offset: taken}); taken == s.Users && s.Kind != plan.SegmentMove {
 			b.next = state.Position{Segment: place + 1}
 		}
 		return b, nil
@@ -171,6 +174,9 @@ func (x *executor) batch(ctx context.Context, b *batch) error {
 	if err := x.accounts(ctx, todo, b.resumed); err != nil {
 		return err
 	}
+	if err := x.halt(ctx, begun(todo), refusesEach(todo)); err != nil {
+		return err
+	}
 	// The batch before must be through: the run's position moves from batch to batch, and a position that ran ahead of
 	// an unsettled batch would lose it.
 	if err := x.awaitSettled(); err != nil {
@@ -203,6 +209,10 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 	for i := range rows {
 		byID[rows[i].ID] = &rows[i]
 	}
+	recorded, err := x.Store.UsersByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	records, err := x.journalRecords(ctx, changes)
 	if err != nil {
 		return nil, err
@@ -211,6 +221,10 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 	items := make([]*item, len(changes))
 	for i, c := range changes {
 		it := &item{change: c, shape: &shapes[c.Shape], row: byID[c.User], record: records[c.Record]}
+		if u, is := recorded[c.User]; is {
+			it.prior = &u
+		}
+		it.intent.Segment = segment // of those, too, for whom nothing will be intended
 		x.judge(it)
 		items[i] = it
 	}
@@ -249,19 +263,20 @@ func (x *executor) judge(it *item) {
 		changed(state.CodeRecordGone)
 	case s.Ground.RowGone && it.row != nil:
 		changed(state.CodeRowAgain)
-	case s.Ground.RowGone: // as planned
+	case s.Ground.RowGone:
+		if it.prior == nil || providers.DigestGone(*it.prior) != it.change.Before {
+			x.moveOn(it)
+		}
 	case it.row == nil:
 		changed(state.CodeRowGone)
-	case providers.DigestUser(it.row.User, s.Ground.Relies) != it.change.Before:
-		// The same plan is applied again, or a killed run had got as far as the row.
-		if x.isAfter(it) {
-			leave(state.Already, state.Finding{})
-			return
-		}
-		changed(state.CodeRowChanged)
+	case providers.DigestUser(it.row.User, s.Ground.Relies, it.prior) != it.change.Before:
+		x.moveOn(it)
 	}
 	if it.verdict == 0 && x.effects.Kind == state.RunApply && x.pausedNow(s) {
 		leave(state.Paused, state.Found(state.CodePausedSince, state.Text(state.KeyWave, s.After.Wave)))
+	}
+	if it.verdict == state.Already {
+		return
 	}
 	if _, open := x.open[it.change.User]; len(x.open) > 0 && it.verdict == 0 && !open {
 		// It was not at its before-state when its batch was tried, and is again: the next plan has it.
@@ -269,10 +284,27 @@ func (x *executor) judge(it *item) {
 	}
 }
 
-// isAfter reports whether a user who is to be linked is linked already, with the planned method.
+// moveOn gives a user who is not as planned its verdict: at its after-state already, as the same plan is applied again or
+// a killed run had got as far as the row, or changed.
+func (x *executor) moveOn(it *item) {
+	if x.isAfter(it) {
+		it.verdict = state.Already
+		return
+	}
+	it.verdict, it.why = state.Changed, state.Found(state.CodeRowChanged)
+}
+
+// isAfter reports whether a change is in effect already: a user who is to be linked is linked, with the planned method;
+// of one whose row is not written, all is recorded that the change would record.
 func (x *executor) isAfter(it *item) bool {
 	e := it.shape.Effect
-	return e.Link && it.row.Link == x.personOf(it) && (e.Method == state.MethodInvalid || it.row.Method == e.Method)
+	if e.Link {
+		return it.row != nil && it.row.Link == x.personOf(it) &&
+			(e.Method == state.MethodInvalid || it.row.Method == e.Method)
+	}
+	return !e.Writes() && !e.Mail && it.prior != nil && it.prior.UserState == it.shape.After &&
+		!slices.ContainsFunc(x.sets[it.shape.Join], func(g uuid.UUID) bool { return !slices.Contains(it.prior.Groups, g) }) &&
+		!slices.ContainsFunc(x.sets[it.shape.Leave], func(g uuid.UUID) bool { return slices.Contains(it.prior.Groups, g) })
 }
 
 // pausedNow reports whether a pause younger than the plan keeps the user where it is; changes that only take away go
@@ -302,37 +334,67 @@ func (x *executor) personOf(it *item) uuid.UUID {
 	return state.PersonID(x.effects.Lineage, it.change.User, it.shape.After.Generation)
 }
 
-// lookForStale looks at every user before any effect (-on-stale fail).
+// lookForStale looks at every user before any effect (-on-stale fail). Of a run that was stopped it looks at those who
+// are still to be tried: whoever is in flight is finished, or taken back, in any case.
 func (x *executor) lookForStale(ctx context.Context) error {
-	for n := range x.effects.Segments {
-		var batch []plan.UserChange
-		check := func() error {
-			items, err := x.look(ctx, n, batch)
-			if err != nil {
-				return err
-			}
-			for _, it := range items {
-				if it.verdict == state.Changed {
-					return &StaleError{Reason: fmt.Sprintf("user %s is not as planned (%s); nothing was changed, plan again",
-						it.change.User, it.why.Code)}
-				}
-			}
-			batch = batch[:0]
-			return nil
+	begun, at := x.open, state.Position{}
+	if x.journal != nil {
+		at = x.journal.Position()
+	}
+	x.open = nil // judged each by itself, not as part of the batch that was in flight
+	defer func() { x.open = begun }()
+	for place, n := range x.inOrder() {
+		from := int64(0)
+		switch {
+		case place < at.Segment:
+			continue
+		case place == at.Segment:
+			from = at.Offset
 		}
-		for c, err := range x.plan.Users(n, 0) {
-			if err != nil {
-				return err
-			}
-			if batch = append(batch, c); len(batch) == 1000 {
-				if err := check(); err != nil {
-					return err
-				}
-			}
-		}
-		if err := check(); err != nil {
+		if err := x.lookForStaleIn(ctx, n, from, begun); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (x *executor) lookForStaleIn(ctx context.Context, n int, from int64, begun map[uuid.UUID]state.Intent) error {
+	var batch []plan.UserChange
+	check := func() error {
+		items, err := x.look(ctx, n, batch)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			if it.verdict == state.Changed {
+				return x.staleUser(it)
+			}
+		}
+		batch = batch[:0]
+		return nil
+	}
+	for c, err := range x.plan.Users(n, from) {
+		if err != nil {
+			return err
+		}
+		if _, open := begun[c.User]; open {
+			continue
+		}
+		if batch = append(batch, c); len(batch) == 1000 {
+			if err := check(); err != nil {
+				return err
+			}
+		}
+	}
+	return check()
+}
+
+// staleUser is the error of a user who is not as planned.
+func (x *executor) staleUser(it *item) error {
+	if x.journal == nil {
+		return &StaleError{Reason: fmt.Sprintf("user %s is not as planned (%s); nothing was changed, plan again",
+			it.change.User, it.why.Code)}
+	}
+	return &StaleError{Reason: fmt.Sprintf("user %s is not as planned (%s); run %s stays open as it is. "+
+		"Without -on-stale fail it is finished, and such users are left", it.change.User, it.why.Code, x.journal.ID())}
 }

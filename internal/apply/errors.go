@@ -53,9 +53,16 @@ func refused(err error) bool {
 	if errors.As(err, &r) {
 		return true
 	}
-	switch state.ErrorKindOf(err) {
+	var e *state.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
 	case state.ErrorConflict, state.ErrorRefused, state.ErrorBurnt, state.ErrorNotFound:
 		return true
+	case state.ErrorInternal:
+		// The server answered the request, in words that we do not know: they are about what was in it.
+		return e.Request != ""
 	}
 	return false
 }

@@ -39,7 +39,7 @@ func (x *executor) intend(ctx context.Context, segment int, items []*item) error
 		return err
 	}
 	for i, it := range fresh {
-		it.intent.ID, it.intent.Prior = intents[i].ID, intents[i].Prior
+		it.intent.ID = intents[i].ID
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (x *executor) lookMails(ctx context.Context, fresh []*item) error {
 }
 
 // intent is what is about to be done to a user, with its before-image and what will be recorded of it. The journal fills
-// in ID and Prior when it makes it durable.
+// in the ID when it makes it durable.
 func (x *executor) intent(segment int, it *item) state.Intent {
 	s := it.shape
 	i := state.Intent{
@@ -104,6 +104,7 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 		Join:    x.sets[s.Join],
 		Leave:   x.sets[s.Leave],
 		Undo:    it.change.Record,
+		Prior:   it.prior,
 	}
 	i.After = state.User{
 		User: it.change.User, Tenant: s.Tenant, UserState: s.After, Person: i.Person, Run: x.journal.ID(),
@@ -122,7 +123,15 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	if s.After.Standing != state.Moved {
 		return i
 	}
-	i.After.Groups = union(x.sets[s.Keep], x.sets[s.Join])
+	// From what is recorded now: another plan may have given the user a group since this one was made.
+	var held []uuid.UUID
+	if it.prior != nil {
+		held = slices.DeleteFunc(slices.Clone(it.prior.Groups), func(g uuid.UUID) bool { return slices.Contains(i.Leave, g) })
+	}
+	if x.effects.Segments[segment].Kind == plan.SegmentMove {
+		held = union(held, x.sets[s.Keep])
+	}
+	i.After.Groups = union(held, i.Join)
 	switch {
 	case it.record != nil && it.record.Prior != nil:
 		// Taken back to where it was moved already: as it was recorded then.

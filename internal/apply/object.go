@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -276,7 +277,12 @@ func (x *executor) write(
 		// For a client, only the server knows it.
 		c.after.ID = found
 	}
-	if err := x.changeObject(ctx, o, withMembers(o.Kind, live, c.Was), c.Will); err != nil {
+	// Members are not read again with the object; each is looked at by itself.
+	was, will, err := x.strangersNow(ctx, c.ObjectChange)
+	if err != nil {
+		return err
+	}
+	if err := x.changeObject(ctx, o, with(live, was), with(c.Will, will)); err != nil {
 		return err
 	}
 	if err := x.unmap(ctx, c.ObjectChange, o); err != nil {
@@ -285,15 +291,14 @@ func (x *executor) write(
 	return x.keeps(ctx, o, c.Will)
 }
 
-// withMembers is what an object holds, with the members that a change is about as the plan found them: they are not
-// read again.
-func withMembers(kind state.Kind, live, was state.Attributes) state.Attributes {
-	for _, a := range kind.Spec().Attributes {
-		if v := was[a.Name]; a.Form == state.FormMembers && v.IsSet() {
-			live[a.Name] = v
-		}
+// with are attributes with these strangers; where none are given, as they are.
+func with(a state.Attributes, strangers []uuid.UUID) state.Attributes {
+	if _, given := a[state.AttrStrangers]; !given && len(strangers) == 0 {
+		return a
 	}
-	return live
+	a = maps.Clone(a)
+	a[state.AttrStrangers] = state.MembersValue(slices.Clone(strangers))
+	return a
 }
 
 // backAgain says that a group is there again whose mapping row was to go because the plan had found the group gone.

@@ -23,6 +23,8 @@ type servers struct {
 	calls   []string
 	settled []state.ObjectOutcome
 	again   bool // the run was stopped with all intents unsettled
+	linked  []providers.UserRow
+	users   []state.User // recorded
 }
 
 func (s *servers) call(format string, args ...any) error {
@@ -48,10 +50,24 @@ func (j journal) SettleObjects(_ context.Context, list ...state.ObjectOutcome) e
 	return nil
 }
 
+// store is what is recorded.
+type store struct {
+	state.Store
+	s *servers
+}
+
+func (s store) UsersByPerson(context.Context, []uuid.UUID) ([]state.User, error) {
+	return s.s.users, nil
+}
+
 // rows is the side that has mapping rows.
 type rows struct {
 	providers.Rows
 	s *servers
+}
+
+func (r rows) Linked(context.Context, []uuid.UUID) ([]providers.UserRow, error) {
+	return r.s.linked, nil
 }
 
 func (r rows) Map(_ context.Context, list []providers.Mapping) error {
@@ -173,7 +189,7 @@ func (s *servers) carryOut(t *testing.T, changes ...plan.ObjectChange) *executor
 		s.live = map[uuid.UUID]attrs{}
 	}
 	s.mapped = map[uuid.UUID]providers.Mapping{}
-	x := &executor{Deps: Deps{Rows: rows{s: s}, Accounts: accounts{s: s}}, effects: &plan.Effects{Objects: changes},
+	x := &executor{Deps: Deps{Store: store{s: s}, Rows: rows{s: s}, Accounts: accounts{s: s}}, effects: &plan.Effects{Objects: changes},
 		st: &state.State{}, journal: journal{s: s}, events: func(Event) {}}
 	x.absent = map[uuid.UUID]state.Finding{}
 	for _, c := range changes {
@@ -316,6 +332,44 @@ func TestMembersComeBack(t *testing.T) {
 	var s servers
 	s.carryOut(t, c, making(2))
 	s.called(t, "create 1 groups from 1", "change strangers of 1", "map 1", "create 1 groups from 2", "map 1")
+}
+
+// TestStrangersNow: who belongs in a group by now is not taken out of it, and who is a user whose row does not ask for it is
+// not let back in.
+func TestStrangersNow(t *testing.T) {
+	t.Parallel()
+	row := func(person uuid.UUID, tenant byte, role, status string) providers.UserRow {
+		return providers.UserRow{User: providers.User{Link: person, Tenant: group(tenant), Role: role, Status: status,
+			TenantLive: true}}
+	}
+	ours := func(person uuid.UUID) state.User {
+		return state.User{Person: person, UserState: state.UserState{Standing: state.RolledBack, MadePerson: true}}
+	}
+	all := []uuid.UUID{group(1), group(2), group(3), group(4), group(5), group(6)}
+	s := servers{
+		linked: []providers.UserRow{
+			row(group(1), 50, "admin", "active"), row(group(2), 51, "admin", "active"), row(group(3), 50, "user", "active"),
+			row(group(4), 50, "admin", "suspended"),
+		},
+		users: []state.User{ours(group(4)), ours(group(5))}, // and group(6) is nobody's
+	}
+	after := &state.Object{ID: group(9), Kind: state.KindGroup, Tenant: group(50),
+		Members: state.Members{Roles: []string{"admin"}, Full: true}}
+	set, none := state.MembersValue(slices.Clone(all)), state.Value{}
+	for name, c := range map[string]struct {
+		was, will         state.Value
+		removed, returned []uuid.UUID
+	}{
+		"put out":  {set, none, []uuid.UUID{group(2), group(3), group(5), group(6)}, nil},
+		"let back": {none, set, nil, []uuid.UUID{group(1), group(4), group(6)}},
+	} {
+		x := &executor{Deps: Deps{Store: store{s: &s}, Rows: rows{s: &s}}, effects: &plan.Effects{}}
+		was, will, err := x.strangersNow(t.Context(), plan.ObjectChange{After: after,
+			Was: attrs{state.AttrStrangers: c.was}, Will: attrs{state.AttrStrangers: c.will}})
+		if diff := cmp.Diff([][]uuid.UUID{c.removed, c.returned}, [][]uuid.UUID{was, will}); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
 }
 
 // TestClientMadeAgain: a client comes back from the recycle bin, or is made with an id that the server chooses, which

@@ -43,6 +43,7 @@ type Result struct {
 	Run     state.RunInfo
 	Nothing bool            // the plan's run was closed already, or there was nothing to do: nothing was done
 	Left    []Left          // the first 100
+	Closed  bool            // the run was closed (Close)
 	Stopped bool            // the run is open: a server went away, the token was refused, or ctx ended; see the error
 	Held    []state.Finding // waves that were not started
 	Objects []state.Finding // objects that were not done

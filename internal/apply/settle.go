@@ -25,9 +25,7 @@ func (x *executor) awaitSettled() error {
 	}
 	s := <-x.settling
 	x.settling = nil
-	for _, o := range s.outcomes {
-		x.count(o.Wave, o.Tenant, o.Verdict)
-	}
+	x.countOutcomes(s.outcomes)
 	return s.err
 }
 
@@ -62,7 +60,7 @@ func (x *executor) settle(ctx context.Context, items []*item, next state.Positio
 		}
 	}
 	all, lost, err := x.commit(ctx, &b)
-	if err != nil || len(lost) == 0 {
+	if err = x.halt(ctx, slices.Concat(b.lost, b.written), err); err != nil || len(lost) == 0 {
 		return all, err
 	}
 	// Only now: a transaction that is tried again may write the row after all, and one that waits keeps others from
@@ -71,13 +69,12 @@ func (x *executor) settle(ctx context.Context, items []*item, next state.Positio
 	return append(all, back...), err
 }
 
-// commitTries bounds how often a transaction that lost against the application's own ones is tried again.
-const commitTries = 5
-
-// commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open. What is
-// transient is tried again: nothing of it is there then.
+// commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open.
 func (x *executor) commit(ctx context.Context, b *settlement) (all []state.Outcome, lost []*item, err error) {
 	note := func(tx state.Tx, results []providers.UserResult) error {
+		if err := refusesAll(results); err != nil {
+			return err
+		}
 		// Every try sorts anew: what an earlier one found was rolled back with it.
 		all, lost = b.outcomesOf(results)
 		noted := slices.Clone(all)
@@ -94,12 +91,7 @@ func (x *executor) commit(ctx context.Context, b *settlement) (all []state.Outco
 		err = note(nil, nil)
 		return all, lost, err
 	}
-	for range commitTries {
-		err = x.Rows.WriteUsers(ctx, b.writes, note)
-		if state.ErrorKindOf(err) != state.ErrorTransient {
-			break
-		}
-	}
+	err = x.Rows.WriteUsers(ctx, b.writes, note)
 	return all, lost, err
 }
 
@@ -133,18 +125,21 @@ func lostIntent(i state.Intent, v state.Verdict, why state.Finding) *item {
 	return &item{intent: i, verdict: v, why: why}
 }
 
-// settleLost puts users who are lost back to where they were, and settles them. A run that is killed before that starts
+// settleLost brings users who are lost to where they belong by their rows now, and settles them. A run that is killed before that starts
 // with it when it is resumed (resumeLost).
 func (x *executor) settleLost(ctx context.Context, lost []*item, at state.Position) ([]state.Outcome, error) {
-	if err := x.reverse(ctx, lost); err != nil {
+	recorded, err := x.putRight(ctx, lost, true)
+	if err != nil {
 		return nil, err
 	}
 	outcomes := make([]state.Outcome, len(lost))
 	for n, it := range lost {
 		outcomes[n] = outcomeOf(it.intent, it.verdict, it.why)
-		if it.intent.Effect.Act == state.PersonCreate {
-			outcomes[n].Recorded = unmoved(it.intent)
+		if cameThrough(it.intent, recorded[n]) {
+			outcomes[n] = outcomeOf(it.intent, state.Done, state.Finding{})
 		}
+		outcomes[n].Recorded = recorded[n]
+		it.tell(&outcomes[n])
 	}
 	return outcomes, x.journal.Settle(ctx, nil, outcomes, at)
 }
@@ -158,9 +153,7 @@ func (x *executor) resumeLost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range outcomes {
-		x.count(o.Wave, o.Tenant, o.Verdict)
-	}
+	x.countOutcomes(outcomes)
 	x.lost = nil
 	return nil
 }
@@ -176,6 +169,7 @@ func outcome(it *item, v state.Verdict, why state.Finding) state.Outcome {
 		Intent:  it.intent.ID,
 		User:    it.change.User,
 		Tenant:  it.shape.Tenant,
+		Segment: it.intent.Segment,
 		Wave:    it.shape.After.Wave,
 		Verdict: v,
 		Reason:  why,
@@ -183,7 +177,9 @@ func outcome(it *item, v state.Verdict, why state.Finding) state.Outcome {
 }
 
 func outcomeOf(i state.Intent, v state.Verdict, why state.Finding) state.Outcome {
-	return state.Outcome{Intent: i.ID, User: i.User, Tenant: i.Tenant, Wave: i.Wave, Verdict: v, Reason: why}
+	return state.Outcome{
+		Intent: i.ID, User: i.User, Tenant: i.Tenant, Segment: i.Segment, Wave: i.Wave, Verdict: v, Reason: why,
+	}
 }
 
 // refusalOf settles a user whom Self-auth refused. A burnt id is recorded, so that the next plan uses the next
@@ -203,6 +199,7 @@ func userWrite(it *item) providers.UserWrite {
 		User:      it.change.User,
 		Before:    it.change.Before,
 		Relies:    it.shape.Ground.Relies,
+		Recorded:  it.prior,
 		Method:    e.Method,
 		Completed: e.Complete,
 	}

@@ -36,13 +36,15 @@ func (x *executor) segments(ctx context.Context) error {
 				state.Text(state.KeyAfter, w.After[a])))
 			continue
 		}
+		next := x.journal.Position()
 		if i >= 0 {
 			if err := x.segment(ctx, i, place); err != nil {
 				return err
 			}
 			place++
+			next = state.Position{Segment: place}
 		}
-		moved, err := x.latch(ctx, w)
+		moved, err := x.latch(ctx, w, next)
 		if err != nil {
 			return err
 		}
@@ -52,22 +54,40 @@ func (x *executor) segments(ctx context.Context) error {
 	return nil
 }
 
+// inOrder are the segments in the order in which they are carried out, which is that of places.
+func (x *executor) inOrder() (list []int) {
+	for i, s := range x.effects.Segments {
+		if s.Kind != plan.SegmentMove {
+			list = append(list, i)
+		}
+	}
+	for _, w := range x.effects.Waves {
+		if i := x.segmentOf(w.Name); i >= 0 {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 func (x *executor) segmentOf(wave string) int {
 	return slices.IndexFunc(x.effects.Segments, func(s plan.Segment) bool {
 		return s.Kind == plan.SegmentMove && s.Wave == wave
 	})
 }
 
-// latch records how a wave stands after its users were tried (L15), and reports whether it counts as moved.
-func (x *executor) latch(ctx context.Context, w plan.WaveEffect) (bool, error) {
+// latch records how a wave stands after its users were tried (L15), and reports whether it counts as moved. next is
+// where the run has come with it: a run that is resumed further on has recorded it before it was stopped, and must
+// neither count its users again nor start the clock of soak anew.
+func (x *executor) latch(ctx context.Context, w plan.WaveEffect, next state.Position) (bool, error) {
 	f := x.figure[w.Name]
 	moved := f.failed <= w.MaxFailures && f.paused == 0
+	at := x.journal.Position()
 	after := x.latched(w, moved)
-	if after != x.waves[w.Name] {
-		x.waves[w.Name] = after
-		return moved, x.journal.Waves(context.WithoutCancel(ctx), []state.Wave{after})
+	if x.segmentOf(w.Name) >= 0 && at.Segment >= next.Segment || after == x.waves[w.Name] && at == next {
+		return moved, nil
 	}
-	return moved, nil
+	x.waves[w.Name] = after
+	return moved, x.journal.Waves(context.WithoutCancel(ctx), []state.Wave{after}, next)
 }
 
 // latched is a wave as it will be recorded; moved says whether its users got through.
@@ -156,5 +176,5 @@ func (x *executor) pause(ctx context.Context, list []plan.Pause) error {
 	if err := x.journal.Pause(ctx, pauses); err != nil || len(waves) == 0 {
 		return err
 	}
-	return x.journal.Waves(ctx, waves)
+	return x.journal.Waves(ctx, waves, x.journal.Position())
 }

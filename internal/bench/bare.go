@@ -14,9 +14,9 @@ import (
 // bulkBatch is how many persons Anthill makes in one call at most.
 const bulkBatch = 500
 
-// naive moves users as the scripts do that the application's document describes: each alone, four calls after one another,
-// each call of a program of its own and so over a connection of its own (what starting programs takes is left out). Their
-// groups are there before.
+// naive moves users as the scripts do that the application's document describes: each alone, four calls after one
+// another, each call of a program of its own and so over a connection of its own (what starting programs takes is left
+// out). Their groups are there before.
 func naive(ctx context.Context, c *client, users []user) (*naiveFigures, error) {
 	g := groupsOf(users)
 	if err := g.make(ctx, c); err != nil {
@@ -38,7 +38,8 @@ func naiveUser(ctx context.Context, c *client, u user, group uuid.UUID) error {
 	if err := c.send(ctx, http.MethodPost, "/v1/person", e); err != nil {
 		return err
 	}
-	if err := c.send(ctx, http.MethodPatch, "/v1/person/"+u.name, entry{map[string][]string{"mail": {u.mail}}}); err != nil {
+	mail := entry{map[string][]string{"mail": {u.mail}}}
+	if err := c.send(ctx, http.MethodPatch, "/v1/person/"+u.name, mail); err != nil {
 		return err
 	}
 	answer, _, err := c.call(ctx, http.MethodGet, "/v1/person/"+u.name, nil)
@@ -80,8 +81,8 @@ func bulk(ctx context.Context, c *client, p *proxy, users []user) (*bulkFigures,
 func bulkUsers(ctx context.Context, c *client, batch []user, g groups) error {
 	entries := make([]entry, len(batch))
 	for i, u := range batch {
-		entries[i].Attrs = map[string][]string{"class": {"object", "account", "person"}, "uuid": {u.id.String()}, "name": {u.name},
-			"displayname": {u.display}, "mail": {u.mail}}
+		entries[i].Attrs = map[string][]string{"class": {"object", "account", "person"}, "uuid": {u.id.String()},
+			"name": {u.name}, "displayname": {u.display}, "mail": {u.mail}}
 	}
 	if err := c.send(ctx, http.MethodPost, "/v1/raw/create", map[string]any{"entries": entries}); err != nil {
 		return err
@@ -99,6 +100,7 @@ func expire(ctx context.Context, c *client, users []user) error {
 	for i, u := range users {
 		ids[i] = u.id
 	}
-	mods := []any{map[string]any{"purged": "account_expire"}, map[string]any{"present": []string{"account_expire", "1970-01-01T00:00:00+00:00"}}}
+	mods := []any{map[string]any{"purged": "account_expire"},
+		map[string]any{"present": []string{"account_expire", "1970-01-01T00:00:00+00:00"}}}
 	return c.marked(ctx, "/v1/raw/modify", ids, map[string]any{"modlist": map[string]any{"mods": mods}})
 }

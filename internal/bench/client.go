@@ -53,7 +53,9 @@ type entry struct {
 
 // call does one request and returns its answer; a nil body sends none. ctx ends it between calls only: a server goes on
 // with a write that nobody waits for, and what comes of it would escape the cleaning up.
-func (c *client) call(ctx context.Context, method, path string, body any) (answer []byte, header http.Header, err error) {
+func (c *client) call(
+	ctx context.Context, method, path string, body any,
+) (answer []byte, header http.Header, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -101,7 +103,8 @@ func (c *client) version(ctx context.Context) (string, error) {
 
 // ids lists the entries of a class.
 func (c *client) ids(ctx context.Context, class string) (map[uuid.UUID]bool, error) {
-	text, _, err := c.call(ctx, http.MethodGet, "/scim/v1/Entry?filter="+url.PathEscape(`class eq "`+class+`"`)+"&attributes=name", nil)
+	filter := url.PathEscape(`class eq "` + class + `"`)
+	text, _, err := c.call(ctx, http.MethodGet, "/scim/v1/Entry?filter="+filter+"&attributes=name", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -202,8 +202,8 @@ func (s *side) run(ctx context.Context, p part, users int) (usage, error) {
 		want = users
 	}
 	if n, err := linked(ctx, s.pg.URL(s.database)); err != nil || n != want {
-		return u, errors.Join(err, fmt.Errorf("%s: after %s %d users are linked, want %d: the figures would be of another job",
-			s.program, p.name, n, want))
+		return u, errors.Join(err, fmt.Errorf("%s: after %s %d users are linked, want %d: the figures would be of "+
+			"another job", s.program, p.name, n, want))
 	}
 	return u, nil
 }

@@ -180,8 +180,10 @@ func reportBulk(out io.Writer, list []sitting) {
 		return
 	}
 	fmt.Fprintf(out, "bulk: groups %.2f s of it, %.0f write calls, longest %.0f ms; bare expire %.2f s\n",
-		middle(of(func(f *bulkFigures) float64 { return f.GroupSeconds })), middle(of(func(f *bulkFigures) float64 { return float64(f.Writes) })),
-		worst(of(func(f *bulkFigures) float64 { return f.LongestMS })), middle(of(func(f *bulkFigures) float64 { return f.ExpireSeconds })))
+		middle(of(func(f *bulkFigures) float64 { return f.GroupSeconds })),
+		middle(of(func(f *bulkFigures) float64 { return float64(f.Writes) })),
+		worst(of(func(f *bulkFigures) float64 { return f.LongestMS })),
+		middle(of(func(f *bulkFigures) float64 { return f.ExpireSeconds })))
 }
 
 func reportJob(out io.Writer, list []sitting, rate, naive, bulk float64) {
@@ -191,8 +193,10 @@ func reportJob(out io.Writer, list []sitting, rate, naive, bulk float64) {
 		return
 	}
 	rollback := middle(of(func(f *jobFigures) float64 { return f.RollbackSeconds }))
-	fmt.Fprintf(out, "Anthill: plan %.2f s, apply %.2f s, plan again %.2f s (nothing to do), rollback %.2f s in %.0f write calls\n",
-		middle(of(func(f *jobFigures) float64 { return f.PlanSeconds })), middle(of(func(f *jobFigures) float64 { return f.ApplySeconds })),
+	fmt.Fprintf(out, "Anthill: plan %.2f s, apply %.2f s, plan again %.2f s (nothing to do), "+
+		"rollback %.2f s in %.0f write calls\n",
+		middle(of(func(f *jobFigures) float64 { return f.PlanSeconds })),
+		middle(of(func(f *jobFigures) float64 { return f.ApplySeconds })),
 		middle(of(func(f *jobFigures) float64 { return f.AgainSeconds })), rollback,
 		middle(of(func(f *jobFigures) float64 { return float64(f.RollbackWrites) })))
 	if naive > 0 {
@@ -203,7 +207,8 @@ func reportJob(out io.Writer, list []sitting, rate, naive, bulk float64) {
 		fmt.Fprintf(out, "%.2f of bulk (want >= 0.8)\n", rate/bulk)
 		fmt.Fprintf(out, "rollback %.1f of the bare expire (want <= 1.5)\n", rollback/expire)
 	}
-	fmt.Fprintf(out, "longest write after the first ten: %.0f ms (want <= 1500)\n", worst(of(func(f *jobFigures) float64 { return f.LongestMS })))
+	fmt.Fprintf(out, "longest write after the first ten: %.0f ms (want <= 1500)\n",
+		worst(of(func(f *jobFigures) float64 { return f.LongestMS })))
 	if writes > 0 {
 		fmt.Fprintf(out, "write calls: %.0f, one per %.1f users\n", writes, float64(list[0].Users)/writes)
 	}
@@ -216,9 +221,11 @@ func reportCompany(out io.Writer, list []sitting) {
 		return
 	}
 	fmt.Fprintf(out, "in company: apply %.2f s, longest write after the first ten: %.0f ms (want <= 1500)\n",
-		middle(of(func(f *jobFigures) float64 { return f.ApplySeconds })), worst(of(func(f *jobFigures) float64 { return f.LongestMS })))
+		middle(of(func(f *jobFigures) float64 { return f.ApplySeconds })),
+		worst(of(func(f *jobFigures) float64 { return f.LongestMS })))
 	fmt.Fprintf(out, "other administrator: %.0f writes, %.0f failed, longest wait %.0f ms (want 0, <= 2000)\n",
-		sum(of(func(f *jobFigures) float64 { return float64(f.Other.Writes) })), sum(of(func(f *jobFigures) float64 { return float64(f.Other.Failed) })),
+		sum(of(func(f *jobFigures) float64 { return float64(f.Other.Writes) })),
+		sum(of(func(f *jobFigures) float64 { return float64(f.Other.Failed) })),
 		worst(of(func(f *jobFigures) float64 { return f.Other.LongestMS })))
 }
 

@@ -30,8 +30,9 @@ func TestMedian(t *testing.T) {
 var small = setting{Server: "real 1.10.5", Tenants: 2, Users: 1000, NaiveUsers: 100}
 
 func sampleJob(apply, rollback, longest float64, failed int) *jobFigures {
-	return &jobFigures{Users: 1000, PlanSeconds: 0.1, ApplySeconds: apply, AgainSeconds: 0.2, RollbackSeconds: rollback, Writes: 50, RollbackWrites: 60,
-		LongestMS: longest, Other: otherFigures{Writes: 10, Failed: failed, LongestMS: longest / 2}}
+	return &jobFigures{Users: 1000, PlanSeconds: 0.1, ApplySeconds: apply, AgainSeconds: 0.2, RollbackSeconds: rollback,
+		Writes: 50, RollbackWrites: 60, LongestMS: longest,
+		Other: otherFigures{Writes: 10, Failed: failed, LongestMS: longest / 2}}
 }
 
 // TestReport has medians over parts that were measured apart, and the worst of waits and failures.
@@ -77,9 +78,11 @@ func TestReportOfOnePart(t *testing.T) {
 		sitting sitting
 		absent  []string
 	}{
-		"naive":   {sitting{setting: small, Naive: &naiveFigures{100, 2}}, []string{"bulk", "Anthill", "want"}},
-		"bulk":    {sitting{setting: small, Bulk: &bulkFigures{1000, 1.5, 0.25, 50, 400, 2}}, []string{"  naive", "Anthill", "want", "NaN", "Inf"}},
-		"anthill": {sitting{setting: small, Job: sampleJob(2, 3, 100, 0)}, []string{"  naive", "bulk", "times naive", "NaN", "Inf"}},
+		"naive": {sitting{setting: small, Naive: &naiveFigures{100, 2}}, []string{"bulk", "Anthill", "want"}},
+		"bulk": {sitting{setting: small, Bulk: &bulkFigures{1000, 1.5, 0.25, 50, 400, 2}},
+			[]string{"  naive", "Anthill", "want", "NaN", "Inf"}},
+		"anthill": {sitting{setting: small, Job: sampleJob(2, 3, 100, 0)},
+			[]string{"  naive", "bulk", "times naive", "NaN", "Inf"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

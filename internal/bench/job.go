@@ -17,8 +17,8 @@ const (
 	adminInterval = 100 * time.Millisecond
 )
 
-// job measures Anthill itself: plan, apply, plan again, rollback. The program is what users run, in processes of its own. With
-// company another administrator writes during apply.
+// job measures Anthill itself: plan, apply, plan again, rollback. The program is what users run, in processes of its
+// own. With company another administrator writes during apply.
 func job(ctx context.Context, program string, w *world, t *target, p *proxy, company bool) (f *jobFigures, err error) {
 	dir, err := os.MkdirTemp("", "anthill-bench-")
 	if err != nil {
@@ -26,7 +26,9 @@ func job(ctx context.Context, program string, w *world, t *target, p *proxy, com
 	}
 	defer os.RemoveAll(dir)
 	ca := filepath.Join(dir, "ca.pem")
-	if err := errors.Join(os.WriteFile(ca, p.ca, 0o600), os.WriteFile(filepath.Join(dir, "main.anthill.hcl"), []byte(configuration), 0o600)); err != nil {
+	main := filepath.Join(dir, "main.anthill.hcl")
+	err = errors.Join(os.WriteFile(ca, p.ca, 0o600), os.WriteFile(main, []byte(configuration), 0o600))
+	if err != nil {
 		return nil, err
 	}
 	env := append(w.box.Env(), "SELF_AUTH_URL="+p.url, "SELF_AUTH_CA_FILE="+ca, "SELF_AUTH_ADMIN_TOKEN="+t.token)
@@ -85,7 +87,8 @@ type administrator struct {
 }
 
 func startAdministrator(ctx context.Context, t *target) (*administrator, error) {
-	a := &administrator{client: newClient(t.url, t.token, t.roots), group: uuid.New(), ended: make(chan struct{}), seen: make(chan otherFigures, 1)}
+	a := &administrator{client: newClient(t.url, t.token, t.roots), group: uuid.New(), ended: make(chan struct{}),
+		seen: make(chan otherFigures, 1)}
 	if err := a.client.group(ctx, a.group, "bench-other-"+a.group.String()[:8], nil); err != nil {
 		a.client.close()
 		return nil, err
@@ -94,7 +97,8 @@ func startAdministrator(ctx context.Context, t *target) (*administrator, error) 
 	return a, nil
 }
 
-// work writes at every tick, whether the writes before are answered or not, as administrators do not wait for each other.
+// work writes at every tick, whether the writes before are answered or not, as administrators do not wait for each
+// other.
 func (a *administrator) work(ctx context.Context) (f otherFigures) {
 	tick := time.NewTicker(adminInterval)
 	defer tick.Stop()
@@ -113,7 +117,8 @@ func (a *administrator) work(ctx context.Context) (f otherFigures) {
 		f.Writes++
 		go func(n int) {
 			began := time.Now()
-			err := a.client.send(ctx, http.MethodPatch, "/v1/group/"+a.group.String(), entry{map[string][]string{"description": {fmt.Sprint("write ", n)}}})
+			written := entry{map[string][]string{"description": {fmt.Sprint("write ", n)}}}
+			err := a.client.send(ctx, http.MethodPatch, "/v1/group/"+a.group.String(), written)
 			answers <- answer{time.Since(began), err}
 		}(f.Writes)
 	}

@@ -81,8 +81,8 @@ const benchHelp = `bench ANTHILL-PROGRAM
 bench [FLAGS] OLD NEW
 bench selfauth -h
 
-Measures plan beside psql reading the same rows; or two programs of Anthill beside each other, in turns: plan, show, apply,
-plan again (nothing to do) and rollback of all users, on the emulator at its full speed.
+Measures plan beside psql reading the same rows; or two programs of Anthill beside each other, in turns: plan, show,
+apply, plan again (nothing to do) and rollback of all users, on the emulator at its full speed.
 `
 
 func bench(ctx context.Context, args []string, out io.Writer) error {
@@ -115,7 +115,8 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return measured.print(out, c)
 	}
-	return errors.New("wants the anthill program, or flags (of one or more) and two programs: go run ./internal/bench OLD ./bin/anthill")
+	return errors.New("wants the anthill program, or flags (of one or more) and two programs: " +
+		"go run ./internal/bench OLD ./bin/anthill")
 }
 
 // besideReading measures plan beside a bare reader of the rows.
@@ -127,8 +128,8 @@ func besideReading(ctx context.Context, program string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%d users\t%.3f s\t%.3f s\t%.2f\t%.1f MiB\t%.1f\t\n", size.users, f.read.Seconds(), f.plan.Seconds(),
-			f.ratio, float64(f.rss)/(1<<20), f.bytes)
+		fmt.Fprintf(table, "%d users\t%.3f s\t%.3f s\t%.2f\t%.1f MiB\t%.1f\t\n", size.users, f.read.Seconds(),
+			f.plan.Seconds(), f.ratio, float64(f.rss)/(1<<20), f.bytes)
 		if f.note != "" {
 			fmt.Fprintln(os.Stderr, f.note)
 		}
@@ -177,7 +178,8 @@ func measure(ctx context.Context, program string, tenants, users int) (f figures
 		if i == 0 {
 			continue // caches are cold for whoever comes first
 		}
-		reads, plans, ratios, sizes = append(reads, r), append(plans, p), append(ratios, float64(p)/float64(r)), append(sizes, u.RSS)
+		reads, plans, sizes = append(reads, r), append(plans, p), append(sizes, u.RSS)
+		ratios = append(ratios, float64(p)/float64(r))
 	}
 	info, err := os.Stat(filepath.Join(dir, planFile))
 	if err != nil {
@@ -194,16 +196,17 @@ func median[T int64 | float64 | time.Duration](list []T) T {
 }
 
 // query reads what a plan needs of a row.
-const query = `select user_id, tenant_id, email, full_name, role, status, deleted_at is not null, email_verified, password_hash is not null,
-	self_auth_user_id, self_auth_synced_at is not null from users order by tenant_id, user_id`
+const query = `select user_id, tenant_id, email, full_name, role, status, deleted_at is not null,
+	email_verified, password_hash is not null, self_auth_user_id, self_auth_synced_at is not null
+	from users order by tenant_id, user_id`
 
 // reader returns what reads the users once, and a note where it is not psql.
 func reader(box *sandbox.Sandbox) (func(context.Context) (time.Duration, error), string) {
 	url := databaseURL(box)
 	if psql, err := exec.LookPath("psql"); err == nil {
 		return func(ctx context.Context) (time.Duration, error) {
-			cmd := exec.CommandContext(ctx, psql, "-X", "-q", "-c", `\copy (`+strings.ReplaceAll(query, "\n", " ")+`) to /dev/null`, url)
-			return timed(cmd)
+			copied := `\copy (` + strings.ReplaceAll(query, "\n", " ") + `) to /dev/null`
+			return timed(exec.CommandContext(ctx, psql, "-X", "-q", "-c", copied, url))
 		}, ""
 	}
 	return func(ctx context.Context) (time.Duration, error) {

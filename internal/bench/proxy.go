@@ -53,10 +53,12 @@ func startProxy(target string, roots *x509.CertPool) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port), ca: ca, to: transport(roots), served: make(chan error, 1)}
+	p := &proxy{url: fmt.Sprintf("https://localhost:%d", l.Addr().(*net.TCPAddr).Port), ca: ca, to: transport(roots),
+		served: make(chan error, 1)}
 	quiet := log.New(io.Discard, "", 0) // who called is told by the answer
 	p.http = &http.Server{
-		Handler:           &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, Transport: p, ErrorLog: quiet},
+		Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, Transport: p,
+			ErrorLog: quiet},
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: time.Minute, ErrorLog: quiet,
 	}

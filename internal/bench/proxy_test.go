@@ -51,17 +51,20 @@ func TestLongest(t *testing.T) {
 func TestCreated(t *testing.T) {
 	t.Parallel()
 	body := func(text string) []byte { return []byte(text) }
+	one := func(id uuid.UUID) []byte { return body(`{"attrs":{"uuid":["` + id.String() + `"]}}`) }
+	many := body(`{"entries":[{"attrs":{"uuid":["` + ann.String() + `"]}},{"attrs":{"uuid":["` + bob.String() + `"]}}]}`)
+	groups := body(`{"entries":[{"attrs":{"class":["object","group"],"uuid":["` + ops.String() + `"]}}]}`)
 	for name, c := range map[string]struct {
 		note            note
 		persons, groups []uuid.UUID
 	}{
-		"a person":        {note{path: "/v1/person", status: 200, body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, []uuid.UUID{ann}, nil},
-		"a group":         {note{path: "/v1/group", status: 200, body: body(`{"attrs":{"uuid":["` + ops.String() + `"]}}`)}, nil, []uuid.UUID{ops}},
-		"many":            {note{path: "/v1/raw/create", status: 200, body: body(`{"entries":[{"attrs":{"uuid":["` + ann.String() + `"]}},{"attrs":{"uuid":["` + bob.String() + `"]}}]}`)}, []uuid.UUID{ann, bob}, nil},
-		"many groups":     {note{path: "/v1/raw/create", status: 200, body: body(`{"entries":[{"attrs":{"class":["object","group"],"uuid":["` + ops.String() + `"]}}]}`)}, nil, []uuid.UUID{ops}},
-		"no answer":       {note{path: "/v1/person", body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, []uuid.UUID{ann}, nil},
-		"refused":         {note{path: "/v1/person", status: 409, body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, nil, nil},
-		"the id is taken": {note{path: "/v1/person", status: 500, body: body(`{"attrs":{"uuid":["` + ann.String() + `"]}}`)}, nil, nil},
+		"a person":        {note{path: "/v1/person", status: 200, body: one(ann)}, []uuid.UUID{ann}, nil},
+		"a group":         {note{path: "/v1/group", status: 200, body: one(ops)}, nil, []uuid.UUID{ops}},
+		"many":            {note{path: "/v1/raw/create", status: 200, body: many}, []uuid.UUID{ann, bob}, nil},
+		"many groups":     {note{path: "/v1/raw/create", status: 200, body: groups}, nil, []uuid.UUID{ops}},
+		"no answer":       {note{path: "/v1/person", body: one(ann)}, []uuid.UUID{ann}, nil},
+		"refused":         {note{path: "/v1/person", status: 409, body: one(ann)}, nil, nil},
+		"the id is taken": {note{path: "/v1/person", status: 500, body: one(ann)}, nil, nil},
 		"no id":           {note{path: "/v1/person", status: 200, body: body(`{"attrs":{"name":["ann"]}}`)}, nil, nil},
 		"another write":   {note{path: "/v1/group/x", status: 200}, nil, nil},
 		"not JSON":        {note{path: "/v1/person", status: 200, body: body(`{`)}, nil, nil},
@@ -106,7 +109,10 @@ func TestProxy(t *testing.T) {
 	for _, call := range []struct {
 		method, path string
 		body         any
-	}{{"GET", "/v1/person?x=a%20b", nil}, {"POST", "/v1/person", person}, {"POST", "/v1/raw/search", []int{1}}, {"PATCH", "/v1/group/g", "x"}, {"DELETE", "/v1/group/g", nil}} {
+	}{
+		{"GET", "/v1/person?x=a%20b", nil}, {"POST", "/v1/person", person}, {"POST", "/v1/raw/search", []int{1}},
+		{"PATCH", "/v1/group/g", "x"}, {"DELETE", "/v1/group/g", nil},
+	} {
 		said = append(said, c.send(t.Context(), call.method, call.path, call.body) == nil)
 	}
 	c.close()
@@ -119,8 +125,8 @@ func TestProxy(t *testing.T) {
 		calls = append(calls, a)
 	}
 	sent := `{"attrs":{"uuid":["` + ann.String() + `"]}}`
-	want := []string{"GET /v1/person?x=a%20b Bearer secret ", "POST /v1/person Bearer secret " + sent, "POST /v1/raw/search Bearer secret [1]",
-		`PATCH /v1/group/g Bearer secret "x"`, "DELETE /v1/group/g Bearer secret "}
+	want := []string{"GET /v1/person?x=a%20b Bearer secret ", "POST /v1/person Bearer secret " + sent,
+		"POST /v1/raw/search Bearer secret [1]", `PATCH /v1/group/g Bearer secret "x"`, "DELETE /v1/group/g Bearer secret "}
 	if diff := cmp.Diff(want, calls); diff != "" {
 		t.Errorf("what arrived (-want +got)\n%s", diff)
 	}
@@ -134,7 +140,8 @@ func TestProxy(t *testing.T) {
 		}
 		notes[i].took = 0
 	}
-	wantNotes := []note{{"POST", "/v1/person", 200, 0, []byte(sent)}, {"PATCH", "/v1/group/g", 200, 0, nil}, {"DELETE", "/v1/group/g", 404, 0, nil}}
+	wantNotes := []note{{"POST", "/v1/person", 200, 0, []byte(sent)}, {"PATCH", "/v1/group/g", 200, 0, nil},
+		{"DELETE", "/v1/group/g", 404, 0, nil}}
 	if diff := cmp.Diff(wantNotes, notes, cmp.AllowUnexported(note{})); diff != "" {
 		t.Errorf("what was noted (-want +got)\n%s", diff)
 	}
@@ -146,9 +153,11 @@ func TestProxy(t *testing.T) {
 func TestJoins(t *testing.T) {
 	t.Parallel()
 	one, two := uuid.UUID{1}, uuid.UUID{2}
-	g := groups{admins: map[uuid.UUID]uuid.UUID{one: {0xa1}, two: {0xa2}}, users: map[uuid.UUID]uuid.UUID{one: {0xb1}, two: {0x02}}}
+	g := groups{admins: map[uuid.UUID]uuid.UUID{one: {0xa1}, two: {0xa2}},
+		users: map[uuid.UUID]uuid.UUID{one: {0xb1}, two: {0x02}}}
 	got := g.joins([]user{{id: ann, tenant: one, admin: true}, {id: bob, tenant: two}, {id: ops, tenant: one}})
-	want := []join{{uuid.UUID{0x02}, []uuid.UUID{bob}}, {uuid.UUID{0xa1}, []uuid.UUID{ann}}, {uuid.UUID{0xb1}, []uuid.UUID{ann, ops}}}
+	want := []join{{uuid.UUID{0x02}, []uuid.UUID{bob}}, {uuid.UUID{0xa1}, []uuid.UUID{ann}},
+		{uuid.UUID{0xb1}, []uuid.UUID{ann, ops}}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(join{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -156,8 +165,11 @@ func TestJoins(t *testing.T) {
 
 func TestLoopbackOnly(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]bool{"https://localhost:1": true, "https://127.0.0.1:1": true, "https://[::1]:1": true,
-		"https://idm.example.com": false, "https://10.0.0.1": false, "https://localhost.example.com": false, "": false, "::": false} {
+	for address, want := range map[string]bool{
+		"https://localhost:1": true, "https://127.0.0.1:1": true, "https://[::1]:1": true,
+		"https://idm.example.com": false, "https://10.0.0.1": false, "https://localhost.example.com": false,
+		"": false, "::": false,
+	} {
 		if got := loopbackOnly(address) == nil; got != want {
 			t.Errorf("loopbackOnly(%q) allows = %v, want %v", address, got, want)
 		}

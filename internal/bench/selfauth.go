@@ -28,15 +28,15 @@ bench selfauth -report FILE...
 
 Measures Anthill's plan, apply and rollback on a Self-auth server, side by side with two bare clients: a naive one (each
 user alone), and one that makes Anthill's own calls without plan, journal and Postgres. All of them go through one proxy
-of the benchmark, which notes the writes. Then all of Anthill's part once more, in company: another administrator writes every
-100 ms during apply, past the proxy.
+of the benchmark, which notes the writes. Then all of Anthill's part once more, in company: another administrator writes
+every 100 ms during apply, past the proxy.
 
 The server is a real one where this machine has the program (ANTHILL_KANIDMD, PATH, ~/.cache/kanidmd), else the emulator
 with a real one's costs; each part has a fresh one, as persons make a server slower. Instead it can be the one that
 ANTHILL_TEST_SELFAUTH_URL, _TOKEN and _CA_FILE name (loopback only). That is made fresh by the command in
 ANTHILL_TEST_SELFAUTH_RESTART (at the same address, with the same token), else what was made is deleted, which leaves a
-full recycle bin that slows the server as much as live persons do: then ratios are fair only with a server for each part,
-by -only and -json, and -report at the end.
+full recycle bin that slows the server as much as live persons do: then ratios are fair only with a server for each
+part, by -only and -json, and -report at the end.
 `
 
 func parseChoices(args []string, out io.Writer) (c choices, err error) {
@@ -45,7 +45,8 @@ func parseChoices(args []string, out io.Writer) (c choices, err error) {
 	f.Usage = func() { fmt.Fprintf(out, "%s\n", selfauthHelp); f.PrintDefaults() }
 	f.IntVar(&c.users, "users", 5000, "how many users are moved")
 	f.IntVar(&c.tenants, "tenants", 30, "in how many tenants")
-	f.IntVar(&c.naive, "naive", 500, "how many of them the naive client moves; fewer meet an emptier server, which is faster")
+	f.IntVar(&c.naive, "naive", 500,
+		"how many of them the naive client moves; fewer meet an emptier server, which is faster")
 	f.StringVar(&c.only, "only", "", "measure one `PART`: naive, bulk, anthill or company")
 	f.StringVar(&c.json, "json", "", "append the figures to `FILE`, a line a run")
 	f.BoolVar(&c.report, "report", false, "measure nothing: print the medians of the files that -json wrote")
@@ -107,7 +108,8 @@ func sit(ctx context.Context, c choices) (_ *sitting, err error) {
 	}
 	defer func() { err = errors.Join(err, w.box.Close()) }()
 	if c.only == "" && os.Getenv(urlVariable) != "" && os.Getenv(restartVariable) == "" {
-		fmt.Fprintf(os.Stderr, "bench: without %s the later parts meet a server slowed by what was deleted: the ratios are not fair\n", restartVariable)
+		fmt.Fprintf(os.Stderr, "bench: without %s the later parts meet a server slowed by what was deleted: "+
+			"the ratios are not fair\n", restartVariable)
 	}
 	s := &sitting{setting: setting{Tenants: c.tenants, Users: c.users, NaiveUsers: c.naive}}
 	for _, part := range []struct {

@@ -71,7 +71,8 @@ func openNamed() (*target, error) {
 		return nil, fmt.Errorf("read the file that %s names: %w", caVariable, err)
 	}
 	if t.token == "" || !t.roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s wants a token in %s and a PEM file in %s beside it", urlVariable, tokenVariable, caVariable)
+		return nil, fmt.Errorf("%s wants a token in %s and a PEM file in %s beside it", urlVariable, tokenVariable,
+			caVariable)
 	}
 	t.leave = t.takeAway
 	if command := os.Getenv(restartVariable); command != "" {
@@ -85,7 +86,8 @@ func openEmulator() (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{kind: "emulator", url: d.URL(), roots: x509.NewCertPool(), leave: func(context.Context, []note) error { return d.Close() }}
+	leave := func(context.Context, []note) error { return d.Close() }
+	t := &target{kind: "emulator", url: d.URL(), roots: x509.NewCertPool(), leave: leave}
 	t.token, _ = d.Operator()
 	t.roots.AppendCertsFromPEM(d.CA())
 	return t, nil
@@ -98,7 +100,8 @@ func loopbackOnly(text string) error {
 		return fmt.Errorf("%s holds no URL", urlVariable)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%s names %s: the benchmark makes and deletes thousands of persons, and works on loopback only", urlVariable, u.Hostname())
+		return fmt.Errorf("%s names %s: the benchmark makes and deletes thousands of persons, and works on loopback "+
+			"only", urlVariable, u.Hostname())
 	}
 	return nil
 }

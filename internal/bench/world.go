@@ -27,21 +27,28 @@ type user struct {
 	admin         bool
 }
 
-// plain makes generated rows ones that nothing stands in the way of: the benchmark measures the moving. Each tenant has a
-// domain of its own and its users have names of people, as at a customer: Self-auth indexes addresses and names by their
-// parts, so that a person costs it the more, the more others share them.
+// plain makes generated rows ones that nothing stands in the way of: the benchmark measures the moving. Each tenant has
+// a domain of its own and its users have names of people, as at a customer: Self-auth indexes addresses and names by
+// their parts, so that a person costs it the more, the more others share them.
 const plain = `
 create function pg_temp.word(list text, n bigint) returns text language sql immutable as $$
 	select words[1 + n % cardinality(words)] from string_to_array(list, ' ') words $$;
 with t as (select tenant_id, row_number() over (order by tenant_id) n from tenants)
-update tenants set status = 'active', deleted_at = null, slug = pg_temp.word('amber silver northern blue quiet rapid golden iron maple urban vivid lunar coastal alpine bright royal', n)
-	|| '-' || pg_temp.word('harbor foundry logistics kitchen dental studio motors energy forest media bakery clinic freight garden textile optics', n + n / 16)
+update tenants set status = 'active', deleted_at = null, slug =
+	pg_temp.word('amber silver northern blue quiet rapid golden iron ' ||
+		'maple urban vivid lunar coastal alpine bright royal', n)
+	|| '-' || pg_temp.word('harbor foundry logistics kitchen dental studio motors energy ' ||
+		'forest media bakery clinic freight garden textile optics', n + n / 16)
 	|| case when n >= 256 then '-' || n / 256 else '' end
 	from t where t.tenant_id = tenants.tenant_id;
-with u as (select user_id, slug, row_number() over (partition by tenant_id order by user_id) n from users join tenants using (tenant_id)),
-named as (select *, pg_temp.word('anna bjorn carla dmitri elena farid greta hugo ines jonas kemal lucia marek nadia omar petra', n) first,
-	pg_temp.word('meier nguyen garcia kowalski haddad jensen rossi dubois silva novak okafor tanaka murphy weber lindqvist petrov', n + n / 16) last from u)
-update users set email = first || '.' || last || case when n >= 256 then '.' || n / 256 else '' end || '@' || slug || '.example',
+with u as (select user_id, slug, row_number() over (partition by tenant_id order by user_id) n
+	from users join tenants using (tenant_id)),
+named as (select *,
+	pg_temp.word('anna bjorn carla dmitri elena farid greta hugo ines jonas kemal lucia marek nadia omar petra', n) first,
+	pg_temp.word('meier nguyen garcia kowalski haddad jensen rossi dubois ' ||
+		'silva novak okafor tanaka murphy weber lindqvist petrov', n + n / 16) last from u)
+update users set email =
+	first || '.' || last || case when n >= 256 then '.' || n / 256 else '' end || '@' || slug || '.example',
 	full_name = initcap(first || ' ' || last), status = 'active', email_verified = true, deleted_at = null
 	from named where named.user_id = users.user_id;
 analyze tenants, users`
@@ -68,8 +75,8 @@ func (w *world) fill(ctx context.Context) error {
 	if _, err := c.Exec(ctx, plain); err != nil {
 		return err
 	}
-	rows, err := c.Query(ctx, `select tenant_id, slug || '.' || split_part(email, '@', 1), full_name, email, role in ('admin', 'super_admin')
-		from users join tenants using (tenant_id) order by tenant_id, user_id`)
+	rows, err := c.Query(ctx, `select tenant_id, slug || '.' || split_part(email, '@', 1), full_name, email,
+		role in ('admin', 'super_admin') from users join tenants using (tenant_id) order by tenant_id, user_id`)
 	if err != nil {
 		return err
 	}
@@ -117,7 +124,9 @@ func groupsOf(users []user) groups {
 func (g groups) make(ctx context.Context, c *client) error {
 	var entries []entry
 	add := func(id uuid.UUID, name string) {
-		entries = append(entries, entry{map[string][]string{"class": {"object", "group"}, "uuid": {id.String()}, "name": {name}}})
+		entries = append(entries, entry{map[string][]string{
+			"class": {"object", "group"}, "uuid": {id.String()}, "name": {name},
+		}})
 	}
 	for tenant, id := range g.users {
 		add(id, "bench_"+tenant.String()[24:]+"_users")

@@ -36,10 +36,38 @@ func (v *voice) object(c plan.ObjectChange, said []state.Finding, rollback bool)
 			list = append(list, v.say(f))
 		}
 	}
+	if rule := v.rule(c); rule != "" {
+		list = append(list, rule)
+	}
 	if c.From != "" {
 		list = append(list, "was "+v.escape(string(c.From)))
 	}
 	return list
+}
+
+// rule says what becomes of the rule by which users belong in a group that was ours before; "" where it stays.
+func (v *voice) rule(c plan.ObjectChange) string {
+	if c.Before == nil || c.After == nil || c.Before.Deleted || c.After.Deleted ||
+		c.Before.Members.Equal(c.After.Members) {
+		return ""
+	}
+	return "members: " + v.members(c.Before.Members) + " -> " + v.members(c.After.Members)
+}
+
+// members says which users belong in a group.
+func (v *voice) members(m state.Members) (text string) {
+	switch {
+	case m.All:
+		text = "all users"
+	case len(m.Roles) > 0:
+		text = "users who are " + v.escape(strings.Join(m.Roles, ", "))
+	default:
+		text = "nobody"
+	}
+	if m.Full {
+		text += ", and nobody else"
+	}
+	return text
 }
 
 // find says the finding of a code; "" where there is none.

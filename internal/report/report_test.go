@@ -161,11 +161,13 @@ func (m *made) moving(tenant uuid.UUID, method state.Method, madeBefore bool, gr
 	}
 }
 
+const globexUsersAt = `group.users["globex"]`
+
 // pilot is a plan with something of everything.
 func pilot() *made {
 	m := newMade(state.RunApply)
 	group := state.Object{
-		Address: `group.users["globex"]`, Kind: state.KindGroup, ID: globexUsers, Generation: 1,
+		Address: globexUsersAt, Kind: state.KindGroup, ID: state.GroupID(uuid.Nil, globexUsersAt, 1), Generation: 1,
 		Tenant: globex, TenantSlug: "globex",
 		Attributes: state.Attributes{
 			state.AttrName:    state.TextValue("tenant_globex_users"),
@@ -315,7 +317,10 @@ func TestManyTenants(t *testing.T) {
 		m.Effects.Tenants = append(m.Effects.Tenants, plan.Tenant{ID: id, Slug: slug})
 		m.change(3, plan.SegmentMove, "pilot", m.moving(id, state.MethodDual, false))
 		o := m.Effects.Objects[0]
+		after := *o.After
 		o.Address = state.Address(strings.Replace(string(o.Address), "globex", slug, 1))
+		after.Address, after.ID = o.Address, state.GroupID(uuid.Nil, o.Address, 1)
+		o.After = &after
 		m.Effects.Objects = append(m.Effects.Objects, o)
 	}
 	golden(t, "many.txt", shown(t, m, unicode100))
@@ -356,7 +361,7 @@ func TestGainsAndLosses(t *testing.T) {
 	}
 	for _, want := range []string{
 		"3 gain Self-auth login, 2 lose it, 4 memberships end (2 users leave an admin group)",
-		"2 users whose row is gone, or no longer active, lose their Self-auth login",
+		"2 users whose row is gone, not active or not linked lose their Self-auth login",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &b)

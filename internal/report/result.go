@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,6 +32,34 @@ func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took ti
 	return p.flush()
 }
 
+// Open writes how far the run that was stopped had come.
+func Open(w io.Writer, run state.RunInfo, o Options) error {
+	p := newPage(w, o)
+	p.line("%s of plan %s, which %s began on %s, was stopped after %s.", p.bold("Run "+Escape(run.ID)), run.Plan.Short(),
+		Escape(run.Who), stamp(run.Started), countText(run.Counts))
+	return p.flush()
+}
+
+// Closed writes how a run was closed.
+func Closed(w io.Writer, r apply.Result, o Options) error {
+	p := resultPage{page: newPage(w, o), Result: r}
+	p.hang("", fmt.Sprintf("%s is closed: %s.", p.bold("Run "+Escape(p.Run.ID)), countText(p.Run.Counts)))
+	p.left()
+	return p.flush()
+}
+
+// ClosedJSON writes how a run was closed as JSON.
+func ClosedJSON(w io.Writer, r apply.Result) error {
+	return ResultJSON(w, &plan.Effects{Kind: r.Run.Kind}, r, nil)
+}
+
+// NothingOpen writes that no run is open.
+func NothingOpen(w io.Writer, o Options) error {
+	p := newPage(w, o)
+	p.line("No run is open: there is nothing to close.")
+	return p.flush()
+}
+
 // resultPage is the end of a run as text.
 type resultPage struct {
 	*page
@@ -42,8 +71,13 @@ type resultPage struct {
 func (p *resultPage) stopped(why error) {
 	p.line("%s after %s.", p.bold("Run "+Escape(p.Run.ID)+" was stopped"), countText(p.Run.Counts))
 	p.gap()
-	p.line("%s", escapeLines(why.Error()))
+	p.line("%s", Commands(p.o, escapeLines(why.Error())))
 	p.gap()
+	var lost *state.LockLostError
+	if errors.As(why, &lost) && lost.Taken {
+		// The run may have been finished or taken back by whoever came, and the error has said where to look.
+		return
+	}
 	p.line("What was begun is finished or taken back when it goes on; nothing is done twice. Go on with:")
 	p.gap()
 	p.line("    %s", p.command("apply"))

@@ -108,11 +108,11 @@ func (p *planPage) gains() string {
 	all := p.total()
 	gain := all.Gains()
 	s := count(gain) + plural(gain, " gains", " gain") + " Self-auth login"
-	leave, admin := all[plan.FigureLeave], all[plan.FigureLoseAdmin]
+	leave, admin, strange := all[plan.FigureLeave], all[plan.FigureLoseAdmin], p.effects.Strangers()
 	switch lose := all.Loses(); {
 	case lose > 0:
 		s += ", " + count(lose) + plural(lose, " loses it", " lose it")
-	case leave == 0:
+	case leave+strange == 0 && !p.groupsGo():
 		return s + ", none loses anything"
 	}
 	if leave > 0 {
@@ -121,7 +121,18 @@ func (p *planPage) gains() string {
 	if admin > 0 {
 		s += " (" + of(admin, "user leaves an admin group", "users leave an admin group") + ")"
 	}
+	if strange > 0 {
+		s += "; " + of(strange, "member who does not belong leaves a group", "members who do not belong leave their groups") +
+			` (manage = "full")`
+	}
 	return s
+}
+
+// groupsGo says whether a group goes, or its mapping row, which its members lose with it.
+func (p *planPage) groupsGo() bool {
+	return slices.ContainsFunc(p.effects.Objects, func(o plan.ObjectChange) bool {
+		return o.Kind == state.KindGroup && (o.Action == state.ActionDelete || o.Action == state.ActionForget)
+	})
 }
 
 // loses says who loses a way to log in, or that nobody does.
@@ -130,8 +141,8 @@ func (p *planPage) loses() {
 	switch {
 	case lose > 0:
 		p.line("  %s", p.bold(of(lose,
-			"user whose row is gone, or no longer active, loses the Self-auth login; the person expires.",
-			"users whose row is gone, or no longer active, lose their Self-auth login; their persons expire.")))
+			"user whose row is gone, not active or not linked loses the Self-auth login; the person expires.",
+			"users whose row is gone, not active or not linked lose their Self-auth login; their persons expire.")))
 	case p.effects.Has(plan.LocksOut):
 		p.line("  %s", p.bold("Users lose a way to log in: see "+string(plan.LocksOut)+"."))
 	default:
@@ -168,7 +179,11 @@ func (p *planPage) isolation() {
 			of(i.Memberships, "membership", "memberships"))
 		return
 	}
-	p.line("  %s The tenants concerned are left out:", p.bold("Tenant isolation does not hold."))
+	verdict := "Tenant isolation does not hold."
+	if !slices.ContainsFunc(i.Violations, func(f state.Finding) bool { return f.Code != state.CodeGroupHidden }) {
+		verdict = "Tenant isolation cannot be seen."
+	}
+	p.line("  %s The tenants concerned are left out:", p.bold(verdict))
 	for _, f := range i.Violations {
 		p.hang("    - ", p.words.say(f))
 	}

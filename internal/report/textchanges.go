@@ -24,6 +24,8 @@ func (p *planPage) changes() {
 		switch one.Kind {
 		case plan.SegmentFollow:
 			p.line("  ~ users moved before, whose row changed")
+		case plan.SegmentWithdraw:
+			p.line("  ~ users who are not moved and got in all the same")
 		case plan.SegmentRestore:
 			p.line("  ~ users moved under wave %s", Escape(one.Wave))
 		default:

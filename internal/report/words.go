@@ -53,7 +53,14 @@ func (v *voice) say(f state.Finding) string {
 		return "group " + name + " cannot be taken over for tenant " + text(state.KeyTenant) + ": users of tenant " +
 			text(state.KeyOther) + " are members of it"
 
+	case state.CodeGroupHidden:
+		return "group " + name + enclosed(" (tenant ", text(state.KeyTenant)) + " is hidden: Self-auth protects it and does " +
+			"not show this token who is in it. Nothing is concluded; take the group out of idm_high_privilege, or out of " +
+			"Self-auth's own group that it was put into"
+
 	// Objects that are left as they are.
+	case state.CodeHiddenStays:
+		return name + ": Self-auth does not show this token who is in it"
 	case state.CodeObjectPaused:
 		return name + ": taken back by run " + text(state.KeyRun) + ", paused until one of its waves is resumed"
 	case state.CodeTenantAway:
@@ -134,9 +141,20 @@ func (v *voice) say(f state.Finding) string {
 
 	// What a hazard is made of.
 	case state.CodeOverLimit:
+		return v.over("max_users_changed_percent", f) + ". Narrow the wave, or allow it for this plan"
+	case state.CodeOverRemoved:
+		return v.over("max_removed_percent", f) + ". These users lose a link, a membership or their person. Find out " +
+			"why before you allow it"
+	case state.CodeRowsGone:
 		all := f.Arg(state.KeyPopulation).Number
-		return fmt.Sprintf("max_users_changed_percent: %s of %s = %s, limit %g %%", count(n), users(all), percent(n, all),
-			f.Arg(state.KeyLimit).Real) + ". Narrow the wave, or allow it for this plan"
+		return fmt.Sprintf("%s of %s moved users of tenant %s (%s) have no row any more, and their persons would expire",
+			count(n), count(all), name, percent(n, all)) +
+			". Make sure that the rows are really gone, and not only missing from this database"
+	case state.CodeLastAdmin:
+		left := f.Arg(state.KeyLeft).Number
+		return "tenant " + name + " loses " + of(n, "administrator", "administrators") + " and keeps " +
+			plural(left, "one", noneOr(left)) + " who can log in through Self-auth" +
+			fmt.Sprintf(" (keep_admins = %d)", f.Arg(state.KeyLimit).Number)
 	case state.CodeAdopts:
 		return of(n, "person who was in Self-auth before holds a verified address of a user who is to be moved, and is",
 			"persons who were in Self-auth before hold a verified address of a user who is to be moved, and are") +
@@ -224,6 +242,12 @@ func (v *voice) say(f state.Finding) string {
 			"all "+count(n)+" whom its selectors match are skipped") + " (allow_empty = true lets it pass)"
 
 	// Why a rollback leaves a user.
+	case state.CodeRowInactive:
+		return "its row is not active, and undoing gives nobody a login"
+	case state.CodeTenantHidden:
+		return "who is in one of its tenant's groups cannot be seen"
+	case state.CodeNotLinkedThen:
+		return "its row was not linked to the person any more when it was taken back"
 	case state.CodeBelongsElsewhere:
 		return "its tenant or its role has changed since; once the wave goes on, the next plan moves it"
 	case state.CodePersonDeleted:
@@ -250,8 +274,8 @@ func (v *voice) say(f state.Finding) string {
 		return "wave " + name + " was paused after the plan"
 	case state.CodeChangedInFlight:
 		return "its row changed while it was being moved"
-	case state.CodeRunRolledBack:
-		return "the run was rolled back while this user was in flight"
+	case state.CodeRunClosed:
+		return "the run was closed while this user was in flight"
 	case state.CodeRefusal:
 		return text(state.KeySaid) + enclosed(" (request ", text(state.KeyRequest))
 	case state.CodeNoName:
@@ -283,12 +307,20 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeLinkTaken:
 		return "another row is linked to the person already" + enclosed(" (", text(state.KeyRule))
 	case state.CodeTriggerRefuses:
-		return "a trigger of the application refuses the row"
+		return "a trigger of the application refuses the row" + enclosed(" (", text(state.KeyRule))
+	case state.CodeRowHeld:
+		return "another session of the database holds the row locked"
+	case state.CodeRowKept:
+		return "a trigger or a rule of the database undoes what is written to the row"
 	case state.CodeRuleBroken:
 		return "the database refuses the row" + enclosed(" (", text(state.KeyRule))
 	case state.CodeNoBulkCall:
 		return "Self-auth does not accept " + text(state.KeyPath) + " from this token: persons are written one by one, " +
 			"which is much slower"
+	case state.CodeMarkerStrangers:
+		return of(n, "person", "persons") + " that somebody put into Anthill's marker group meanwhile " +
+			it("was", "were") + " expired or enabled together with those that this run is about; look at " +
+			strings.Join(list(state.KeyPersons), ", ")
 
 	// Steps of the schema.
 	case state.CodeColumnNullable:
@@ -317,6 +349,25 @@ func (v *voice) sayAll(list []state.Finding, between string) string {
 		parts[i] = v.say(f)
 	}
 	return strings.Join(parts, between)
+}
+
+// over says how far a plan is over a limit of the configuration's guard.
+func (v *voice) over(limit string, f state.Finding) string {
+	all := f.Arg(state.KeyPopulation).Number
+	s := fmt.Sprintf("%s: %s of %s = %s, limit %g %%", limit, count(f.Count), users(all), percent(f.Count, all),
+		f.Arg(state.KeyLimit).Real)
+	if n := f.Arg(state.KeyStrangers).Number; n > 0 {
+		s += ", " + of(n, "member of a group", "members of groups") + " managed in full included"
+	}
+	return s
+}
+
+// noneOr is a number in words where it is none.
+func noneOr(n int64) string {
+	if n == 0 {
+		return "none"
+	}
+	return count(n)
 }
 
 // client is a client as a hazard is about it: by its address where it is declared, by its name otherwise.
@@ -367,6 +418,8 @@ func skipped(r plan.SkipReason) string {
 		return "tenant blocked: its isolation does not hold"
 	case plan.SkipGroupTaken:
 		return "tenant blocked: a wanted group name is held by an entry that is not ours"
+	case plan.SkipGroupHidden:
+		return "tenant blocked: who is in one of its groups cannot be seen"
 	case plan.SkipOpenRun:
 		return "belongs to a run that is still open"
 	case plan.SkipPaused:
@@ -407,6 +460,7 @@ func figures() []figure {
 	return []figure{
 		{plan.FigureUsers, "users"},
 		{plan.FigureAdmins, "of them admins"},
+		{plan.FigureRowGone, "row gone"},
 		{plan.FigureOf(state.PersonCreate), "create a person"},
 		{plan.FigureOf(state.PersonEnable), "reuse the person made before"},
 		{plan.FigureOf(state.PersonAdopt), "take over the person with the address"},
@@ -434,6 +488,8 @@ func stage(e apply.Event) string {
 		return Escape(e.Wave)
 	case plan.SegmentFollow:
 		return "users moved before"
+	case plan.SegmentWithdraw:
+		return "users not moved"
 	case plan.SegmentRestore:
 		if e.Wave != "" {
 			return "taken back from " + Escape(e.Wave)

@@ -100,7 +100,7 @@ func TestEveryFigureHasWords(t *testing.T) {
 	}
 	for _, name := range all {
 		labelled := slices.ContainsFunc(figures(), func(f figure) bool { return string(f.Figure) == name })
-		if labelled == slices.Contains([]string{"suffix", "complete"}, name) {
+		if labelled == slices.Contains([]string{"suffix", "complete", "removed"}, name) {
 			t.Errorf("figure %s: in the table: %v", name, labelled)
 		}
 	}
@@ -175,7 +175,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	infect(reflect.ValueOf(&m.Effects.Groups).Elem(), hostile)
 	infect(reflect.ValueOf(&m.Basis).Elem(), hostile)
 	infect(reflect.ValueOf(&m.Context).Elem(), hostile)
-	m.Effects.Raise(plan.HazardCode(hostile), 1, state.About(state.CodeClientGoes, state.OfClient(hostile)))
+	m.Effects.Raise(plan.EndsSessions, 1, state.About(state.CodeClientGoes, state.OfClient(hostile)))
 	f := m.save(t)
 	var b bytes.Buffer
 	if err := Plan(&b, f, Options{PlanFile: hostile, Chdir: hostile}); err != nil {
@@ -258,6 +258,15 @@ func TestWords(t *testing.T) {
 		{"max_users_changed_percent: 4,180 of 12,204 users = 34.3 %, limit 30 %. Narrow the wave, or allow it for this plan",
 			state.Found(state.CodeOverLimit, state.Real(state.KeyLimit, 30),
 				state.Number(state.KeyPopulation, 12204)).Times(4180)},
+		{"max_removed_percent: 812 of 12,204 users = 6.7 %, limit 5 %, 12 members of groups managed in full included. These " +
+			"users lose a link, a membership or their person. Find out why before you allow it",
+			state.Found(state.CodeOverRemoved, state.Real(state.KeyLimit, 5), state.Number(state.KeyPopulation, 12204),
+				state.Number(state.KeyStrangers, 12)).Times(812)},
+		{"31 of 400 moved users of tenant acme (7.8 %) have no row any more, and their persons would expire. Make sure that " +
+			"the rows are really gone, and not only missing from this database",
+			about(state.CodeRowsGone, state.OfTenant("acme"), state.Number(state.KeyPopulation, 400)).Times(31)},
+		{"tenant acme loses 1 administrator and keeps none who can log in through Self-auth (keep_admins = 1)",
+			about(state.CodeLastAdmin, state.OfTenant("acme"), state.Number(state.KeyLimit, 1)).Times(1)},
 		{"oauth2_client.app: redirect urls were changed (+ https://evil.example, - https://app.example): set back",
 			about(state.CodeSetBack, state.Of("oauth2_client.app"), state.Text(state.KeyAttribute, "redirect_urls"),
 				state.Holds(state.KeyWrote, state.ListValue([]string{"https://app.example"})),

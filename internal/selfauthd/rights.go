@@ -70,7 +70,8 @@ var (
 		"account_valid_from", "primary_credential", "passkeys", "attested_passkeys"))
 	personForBoard = identity.and(some("spn", "account_expire", "account_valid_from", "primary_credential",
 		"passkeys", "attested_passkeys"))
-	personForMail  = identity.and(some("spn", "displayname", "mail"))
+	personForMail = identity.and(some("spn", "displayname", "mail", "memberof", "directmemberof", "account_expire",
+		"account_valid_from"))
 	groupForAdmins = identity.and(some("spn", "description", "mail", "member", "dynmember", "memberof",
 		"directmemberof", "entry_managed_by"))
 	groupForUnix    = groupForAdmins.without("entry_managed_by")
@@ -154,9 +155,9 @@ func (c *caller) seesPerson(e *entry) rights {
 func (q *request) seesGroup(e *entry) rights {
 	c := q.caller
 	var r rights
-	guarded := e.builtin && q.isHigh(e)
+	high := q.isHigh(e)
 	switch {
-	case !guarded && (c.in(idmUnixAdmins) || c.in(idmGroupAdmins)):
+	case !high && c.in(idmGroupAdmins), (!high || !e.builtin) && c.in(idmUnixAdmins):
 		r = groupForAdmins
 	case c.in(idmAccessControlAdmins):
 		r = groupForAdmins.without("mail")
@@ -184,6 +185,9 @@ func (q *request) manages(e *entry) bool {
 
 // isHigh says whether an entry is of high privilege.
 func (q *request) isHigh(e *entry) bool {
+	if e.kind == group && len(e.parents) == 0 { // most are in none
+		return e.id == system(idmHighPrivilege)
+	}
 	return e.id == system(idmHighPrivilege) || slices.ContainsFunc(q.store.memberOf(e),
 		func(g *entry) bool { return g.id == system(idmHighPrivilege) })
 }

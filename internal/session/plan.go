@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -88,6 +89,10 @@ func (s *Session) look(ctx context.Context, r Request) (in planner.Input, end fu
 	if err != nil {
 		return in, nil, err
 	}
+	// Whoever is absent loses the login: rows are believed to be gone only of tables that show some.
+	if err := snapshot.Sees(ctx, func() (bool, error) { return anyMoved(store.Users(ctx)) }); err != nil {
+		return in, nil, err
+	}
 	in = planner.Input{
 		State:      st,
 		Recorded:   store.Users,
@@ -109,6 +114,16 @@ func (s *Session) look(ctx context.Context, r Request) (in planner.Input, end fu
 		in.OpenUsers = openUsers(store, run.ID)
 	}
 	return in, snapshot.Close, nil
+}
+
+// anyMoved says whether users are recorded as moved.
+func anyMoved(users iter.Seq2[state.User, error]) (bool, error) {
+	for u, err := range users {
+		if err != nil || u.Standing == state.Moved {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // evaluate evaluates the configuration over the live tenants.

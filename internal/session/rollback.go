@@ -40,7 +40,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 	if err != nil {
 		return nil, err
 	}
-	waves, err := movedWaves(in.State, u.Waves)
+	waves, err := s.movedWaves(ctx, in.State, u.Waves)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +54,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		Waves:         waves,
 		Tenants:       tenants,
 		DeletePersons: u.DeletePersons,
+		KeepAdmins:    s.module.KeepAdmins(),
 	}, w)
 	if err != nil {
 		return nil, err
@@ -61,11 +62,37 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 	return s.save(w, made, diags, r.Out)
 }
 
-// movedWaves sorts names of waves, and refuses one that has moved nobody.
-func movedWaves(st *state.State, names []string) ([]string, error) {
+// CheckUndo refuses an Undo that names what is not there, before anything is done for it.
+func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
+	in, end, err := s.look(ctx, Request{})
+	if err != nil {
+		return err
+	}
+	defer end()
+	if _, err := tenantIDs(ctx, in.Database, u.Tenants); err != nil {
+		return err
+	}
+	if u.Run != "" && !slices.ContainsFunc(in.State.Runs, func(r state.RunInfo) bool { return r.ID == u.Run }) {
+		return fmt.Errorf("there is no run %q; the runs are listed by:\n\n    anthill status", u.Run)
+	}
+	_, err = s.movedWaves(ctx, in.State, u.Waves)
+	return err
+}
+
+// movedWaves sorts names of waves, and refuses one that has moved nobody. A run that was stopped may have moved users of
+// a wave that is not recorded yet.
+func (s *Session) movedWaves(ctx context.Context, st *state.State, names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	known, err := s.store.UserWaves(ctx)
+	if err != nil {
+		return nil, err
+	}
 	names = slices.Sorted(slices.Values(names))
 	for _, name := range names {
-		if !slices.ContainsFunc(st.Waves, func(w state.Wave) bool { return w.Name == name }) {
+		if !slices.Contains(known, name) &&
+			!slices.ContainsFunc(st.Waves, func(w state.Wave) bool { return w.Name == name }) {
 			return nil, fmt.Errorf("no wave %q has moved anybody; the waves are shown by:\n\n    anthill status", name)
 		}
 	}

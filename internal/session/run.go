@@ -28,19 +28,38 @@ func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approva
 		// Groups that a killed run of this state left on the server are known by this name.
 		s.selfauth.SetOwner(e.Lineage.String()[:8])
 		s.changed = true
-		result, err = apply.Run(ctx, plan, apply.Deps{
-			Store:      s.store,
-			Rows:       s.postgres,
-			Accounts:   s.selfauth.Accounts(),
-			Target:     s.target,
-			Now:        s.settings.Now,
-			Who:        s.settings.Who,
-			ApprovedBy: a.By,
-			FailStale:  a.FailStale,
-		}, events)
+		result, err = apply.Run(ctx, plan, s.deps(a), events)
 		return err
 	})
 	return result, err
+}
+
+// CloseRun closes the open run, whose stored plan is, under the lock. events is told what happens; nil: nobody listens.
+//
+// Errors as of CarryOut and apply.Close.
+func (s *Session) CloseRun(ctx context.Context, stored *planfile.Reader,
+	events func(apply.Event)) (result apply.Result, err error) {
+	err = s.locked(ctx, func() (err error) {
+		s.selfauth.SetOwner(stored.Effects().Lineage.String()[:8])
+		s.changed = true
+		result, err = apply.Close(ctx, stored, s.deps(Approval{}), events)
+		return err
+	})
+	return result, err
+}
+
+// deps is what a run works with.
+func (s *Session) deps(a Approval) apply.Deps {
+	return apply.Deps{
+		Store:      s.store,
+		Rows:       s.postgres,
+		Accounts:   s.selfauth.Accounts(),
+		Target:     s.target,
+		Now:        s.settings.Now,
+		Who:        s.settings.Who,
+		ApprovedBy: a.By,
+		FailStale:  a.FailStale,
+	}
 }
 
 // OpenRun is the run that was stopped and is still to be finished; nil where there is none.

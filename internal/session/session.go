@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -56,6 +57,7 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 	if err := s.openSelfAuth(ctx, file); err != nil {
 		return nil, err
 	}
+	s.fenced(noConfirm, noFence)
 	s.target = state.Target{
 		Environment: file.Environment,
 		System:      s.inspection.System,
@@ -168,6 +170,8 @@ func (s *Session) locked(ctx context.Context, f func() error) error {
 	if err != nil {
 		return err
 	}
+	s.fenced(lock.Confirm, lock.Fence)
+	defer s.fenced(noConfirm, noFence)
 	err = f()
 	// Also after ^C: the next process should not have to wait until this session is found dead.
 	if releaseErr := lock.Release(context.WithoutCancel(ctx)); err == nil {
@@ -175,6 +179,18 @@ func (s *Session) locked(ctx context.Context, f func() error) error {
 	}
 	return err
 }
+
+// fenced sets what both sides ask before they write.
+func (s *Session) fenced(confirm func(context.Context) error, fence func(context.Context, state.Tx) error) {
+	s.selfauth.SetConfirm(confirm)
+	s.postgres.SetFence(fence)
+}
+
+var errNoLock = errors.New("write without the lock on the target. This is a bug in Anthill")
+
+func noConfirm(context.Context) error { return errNoLock }
+
+func noFence(context.Context, state.Tx) error { return errNoLock }
 
 // writing changes the recorded state under the lock, and makes and binds it where there is none yet.
 func (s *Session) writing(ctx context.Context, f func() error) error {

@@ -27,6 +27,8 @@ func (f *Folded) Plan(n Needs) *Plan {
 		c := &f.chains[i]
 		var change *plan.ObjectChange
 		switch {
+		case p.hidden(c):
+			p.out.Stays = true
 		case c.goes():
 			change = p.goes(c)
 		case c.returns():
@@ -60,6 +62,13 @@ func (p *back) pauses() bool { return p.kind == state.RunApply && p.needs.Pauses
 func (p *back) takenBack(o state.Object) *state.Object {
 	o.Deleted, o.Paused = true, p.needs.Pauses
 	return &o
+}
+
+// hidden says whether a chain is about a group whose members are not known. It is left as it is, and a later rollback
+// tries again.
+func (p *back) hidden(c *chain) bool {
+	o := c.object()
+	return (o.Kind == state.KindGroup || o.Kind == state.KindPolicy) && p.world.Index.Hidden[o.ID] != ""
 }
 
 // goes takes back an object that the runs made; nil where it is gone already, or needed still.

@@ -113,7 +113,8 @@ func TestDeleted(t *testing.T) {
 	if got := f.fold(t, j).Remade(); !cmp.Equal(got, map[uuid.UUID]uuid.UUID{old: next}) {
 		t.Errorf("remade %v", got)
 	}
-	want := []objects.Restored{{Tenant: acme, IDs: []uuid.UUID{old, next, old}, Role: state.RoleMember}}
+	want := []objects.Restored{{Tenant: acme, IDs: []uuid.UUID{old, next, old}, Role: state.RoleMember,
+		Members: state.Members{All: true}}}
 	if diff := cmp.Diff(want, f.fold(t, j).Restored()); diff != "" {
 		t.Errorf("restored (-want +got):\n%s", diff)
 	}

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -162,15 +163,27 @@ func loginsEnd(c plan.ObjectChange) (r plan.Risk) {
 	return r
 }
 
-// scopeGap raises the hazard that members of groups which go cannot use clients until they are in the new groups. One
-// client stands for all.
+// scopeGap raises the hazard that members of groups which go cannot use the clients that let them in through those until
+// they are in the new groups. One client stands for all.
 func (p *forward) scopeGap() {
-	i := slices.IndexFunc(p.out.Changes, func(c plan.ObjectChange) bool {
-		_, changed := c.Will[state.AttrScopeMaps]
-		return changed && c.Kind == state.KindClient && c.Was != nil
-	})
-	if n := p.losing; i >= 0 && n > 0 {
-		p.out.Raise(plan.LoginGap, n, state.About(state.CodeScopeGap, state.Of(p.out.Changes[i].Address)).Times(n))
+	var of state.Address
+	lost := map[uuid.UUID]int64{}
+	for _, c := range p.out.Changes {
+		if _, changed := c.Will[state.AttrScopeMaps]; !changed || c.Kind != state.KindClient || c.Was == nil {
+			continue
+		}
+		for g := range scopesOf(c.Was) {
+			if n := p.losing[g]; n > 0 {
+				lost[g], of = n, cmp.Or(of, c.Address)
+			}
+		}
+	}
+	var n int64
+	for _, members := range lost {
+		n += members
+	}
+	if n > 0 {
+		p.out.Raise(plan.LoginGap, n, state.About(state.CodeScopeGap, state.Of(of)).Times(n))
 	}
 }
 

@@ -76,8 +76,8 @@ func atRest(t *testing.T) *fake {
 		tenant := id(byte(i + 1))
 		f.tenants = append(f.tenants, providers.Tenant{ID: tenant, Slug: slug, Name: slug, Status: "active", Settings: "{}"})
 		for _, g := range []config.Group{
-			{Block: "group.admins", Role: state.RoleAdmin, Members: config.Members{Roles: []string{"admin"}}},
-			{Block: "group.users", Role: state.RoleMember, Members: config.Members{All: true}},
+			{Block: "group.admins", Role: state.RoleAdmin, Members: state.Members{Roles: []string{"admin"}}},
+			{Block: "group.users", Role: state.RoleMember, Members: state.Members{All: true}},
 		} {
 			g.Tenant, g.Name = slug, "tenant_"+slug+"_"+g.Block[len("group."):]
 			g.Address = state.Address(g.Block + `["` + slug + `"]`)
@@ -96,7 +96,7 @@ func (f *fake) has(g config.Group, tenant uuid.UUID) {
 	gid := state.GroupID(lineage, g.Address, 1)
 	f.groups = append(f.groups, providers.Group{ID: gid, Name: g.Name, Place: len(f.groups)})
 	f.mappings = append(f.mappings, providers.Mapping{Tenant: tenant, Group: gid, GroupName: g.Name, Role: g.Role})
-	f.remember(state.Object{Address: g.Address, Kind: state.KindGroup, ID: gid, Generation: 1, Tenant: tenant,
+	f.remember(state.Object{Address: g.Address, Kind: state.KindGroup, ID: gid, Generation: 1, Tenant: tenant, Members: g.Members,
 		TenantSlug: g.Tenant, Run: "r", Attributes: attrs{
 			state.AttrName: text(g.Name), state.AttrMapping: state.MappingValue(g.Role, g.Name)}})
 }

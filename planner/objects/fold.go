@@ -15,12 +15,13 @@ type Folded struct {
 	kind   state.RunKind // of the runs to undo
 	chains []chain
 	remade map[uuid.UUID]uuid.UUID
+	back   map[uuid.UUID]uuid.UUID
 }
 
 // Fold gathers the journal of objects by object, and chooses the ids of groups that are made again. records are those
 // of the runs to undo (seeds, all of one kind) and of all later ones, oldest first.
 func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool, kind state.RunKind) *Folded {
-	f := &Folded{world: o, kind: kind, remade: map[uuid.UUID]uuid.UUID{}}
+	f := &Folded{world: o, kind: kind, remade: map[uuid.UUID]uuid.UUID{}, back: map[uuid.UUID]uuid.UUID{}}
 	recorded := map[state.Address]*state.Object{}
 	for i := range o.State.Objects {
 		recorded[o.State.Objects[i].Address] = &o.State.Objects[i]
@@ -30,6 +31,10 @@ func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool
 			continue
 		}
 		c.recorded = recorded[c.address]
+		if was := c.records[0].Before; c.onlyBack() && c.records[0].After != nil {
+			f.back[c.records[0].After.ID] = was.ID
+			continue
+		}
 		if c.records[0].Kind() == state.KindGroup && c.returns() {
 			f.remake(c)
 		}
@@ -55,11 +60,16 @@ func (f *Folded) Empty() bool { return len(f.chains) == 0 }
 // shared: do not change it.
 func (f *Folded) Remade() map[uuid.UUID]uuid.UUID { return f.remade }
 
+// Back are the groups that the runs only gave back, as somebody else had deleted them, each with the id that it had before.
+// They stay. The map is shared: do not change it.
+func (f *Folded) Back() map[uuid.UUID]uuid.UUID { return f.back }
+
 // Restored is a group as a rollback restores it.
 type Restored struct {
-	Tenant uuid.UUID
-	IDs    []uuid.UUID // under which it was, is and will be known
-	Role   state.Role  // that it is mapped as again
+	Tenant  uuid.UUID
+	IDs     []uuid.UUID   // under which it was, is and will be known
+	Role    state.Role    // that it is mapped as again
+	Members state.Members // as recorded
 }
 
 // Restored are the groups whose mapping this rollback restores.
@@ -73,7 +83,7 @@ func (f *Folded) Restored() (list []Restored) {
 		if role == state.RoleInvalid {
 			continue
 		}
-		r := Restored{Tenant: was.Tenant, IDs: []uuid.UUID{was.ID}, Role: role}
+		r := Restored{Tenant: was.Tenant, IDs: []uuid.UUID{was.ID}, Role: role, Members: was.Members}
 		if next, again := f.remade[was.ID]; again {
 			r.IDs = append(r.IDs, next)
 		}
@@ -150,6 +160,14 @@ func (c *chain) object() state.Object {
 
 // goes reports whether the object was not there before the runs.
 func (c *chain) goes() bool { return c.records[0].Was == nil }
+
+// onlyBack reports whether the runs did no more than make a group again that was recorded and that somebody else had deleted:
+// by our record it was there before.
+func (c *chain) onlyBack() bool {
+	first := c.records[0]
+	return len(c.records) == 1 && first.Kind() == state.KindGroup && first.Was == nil && first.Action == state.ActionCreate &&
+		first.Before != nil && !first.Before.Deleted
+}
 
 // returns reports whether the object was there before, and is gone now because the runs deleted it and not somebody
 // else before them.

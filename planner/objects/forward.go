@@ -27,6 +27,7 @@ func Forward(j *world.Joined) (*Plan, hcl.Diagnostics) {
 		groupIDs: map[state.Address]uuid.UUID{},
 		kept:     map[uuid.UUID]bool{},
 		clients:  map[string]providers.Client{},
+		losing:   map[uuid.UUID]int64{},
 	}
 	p.index()
 	p.checkMoves()
@@ -55,13 +56,13 @@ type forward struct {
 	groupIDs map[state.Address]uuid.UUID     // of declared groups, as they will be
 	kept     map[uuid.UUID]bool              // groups of ours that are left as they are
 	clients  map[string]providers.Client     // live, by name
-	losing   int64                           // members of the groups that go
+	losing   map[uuid.UUID]int64             // members of the groups that go
 }
 
 func (p *forward) index() {
 	c := p.Config
 	for i := range p.out.Tenants {
-		p.out.Tenants[i].Blocked = p.Blocked[i]
+		p.out.Tenants[i].Blocked, p.out.Tenants[i].Hidden = p.Blocked[i], p.Hidden[i]
 	}
 	for _, o := range p.State.Objects {
 		p.recorded[o.Address] = o

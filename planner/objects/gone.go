@@ -27,6 +27,11 @@ func (p *forward) stays(rec state.Object) bool {
 			return true
 		}
 	case state.KindGroup:
+		if p.Index.Hidden[rec.ID] != "" {
+			p.kept[rec.ID] = true
+			p.dormant(state.CodeHiddenStays, rec.Address)
+			return true
+		}
 		t, block := p.Tenant(rec.Tenant), rec.Address.Block()
 		if t == nil || !slices.Contains(p.Config.Blocks, block) || !slices.Contains(p.Config.DataBlocks, block) {
 			return false
@@ -80,7 +85,7 @@ func (p *forward) groupGoes(c *plan.ObjectChange, live state.Attributes) (said [
 		}
 	default:
 		n := members(p.Observed, rec.ID)
-		p.losing += n
+		p.losing[rec.ID] = n
 		p.foreignScopes(rec, live.Text(state.AttrName), n)
 		said = append(said, state.Found(state.CodeMembersLose).Times(n))
 	}

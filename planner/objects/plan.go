@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"anthill/config"
 	"anthill/planner/plan"
 	"anthill/planner/world"
 	"anthill/state"
@@ -31,7 +30,8 @@ type Plan struct {
 // Tenant says how the users of one tenant can be served.
 type Tenant struct {
 	Groups  []Wanted // declared ones, in the order in which they are made (L36)
-	Blocked bool     // its isolation does not hold
+	Blocked bool     // its isolation does not hold, or cannot be seen to
+	Hidden  bool     // it is blocked because the members of a group of it are not known
 	Taken   bool     // a wanted group name is held by an entry that is not ours
 	Paused  bool     // a group of it was taken back, and waits for its wave to go on
 }
@@ -42,7 +42,7 @@ type Wanted struct {
 	Address state.Address
 	Name    string
 	Role    state.Role
-	Members config.Members
+	Members state.Members
 }
 
 // ScopeChange is which scopes a client gives the members of groups, before and after the plan.

@@ -71,18 +71,11 @@ type Tenant struct {
 
 // Group is a group that a plan names, as it will be.
 type Group struct {
-	ID      uuid.UUID  `json:"id"`
-	Name    string     `json:"name,omitempty"`
-	Tenant  uuid.UUID  `json:"tenant,omitzero"` // whose, by the mapping table; zero: nobody's
-	Role    state.Role `json:"role,omitempty"`  // that it is mapped as
-	Members Members    `json:"members,omitzero"`
-}
-
-// Members says which moved users of its tenant belong in a group.
-type Members struct {
-	All   bool     `json:"all,omitempty"`
-	Roles []string `json:"roles,omitempty"` // by users.role, sorted
-	Full  bool     `json:"full,omitempty"`  // members who are no such users leave
+	ID      uuid.UUID     `json:"id"`
+	Name    string        `json:"name,omitempty"`
+	Tenant  uuid.UUID     `json:"tenant,omitzero"` // whose, by the mapping table; zero: nobody's
+	Role    state.Role    `json:"role,omitempty"`  // that it is mapped as
+	Members state.Members `json:"members,omitzero"`
 }
 
 // Empty reports whether there is nothing to do: no change of the schema, of an object or of a user. That a wave changes
@@ -108,10 +101,12 @@ func (e *Effects) Slugs() map[uuid.UUID]string {
 	return slugs
 }
 
-// Identity is what apply needs to make a person from a row again: the source of the two templates.
+// Identity is what apply needs to make a person from a row again (the source of the two templates), and to say where it
+// belongs.
 type Identity struct {
 	Name    string `json:"name"`
 	Display string `json:"display"`
+	Follow  bool   `json:"follow,omitempty"` // persons follow the status of their rows
 }
 
 // ObjectChange is the change of one object; that of a group includes its mapping row.
@@ -140,17 +135,18 @@ func (c ObjectChange) Object() state.Object {
 type SegmentKind string
 
 // Follow: users moved before whose memberships or person follow their row (L24, L25, L28). Move: users of a
-// wave. Restore: users taken back.
+// wave. Withdraw: users who are not moved, from whose persons is taken what lets them in. Restore: users taken back.
 const (
-	SegmentFollow  SegmentKind = "follow"
-	SegmentMove    SegmentKind = "move"
-	SegmentRestore SegmentKind = "restore"
+	SegmentFollow   SegmentKind = "follow"
+	SegmentWithdraw SegmentKind = "withdraw"
+	SegmentMove     SegmentKind = "move"
+	SegmentRestore  SegmentKind = "restore"
 )
 
 // Segment is the head of a stream of user changes in the order of tenant id, user id.
 type Segment struct {
 	Kind  SegmentKind `json:"kind"`
-	Wave  string      `json:"wave,omitempty"` // "" for SegmentFollow
+	Wave  string      `json:"wave,omitempty"` // "" for SegmentFollow; of SegmentWithdraw: that will move them, or ""
 	Users int64       `json:"users"`
 }
 

@@ -23,6 +23,8 @@ const (
 	FigureLeave     Figure = "leave"      // memberships
 	FigureGainAdmin Figure = "gain_admin" // users who join a group that is mapped as admin
 	FigureLoseAdmin Figure = "lose_admin" // users who leave one
+	FigureRemoved   Figure = "removed"    // users who lose a link, a membership or a person that is not expired
+	FigureRowGone   Figure = "row_gone"   // users moved before whose row is gone (L28)
 )
 
 // FigureOf is the figure of an act on a person.
@@ -100,6 +102,21 @@ func (e *Effects) count(f Figures, kind SegmentKind, c Counted) {
 	for _, w := range s.Effect.Switches() {
 		add(*w.On, Figure(w.Name))
 	}
+	add(len(leave) > 0 || act == state.PersonExpire || act == state.PersonDelete ||
+		s.Effect.Restore && s.After.Standing != state.Moved, FigureRemoved)
+	add(kind == SegmentFollow && s.Ground.RowGone, FigureRowGone)
+}
+
+// Strangers counts the persons whom the plan puts out of groups that are managed in full, each once (L33).
+func (e *Effects) Strangers() int64 {
+	persons := map[uuid.UUID]bool{}
+	for _, c := range e.Objects {
+		// In a rollback they come back: then Will has them.
+		for _, id := range c.Was[state.AttrStrangers].Members() {
+			persons[id] = true
+		}
+	}
+	return int64(len(persons))
 }
 
 func admins(groups []Group) bool {

@@ -12,17 +12,22 @@ type HazardCode string
 
 // The hazards of this version.
 const (
-	OverLimit    HazardCode = "OVER_LIMIT"
-	DeletesData  HazardCode = "DELETES_DATA"
-	LoginGap     HazardCode = "LOGIN_GAP"
-	EndsSessions HazardCode = "ENDS_SESSIONS"
-	LocksOut     HazardCode = "LOCKS_OUT_USERS"
-	AdoptsPerson HazardCode = "ADOPTS_PERSON"
+	OverLimit        HazardCode = "OVER_LIMIT"
+	OverLimitRemoved HazardCode = "OVER_LIMIT_REMOVED"
+	RowsGone         HazardCode = "ROWS_GONE"
+	LastAdmin        HazardCode = "LAST_ADMIN"
+	DeletesData      HazardCode = "DELETES_DATA"
+	LoginGap         HazardCode = "LOGIN_GAP"
+	EndsSessions     HazardCode = "ENDS_SESSIONS"
+	LocksOut         HazardCode = "LOCKS_OUT_USERS"
+	AdoptsPerson     HazardCode = "ADOPTS_PERSON"
 )
 
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
-	return []HazardCode{AdoptsPerson, DeletesData, EndsSessions, LocksOut, LoginGap, OverLimit}
+	return []HazardCode{
+		AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, OverLimit, OverLimitRemoved, RowsGone,
+	}
 }
 
 // Hazard is a risk of a plan, to be allowed by code and count when the plan is made (L41).

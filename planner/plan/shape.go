@@ -19,7 +19,7 @@ type Shape struct {
 	Effect state.Effect    `json:"effect"`
 	Join   Set             `json:"join,omitempty"`
 	Leave  Set             `json:"leave,omitempty"`
-	Keep   Set             `json:"keep,omitempty"` // memberships that stay recorded as ours
+	Keep   Set             `json:"keep,omitempty"` // memberships that stay; SegmentMove: and are ours from now on
 	After  state.UserState `json:"after"`
 }
 
@@ -35,7 +35,7 @@ type Ground struct {
 // UserChange is one row of a segment: a user, and what its shape does not say.
 type UserChange struct {
 	User   uuid.UUID
-	Before state.Digest // of the row, zero when Ground.RowGone
+	Before state.Digest // of the row and of what is recorded of the user
 	Shape  int          // index into the segment's table
 	Record int64        // SegmentRestore: journal record whose image and prior are restored
 	Person uuid.UUID    // with PersonAdopt: who is taken over

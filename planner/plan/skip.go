@@ -19,6 +19,7 @@ const (
 	SkipTenantCancelled
 	SkipTenantBlocked
 	SkipGroupTaken
+	SkipGroupHidden
 	SkipOpenRun
 	SkipPaused
 	SkipLinkUnknown
@@ -35,7 +36,7 @@ const (
 
 var skipCodes = []string{
 	"invalid", "excluded", "inactive", "suspended", "tenant_suspended", "tenant_cancelled", "isolation", "group_taken",
-	"open_run", "paused", "link_unknown", "person_twice", "no_email", "email_refused", "shared_email", "email_taken",
+	"group_hidden", "open_run", "paused", "link_unknown", "person_twice", "no_email", "email_refused", "shared_email", "email_taken",
 	"unverified", "name", "holder_expired", "holder_foreign",
 }
 

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -14,8 +17,28 @@ func (e *Effects) Sound() bool {
 	if !rollback && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
-	return e.setsSound() && e.segmentsSound() &&
-		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !c.sound() })
+	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.undoSound() &&
+		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
+}
+
+// schemaSound: steps are known ones. Apply could not go on with another, and its run would stay open.
+func (e *Effects) schemaSound() bool {
+	known := providers.SchemaSteps()
+	return !slices.ContainsFunc(e.Schema, func(step string) bool { return !slices.Contains(known, step) })
+}
+
+// hazardsSound: codes of hazards are shown as they are, and so must be known ones, each once.
+func (e *Effects) hazardsSound() bool {
+	known := HazardCodes()
+	for _, h := range e.Hazards {
+		i := slices.Index(known, h.Code)
+		if i < 0 {
+			return false
+		}
+		known = slices.Delete(known, i, i+1)
+	}
+	known = HazardCodes()
+	return !slices.ContainsFunc(e.Allowed, func(a Allowance) bool { return !slices.Contains(known, a.Code) })
 }
 
 // setsSound: sets are places in Groups.
@@ -50,6 +73,10 @@ func (e *Effects) segmentsSound() bool {
 			if s.Wave != "" || e.Undo != nil {
 				return false
 			}
+		case SegmentWithdraw:
+			if e.Undo != nil {
+				return false
+			}
 		case SegmentMove:
 			if !waves[s.Wave] || e.Undo != nil {
 				return false
@@ -65,8 +92,23 @@ func (e *Effects) segmentsSound() bool {
 	return true
 }
 
-// sound: the kind and the action are known ones, the address is one of the kind, and what the action is about is there.
-func (c *ObjectChange) sound() bool {
+// undoSound: runs that are marked as undone, or whose pauses are lifted, are among those that are shown as undone.
+func (e *Effects) undoSound() bool {
+	if e.Undo == nil {
+		return true
+	}
+	shown := func(run string) bool { return slices.Contains(e.Undo.Runs, run) }
+	for _, run := range slices.Concat(e.Undo.Whole, e.Undo.Lift) {
+		if !shown(run) {
+			return false
+		}
+	}
+	return true
+}
+
+// objectSound: the kind, the action and all attributes are known ones, the address is one of the kind, and what the
+// action is about is there.
+func (e *Effects) objectSound(c *ObjectChange) bool {
 	known := c.Kind != "" && c.Kind.Spec().Kind == c.Kind
 	if !known || !strings.HasPrefix(string(c.Address), string(c.Kind)+".") || c.Before == nil && c.After == nil {
 		return false
@@ -76,26 +118,115 @@ func (c *ObjectChange) sound() bool {
 			return false
 		}
 	}
-	// Apply goes by what will be there, and the action is what is shown of it: the two must say the same.
-	switch writes := c.After != nil && c.Will != nil; c.Action {
-	case state.ActionCreate:
-		return writes && c.Was == nil
-	case state.ActionRecover:
-		return writes && (c.Kind == state.KindTenant || c.Kind == state.KindGroup)
-	case state.ActionAdopt, state.ActionUpdate:
-		return writes
-	case state.ActionReplace:
-		return writes && c.Before != nil && c.Kind == state.KindClient
-	case state.ActionDelete:
-		return c.Will == nil
-	case state.ActionForget:
-		// At most the mapping row of a group goes.
-		mapping, there := c.Will[state.AttrMapping]
-		rest := len(c.Will)
-		if there && c.Kind == state.KindGroup {
-			rest--
+	if len(c.Unmap) > 0 && c.Kind != state.KindGroup || !c.valuesSound() {
+		return false
+	}
+	if e.Undo != nil {
+		return c.backSound()
+	}
+	return c.forwardSound() && c.mappingSound() && c.idSound(e.Lineage)
+}
+
+// valuesSound: what is written, and what was there, are attributes of the kind, each in its form. A value of another
+// form would be written as nothing and shown as something, or the contrary.
+func (c *ObjectChange) valuesSound() bool {
+	spec := c.Kind.Spec()
+	for _, side := range []state.Attributes{c.Was, c.Will} {
+		for name, v := range side {
+			if form := spec.Attribute(name).Form; form == state.FormInvalid || !v.Fits(form) {
+				return false
+			}
 		}
-		return c.Will != nil && rest == 0 && !mapping.IsSet()
+	}
+	return true
+}
+
+// backSound: apply goes by what will be there, and the action is what is shown of it: the two must say the same. These
+// are the actions of a rollback.
+func (c *ObjectChange) backSound() bool {
+	switch c.Action {
+	case state.ActionCreate:
+		return c.makes()
+	case state.ActionUpdate:
+		return c.writes()
+	case state.ActionReplace:
+		return c.replaces()
+	case state.ActionDelete:
+		return c.goes()
 	}
 	return false
+}
+
+// forwardSound is backSound of any other plan, which has more actions. It deletes nothing but what is recorded and was
+// not there before us.
+func (c *ObjectChange) forwardSound() bool {
+	ours := c.Before != nil && !c.Before.Adopted
+	switch c.Action {
+	case state.ActionCreate:
+		return c.makes()
+	case state.ActionRecover:
+		return c.writes() && (c.Kind == state.KindTenant || c.Kind == state.KindGroup)
+	case state.ActionAdopt:
+		return c.writes() && (c.Before == nil || c.Before.Deleted)
+	case state.ActionUpdate:
+		return c.writes() && c.Before != nil
+	case state.ActionReplace:
+		return c.replaces() && ours
+	case state.ActionDelete:
+		return c.goes() && ours && c.Kind != state.KindTenant
+	case state.ActionForget:
+		return c.forgets() && c.Before != nil
+	}
+	return false
+}
+
+func (c *ObjectChange) writes() bool { return c.After != nil && c.Will != nil }
+
+func (c *ObjectChange) makes() bool { return c.writes() && c.Was == nil }
+
+func (c *ObjectChange) replaces() bool {
+	return c.writes() && c.Before != nil && c.Kind == state.KindClient
+}
+
+func (c *ObjectChange) goes() bool { return c.Will == nil && c.leaves() }
+
+// leaves: at most its last id stays recorded.
+func (c *ObjectChange) leaves() bool { return c.After == nil || c.After.Deleted }
+
+// forgets: at most the mapping row of a group goes.
+func (c *ObjectChange) forgets() bool {
+	mapping, there := c.Will[state.AttrMapping]
+	only := len(c.Will) == 0 || there && len(c.Will) == 1
+	return c.Will != nil && only && !mapping.IsSet() && c.leaves()
+}
+
+// mappingSound: the application finds a group by the name in its mapping row, and a reader by the name of the group. A
+// group that is made has both.
+func (c *ObjectChange) mappingSound() bool {
+	if c.Kind != state.KindGroup {
+		return true
+	}
+	row, name := c.Will[state.AttrMapping], c.Will[state.AttrName]
+	if !row.IsSet() || !name.IsSet() {
+		return c.Action != state.ActionCreate && c.Action != state.ActionRecover
+	}
+	return row.Mapping().Name == name.Text
+}
+
+// idSound: apply goes by the id of a group or a tenant, and whoever reads by its address. The id is the recorded one, or
+// the one that the address gives; only what is taken over, perhaps in the place of one that is gone, has any other.
+func (c *ObjectChange) idSound(lineage uuid.UUID) bool {
+	if c.After == nil || c.Before != nil && c.Before.ID == c.After.ID {
+		return true
+	}
+	if c.Action == state.ActionAdopt || c.Action == state.ActionUpdate && c.After.Adopted {
+		return true
+	}
+	switch c.Kind {
+	case state.KindTenant:
+		return c.After.ID == state.TenantID(lineage, c.Address)
+	case state.KindGroup:
+		return c.After.ID == state.GroupID(lineage, c.Address, c.After.Generation)
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package planfile_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 
 	"anthill/planner/plan"
 	"anthill/planner/planfile"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -52,12 +54,22 @@ func full() *whole {
 	}
 	e.Sets = [][]int{{}, {0}, {1}, {2}}
 	e.Kind = state.RunRollback
+	e.Schema, e.Hazards[0].Code, e.Allowed[0].Code = providers.SchemaSteps()[:1], plan.OverLimit, plan.OverLimit
+	e.Undo.Whole, e.Undo.Lift = e.Undo.Runs, e.Undo.Runs
+	var group plan.ObjectChange
+	f.fill(reflect.ValueOf(&group).Elem())
+	group.Kind = state.KindGroup
+	e.Objects[0].Kind, e.Objects[0].Unmap = state.KindClient, nil
+	e.Objects = append(e.Objects, group)
 	for i := range e.Objects {
 		c := &e.Objects[i]
-		c.Address = "group." + c.Address
-		c.Kind, c.Before.Kind, c.After.Kind, c.Action = state.KindGroup, state.KindGroup, state.KindGroup, state.ActionUpdate
+		c.Address = state.Address(c.Kind) + "." + c.Address
+		c.Before.Kind, c.After.Kind, c.Action = c.Kind, c.Kind, state.ActionUpdate
 		for _, a := range []state.Attributes{c.Was, c.Will, c.Before.Attributes, c.After.Attributes} {
-			a["grants"].Grants()[0].Group = e.Groups[0].ID // or it would be one group more
+			a[state.AttrScopeMaps].Grants()[0].Group = e.Groups[0].ID // or it would be one group more
+			maps.DeleteFunc(a, func(name state.Attribute, _ state.Value) bool {
+				return c.Kind.Spec().Attribute(name).Form == state.FormInvalid
+			})
 		}
 	}
 	s := &w.Segments[0]
@@ -153,9 +165,11 @@ func (f *filler) attributes() state.Attributes {
 		f.fill(reflect.ValueOf(one).Elem())
 	}
 	return state.Attributes{
-		"text": state.TextValue(fmt.Sprintf("text %d", f.n)), "list": state.ListValue(list),
-		"grants": state.GrantsValue(grants), "mapping": state.MappingValue(mapping.Role, mapping.Name),
-		"members": state.MembersValue(members),
+		state.AttrName:         state.TextValue(fmt.Sprintf("text %d", f.n)),
+		state.AttrRedirectURLs: state.ListValue(list),
+		state.AttrScopeMaps:    state.GrantsValue(grants),
+		state.AttrMapping:      state.MappingValue(mapping.Role, mapping.Name),
+		state.AttrStrangers:    state.MembersValue(members),
 	}
 }
 

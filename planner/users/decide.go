@@ -1,6 +1,7 @@
 package users
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -17,9 +18,12 @@ import (
 // Decided is what Decide found out about all users. Their changes are in the sink.
 type Decided struct {
 	Follow    int // segment of those who were moved before; -1: there is none
+	Withdraw  int // segment of those who are neither moved nor due; -1: there is none
 	Waves     []Wave
 	Skipped   map[plan.SkipReason]int64
 	Moved     int64                     // users recorded as moved
+	MovedOf   map[uuid.UUID]int64       // of them, of each tenant
+	Admins    []Admins                  // of each tenant, by index of the world's tenants; but for those whom waves move
 	Strangers map[uuid.UUID][]uuid.UUID // persons who do not belong in groups that are managed in full, by group
 	Outside   []state.Finding           // changed outside Anthill
 	Notes     []state.Finding
@@ -29,10 +33,11 @@ type Decided struct {
 // Wave is a declared wave with the figures of its users.
 type Wave struct {
 	config.Wave
-	Segment int // -1: nobody is due
-	Tally   rollout.Tally
-	Matched int64 // belong to the wave
-	Skipped int64 // of them
+	Segment  int // -1: nobody is due
+	Withdraw int // segment of those due, as it is where the wave does not move; -1: there is none
+	Tally    rollout.Tally
+	Matched  int64 // belong to the wave
+	Skipped  int64 // of them
 }
 
 // Decide decides about every user of the world, in the order of tenant id, user id. Changes go to sink, and the sets of
@@ -43,11 +48,14 @@ func Decide(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.Sink)
 	if err := j.Entries.Each(d.user); err != nil {
 		return nil, nil, err
 	}
+	d.noteWithdraws()
 	diags := d.problems()
 	d.Outside = d.outside()
 	d.Notes = d.notes()
 	d.raise()
 	d.Strangers = d.strangersOfFull()
+	d.admins.expel(d.Strangers)
+	d.Admins = d.admins.tenants
 	return &d.Decided, diags, nil
 }
 
@@ -55,18 +63,22 @@ func Decide(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.Sink)
 type decider struct {
 	Decided
 	*world.Joined
-	objects  *objects.Plan
-	table    *plan.Table
-	sink     plan.Sink
-	cohorts  *rollout.Cohorts
-	policies map[string]config.Policy
-	pauses   map[pause]bool
-	wanted   map[[2]int][]uuid.UUID // by tenant and role: the groups that such a user belongs in, sorted
-	names    nameBook
-	counts   counts
-	losses   losses
-	belongs  []bool // by place in Index.Members: whether the membership is no stranger's
-	matching []int  // reused
+	objects   *objects.Plan
+	table     *plan.Table
+	sink      plan.Sink
+	cohorts   *rollout.Cohorts
+	policies  map[string]config.Policy
+	pauses    map[pause]bool
+	wanted    map[[2]int][]uuid.UUID   // by tenant and role: the groups that such a user belongs in, sorted
+	rules     map[uuid.UUID]plan.Group // groups of ours with a members' rule, dormant ones too
+	withdraws map[string]int           // segments of SegmentWithdraw, by the wave that makes them needless; "": none
+	names     nameBook
+	counts    counts
+	losses    losses
+	admins    adminCount
+	belongs   []bool // by place in Index.Members: whether the membership is no stranger's
+	matching  []int  // reused
+	last      lastSpan
 }
 
 type pause struct {
@@ -101,18 +113,22 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		slugs[i] = t.Slug
 	}
 	d := &decider{
-		Joined:   j,
-		objects:  o,
-		table:    table,
-		sink:     sink,
-		cohorts:  rollout.NewCohorts(c.Waves, slugs),
-		policies: map[string]config.Policy{},
-		pauses:   map[pause]bool{},
-		wanted:   map[[2]int][]uuid.UUID{},
-		losses:   newLosses(o),
-		belongs:  make([]bool, len(j.Index.Members)),
+		Joined:    j,
+		objects:   o,
+		table:     table,
+		sink:      sink,
+		cohorts:   rollout.NewCohorts(c.Waves, slugs),
+		policies:  map[string]config.Policy{},
+		pauses:    map[pause]bool{},
+		wanted:    map[[2]int][]uuid.UUID{},
+		rules:     rules(j, o),
+		withdraws: map[string]int{},
+		losses:    newLosses(o),
+		belongs:   make([]bool, len(j.Index.Members)),
+		admins:    newAdminCount(j.Observed, o.Changes),
 	}
-	d.Decided = Decided{Follow: -1, Skipped: map[plan.SkipReason]int64{}}
+	d.Decided = Decided{Follow: -1, Withdraw: -1, Skipped: map[plan.SkipReason]int64{},
+		MovedOf: map[uuid.UUID]int64{}}
 	d.names = nameBook{
 		names:    world.Repeated(j.Names),
 		mails:    world.Repeated(j.Mails),
@@ -126,7 +142,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	}
 	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for _, w := range c.Waves {
-		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1})
+		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1})
 	}
 	for _, p := range c.Policies {
 		d.policies[p.Name] = p
@@ -141,14 +157,54 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 func (d *decider) user(e *world.Entry) error {
 	if e.Moved() {
 		d.Moved++
+		d.MovedOf[e.TenantNow(d.Observed)]++
 		d.counts.policies[e.Recorded.Policy]++
 		d.tally(e)
-		return d.followUp(e)
-	}
-	if !d.isLive(e) {
+		if !e.Is(world.HasRow) {
+			d.noteBelonging(e.Person, e) // what we added leaves as ours, not as a stranger's
+		}
+		d.admins.changed = false
+		if err := d.followUp(e); err != nil {
+			return err
+		}
+		d.countAdmin(e)
 		return nil
 	}
+	if !d.isLive(e) {
+		return d.withdraw(e, "")
+	}
 	return d.candidate(e)
+}
+
+// noteWithdraws notes the segments of SegmentWithdraw where they are looked for.
+func (d *decider) noteWithdraws() {
+	if n, there := d.withdraws[""]; there {
+		d.Withdraw = n
+	}
+	for i := range d.Waves {
+		if n, there := d.withdraws[d.Waves[i].Name]; there {
+			d.Waves[i].Withdraw = n
+		}
+	}
+}
+
+// rules are the groups of ours of which it is known who belongs in them: as declared, else as recorded.
+func rules(j *world.Joined, o *objects.Plan) map[uuid.UUID]plan.Group {
+	known := map[uuid.UUID]plan.Group{}
+	for _, rec := range j.State.Objects {
+		if rec.Kind == state.KindGroup && !rec.Deleted && rec.Members.Declared() && o.Deleting[rec.ID] == "" {
+			known[rec.ID] = plan.Group{ID: rec.ID, Tenant: rec.Tenant, Members: rec.Members}
+		}
+	}
+	for i, t := range o.Tenants {
+		for _, g := range t.Groups {
+			delete(known, g.ID)
+			if g.Members.Declared() {
+				known[g.ID] = plan.Group{ID: g.ID, Tenant: j.Tenants[i].ID, Members: g.Members}
+			}
+		}
+	}
+	return known
 }
 
 // isLive says whether neither the row nor its tenant is deleted.
@@ -184,10 +240,13 @@ func (d *decider) tally(e *world.Entry) {
 func (d *decider) candidate(e *world.Entry) error {
 	// Also where it is skipped: nobody is put out of a group for not being moved yet.
 	d.noteBelonging(e.Link, e)
+	if d.InOpenRun(e.User) {
+		d.noteAll(e)
+	}
 	waves := d.matches(e)
 	if len(waves) == 0 {
 		d.counts.nowhere++
-		return nil
+		return d.withdraw(e, "")
 	}
 	reason := d.skipReason(e)
 	for _, i := range waves {
@@ -207,7 +266,7 @@ func (d *decider) candidate(e *world.Entry) error {
 		return d.skip(e, reason)
 	case reason != plan.SkipNone:
 		w.Skipped++
-		return d.skip(e, reason)
+		return errors.Join(d.skip(e, reason), d.withdraw(e, ""))
 	}
 	for _, i := range waves[1:] {
 		if !d.cohorts.Before(own, i) {
@@ -216,9 +275,12 @@ func (d *decider) candidate(e *world.Entry) error {
 	}
 	if d.objects.Tenants[e.Tenant].Paused || d.isPaused(w.Name, d.Tenants[e.Tenant].ID) {
 		w.Tally.Waiting++
-		return d.skip(e, plan.SkipPaused)
+		return errors.Join(d.skip(e, plan.SkipPaused), d.withdraw(e, ""))
 	}
 	w.Tally.Due++
+	if err := d.withdraw(e, w.Name); err != nil {
+		return err
+	}
 	return d.move(e, w)
 }
 
@@ -242,6 +304,8 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 		return plan.SkipTenantSuspended
 	case t.Status != "active":
 		return plan.SkipTenantCancelled
+	case served.Hidden:
+		return plan.SkipGroupHidden
 	case served.Blocked:
 		return plan.SkipTenantBlocked
 	case served.Taken:
@@ -277,6 +341,9 @@ func (d *decider) adoptReason(e *world.Entry) plan.SkipReason {
 	}
 	p, _ := d.Index.Person(e.Holder)
 	switch {
+	// The person may be in a hidden group of another tenant.
+	case len(d.Hidden) > 0:
+		return plan.SkipHolderForeign
 	case d.Claimed(e.Holder), slices.ContainsFunc(d.Index.MemberOf(e.Holder), foreign):
 		return plan.SkipHolderForeign
 	case p.Expired:

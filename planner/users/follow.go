@@ -11,11 +11,39 @@ import (
 	"anthill/state"
 )
 
-// followUp adds what the row of a moved user has come to ask for since: groups by role and tenant, the address, and the
-// end of a person whose row is gone or not active (L24 to L28, L30).
+// claim is what says where the person of an entry belongs, if its user stands so afterwards.
+func (d *decider) claim(e *world.Entry, standing state.Standing, ours bool) plan.Claim {
+	c := plan.Claim{
+		Standing: standing,
+		Ours:     ours,
+		Linked:   e.Is(world.HasRow) && e.Link != uuid.Nil && e.Link == e.Person,
+		Active:   e.Is(world.HasRow) && !e.Is(world.IsInactive),
+		Follow:   d.Config.Identity.FollowState,
+	}
+	if e.Tenant < 0 {
+		return c
+	}
+	t, served := &d.Tenants[e.Tenant], &d.objects.Tenants[e.Tenant]
+	c.Tenant, c.Live = t.ID, t.Live()
+	c.Held = served.Blocked || served.Taken || e.Status == plan.SkipExcluded
+	if e.Is(world.HasRow) {
+		c.Role = d.Roles[e.Role]
+	}
+	if e.Is(world.IsRecorded) && d.isPaused(e.Recorded.Wave, t.ID) {
+		c.Held = true
+	}
+	// From a hidden group nobody can be taken out, and nobody is to be in the groups of two tenants.
+	c.Held = c.Held || d.Index.HidesAny(e.Recorded.Groups)
+	return c
+}
+
+// followUp adds what brings the person of a moved user to where it belongs by now: groups by role and tenant, the
+// address, and the end of a person whose row is gone or not active (L24 to L28, L30, L33).
 func (d *decider) followUp(e *world.Entry) error {
 	switch {
 	case d.InOpenRun(e.User):
+		// What the run has joined it to is no stranger's.
+		d.noteAll(e)
 		return nil
 	case !e.Is(world.HasRow):
 		return d.gone(e)
@@ -28,114 +56,140 @@ func (d *decider) followUp(e *world.Entry) error {
 		return nil
 	}
 	d.lookOutside(e)
-	if e.Tenant < 0 || !d.Tenants[e.Tenant].Live() {
+	if e.Tenant < 0 {
 		return nil
 	}
+	c := d.claim(e, state.Moved, e.Recorded.MadePerson)
 	s := plan.Shape{
-		Tenant: d.Tenants[e.Tenant].ID,
+		Tenant: c.Tenant,
 		Ground: plan.Ground{Relies: providers.ReliesMember, Linked: true},
 		After:  e.Recorded.UserState,
 	}
 	s.After.Generation = e.Generation
-	served := &d.objects.Tenants[e.Tenant]
-	paused := d.isPaused(e.Recorded.Wave, d.Tenants[e.Tenant].ID)
-	// What takes away comes first and is stopped by nothing. What gives (waking, joining, an address) needs a tenant that
-	// we may touch, a user who is not excluded, and a wave that is not paused.
-	switch follows, asleep := d.Config.Identity.FollowState, e.Recorded.Asleep; {
-	case e.Is(world.IsInactive) && (asleep || !follows):
-		return nil
-	case e.Is(world.IsInactive):
-		// Also where the tenant is left alone otherwise: it only takes away.
-		return d.sleep(e, s)
-	case served.Blocked || served.Taken:
-		return nil
-	case asleep && (!follows || paused):
-		return nil
-	case e.Status != plan.SkipNone:
-		return nil // excluded: it stays as it is (L4)
-	case asleep:
-		s.After.Asleep = false
-		// Only an expiry that we wrote is lifted: if somebody else has expired the person since, they meant it.
-		if p, _ := d.Index.Person(e.Person); e.Recorded.MadePerson && p.Expired && p.Closed {
-			s.Effect.Act = state.PersonEnable
-		}
-	}
+	d.followStatus(e, c, &s)
 	if e.Is(world.MailDiffers) {
 		// The digest of such a row covers the address as well.
 		s.Ground.Relies = providers.ReliesAll
-		s.Effect.Mail = !paused && d.mailMayFollow(e)
+		s.Effect.Mail = c.Gains() && !s.After.Asleep && d.mailMayFollow(e)
 	}
-	return d.regroup(e, s, paused)
+	return d.regroup(e, c, s)
 }
 
-// regroup adds to a follow-up the groups that the row asks for, and those that it no longer asks for. A follow-up in
-// which nothing changes is dropped.
-func (d *decider) regroup(e *world.Entry, s plan.Shape, paused bool) error {
-	// Only memberships that we added may end; those that others gave were never ours to judge.
-	want := d.wants(e)
-	var join, leave, keep []uuid.UUID
-	for _, g := range want {
-		if !paused && !d.Index.IsMember(e.Person, g) {
-			join = append(join, g)
+// followStatus adds that a person falls asleep with its row, or wakes (L27).
+func (d *decider) followStatus(e *world.Entry, c plan.Claim, s *plan.Shape) {
+	p, _ := d.Index.Person(e.Person)
+	switch presence := c.Presence(); {
+	case presence == plan.PresenceExpired && !p.Expired:
+		s.Effect.Act, s.After.Asleep = state.PersonExpire, true
+	case presence == plan.PresenceExpired:
+		// Where somebody else has expired it, it must not look as if we had: we would enable it again.
+	case presence == plan.PresenceOfOthers && c.Follow && !c.Active:
+		// Of one that cannot leave all of our groups it is not to be recorded that it has.
+		s.After.Asleep = e.Recorded.Asleep || !d.Index.HidesAny(e.Recorded.Groups)
+	case e.Recorded.Asleep && c.Gains():
+		s.After.Asleep = false
+		// Only an expiry that we wrote is lifted: if somebody else has expired the person since, they meant it.
+		if c.Ours && p.Expired && p.Closed {
+			s.Effect.Act = state.PersonEnable
 		}
 	}
-	for _, g := range e.Recorded.Groups {
-		_, there := d.Index.Groups[g]
-		wanted := slices.Contains(want, g)
-		switch {
-		case !there && !wanted:
-			// Somebody else has deleted the group: there is nothing to keep and nothing to leave.
-		case !wanted && d.mayLeave(e, g):
-			leave = append(leave, g)
-		case !slices.Contains(join, g):
-			keep = append(keep, g)
+}
+
+// regroup adds to a follow-up the groups that the row asks for, and those that it does not ask for. A follow-up in which
+// nothing changes is dropped.
+func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
+	var join []uuid.UUID
+	if c.Gains() && !s.After.Asleep {
+		for _, g := range d.wants(e) {
+			if !d.Index.IsMember(e.Person, g) {
+				join = append(join, g)
+			}
 		}
 	}
+	leave := d.leaves(e, c)
 	d.countLosses(e, join, leave)
 	if len(join)+len(leave) == 0 && s.Effect == (state.Effect{}) && s.After.Asleep == e.Recorded.Asleep {
 		return nil
 	}
-	s.Join, s.Leave, s.Keep = d.table.Set(join...), d.table.Set(leave...), d.table.Set(keep...)
+	s.Join, s.Leave = d.table.Set(join...), d.table.Set(leave...)
+	s.Keep = d.table.Set(slices.DeleteFunc(slices.Clone(e.Recorded.Groups), func(g uuid.UUID) bool {
+		_, there := d.Index.Groups[g]
+		return !there || slices.Contains(join, g) || slices.Contains(leave, g)
+	})...)
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.Digest})
 }
 
-// sleep adds what becomes of the person of a row that is no longer active: one that we made expires; one that we took
-// over only leaves the groups that we added (L27).
-func (d *decider) sleep(e *world.Entry, s plan.Shape) error {
-	s.After.Asleep = true
-	groups := d.table.Set(e.Recorded.Groups...)
-	switch {
-	case !e.Recorded.MadePerson:
-		s.Leave = groups
-	case e.Is(world.PersonExpired):
-		// Somebody else has expired it, and it must not look as if we had: we would enable it again.
-		return nil
-	default:
-		s.Effect.Act, s.Keep = state.PersonExpire, groups
+// leaves are the groups that the person is in and does not belong in, sorted: of a person of ours whoever added it; of
+// another only what we added (L33).
+func (d *decider) leaves(e *world.Entry, c plan.Claim) (leave []uuid.UUID) {
+	from, to := d.span(e.Person)
+	for i := from; i < to; i++ {
+		m := d.Index.Members[i]
+		group := d.Index.IDs[m.Group]
+		ours := slices.Contains(e.Recorded.Groups, group)
+		rule, judged := d.rules[group]
+		switch {
+		case m.Nested || !ours && (!c.Ours || !judged):
+			continue
+		case judged && c.In(rule):
+			continue
+		case !judged && !d.mayLeave(e, group):
+			continue
+		}
+		leave = append(leave, group)
+		d.belongs[i] = true // it goes by this, and is no stranger's
 	}
-	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.Digest})
+	slices.SortFunc(leave, world.CompareID)
+	return leave
 }
 
 // gone adds the end of a person whose row is gone.
 func (d *decider) gone(e *world.Entry) error {
+	if d.Index.HidesAny(e.Recorded.Groups) {
+		return d.goneHidden(e)
+	}
+	c := d.claim(e, state.Gone, e.Recorded.MadePerson)
 	s := plan.Shape{
 		Tenant: e.Recorded.Tenant,
-		Ground: plan.Ground{Relies: providers.ReliesMember, RowGone: true, Linked: true},
-		Leave:  d.table.Set(e.Recorded.Groups...),
+		Ground: plan.Ground{Relies: providers.ReliesMember, RowGone: true, Linked: true, Person: d.otherPerson(e)},
+		Leave:  d.table.Set(d.leaves(e, c)...),
 		After:  e.Recorded.UserState,
 	}
 	s.After.Standing, s.After.Asleep = state.Gone, false
-	// Without a row apply cannot read the link. It knows a person of ours by its id; any other must stand in the shape.
-	if e.Recorded.Person != state.PersonID(d.Lineage, e.User, e.Generation) {
-		s.Ground.Person = e.Recorded.Person
-	}
 	if e.Recorded.MadePerson {
 		s.Effect.Act = state.PersonExpire
 	}
-	return d.addFollow(s, plan.UserChange{User: e.User})
+	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})
+}
+
+// otherPerson is the recorded person where its id is not the one that we choose: without a linked row apply knows a person
+// of ours by its id, and any other must stand in the shape.
+func (d *decider) otherPerson(e *world.Entry) uuid.UUID {
+	if e.Person == state.PersonID(d.Lineage, e.User, e.Generation) {
+		return uuid.Nil
+	}
+	return e.Person
+}
+
+// goneHidden is gone for a person who is in a group that it cannot be taken out of. A person of ours expires; what is
+// recorded stays, for the plan that can see the group again.
+func (d *decider) goneHidden(e *world.Entry) error {
+	if p, there := d.Index.Person(e.Recorded.Person); !e.Recorded.MadePerson || !there || p.Expired {
+		return nil
+	}
+	s := plan.Shape{
+		Tenant: e.Recorded.Tenant,
+		Ground: plan.Ground{Relies: providers.ReliesMember, RowGone: true, Linked: true, Person: d.otherPerson(e)},
+		Keep:   d.table.Set(e.Recorded.Groups...),
+		Effect: state.Effect{Act: state.PersonExpire},
+		After:  e.Recorded.UserState,
+	}
+	s.After.Asleep = true
+	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})
 }
 
 func (d *decider) addFollow(s plan.Shape, c plan.UserChange) error {
+	d.admins.change, d.admins.changed = s, true
 	if d.Follow < 0 {
 		d.Follow = d.sink.Segment(plan.SegmentFollow, "")
 	}

@@ -52,10 +52,9 @@ func (d *decider) countLosses(e *world.Entry, join, leave []uuid.UUID) {
 			d.losses.scopes[c.Of]++
 		}
 	}
-	mapped := slices.ContainsFunc(left, func(g uuid.UUID) bool {
-		return slices.Contains(d.MappedTo(g), e.Tenant) || d.declares(e.Tenant, g)
-	})
-	if mapped || len(had) == 0 {
+	home := func(g uuid.UUID) bool { return slices.Contains(d.MappedTo(g), e.Tenant) || d.declares(e.Tenant, g) }
+	// Who had none loses none by this plan.
+	if !slices.ContainsFunc(had, home) || slices.ContainsFunc(left, home) {
 		return
 	}
 	d.losses.homeless++

@@ -56,6 +56,11 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		}
 	}
 	d.noteBelonging(person, e)
+	if there {
+		c := d.claim(e, state.Moved, s.After.MadePerson)
+		c.Linked = true
+		s.Leave = d.table.Set(d.leaves(e, c)...)
+	}
 	if len(join)+len(keep) == 0 {
 		d.counts.groupless++
 	}

@@ -12,36 +12,33 @@ import (
 
 // The functions of this file judge the journal records of one user, oldest first, by the records alone.
 
-// sinceTakenBack drops the records up to the last one that took the user back and was not itself undone: with that, the
-// user was where it had been before them.
-func sinceTakenBack(made []state.Record) []state.Record {
-	// Backwards, so that a record which undid a rollback is met before the one that it undid, and the two cancel out.
-	again := 0
-	for i := len(made) - 1; i >= 0; i-- {
-		switch {
-		case made[i].Undo == 0:
-		case made[i].After.Standing == state.Moved:
-			again++
-		case again > 0:
-			again--
-		default:
-			return made[i+1:]
+// standing are the records whose changes stand: those that came through, without those that a rollback has taken back
+// since. A record and the one that took it back cancel, whatever their runs, and a rollback that is itself taken back
+// takes nothing back. Of rollbacks (kind) the records themselves are among them; else they are not.
+func standing(records []state.Record, kind state.RunKind) (list []state.Record) {
+	taken := make([]bool, len(records))
+	// Backwards, so that a record which undid a rollback is met before that.
+	for i := len(records) - 1; i >= 0; i-- {
+		if r := records[i]; !taken[i] && cameToPass(r) && r.Undo != 0 {
+			for k := range i {
+				taken[k] = taken[k] || records[k].ID >= r.Undo
+			}
 		}
 	}
-	return made
+	for i, r := range records {
+		gives := r.Undo != 0 || wasMoved(r) || r.After.Standing == state.Moved
+		if !taken[i] && cameToPass(r) && gives && (kind == state.RunRollback || r.Undo == 0) {
+			list = append(list, r)
+		}
+	}
+	return list
 }
+
+// cameToPass says whether a record's change was made.
+func cameToPass(r state.Record) bool { return r.Settled && r.Verdict == state.Done }
 
 // wasMoved says whether the user was moved before a record.
 func wasMoved(r state.Record) bool { return r.Prior != nil && r.Prior.Standing == state.Moved }
-
-// isBack says whether the user is back where it was before the oldest record.
-func isBack(made []state.Record) bool {
-	oldest, newest := made[0], made[len(made)-1]
-	if !newest.Effect.Restore && newest.Undo == 0 {
-		return false
-	}
-	return (newest.After.Standing == state.Moved) == wasMoved(oldest) && newest.Run != oldest.Run
-}
 
 // hadNoPassword reports whether a user had no password before the oldest record either (L6), and has not logged in
 // through Self-auth since: then there is nothing to go back to, and nothing is lost.
@@ -65,11 +62,6 @@ func expectedLink(r state.Record) uuid.UUID {
 func recovered(r state.Record) bool {
 	return r.Prior == nil && r.After.MadePerson && r.After.WroteLink && !r.Effect.Link &&
 		r.Effect.Act != state.PersonCreate
-}
-
-// settled reports whether it is known how all the records ended.
-func settled(made []state.Record) bool {
-	return !slices.ContainsFunc(made, func(r state.Record) bool { return !r.Settled })
 }
 
 // writesRow says whether any of the records wrote the row; memberships alone do not.
@@ -105,4 +97,14 @@ func net(made []state.Record) (joined, left []uuid.UUID) {
 	slices.SortFunc(joined, world.CompareID)
 	slices.SortFunc(left, world.CompareID)
 	return joined, left
+}
+
+// lastAct is the last thing that the records did to the person.
+func lastAct(made []state.Record) (last state.PersonAct) {
+	for _, r := range made {
+		if r.Effect.Act != state.PersonNone {
+			last = r.Effect.Act
+		}
+	}
+	return last
 }

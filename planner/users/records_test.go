@@ -22,7 +22,7 @@ func ids(list ...byte) (out []uuid.UUID) {
 
 // step is a record of a run: a move, or with undo a rollback's of that record.
 func step(recordID, undo int64, after state.Standing) state.Record {
-	return state.Record{Intent: state.Intent{ID: recordID, Undo: undo,
+	return state.Record{Settled: true, Verdict: state.Done, Intent: state.Intent{ID: recordID, Undo: undo,
 		After: state.User{UserState: state.UserState{Standing: after}}}}
 }
 
@@ -52,27 +52,35 @@ func TestMethod(t *testing.T) {
 	}
 }
 
-// TestSinceTakenBack: only what came after the last rollback that stands is left to take back.
-func TestSinceTakenBack(t *testing.T) {
+// TestStanding: a record and the one that took it back cancel, whatever their runs.
+func TestStanding(t *testing.T) {
 	t.Parallel()
 	move, back, again := step(1, 0, state.Moved), step(2, 1, state.RolledBack), step(3, 2, state.Moved)
+	refused := step(2, 0, state.Moved)
+	refused.Verdict = state.Refused
 	for name, c := range map[string]struct {
-		made []state.Record
-		want []int64
+		made      []state.Record
+		want      []int64
+		rollbacks []int64 // what stands where rollbacks are undone
 	}{
-		"moved":                              {[]state.Record{move}, []int64{1}},
-		"moved twice":                        {[]state.Record{move, step(2, 0, state.Moved)}, []int64{1, 2}},
-		"taken back":                         {[]state.Record{move, back}, nil},
-		"taken back, and that undone":        {[]state.Record{move, back, again}, []int64{1, 2, 3}},
-		"taken back, and moved anew":         {[]state.Record{move, back, step(3, 0, state.Moved)}, []int64{3}},
-		"taken back, undone, and taken back": {[]state.Record{move, back, again, step(4, 1, state.RolledBack)}, nil},
+		"moved":                              {[]state.Record{move}, []int64{1}, []int64{1}},
+		"moved twice":                        {[]state.Record{move, step(2, 0, state.Moved)}, []int64{1, 2}, []int64{1, 2}},
+		"the second time refused":            {[]state.Record{move, refused}, []int64{1}, []int64{1}},
+		"taken back":                         {[]state.Record{move, back}, nil, []int64{2}},
+		"taken back, and that undone":        {[]state.Record{move, back, again}, []int64{1}, []int64{1, 3}},
+		"taken back, and moved anew":         {[]state.Record{move, back, step(3, 0, state.Moved)}, []int64{3}, []int64{2, 3}},
+		"taken back, undone, and taken back": {[]state.Record{move, back, again, step(4, 1, state.RolledBack)}, nil, []int64{4}},
+		"the second one alone":               {[]state.Record{move, step(2, 0, state.Moved), step(3, 2, state.Moved)}, []int64{1}, []int64{1, 3}},
+		"somebody who is not moved put out":  {[]state.Record{move, back, step(3, 0, state.RolledBack)}, nil, []int64{2}},
 	} {
-		var got []int64
-		for _, r := range sinceTakenBack(c.made) {
-			got = append(got, r.ID)
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		for kind, want := range map[state.RunKind][]int64{state.RunApply: c.want, state.RunRollback: c.rollbacks} {
+			var got []int64
+			for _, r := range standing(c.made, kind) {
+				got = append(got, r.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", name, kind, diff)
+			}
 		}
 	}
 }

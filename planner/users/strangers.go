@@ -13,12 +13,12 @@ import (
 // noteBelonging notes which memberships of a user's person are no stranger's: those in groups that the row asks for, and those
 // that we added, which follow the row by themselves.
 func (d *decider) noteBelonging(person uuid.UUID, e *world.Entry) {
-	from, to := d.Index.Span(person)
+	from, to := d.span(person)
 	if from == to {
 		return
 	}
 	var want []uuid.UUID
-	if e.Tenant >= 0 {
+	if e.Tenant >= 0 && e.Is(world.HasRow) {
 		want = d.wants(e)
 	}
 	for i := from; i < to; i++ {
@@ -27,6 +27,31 @@ func (d *decider) noteBelonging(person uuid.UUID, e *world.Entry) {
 			d.belongs[i] = true
 		}
 	}
+}
+
+// noteAll notes that none of the memberships of an entry's person is a stranger's: the open run may have added it.
+func (d *decider) noteAll(e *world.Entry) {
+	for _, person := range []uuid.UUID{e.Person, e.Link, e.Holder, e.Recorded.Person} {
+		from, to := d.Index.Span(person)
+		for i := from; i < to; i++ {
+			d.belongs[i] = true
+		}
+	}
+}
+
+// lastSpan is the Index.Span of one person.
+type lastSpan struct {
+	person   uuid.UUID
+	from, to int
+}
+
+// span is Index.Span, remembered for the next call, which is about the same person.
+func (d *decider) span(person uuid.UUID) (from, to int) {
+	if d.last.person != person {
+		from, to := d.Index.Span(person)
+		d.last = lastSpan{person, from, to}
+	}
+	return d.last.from, d.last.to
 }
 
 // strangers finds the members of declared groups who are no users that belong there (L33), by group.

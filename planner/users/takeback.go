@@ -17,13 +17,12 @@ const listedConflicts = 1000
 // user decides about one user by its journal records, by what is recorded of it (nil: nothing) and by its row (nil:
 // gone).
 func (t *taker) user(ctx context.Context, records []state.Record, rec *state.User, row *providers.User) error {
-	t.pauseRefused(records)
-	notDone := func(r state.Record) bool { return r.Settled && r.Verdict != state.Done }
-	made, taken := t.toTakeBack(slices.DeleteFunc(slices.Clone(records), notDone))
-	if !taken || !t.inScope(made[0], rec, row) || isBack(made) {
+	t.pauseRefused(records, rec, row)
+	made, taken := t.toTakeBack(records)
+	if !taken || !t.inScope(made[0], rec, row) || t.isBack(made, rec) {
 		return t.stay(records, made, rec, row)
 	}
-	why, err := t.obstacle(ctx, made, row)
+	why, err := t.obstacle(ctx, made, rec, row)
 	if err != nil {
 		return err
 	}
@@ -34,36 +33,48 @@ func (t *taker) user(ctx context.Context, records []state.Record, rec *state.Use
 		}
 		return t.stay(records, made, rec, row)
 	}
-	return t.takeBack(made, tenantOf(made[0], rec, row), row)
+	return t.takeBack(made, rec, row)
 }
 
 // pauseRefused pauses the waves of users whom the run that is taken back could not move: the next plan is not to go on
 // with them.
-func (t *taker) pauseRefused(records []state.Record) {
+func (t *taker) pauseRefused(records []state.Record, rec *state.User, row *providers.User) {
 	u := t.undoing
-	if !u.Whole() || u.Retry || u.Kind != state.RunApply {
+	if u.Retry || u.Kind != state.RunApply || rec != nil && rec.Standing == state.Moved || !t.inScope(records[0], rec, row) {
 		return
 	}
 	for _, r := range records {
-		if u.Seeds[r.Run] && r.Settled && r.Verdict == state.Refused && r.Effect.Link {
-			t.Pauses[plan.Pause{Wave: r.Wave}] = true
+		if u.Seeds[r.Run] && r.Verdict == state.Refused && r.Effect.Link {
+			t.pause(r.Wave, scopeOf(r, rec, row))
 		}
 	}
 }
 
-// toTakeBack are the records from the first one of a run that is undone, without those that were taken back since.
-// taken is false where none of them is of such a run: then there is nothing to take back.
-func (t *taker) toTakeBack(made []state.Record) (_ []state.Record, taken bool) {
+// pause leaves a pause on a wave, or on the tenant in it where only some are taken back (L23).
+func (t *taker) pause(wave string, tenant uuid.UUID) {
+	p := plan.Pause{Wave: wave}
+	if len(t.undoing.Tenants) > 0 {
+		p.Tenant = tenant
+	}
+	t.Pauses[p] = true
+}
+
+// toTakeBack are the records that stand, from the first one of a run that is undone on. taken is false where none of them
+// is of such a run: then there is nothing to take back.
+func (t *taker) toTakeBack(records []state.Record) (made []state.Record, taken bool) {
 	ofSeed := func(r state.Record) bool { return t.undoing.Seeds[r.Run] }
+	made = standing(records, t.undoing.Kind)
 	first := slices.IndexFunc(made, ofSeed)
 	if first < 0 {
 		return made, false
 	}
-	made = made[first:]
-	if t.undoing.Kind == state.RunApply {
-		made = sinceTakenBack(made)
-	}
-	return made, slices.ContainsFunc(made, ofSeed)
+	return made[first:], true
+}
+
+// isBack says whether a user whom a rollback took back is moved again, by whichever run: undoing that has nothing to do.
+func (t *taker) isBack(made []state.Record, rec *state.User) bool {
+	return t.undoing.Kind == state.RunRollback && made[0].After.Standing != state.Moved &&
+		rec != nil && rec.Standing == state.Moved
 }
 
 // stay leaves a user as it is, and notes what it needs.
@@ -88,11 +99,25 @@ func tenantOf(oldest state.Record, rec *state.User, row *providers.User) uuid.UU
 func (t *taker) inScope(oldest state.Record, rec *state.User, row *providers.User) bool {
 	u := t.undoing
 	return (len(u.Waves) == 0 || slices.Contains(u.Waves, oldest.Wave)) &&
-		(len(u.Tenants) == 0 || slices.Contains(u.Tenants, tenantOf(oldest, rec, row)))
+		(len(u.Tenants) == 0 || slices.Contains(u.Tenants, scopeOf(oldest, rec, row)))
+}
+
+// scopeOf is the tenant with which a user is taken back: the one that it is recorded for, until a run has followed its row
+// to another.
+func scopeOf(oldest state.Record, rec *state.User, row *providers.User) uuid.UUID {
+	if rec != nil && rec.Standing == state.Moved {
+		return rec.Tenant
+	}
+	return tenantOf(oldest, rec, row)
 }
 
 // obstacle says why a user cannot be taken back; zero: it can.
-func (t *taker) obstacle(ctx context.Context, made []state.Record, row *providers.User) (state.Finding, error) {
+func (t *taker) obstacle(
+	ctx context.Context, made []state.Record, rec *state.User, row *providers.User,
+) (state.Finding, error) {
+	if why := t.hidden(made, rec, row); !why.IsZero() {
+		return why, nil
+	}
 	why, err := t.conflict(ctx, made, row)
 	if err != nil || !why.IsZero() {
 		return why, err
@@ -100,10 +125,50 @@ func (t *taker) obstacle(ctx context.Context, made []state.Record, row *provider
 	if why := t.impossible(made); !why.IsZero() {
 		return why, nil
 	}
-	if t.undoing.Kind == state.RunRollback && t.homeless(made, row) {
-		return state.Found(state.CodeBelongsElsewhere), nil
+	if t.undoing.Kind == state.RunRollback && wasMoved(made[0]) && row != nil {
+		return t.unasked(made, row), nil
 	}
 	return state.Finding{}, nil
+}
+
+// unasked says why a user is not moved again by undoing a rollback: its row does not ask for what it would get. Zero: it
+// does.
+func (t *taker) unasked(made []state.Record, row *providers.User) state.Finding {
+	c := t.claim(made, row)
+	if !c.Linked {
+		return state.Found(state.CodeNotLinkedThen)
+	}
+	if t.inverse(made) == state.PersonRevive && !c.Gains() {
+		return state.Found(state.CodeRowInactive)
+	}
+	_, left := net(made)
+	if c.Gains() && len(left) > 0 && !slices.ContainsFunc(t.remake(left), func(g uuid.UUID) bool { return t.asks(c, g) }) {
+		return state.Found(state.CodeBelongsElsewhere)
+	}
+	return state.Finding{}
+}
+
+// hidden says that a user's memberships cannot be seen, and so not be taken back: those of its tenant, or one that is
+// recorded. To count them as ended would forget them.
+func (t *taker) hidden(made []state.Record, rec *state.User, row *providers.User) state.Finding {
+	if len(t.Index.Hidden) == 0 {
+		return state.Finding{}
+	}
+	groups := []uuid.UUID{}
+	if rec != nil {
+		groups = append(groups, rec.Groups...)
+	}
+	for _, r := range made {
+		groups = slices.Concat(groups, r.Join, r.Leave, r.After.Groups)
+	}
+	i := t.TenantIndex(tenantOf(made[0], rec, row))
+	if g := slices.IndexFunc(groups, func(g uuid.UUID) bool { return t.Index.Hidden[g] != "" }); g >= 0 {
+		return state.About(state.CodeGroupHidden, state.OfGroup(t.Index.Hidden[groups[g]]))
+	}
+	if t.Hidden[i] {
+		return state.Found(state.CodeTenantHidden)
+	}
+	return state.Finding{}
 }
 
 // conflict says why a user stays as it is: another link than ours, or no password left to go back to.
@@ -171,12 +236,13 @@ func (t *taker) leftover(records []state.Record, rec *state.User, row *providers
 	s := plan.Shape{Tenant: rec.TenantNow, Ground: plan.Ground{Relies: providers.ReliesLink, RowGone: row == nil},
 		Effect: state.Effect{Act: state.PersonDelete}, After: rec.UserState}
 	s.After.Standing, s.After.Asleep = state.RolledBack, false
-	return t.add(s, plan.UserChange{User: rec.User, Record: records[i].ID}, row)
+	return t.add(s, plan.UserChange{User: rec.User, Record: records[i].ID}, rec, row)
 }
 
 // takeBack adds the change that undoes the records of a user.
-func (t *taker) takeBack(made []state.Record, tenant uuid.UUID, row *providers.User) error {
+func (t *taker) takeBack(made []state.Record, rec *state.User, row *providers.User) error {
 	oldest, last := made[0], made[len(made)-1]
+	tenant := tenantOf(oldest, rec, row)
 	joined, left := net(made)
 	// Found again after the state was lost, its memberships have no record of being added; they were ours all the same.
 	if recovered(oldest) {
@@ -184,7 +250,7 @@ func (t *taker) takeBack(made []state.Record, tenant uuid.UUID, row *providers.U
 	}
 	// A membership that somebody else has ended is not ours to end: undoing this rollback would give it back.
 	joined = slices.DeleteFunc(joined, func(g uuid.UUID) bool {
-		return settled(made) && !t.Index.IsMember(last.Person, g)
+		return !t.Index.IsMember(last.Person, g)
 	})
 	s := plan.Shape{
 		Tenant: tenant,
@@ -192,15 +258,17 @@ func (t *taker) takeBack(made []state.Record, tenant uuid.UUID, row *providers.U
 		After:  oldest.After.UserState,
 	}
 	s.After.Standing, s.After.Wave, s.After.Asleep = state.RolledBack, oldest.Wave, false
-	s.Effect.Act, s.Effect.Restore = t.act(made, row), row != nil && writesRow(made)
-	join, keep := t.remake(left), []uuid.UUID(nil)
+	s.Effect.Act, s.Effect.Restore = t.act(made), row != nil && writesRow(made)
+	var join, keep []uuid.UUID
 	switch {
-	case row == nil:
-		// Undoing never gives back to a person whose row is gone.
-		join = nil
-	case wasMoved(oldest):
+	case row != nil && wasMoved(oldest):
 		join, joined, keep = t.stayMoved(&s, made, joined, left, row)
+	default:
+		// Nobody who is not moved is given anything, and nothing of ours stays with its person.
+		s.Effect.Act = takingAway(s.Effect.Act, !wasMoved(oldest))
+		joined = union(joined, t.ourMemberships(last.Person, rec, s.After.MadePerson))
 	}
+	t.countAdmin(s, last.Person, join, joined, row)
 	s.Join, s.Leave, s.Keep = t.table.Set(join...), t.table.Set(joined...), t.table.Set(keep...)
 	c := plan.UserChange{User: oldest.User, Record: oldest.ID}
 	// The first record that changed the address has those that the person held before. A user who is not moved any more
@@ -210,32 +278,40 @@ func (t *taker) takeBack(made []state.Record, tenant uuid.UUID, row *providers.U
 		s.Effect.Mail, c.Record = true, made[m].ID
 	}
 	if t.undoing.Kind == state.RunApply {
-		p := plan.Pause{Wave: s.After.Wave}
-		if len(t.undoing.Tenants) > 0 {
-			p.Tenant = tenant
-		}
-		t.Pauses[p] = true
+		t.pause(s.After.Wave, scopeOf(oldest, rec, row))
 	}
-	return t.add(s, c, row)
+	return t.add(s, c, rec, row)
 }
 
-// stayMoved fills in how a user stands who was moved before the records as well, and returns its groups.
+// stayMoved fills in how a user stands who was moved before the records as well, and returns its groups. What gives
+// something (a login, groups) is given only where the row asks for it now, and relies on that.
 func (t *taker) stayMoved(
 	s *plan.Shape, made []state.Record, joined, left []uuid.UUID, row *providers.User,
 ) (join, leave, keep []uuid.UUID) {
 	before, wave := made[0].Prior, s.After.Wave
 	s.After = before.UserState
 	s.After.Wave = wave
-	join, leave, keep = t.places(*before, joined, left, row)
+	c := t.claim(made, row)
+	// A membership that was recorded before, and that the records only gave back, stays.
+	joined = slices.DeleteFunc(joined, func(g uuid.UUID) bool {
+		was, back := t.undoing.Objects.Back()[g]
+		return slices.Contains(before.Groups, g) || back && slices.Contains(before.Groups, was)
+	})
+	join, leave, keep = t.places(c, *before, joined, left)
 	// Asleep must say how the person is when this is done: it is what lets a row that is active again wake it (L27).
-	sleeps := made[len(made)-1].After.Asleep
-	switch {
-	case s.After.MadePerson && s.Effect.Act == state.PersonNone:
+	sleeps := made[len(made)-1].After.Asleep || lastAct(made) == state.PersonExpire
+	switch act := s.Effect.Act; {
+	case act == state.PersonEnable && (!c.Gains() || c.Presence() != plan.PresenceEnabled):
+		s.Effect.Act, s.After.Asleep = state.PersonNone, true
+	case s.After.MadePerson && act == state.PersonNone:
 		s.After.Asleep = sleeps
-	case s.After.MadePerson && s.Effect.Act == state.PersonEnable:
+	case s.After.MadePerson && act != state.PersonExpire:
 		s.After.Asleep = false
-	case !s.After.MadePerson && sleeps && (row.Deleted || row.Status != "active"):
-		join, s.After.Asleep = nil, true
+	case !s.After.MadePerson && sleeps && !c.Active:
+		s.After.Asleep = true
+	}
+	if len(join) > 0 || s.Effect.Act == state.PersonEnable || s.Effect.Act == state.PersonRevive {
+		s.Ground.Relies = providers.ReliesMember
 	}
 	for _, g := range union(keep, join) {
 		t.Needs.Groups[g]++
@@ -243,10 +319,54 @@ func (t *taker) stayMoved(
 	return join, leave, keep
 }
 
+// claim is what says where the person of a user belongs who stays moved, or is moved again: as recorded then, by its row
+// now.
+func (t *taker) claim(made []state.Record, row *providers.User) plan.Claim {
+	i, before, link := t.TenantIndex(row.Tenant), made[0].Prior, row.Link
+	if writesRow(made) {
+		link = made[0].Before.Link // which comes back
+	}
+	return plan.Claim{
+		Standing: state.Moved,
+		Ours:     before.MadePerson,
+		Linked:   link != uuid.Nil && link == before.Person,
+		Active:   !row.Deleted && row.Status == "active",
+		Live:     i >= 0 && t.Tenants[i].Live(),
+		Tenant:   row.Tenant,
+		Role:     row.Role,
+		Follow:   true,
+	}
+}
+
+// asks reports whether a person belongs in a group, by the rule that is recorded or restored.
+func (t *taker) asks(c plan.Claim, group uuid.UUID) bool {
+	rule, known := t.rules[group]
+	return known && c.In(rule)
+}
+
+// ourMemberships are the groups that a person is in and that are ours to end: those that we added, and of a person that we
+// made all in which a rule says who belongs.
+func (t *taker) ourMemberships(person uuid.UUID, rec *state.User, made bool) (list []uuid.UUID) {
+	for _, m := range t.Index.MemberOf(person) {
+		group := t.Index.IDs[m.Group]
+		_, judged := t.rules[group]
+		if added := rec != nil && slices.Contains(rec.Groups, group); !m.Nested && (added || made && judged) {
+			list = append(list, group)
+		}
+	}
+	return list
+}
+
 // add puts a user's change into the plan.
-func (t *taker) add(s plan.Shape, c plan.UserChange, row *providers.User) error {
+func (t *taker) add(s plan.Shape, c plan.UserChange, rec *state.User, row *providers.User) error {
+	if row == nil && rec != nil {
+		c.Before = providers.DigestGone(*rec)
+	}
 	if row != nil {
-		c.Before = providers.DigestUser(*row, providers.ReliesLink)
+		live := *row
+		i := t.TenantIndex(row.Tenant)
+		live.TenantLive = i >= 0 && t.Tenants[i].Live()
+		c.Before = providers.DigestUser(live, s.Ground.Relies, rec)
 		if row.Completed && s.After.Standing == state.RolledBack {
 			t.Completed++
 		}
@@ -262,42 +382,26 @@ func (t *taker) add(s plan.Shape, c plan.UserChange, row *providers.User) error 
 }
 
 // places are the groups that a user who stays moved joins again, leaves and keeps. It gets back the groups that it has
-// left since, as far as its row has a right to them: no group of another tenant (L40), and no admins' group for a user
-// who is no longer an admin. A user who would be left in no group of its tenant keeps those that it has, or the
-// application would not know where it belongs.
-func (t *taker) places(
-	before state.User, joined, left []uuid.UUID, row *providers.User,
-) (join, leave, keep []uuid.UUID) {
-	join = slices.DeleteFunc(t.remake(left), func(g uuid.UUID) bool { return !t.suits(g, row) })
+// left since, as far as its row asks for them now. A user who would be left in no group that its row asks for keeps those
+// that it has, or the application would not know where it belongs.
+func (t *taker) places(c plan.Claim, before state.User, joined, left []uuid.UUID) (join, leave, keep []uuid.UUID) {
+	asked := func(g uuid.UUID) bool { return t.asks(c, g) }
+	if c.Gains() {
+		join = slices.DeleteFunc(t.remake(left), func(g uuid.UUID) bool { return !asked(g) })
+	}
 	keep = t.remake(slices.DeleteFunc(slices.Clone(before.Groups),
 		func(g uuid.UUID) bool { return slices.Contains(left, g) }))
-	home := func(g uuid.UUID) bool { _, mapped := t.admins[[2]uuid.UUID{row.Tenant, g}]; return mapped }
-	if !before.Asleep && slices.ContainsFunc(joined, home) && !slices.ContainsFunc(join, home) &&
-		!slices.ContainsFunc(keep, home) {
-		return join, nil, union(keep, joined)
+	leave = joined
+	stay := func(g uuid.UUID) bool {
+		return asked(g) && t.Index.IsMember(before.Person, g) && !slices.Contains(joined, g)
 	}
-	return join, joined, slices.DeleteFunc(keep, func(g uuid.UUID) bool { return slices.Contains(join, g) })
-}
-
-// suits reports whether a row has a right to be in a group, by what the group is, was or will be mapped as.
-func (t *taker) suits(group uuid.UUID, row *providers.User) bool {
-	if admins, ours := t.admins[[2]uuid.UUID{row.Tenant, group}]; ours {
-		return !admins || isAdmin(row.Role)
+	if !slices.ContainsFunc(join, asked) && !slices.ContainsFunc(keep, stay) {
+		leave = slices.DeleteFunc(slices.Clone(joined), asked)
 	}
-	return !t.mapped[group]
+	stays := slices.DeleteFunc(slices.Clone(joined), func(g uuid.UUID) bool { return slices.Contains(leave, g) })
+	keep = slices.DeleteFunc(union(keep, stays), func(g uuid.UUID) bool { return slices.Contains(join, g) })
+	return join, leave, keep
 }
-
-// homeless reports whether undoing a rollback would move a user again but put it in no group of its tenant.
-func (t *taker) homeless(made []state.Record, row *providers.User) bool {
-	if !wasMoved(made[0]) || row == nil {
-		return false
-	}
-	joined, left := net(made)
-	join, _, keep := t.places(*made[0].Prior, joined, left, row)
-	return len(left) > 0 && len(join)+len(keep) == 0
-}
-
-func isAdmin(role string) bool { return role == "admin" || role == "super_admin" || role == "owner" }
 
 // remake replaces groups that this rollback makes again by their next generation; the result is sorted.
 func (t *taker) remake(groups []uuid.UUID) []uuid.UUID {
@@ -326,8 +430,8 @@ func (t *taker) remakes(group uuid.UUID) bool {
 }
 
 // act is what undoing does to the person.
-func (t *taker) act(made []state.Record, row *providers.User) state.PersonAct {
-	act := t.inverse(made, row)
+func (t *taker) act(made []state.Record) state.PersonAct {
+	act := t.inverse(made)
 	if act == state.PersonExpire && t.expiredByOthers(made) {
 		// Expired by us, it would be enabled again when this is undone.
 		return state.PersonNone
@@ -337,19 +441,22 @@ func (t *taker) act(made []state.Record, row *providers.User) state.PersonAct {
 
 // expiredByOthers says whether somebody else has expired a person that is awake by our record.
 func (t *taker) expiredByOthers(made []state.Record) bool {
-	last := state.PersonNone
-	for _, r := range made {
-		if r.Effect.Act != state.PersonNone {
-			last = r.Effect.Act
-		}
-	}
 	p, there := t.Index.Person(made[len(made)-1].Person)
-	return settled(made) && there && p.Expired && last != state.PersonExpire
+	return there && p.Expired && lastAct(made) != state.PersonExpire
+}
+
+// takingAway is an act that gives nothing, else none. A person that was expired before it was deleted comes back so, with its
+// credential.
+func takingAway(a state.PersonAct, expired bool) state.PersonAct {
+	if (state.Effect{Act: a}).TakesAway() || a == state.PersonRevive && expired {
+		return a
+	}
+	return state.PersonNone
 }
 
 // inverse is the opposite of the first thing that the records did to the person: that alone decides whether it was
 // there before.
-func (t *taker) inverse(made []state.Record, row *providers.User) state.PersonAct {
+func (t *taker) inverse(made []state.Record) state.PersonAct {
 	away := state.PersonExpire
 	if t.undoing.DeletePersons {
 		away = state.PersonDelete
@@ -367,15 +474,6 @@ func (t *taker) inverse(made []state.Record, row *providers.User) state.PersonAc
 		case state.PersonEnable:
 			return state.PersonExpire
 		case state.PersonExpire:
-			// Undoing gives nobody access whom the application gives none: no person of a row that is gone or deleted, or
-			// that sleeps because its row is not active, wakes up.
-			if row == nil || row.Deleted || row.Status != "active" && r.After.Asleep {
-				if !r.Settled && row != nil {
-					// The run may have been killed before it came to that.
-					return state.PersonExpire
-				}
-				return state.PersonNone
-			}
 			return state.PersonEnable
 		case state.PersonDelete:
 			return state.PersonRevive

@@ -44,6 +44,7 @@ type TakenBack struct {
 	Conflicts []plan.Conflict     // the first thousand
 	Lost      int64               // conflicts in all
 	Completed int64               // users taken back who have logged in through Self-auth
+	Admins    []Admins            // of each tenant, by index of the world's tenants
 }
 
 // TakeBack decides how each user is taken back: to the before-image of the oldest of its records, as far as the row is
@@ -54,7 +55,7 @@ func TakeBack(
 	ctx context.Context, o *world.Observed, u Undoing, j Journal, table *plan.Table, sink plan.Sink,
 ) (*TakenBack, error) {
 	t := &taker{Observed: o, undoing: u, sink: sink, table: table, segments: map[string]int{}, remade: u.Objects.Remade()}
-	t.Pauses = map[plan.Pause]bool{}
+	t.Pauses, t.Admins = map[plan.Pause]bool{}, make([]Admins, len(o.Tenants))
 	t.Needs = objects.Needs{
 		Groups:   map[uuid.UUID]int64{},
 		Since:    map[uuid.UUID]int64{},
@@ -62,6 +63,7 @@ func TakeBack(
 		Refers:   make([]int64, len(o.Tenants)),
 		Recycled: u.Recycled,
 	}
+	t.readRules()
 	t.readAdmins()
 	t.pauseAgain()
 	if err := t.readLinked(ctx); err != nil {
@@ -81,29 +83,48 @@ type taker struct {
 	undoing  Undoing
 	sink     plan.Sink
 	table    *plan.Table
-	segments map[string]int          // by wave
-	remade   map[uuid.UUID]uuid.UUID // groups that were deleted -> their next generation, where that is undone
-	admins   map[[2]uuid.UUID]bool   // tenant and group of it -> whether it is one of admins
-	mapped   map[uuid.UUID]bool      // groups that are, were or will be mapped to whichever tenant
-	linked   []uuid.UUID             // persons that rows are linked to, sorted; kept where persons are deleted
-	enrolled []uuid.UUID             // persons with a credential, sorted; nil: not asked yet
+	segments map[string]int           // by wave
+	remade   map[uuid.UUID]uuid.UUID  // groups that were deleted -> their next generation, where that is undone
+	rules    map[uuid.UUID]plan.Group // groups of ours with a members' rule, as recorded or restored
+	admins   map[[2]uuid.UUID]bool    // tenant and group of it -> whether it is one of admins
+	linked   []uuid.UUID              // persons that rows are linked to, sorted; kept where persons are deleted
+	enrolled []uuid.UUID              // persons with a credential, sorted; nil: not asked yet
 }
 
-// readAdmins notes whose each group is, and whether it is one of admins: by the mapping table, by what is recorded
-// where somebody has deleted a row of that, and by what this rollback restores.
+// readRules notes who belongs in each group of ours, as recorded, or as this rollback restores it.
+func (t *taker) readRules() {
+	t.rules = map[uuid.UUID]plan.Group{}
+	note := func(id, tenant uuid.UUID, m state.Members) {
+		if m.Declared() {
+			t.rules[id] = plan.Group{ID: id, Tenant: tenant, Members: m}
+		}
+	}
+	for _, o := range t.State.Objects {
+		if o.Kind == state.KindGroup {
+			note(o.ID, o.Tenant, o.Members)
+		}
+	}
+	for _, r := range t.undoing.Objects.Restored() {
+		for _, id := range r.IDs {
+			note(id, r.Tenant, r.Members)
+		}
+	}
+}
+
+// readAdmins notes which groups are ones of admins: by the mapping table, by what is recorded where somebody has deleted a
+// row of that, and by what this rollback restores.
 func (t *taker) readAdmins() {
-	t.admins, t.mapped = map[[2]uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	t.admins = map[[2]uuid.UUID]bool{}
 	note := func(tenant, group uuid.UUID, role state.Role) {
 		key := [2]uuid.UUID{tenant, group}
 		t.admins[key] = t.admins[key] || role == state.RoleAdmin
-		t.mapped[group] = true
 	}
-	// Whoever says that a group is one of admins is believed: to be careful costs a membership, not to be a right.
+	// Whoever says that a group is one of admins is believed.
 	for _, m := range t.Mappings() {
 		note(m.Tenant, m.Group, m.Role)
 	}
 	for _, o := range t.State.Objects {
-		if o.Kind == state.KindGroup && o.Role() != state.RoleInvalid {
+		if o.Kind == state.KindGroup {
 			note(o.Tenant, o.ID, o.Role())
 		}
 	}
@@ -264,6 +285,7 @@ func (t *taker) need(r state.User) {
 		for _, g := range r.Groups {
 			t.Needs.Groups[g]++
 		}
+		t.staysAdmin(r)
 	}
 }
 

@@ -83,9 +83,9 @@ func newSides(t *testing.T) *sides {
 		Waves:    []config.Wave{{Name: "pilot", Policy: "dual", Enabled: true, Users: []config.Selector{{All: true}}}},
 		Groups: []config.Group{
 			{Address: "group.admins", Block: "group.admins", Tenant: "acme", Name: "admins", Role: state.RoleAdmin,
-				Members: config.Members{Roles: []string{"admin"}}},
+				Members: state.Members{Roles: []string{"admin"}}},
 			{Address: "group.users", Block: "group.users", Tenant: "acme", Name: "users", Role: state.RoleMember,
-				Members: config.Members{All: true}},
+				Members: state.Members{All: true}},
 		},
 	}
 	for i, g := range s.config.Groups {

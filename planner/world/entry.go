@@ -10,6 +10,7 @@ import (
 
 	"anthill/internal/spool"
 	"anthill/planner/plan"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -62,6 +63,11 @@ const (
 // Is reports whether a fact holds.
 func (e *Entry) Is(f Fact) bool { return e.Facts&f != 0 }
 
+// DigestGone is the before-state of a user whose row is gone.
+func (e *Entry) DigestGone() state.Digest {
+	return providers.DigestGone(state.User{User: e.User, UserState: e.Recorded.UserState, Person: e.Recorded.Person})
+}
+
 // note makes a fact hold, or not.
 func (e *Entry) note(f Fact, holds bool) {
 	if holds {
@@ -69,6 +75,14 @@ func (e *Entry) note(f Fact, holds bool) {
 	} else {
 		e.Facts &^= f
 	}
+}
+
+// TenantNow is the tenant of the row, or the recorded one where the row is gone.
+func (e *Entry) TenantNow(o *Observed) uuid.UUID {
+	if e.Tenant >= 0 {
+		return o.Tenants[e.Tenant].ID
+	}
+	return e.Recorded.Tenant
 }
 
 // Moved reports whether the user is recorded as moved.

@@ -25,6 +25,9 @@ type Index struct {
 	Memberships int64
 	Inside      map[uuid.UUID]string // groups that are members of a built-in one, by way of others too -> its name
 	Holds       map[uuid.UUID]string // groups that a built-in one is a member of, by way of others too -> its name
+	// groups whose members are not known, because they are hidden or one that is not built in is hidden and a member ->
+	// that one's name
+	Hidden map[uuid.UUID]string
 
 	seed    maphash.Seed
 	persons []Person // sorted by id
@@ -71,7 +74,7 @@ func (d *Index) Hash(s string) uint64 { return maphash.String(d.seed, strings.To
 // readIndex reads groups, names and persons, and sorts them for searching.
 func readIndex(ctx context.Context, src providers.Directory) (*Index, error) {
 	d := &Index{seed: maphash.MakeSeed(), Groups: map[uuid.UUID]Group{}, ByName: map[string]uuid.UUID{},
-		Inside: map[uuid.UUID]string{}, Holds: map[uuid.UUID]string{}}
+		Inside: map[uuid.UUID]string{}, Holds: map[uuid.UUID]string{}, Hidden: map[uuid.UUID]string{}}
 	if err := d.readGroups(ctx, src); err != nil {
 		return nil, err
 	}
@@ -138,6 +141,12 @@ func (d *Index) readGroups(ctx context.Context, src providers.Directory) error {
 		d.Counts = append(d.Counts, int64(len(g.Members)))
 		d.IDs = append(d.IDs, g.ID)
 	}
+	// Before nest, which asks of each group whether it is one of them.
+	for _, g := range groups {
+		if g.Hidden {
+			d.Hidden[g.ID] = g.Name
+		}
+	}
 	for _, g := range groups {
 		d.nest(g, direct)
 	}
@@ -165,8 +174,12 @@ func (d *Index) nest(g providers.Group, direct map[uuid.UUID][]uuid.UUID) {
 		if g.Builtin && d.Inside[h] == "" {
 			d.Inside[h] = g.Name
 		}
-		if other := d.Groups[h]; other.Builtin && !g.Builtin && d.Holds[g.ID] == "" {
+		other := d.Groups[h]
+		if other.Builtin && !g.Builtin && d.Holds[g.ID] == "" {
 			d.Holds[g.ID] = other.Name
+		}
+		if name, hidden := d.Hidden[h]; hidden && !other.Builtin && d.Hidden[g.ID] == "" {
+			d.Hidden[g.ID] = name
 		}
 		for _, m := range direct[h] {
 			if _, nested := d.Groups[m]; nested {
@@ -251,6 +264,11 @@ func (d *Index) Span(person uuid.UUID) (from, to int) {
 func (d *Index) MemberOf(person uuid.UUID) []Member {
 	from, to := d.Span(person)
 	return d.Members[from:to]
+}
+
+// HidesAny reports whether the members of one of some groups are not known.
+func (d *Index) HidesAny(groups []uuid.UUID) bool {
+	return len(d.Hidden) > 0 && slices.ContainsFunc(groups, func(g uuid.UUID) bool { return d.Hidden[g] != "" })
 }
 
 // IsMember reports whether a person is a direct member of a group.

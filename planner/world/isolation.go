@@ -40,6 +40,11 @@ func (o *Observed) indexMappings() {
 				found = append(found, HoldsBuiltin(name, o.Tenants[t].Slug, in))
 			}
 		}
+		if hidden := o.Index.Hidden[id]; hidden != "" {
+			for _, t := range of {
+				found = append(found, o.hide(hidden, t))
+			}
+		}
 		// Else the name says it already, below.
 		if len(of) > 1 && len(byName[name]) < 2 {
 			found = append(found, o.block(name, of))
@@ -51,7 +56,26 @@ func (o *Observed) indexMappings() {
 			found = append(found, o.block(name, of))
 		}
 	}
+	// What is recorded of a group counts as well: its mapping row may be gone, or not be there yet.
+	for _, rec := range o.State.Objects {
+		hidden := o.Index.Hidden[rec.ID]
+		if t := o.TenantIndex(rec.Tenant); rec.Kind == state.KindGroup && !rec.Deleted && hidden != "" && t >= 0 {
+			found = append(found, o.hide(hidden, t))
+		}
+	}
 	o.Shared = Sorted(found)
+}
+
+// hide blocks a tenant of a group whose members are not known, and returns why: nobody can say whether its isolation
+// holds, who is missing from the group, and who would have to leave it.
+func (o *Observed) hide(group string, t int) state.Finding {
+	o.Sharers[t], o.Hidden[t] = true, true
+	return HiddenFrom(group, o.Tenants[t].Slug)
+}
+
+// HiddenFrom says that nobody knows who is in a group of a tenant.
+func HiddenFrom(group, tenant string) state.Finding {
+	return state.About(state.CodeGroupHidden, state.OfGroup(group), state.Text(state.KeyTenant, tenant))
 }
 
 func addOnce(list []int, t int) []int {

@@ -191,8 +191,9 @@ func (j *joiner) gone(r state.User) Entry {
 	e := Entry{User: r.User, Tenant: j.TenantIndex(r.TenantNow), Person: r.Person, Generation: r.Generation}
 	e.remember(r)
 	j.claim(r.Person)
-	_, there := j.Index.Person(r.Person)
+	p, there := j.Index.Person(r.Person)
 	e.note(PersonThere, there)
+	e.note(PersonExpired, p.Expired)
 	return e
 }
 
@@ -228,7 +229,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	}
 	j.claim(u.Link)
 	j.setPerson(&e, r)
-	e.Digest = providers.DigestUser(u, j.relies(&e, u))
+	e.Digest = providers.DigestUser(u, j.relies(&e, u), r)
 	// Of a deleted row no name or address stands in anybody's way. It is an entry all the same: what was done for its user
 	// must be taken back.
 	if u.Deleted || e.Tenant < 0 || j.Tenants[e.Tenant].Deleted {

@@ -29,6 +29,7 @@ type Observed struct {
 	Clients  []providers.Client
 	Shared   []state.Finding // violations of isolation by the mapping rows alone
 	Sharers  map[int]bool    // the tenants concerned, by index (L40)
+	Hidden   map[int]bool    // those of them of which a group's members are not known
 
 	mappings []providers.Mapping
 	rows     map[[2]uuid.UUID]providers.Mapping // by tenant and group
@@ -40,7 +41,7 @@ type Tenant struct{ providers.Tenant }
 
 // Observe reads everything but the streams of users, and indexes it.
 func Observe(ctx context.Context, src Sources) (*Observed, error) {
-	o := &Observed{Sources: src, Sharers: map[int]bool{}}
+	o := &Observed{Sources: src, Sharers: map[int]bool{}, Hidden: map[int]bool{}}
 	var err error
 	if o.Index, err = readIndex(ctx, src.Directory); err != nil {
 		return nil, err

@@ -5,6 +5,9 @@
 // columns have the digest that the plan relies on; values are parameters and identifiers are quoted, through the
 // naming; no statement keeps the application's writers waiting for longer than a moment.
 //
-// Tables are looked for in the schema public. Names without a schema are never used: what a connection's search path
-// finds first is not ours to know. The path itself is left alone, as the application's triggers rely on it.
+// A row that cannot be seen is not taken for one that is gone. Tables are found once, as the search path of the first
+// connection finds them (place.go), and named with their schema from then on; the path itself is left alone, as the
+// application's triggers rely on it. Every connection sets what could mislead us (session.go), row_security = off first
+// of all: Postgres then refuses to leave rows out. A table that shows no row is not believed where the catalogue says
+// otherwise (sight.go).
 package postgres

@@ -14,19 +14,29 @@ import (
 
 const side = "Postgres"
 
+// What is being done, of errors that are made in more than one place.
+const (
+	finding = "find the tables"
+	looking = "look at the tables"
+)
+
 // fail turns an error of the driver into a *state.Error. It keeps no connection string and no value of a row.
 func fail(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var ours *state.Error
-	if errors.As(err, &ours) {
+	var lost *state.LockLostError
+	if errors.As(err, &ours) || errors.As(err, &lost) {
 		return err
 	}
 	e := &state.Error{Side: side, Doing: doing, Err: err}
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg):
+		if hiding := state.RefusedHiding(doing, pg.Code, pg.Routine, pg.Message); hiding != nil {
+			return hiding
+		}
 		e.Kind, e.Reason, e.Cure = byState(pg)
 	case errors.Is(err, context.Canceled):
 		return err
@@ -35,8 +45,8 @@ func fail(doing string, err error) error {
 	default:
 		e.Kind, e.Reason = state.ErrorUnreachable, reasonOf(err)
 	}
-	if e.Kind != state.ErrorInternal {
-		// Its text is told already, in our words.
+	if e.Kind != state.ErrorInternal || pg != nil && raised(pg) {
+		// Its text is told already, in our words, or is not to be told.
 		e.Err = nil
 	}
 	return e
@@ -62,19 +72,25 @@ func reasonOf(err error) string {
 // byState sorts SQLSTATEs (Postgres documentation, appendix A).
 func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 	reason = pg.Message
+	if raised(pg) {
+		reason = "a function of the database raises an error"
+	}
 	switch pg.Code {
 	case "28P01", "28000":
 		return state.ErrorUnauthenticated, reason, "Check the role and the password in DATABASE_URL."
 	case "3D000":
 		return state.ErrorMissing, reason, "Check the database's name in DATABASE_URL."
-	case "42501":
+	case codeDenied:
 		return state.ErrorDenied, reason,
 			"Grant the right, as the owner of the tables, or use another role in DATABASE_URL."
 	case "25006":
 		return state.ErrorDenied, reason,
 			"This server or role only reads (a standby?): it is enough to plan, not to apply."
-	case "40001", "40P01", "55P03", "55006":
+	case "40001", "40P01", "55P03", "55006", "57014":
 		return state.ErrorTransient, reason, ""
+	case "22021":
+		return state.ErrorInternal, reason,
+			"A text in the tables is not in the encoding that the database says: mend it, then plan again."
 	case "42P01", "42703":
 		return state.ErrorMissing, reason, "The database is not as it was when it was looked at: plan again."
 	}
@@ -107,8 +123,9 @@ func noIdentity(err error, role string) error {
 	return err
 }
 
-// noTables is the error of tables and columns that are not there. other is the naming that would fit, "" none.
-func (n *names) noTables(tables, columns []string, other string) error {
+// noTables is the error of tables and columns that are not there. other is the naming that would fit, "" none;
+// elsewhere are the schemas that have such tables.
+func (n *names) noTables(tables, columns []string, other string, elsewhere []string) error {
 	var lacks []string
 	if len(tables) > 0 {
 		lacks = append(lacks, "there is no table "+strings.Join(tables, ", "))
@@ -117,13 +134,85 @@ func (n *names) noTables(tables, columns []string, other string) error {
 		lacks = append(lacks, "there is no column "+strings.Join(columns, ", "))
 	}
 	cure := "Is DATABASE_URL the application's database?"
+	if len(elsewhere) > 0 {
+		cure = fmt.Sprintf("The schema %s has them. Name it in DATABASE_URL:\n\n    postgres://...?search_path=%s",
+			strings.Join(elsewhere, ", "), elsewhere[0])
+	}
 	if other != "" {
 		cure = fmt.Sprintf("The tables fit another naming:\n\n    provider \"postgres\" {\n      naming = %q\n    }",
 			other)
 	}
 	return &state.Error{
-		Kind: state.ErrorMissing, Side: side, Doing: "look for the application's tables",
-		Reason: fmt.Sprintf("%s (schema %s, naming %q)", strings.Join(lacks, "; "), tablesSchema, n.preset),
-		Cure:   cure,
+		Kind: state.ErrorMissing, Side: side, Doing: finding,
+		Reason: fmt.Sprintf("%s (search path %s, naming %q)", strings.Join(lacks, "; "),
+			strings.Join(n.places.path, ", "), n.preset),
+		Cure: cure,
+	}
+}
+
+// noEntry is the error of a table in a schema that the role may not use.
+func noEntry(f place, path []string, role string) error {
+	return &state.Error{
+		Kind: state.ErrorDenied, Side: side, Doing: finding,
+		Reason: fmt.Sprintf("the search path (%s) leads to %s.%s, and role %s may not use the schema %s",
+			strings.Join(path, ", "), f.schema, f.name, role, f.schema),
+		Cure: fmt.Sprintf("Where another schema has the tables, name it in DATABASE_URL (search_path=NAME). Else, as the "+
+			"owner of the schema:\n\n    GRANT USAGE ON SCHEMA %s TO %s;",
+			pgx.Identifier{f.schema}.Sanitize(), pgx.Identifier{role}.Sanitize()),
+	}
+}
+
+// noTable is the error of something that has the name of a table.
+func noTable(f place, path []string) error {
+	what := map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table"}[f.kind]
+	if what == "" {
+		what = "a table with partitions on another server"
+	}
+	return &state.Error{
+		Kind: state.ErrorMissing, Side: side, Doing: finding,
+		Reason: fmt.Sprintf("the search path (%s) leads to %s.%s, which is %s: it can leave rows out",
+			strings.Join(path, ", "), f.schema, f.name, what),
+		Cure: "A row that cannot be seen would look as if it were gone. Name the schema of the table itself in " +
+			"DATABASE_URL:\n\n    postgres://...?search_path=NAME",
+	}
+}
+
+// unreadable is the error of columns that the role may not read.
+func unreadable(role string, lacks, grants []string) error {
+	return &state.Error{
+		Kind: state.ErrorDenied, Side: side, Doing: looking,
+		Reason: "role " + role + " may not read " + strings.Join(lacks, "; "),
+		Cure: "Only whether there is a password is read of it, never the password. As the owner of the tables:\n\n    " +
+			strings.Join(grants, "\n    "),
+	}
+}
+
+// noRows is the error of a table that shows no row, where the catalogue has counted some.
+func noRows(table pgx.Identifier, count int64) error {
+	return &state.Error{
+		Kind: state.ErrorMissing, Side: side, Doing: looking,
+		Reason: fmt.Sprintf("%s shows no row, and by the catalogue it has about %d", strings.Join(table, "."), count),
+		Cure: "Nothing was concluded from that. Is it the right table, and the right database? If its rows were deleted, " +
+			"have them counted again, as the owner:\n\n    ANALYZE " + table.Sanitize() + ";",
+	}
+}
+
+// uncounted is the error of a table that shows no row, where users were moved.
+func uncounted(table pgx.Identifier) error {
+	return &state.Error{
+		Kind: state.ErrorMissing, Side: side, Doing: looking,
+		Reason: fmt.Sprintf("%s shows no row, and users of it were moved", strings.Join(table, ".")),
+		Cure: "Nothing was concluded from that. Is it the right table, and the right database? If its rows are gone for " +
+			"good, have that counted, as the owner:\n\n    ANALYZE " + table.Sanitize() + ";",
+	}
+}
+
+// noSession is the error of a pooler that keeps no session for a connection.
+func noSession(host string) error {
+	return &state.Error{
+		Kind: state.ErrorMissing, Side: side, Doing: "connect to " + host,
+		Reason: "a pooler answers there that gives each transaction another session of the server",
+		Cure: "Neither settings nor the lock on the target would hold. Put the server's own address into DATABASE_URL, or " +
+			"that of a pool of sessions (pgbouncer: pool_mode = session).",
 	}
 }

@@ -23,7 +23,7 @@ type catalogue map[string]map[string]column
 
 // Inspect looks at the catalogue: where this is, and how far the schema is. Views, functions, comments and indexes
 // never count, and neither do the names of migrations. *state.Error of kind Missing when a table or column of the
-// baseline is not there.
+// baseline is not there, and of kind Denied when rows of it would be hidden from the role.
 func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	i := providers.Inspection{Host: p.host}
 	err := p.pool.QueryRow(ctx, `select current_database(), current_setting('server_version'), current_user`).
@@ -35,16 +35,24 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	if err != nil {
 		return i, noIdentity(fail("read the server's identity", err), i.Role)
 	}
+	if err := p.usable(i.Role); err != nil {
+		return i, err
+	}
 	c, err := p.catalogue(ctx)
 	if err != nil {
 		return i, err
 	}
-	if err := p.missing(c); err != nil {
+	if err := p.missing(ctx, c); err != nil {
 		return i, err
 	}
 	p.judge(c, &i)
-	err = p.pool.QueryRow(ctx, "select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass",
-		p.names.sql("{users}")).Scan(&i.Rows)
+	if err := p.unhidden(ctx, i.Role); err != nil {
+		return i, err
+	}
+	if err := p.readable(ctx, i.Role); err != nil {
+		return i, err
+	}
+	i.Rows, _, err = p.count(ctx, p.pool, "users")
 	return i, fail("look at the size of the tables", err)
 }
 
@@ -54,9 +62,9 @@ func (p *Provider) catalogue(ctx context.Context) (catalogue, error) {
 		select t.relname, a.attname, a.attnotnull, coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
 			coalesce((select array_agg(pg_get_constraintdef(k.oid) order by k.oid) from pg_constraint k
 				where k.conrelid = t.oid and k.contype = 'c' and k.convalidated and k.conkey = array[a.attnum]), '{}')
-		from pg_class t join pg_namespace n on n.oid = t.relnamespace join pg_attribute a on a.attrelid = t.oid
+		from pg_class t join pg_attribute a on a.attrelid = t.oid
 			left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum
-		where n.nspname = $1 and t.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped`, tablesSchema)
+		where t.oid = any($1) and a.attnum > 0 and not a.attisdropped`, p.names.places.all())
 	if err != nil {
 		return nil, fail("read the catalogue", err)
 	}
@@ -105,7 +113,7 @@ func (n *names) absent(c catalogue) (tables, columns []string) {
 	return tables, columns
 }
 
-func (p *Provider) missing(c catalogue) error {
+func (p *Provider) missing(ctx context.Context, c catalogue) error {
 	tables, columns := p.names.absent(c)
 	if len(tables)+len(columns) == 0 {
 		return nil
@@ -121,7 +129,14 @@ func (p *Provider) missing(c catalogue) error {
 			fits = other
 		}
 	}
-	return p.names.noTables(tables, columns, fits)
+	if fits != "" || len(tables) == 0 {
+		return p.names.noTables(tables, columns, fits, nil)
+	}
+	elsewhere, err := p.elsewhere(ctx, tables)
+	if err != nil {
+		return err
+	}
+	return p.names.noTables(tables, columns, fits, elsewhere)
 }
 
 // part is one thing that makes a schema dual.

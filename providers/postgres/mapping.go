@@ -21,20 +21,47 @@ func (p *Provider) Map(ctx context.Context, list []providers.Mapping) error {
 	for i, m := range list {
 		tenants[i], groups[i], names[i], roles[i] = m.Tenant, m.Group, m.GroupName, m.Role.String()
 	}
-	_, err := p.pool.Exec(ctx, p.names.sql(`insert into {mapping} as m ({tenant_id}, {group_id}, {group_name}, {role})
-		select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
-		on conflict ({tenant_id}, {group_id})
-			do update set {group_name} = excluded.{group_name}, {role} = excluded.{role}
-		where (m.{group_name}, m.{role}) is distinct from (excluded.{group_name}, excluded.{role})`),
-		ids(tenants), ids(groups), names, roles)
-	return fail("write mapping rows", err)
+	args := []any{ids(tenants), ids(groups), names, roles}
+	return p.writeMapping(ctx, "write mapping rows", func() error {
+		n, err := p.exec(ctx, `insert into {mapping} as m
+				({tenant_id}, {group_id}, {group_name}, {role})
+			select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+			on conflict ({tenant_id}, {group_id})
+				do update set {group_name} = excluded.{group_name}, {role} = excluded.{role}
+			where (m.{group_name}, m.{role}) is distinct from (excluded.{group_name}, excluded.{role})`, args...)
+		if err != nil || n == int64(len(list)) {
+			return err
+		}
+		// Those that are not among them were there already, or a trigger has left them out.
+		var there int
+		err = p.pool.QueryRow(ctx, p.names.sql(`select count(*) from {mapping} m
+			join unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as w (tenant, id, name, role)
+				on m.{tenant_id} = w.tenant and m.{group_id} = w.id
+			where m.{group_name} = w.name and m.{role} = w.role`), args...).Scan(&there)
+		if err == nil && there < len(list) {
+			return errUndone
+		}
+		return err
+	})
 }
 
 // Unmap deletes a mapping row. It is no error if there is none.
 func (p *Provider) Unmap(ctx context.Context, tenant, group uuid.UUID) error {
-	_, err := p.pool.Exec(ctx, p.names.sql("delete from {mapping} where {tenant_id} = $1 and {group_id} = $2"), tenant,
-		group)
-	return fail("delete a mapping row", err)
+	return p.writeMapping(ctx, "delete a mapping row", func() error {
+		n, err := p.exec(ctx, "delete from {mapping} where {tenant_id} = $1 and {group_id} = $2", tenant, group)
+		if err != nil || n > 0 {
+			return err
+		}
+		m, err := p.Mapping(ctx, tenant, group)
+		if m != nil && err == nil {
+			return errUndone
+		}
+		return err
+	})
+}
+
+func (p *Provider) writeMapping(ctx context.Context, doing string, write func() error) error {
+	return p.writeRow(ctx, doing, p.names.sql("{mapping}"), []string{"insert", "update", "delete"}, write)
 }
 
 // Mapping returns a mapping row; nil: there is none.

@@ -10,8 +10,6 @@ import (
 	"anthill/state"
 )
 
-const tablesSchema = "public"
-
 // names is a naming: how tables, columns and values are spelled.
 type names struct {
 	preset  string
@@ -20,6 +18,7 @@ type names struct {
 	methods map[state.Method]string // of users
 	session string                  // sessions.auth_method of sessions by password
 	idp     string                  // in the names of shipped indexes
+	places  places                  // where the tables are; found once, by Open
 }
 
 // presets are the namings by name.
@@ -57,13 +56,13 @@ func preset(name string) (*names, error) {
 
 var placeholder = regexp.MustCompile(`\{[a-z_.]+\}`)
 
-// sql fills in {table}, {column} and {value.method}: identifiers quoted, tables with their schema, values as quoted
-// literals.
+// sql fills in {table}, {column} and {value.method}: identifiers quoted, tables with the schema where they were found,
+// values as quoted literals.
 func (n *names) sql(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		key := p[1 : len(p)-1]
-		if t, ok := n.tables[key]; ok {
-			return pgx.Identifier{tablesSchema, t}.Sanitize()
+		if _, ok := n.tables[key]; ok {
+			return n.table(key).Sanitize()
 		}
 		if c, ok := n.columns[key]; ok {
 			return pgx.Identifier{c}.Sanitize()

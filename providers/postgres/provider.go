@@ -22,9 +22,11 @@ type Provider struct {
 	names *names
 	host  string      // for people
 	dual  atomic.Bool // the columns of the dual schema are there; set by Inspect and Upgrade
+	fence func(context.Context, state.Tx) error
 }
 
-// Open connects and asks one question. *state.Error when nobody answers or the role is refused.
+// Open connects and finds the tables by the connection's search path. *state.Error when nobody answers or the role is
+// refused; what is wrong with the tables is told by Inspect.
 func Open(ctx context.Context, o Options) (*Provider, error) {
 	n, err := preset(o.Naming)
 	if err != nil {
@@ -43,6 +45,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	config.MaxConns = maxConns
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	config.ConnConfig.RuntimeParams["application_name"] = o.Application
+	// By statements, and not as parameters of the connection: a pooler may refuse those.
+	config.AfterConnect = prepare
 	p := &Provider{names: n, host: hostOf(config.ConnConfig.Host, config.ConnConfig.Port)}
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fail("connect to "+p.host, err)
@@ -51,6 +55,10 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if err := p.pool.Ping(ctx); err != nil {
 		p.pool.Close()
 		return nil, unreachable(p.host, err)
+	}
+	if err := p.find(ctx); err != nil {
+		p.pool.Close()
+		return nil, err
 	}
 	return p, nil
 }
@@ -63,5 +71,5 @@ func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
 
 // UsersTable names the table of users with its schema, and its columns of ids.
 func (p *Provider) UsersTable() (table []string, id, tenant string) {
-	return []string{tablesSchema, p.names.tables["users"]}, p.names.columns["user_id"], p.names.columns["tenant_id"]
+	return p.names.table("users"), p.names.columns["user_id"], p.names.columns["tenant_id"]
 }

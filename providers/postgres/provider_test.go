@@ -232,7 +232,7 @@ func TestWriteUsersComparesAndSets(t *testing.T) {
 	same, changed, gone, clash = rows[0].User, rows[1].User, rows[2].User, rows[3].User
 	write := func(u providers.User, link uuid.UUID) providers.UserWrite {
 		return providers.UserWrite{
-			User: u.ID, Before: providers.DigestUser(u, providers.ReliesAll), Relies: providers.ReliesAll,
+			User: u.ID, Before: providers.DigestUser(u, providers.ReliesAll, nil), Relies: providers.ReliesAll,
 			Link: link, Method: state.MethodDual, Completed: true,
 		}
 	}
@@ -279,7 +279,7 @@ func TestWriteUsersComparesAndSets(t *testing.T) {
 		t.Errorf("written: %+v", a)
 	}
 	back := providers.UserWrite{
-		User: same.ID, Before: providers.DigestUser(after[0].User, providers.ReliesLink),
+		User: same.ID, Before: providers.DigestUser(after[0].User, providers.ReliesLink, nil),
 		Relies: providers.ReliesLink, Restore: &before[0].Image,
 	}
 	if got, err := results([]providers.UserWrite{back}, nil); err != nil || !got[0].Written {

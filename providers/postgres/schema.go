@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +120,7 @@ func ddl(sql string) runner {
 func (p *Provider) short(ctx context.Context, sql string) error {
 	const doing = "change the schema"
 	for try := 1; ; try++ {
-		err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		err := p.inTx(ctx, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "set local lock_timeout = "+literal(lockWait)); err != nil {
 				return err
 			}
@@ -217,7 +218,13 @@ func (p *Provider) backfill(ctx context.Context, progress func(done, total int64
 	last := uuid.Nil
 	for {
 		var n, written int64
-		if err := p.pool.QueryRow(ctx, batch, last).Scan(&n, &last, &written); err != nil {
+		err := p.inTx(ctx, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, roleSecurity); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, batch, last).Scan(&n, &last, &written)
+		})
+		if err != nil {
 			return fail(doing, err)
 		}
 		if n == 0 {
@@ -252,9 +259,11 @@ func (n *names) indexes() []index {
 func (i index) build(p *Provider, ctx context.Context, _ func(int64, int64)) error {
 	doing := "build index " + i.name
 	var there, valid bool
-	err := p.pool.QueryRow(ctx, `select true, x.indisvalid from pg_class c
+	var schema string
+	err := p.pool.QueryRow(ctx, `select true, x.indisvalid, n.nspname from pg_class c
 			join pg_namespace n on n.oid = c.relnamespace join pg_index x on x.indexrelid = c.oid
-		where n.nspname = $1 and c.relname = $2`, tablesSchema, i.name).Scan(&there, &valid)
+		where x.indrelid = any($1) and c.relname = $2`, p.names.oids("users", "sessions"), i.name).
+		Scan(&there, &valid, &schema)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fail(doing, err)
 	}
@@ -262,12 +271,29 @@ func (i index) build(p *Provider, ctx context.Context, _ func(int64, int64)) err
 		return nil
 	}
 	if there {
-		half := pgx.Identifier{tablesSchema, i.name}.Sanitize()
-		if _, err := p.pool.Exec(ctx, "drop index concurrently if exists "+half); err != nil {
+		half := pgx.Identifier{schema, i.name}.Sanitize()
+		if err := p.alone(ctx, "drop index concurrently if exists "+half); err != nil {
 			return fail(doing, err)
 		}
 	}
-	_, err = p.pool.Exec(ctx,
-		p.names.sql("create index concurrently if not exists "+pgx.Identifier{i.name}.Sanitize()+" on "+i.sql))
+	err = p.alone(ctx, "create index concurrently if not exists "+pgx.Identifier{i.name}.Sanitize()+" on "+i.sql)
 	return fail(doing, err)
+}
+
+// patient runs a statement that waits for all transactions that are older, while nobody waits for it.
+func (p *Provider) patient(ctx context.Context, sql string) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "set lock_timeout = 0"); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, p.names.sql(sql))
+	if conn.Conn().IsClosed() {
+		return err
+	}
+	_, resetErr := conn.Exec(context.WithoutCancel(ctx), "set lock_timeout = "+literal(lockTimeout))
+	return cmp.Or(err, resetErr)
 }

@@ -18,11 +18,16 @@ func TestStepsAsFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]state.Finding{}
+	var steps []string
 	for _, s := range n.steps() {
+		steps = append(steps, s.name)
 		if s.does.IsZero() || !got[s.name].IsZero() {
 			t.Errorf("step %q says %+v; want something, once", s.name, s.does)
 		}
 		got[s.name] = s.does
+	}
+	if diff := cmp.Diff(providers.SchemaSteps(), steps); diff != "" {
+		t.Errorf("the names (-listed +there):\n%s", diff)
 	}
 	for name, want := range map[string]state.Finding{
 		"users.password_hash.nullable": state.Found(state.CodeColumnNullable,

@@ -110,8 +110,13 @@ func (p *Provider) CreateObject(
 		}
 	}
 	sql := "insert into {tenants} (" + strings.Join(columns, ", ") + ") values (" + strings.Join(places, ", ") + ")"
-	_, err := p.pool.Exec(ctx, p.names.sql(sql), args...)
-	return id, tenantFail("make a tenant", err)
+	return id, p.writeTenant(ctx, "make a tenant", "insert", func() error {
+		n, err := p.exec(ctx, sql, args...)
+		if err == nil && n == 0 {
+			return errUndone
+		}
+		return err
+	})
 }
 
 // ChangeObject writes what differs of the row of a tenant.
@@ -140,11 +145,13 @@ func (p *Provider) ChangeObject(ctx context.Context, kind state.Kind, id uuid.UU
 		return nil
 	}
 	sql := "update {tenants} set " + strings.Join(sets, ", ") + " where {tenant_id} = $1"
-	tag, err := p.pool.Exec(ctx, p.names.sql(sql), args...)
-	if err == nil && tag.RowsAffected() == 0 {
-		return noTenant("change a tenant")
-	}
-	return tenantFail("change a tenant", err)
+	return p.writeTenant(ctx, "change a tenant", "update", func() error {
+		n, err := p.exec(ctx, sql, args...)
+		if err == nil && n == 0 {
+			return noTenant("change a tenant")
+		}
+		return err
+	})
 }
 
 // DeleteObject marks the row of a tenant as deleted, unless a user refers to it: a real DELETE would take users along.
@@ -153,8 +160,12 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 		return err
 	}
 	const doing = "delete a tenant"
+	return p.writeTenant(ctx, doing, "update", func() error { return p.deleteTenant(ctx, doing, id) })
+}
+
+func (p *Provider) deleteTenant(ctx context.Context, doing string, id uuid.UUID) error {
 	var users, tagged int64
-	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+	err := p.inTx(ctx, func(tx pgx.Tx) error {
 		// The lock keeps a user of this tenant from being added meanwhile: a foreign key waits for it.
 		if _, err := tx.Exec(ctx, p.names.sql("select from {tenants} where {tenant_id} = $1 for update"),
 			id); err != nil {
@@ -164,7 +175,7 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 			id).Scan(&users); err != nil || users > 0 {
 			return err
 		}
-		tag, err := tx.Exec(ctx,
+		tag, err := p.asRole(ctx, tx,
 			p.names.sql("update {tenants} set {deleted_at} = now() where {tenant_id} = $1 and {deleted_at} is null"),
 			id)
 		tagged = tag.RowsAffected()
@@ -172,7 +183,7 @@ func (p *Provider) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UU
 	})
 	switch {
 	case err != nil:
-		return fail(doing, err)
+		return err
 	case users > 0:
 		return &state.Error{
 			Kind: state.ErrorRefused, Side: side, Doing: doing,
@@ -188,22 +199,17 @@ func noTenant(doing string) error {
 	return &state.Error{Kind: state.ErrorNotFound, Side: side, Doing: doing, Reason: "there is no such row"}
 }
 
-// tenantFail turns a broken rule of the table into an error that concerns this tenant alone.
-func tenantFail(doing string, err error) error {
-	var pg *pgconn.PgError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &pg) && pg.Code == codeUnique:
-		return &state.Error{
-			Kind: state.ErrorConflict, Side: side, Doing: doing,
-			Reason: "another tenant has the slug (deleted ones count)", Err: err,
+// writeTenant writes the row of a tenant, for which a right is needed.
+func (p *Provider) writeTenant(ctx context.Context, doing, right string, write func() error) error {
+	return p.writeRow(ctx, doing, p.names.sql("{tenants}"), []string{right}, func() error {
+		err := write()
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == codeUnique && pg.TableName == p.names.tables["tenants"] && !raised(pg) {
+			return &state.Error{
+				Kind: state.ErrorConflict, Side: side, Doing: doing,
+				Reason: "another tenant has the slug (deleted ones count)",
+			}
 		}
-	case errors.As(err, &pg) && pg.Code[:2] == "23":
-		return &state.Error{
-			Kind: state.ErrorRefused, Side: side, Doing: doing,
-			Reason: "the database refuses the row (" + pg.ConstraintName + ")", Err: err,
-		}
-	}
-	return fail(doing, err)
+		return err
+	})
 }

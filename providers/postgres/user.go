@@ -36,9 +36,10 @@ func (p *Provider) imageColumns() string {
 	const live = `, exists (select from {tenants} t
 		where t.{tenant_id} = u.{tenant_id} and t.{status} = 'active' and t.{deleted_at} is null)`
 	if p.dual.Load() {
-		return `, {linked_at}, {completed_at}, {invited_at}` + live
+		return `, {linked_at}::timestamptz, {completed_at}::timestamptz, {invited_at}::timestamptz` + live
 	}
-	return `, {linked_at}, case when {link_id} is not null then {linked_at} end, null::timestamptz` + live
+	return `, {linked_at}::timestamptz, case when {link_id} is not null then {linked_at}::timestamptz end,
+		null::timestamptz` + live
 }
 
 // userReader turns raw binary rows into users. Words that repeat are kept once.
@@ -97,10 +98,17 @@ func moment(b []byte) time.Time {
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + 946684800_000_000).UTC()
 }
 
-// Fetch reads rows of users again, in no order; rows that are gone are missing.
+// Fetch reads rows of users again, in no order; rows that are gone are missing. *state.Error where rows are hidden from
+// the role, or none is there at all although the catalogue has counted some.
 func (p *Provider) Fetch(ctx context.Context, users []uuid.UUID) ([]providers.UserRow, error) {
 	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} u where {user_id} = any($1)")
 	return p.readRows(ctx, p.pool, sql, ids(users))
+}
+
+// Linked reads the rows that are linked to some persons, in no order.
+func (p *Provider) Linked(ctx context.Context, persons []uuid.UUID) ([]providers.UserRow, error) {
+	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} u where {link_id} = any($1)")
+	return p.readRows(ctx, p.pool, sql, ids(persons))
 }
 
 func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...any) ([]providers.UserRow, error) {
@@ -121,7 +129,12 @@ func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...
 		u.TenantLive = isTrue(raw[15])
 		list = append(list, providers.UserRow{User: u, Image: r.image(u, raw)})
 	}
-	return list, fail(doing, rows.Err())
+	if err := rows.Err(); err != nil || len(list) > 0 {
+		return list, fail(doing, err)
+	}
+	// Those who were asked for were there when the plan was made. That all of them are gone is believed of a table that
+	// shows other rows.
+	return nil, p.sees(ctx, q, "users", func() (bool, error) { return false, nil })
 }
 
 // ids are uuids as the driver takes arrays of them.

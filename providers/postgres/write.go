@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -16,12 +15,43 @@ import (
 	"anthill/state"
 )
 
-const writing = "write users"
+const (
+	writing  = "write users"
+	holds    = "10s"   // how long a try waits for a row, or for what a trigger wants, that somebody else holds
+	holdsNow = "100ms" // the same in the last try, for each row
+)
+
+// writeTries bounds how often a transaction that lost against the application's own ones is tried again.
+const writeTries = 5
 
 // WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle with the
-// results (in the order of writes) and the transaction, and commits. A row that breaks a rule of the database is left
-// out alone, with the reason. An error of settle rolls everything back.
+// results (in the order of writes) and the transaction, and commits. A row that the database does not take is left out
+// alone, with the reason; so is one that somebody else holds for long. What is transient is tried again from the start,
+// settle too. An error of settle rolls everything back.
 func (p *Provider) WriteUsers(
+	ctx context.Context, writes []providers.UserWrite, settle func(state.Tx, []providers.UserResult) error,
+) (err error) {
+	w := writer{Provider: p}
+	for try := range writeTries {
+		w.last = try == writeTries-1
+		w.skips = w.skips || w.last
+		if err = w.write(ctx, writes, settle); state.ErrorKindOf(err) != state.ErrorTransient {
+			break
+		}
+	}
+	return err
+}
+
+// writer is one call of WriteUsers.
+type writer struct {
+	*Provider
+
+	last  bool // the last try: what is transient is the failure of the row by now
+	skips bool // rows were waited for in vain: those that are held are left out
+}
+
+// write is one try.
+func (p *writer) write(
 	ctx context.Context, writes []providers.UserWrite, settle func(state.Tx, []providers.UserResult) error,
 ) (err error) {
 	tx, err := p.pool.Begin(ctx)
@@ -33,13 +63,24 @@ func (p *Provider) WriteUsers(
 			_ = tx.Rollback(context.WithoutCancel(ctx)) // the error at hand says more
 		}
 	}()
-	if _, err := tx.Exec(ctx, "set local lock_timeout = '10s'"); err != nil {
+	// Before any row is locked: what a process that has lost the lock holds keeps others from its users.
+	if err := p.fenced(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+holds+"'"); err != nil {
 		return fail(writing, err)
 	}
 	results := make([]providers.UserResult, len(writes))
 	fit, err := p.lockRows(ctx, tx, writes, results)
 	if err != nil {
+		p.skips = true
 		return err
+	}
+	if p.last {
+		// Each row may be tried alone now, and whoever holds what a trigger wants was waited for before.
+		if _, err := tx.Exec(ctx, "set local lock_timeout = '"+holdsNow+"'"); err != nil {
+			return fail(writing, err)
+		}
 	}
 	if err := p.writeRows(ctx, tx, writes, fit, results); err != nil {
 		return err
@@ -52,7 +93,7 @@ func (p *Provider) WriteUsers(
 }
 
 // lockRows locks the rows in the order of ids and returns the indexes of those that are as the plan relies on.
-func (p *Provider) lockRows(
+func (p *writer) lockRows(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, results []providers.UserResult,
 ) (fit []int, err error) {
 	users := make([]uuid.UUID, len(writes))
@@ -62,9 +103,18 @@ func (p *Provider) lockRows(
 	// In one order for everybody: two runs, or the application and a run, that lock the same rows do not block each other.
 	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() +
 		" from {users} u where {user_id} = any($1) order by {user_id} for update of u")
+	if p.skips {
+		sql += " skip locked"
+	}
 	rows, err := p.readRows(ctx, tx, sql, ids(users))
 	if err != nil {
 		return nil, err
+	}
+	var held map[uuid.UUID]bool
+	if p.skips && len(rows) < len(writes) {
+		if held, err = p.existing(ctx, tx, users); err != nil {
+			return nil, err
+		}
 	}
 	byID := make(map[uuid.UUID]*providers.UserRow, len(rows))
 	for i := range rows {
@@ -73,17 +123,35 @@ func (p *Provider) lockRows(
 	for i, w := range writes {
 		row := byID[w.User]
 		switch {
+		case row == nil && held[w.User]:
+			results[i].Refused = state.Found(state.CodeRowHeld)
 		case row == nil:
 			results[i].Gone = true
-		case providers.DigestUser(row.User, w.Relies) == w.Before:
+		case providers.DigestUser(row.User, w.Relies, w.Recorded) == w.Before:
 			fit = append(fit, i)
 		}
 	}
 	return fit, nil
 }
 
-// writeRows writes the rows at the indexes together, and one by one where the database refuses them together.
-func (p *Provider) writeRows(
+// existing are those of the users who have a row, held by somebody or not.
+func (p *writer) existing(ctx context.Context, tx pgx.Tx, users []uuid.UUID) (map[uuid.UUID]bool, error) {
+	rows, err := tx.Query(ctx, p.names.sql("select {user_id} from {users} where {user_id} = any($1)"), ids(users))
+	if err != nil {
+		return nil, fail(writing, err)
+	}
+	there := map[uuid.UUID]bool{}
+	var id [16]byte
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
+		there[id] = true
+		return nil
+	})
+	return there, fail(writing, err)
+}
+
+// writeRows writes the rows at the indexes together, and in ever smaller parts where the database does not take them
+// together.
+func (p *writer) writeRows(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, fit []int, results []providers.UserResult,
 ) error {
 	if len(fit) == 0 {
@@ -110,8 +178,9 @@ func (p *Provider) writeRows(
 	return p.writeRows(ctx, tx, writes, fit[half:], results)
 }
 
-// tryRows writes rows in a savepoint. refused says which rule of the database was in the way; nothing is written then.
-func (p *Provider) tryRows(
+// tryRows writes rows in a savepoint. refused says why the database does not take them; nothing is written then. An
+// error is one of all: the connection's, the server's, or a right that is lost.
+func (p *writer) tryRows(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
 ) (refused state.Finding, err error) {
 	savepoint, err := tx.Begin(ctx)
@@ -119,56 +188,97 @@ func (p *Provider) tryRows(
 		return refused, fail(writing, err)
 	}
 	// Without the savepoint one row that breaks a rule would end the whole transaction, locks and all.
-	err = p.updateRows(ctx, savepoint, writes, which)
+	kept, err := p.updateRows(ctx, savepoint, writes, which)
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code[:2] == "23" || pg.Code == codeRaised) {
-		return ruleOf(pg), fail(writing, savepoint.Rollback(ctx))
-	}
-	if err != nil {
+	switch {
+	case err == nil && !kept:
+		return refused, fail(writing, savepoint.Commit(ctx))
+	case err == nil:
+		return state.Found(state.CodeRowKept), fail(writing, savepoint.Rollback(ctx))
+	case !errors.As(err, &pg) || !ofRow(pg) || transient(pg) && !p.last:
 		return refused, fail(writing, err)
 	}
-	return refused, fail(writing, savepoint.Commit(ctx))
-}
-
-// SQLSTATEs: a value that must be unique, and an exception that a trigger raises.
-const (
-	codeUnique = "23505"
-	codeRaised = "P0001"
-)
-
-// ruleOf says which rule a row breaks; it repeats no value.
-func ruleOf(pg *pgconn.PgError) state.Finding {
-	switch pg.Code {
-	case codeUnique:
-		return state.Found(state.CodeLinkTaken, state.Text(state.KeyRule, pg.ConstraintName))
-	case codeRaised:
-		return state.Found(state.CodeTriggerRefuses)
+	if err := savepoint.Rollback(ctx); err != nil {
+		return refused, fail(writing, err)
 	}
-	return state.Found(state.CodeRuleBroken, state.Text(state.KeyRule, cmp.Or(pg.ConstraintName, "SQLSTATE "+pg.Code)))
+	if err := p.lostRight(ctx, tx, pg, p.names.sql("{users}"), "update"); err != nil {
+		return refused, fail(writing, err)
+	}
+	return p.ruleOf(pg), nil
 }
 
-func (p *Provider) updateRows(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) error {
+// ruleOf says which rule a row breaks; it repeats no value, and no message, which may hold one.
+func (p *Provider) ruleOf(pg *pgconn.PgError) state.Finding {
+	rule := state.Text(state.KeyRule, ruleName(pg))
+	switch {
+	case raised(pg):
+		return state.Found(state.CodeTriggerRefuses, rule)
+	case pg.Code == codeUnique && pg.TableName == p.names.tables["users"]:
+		return state.Found(state.CodeLinkTaken, rule)
+	}
+	return state.Found(state.CodeRuleBroken, rule)
+}
+
+// updateRows writes rows, together with whatever the database puts off until the commit. kept says that one of them is
+// not as it was written: a trigger or a rule has left it out, or undone it.
+func (p *writer) updateRows(
+	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
+) (kept bool, err error) {
 	restores := func(i int) bool { return writes[i].Restore != nil }
-	if plain := slices.DeleteFunc(slices.Clone(which), restores); len(plain) > 0 {
-		if err := p.updateLinks(ctx, tx, writes, plain); err != nil {
-			return err
-		}
-	}
+	plain := slices.DeleteFunc(slices.Clone(which), restores)
 	back := slices.DeleteFunc(slices.Clone(which), func(i int) bool { return !restores(i) })
-	if len(back) == 0 {
+	var b pgx.Batch
+	var written, asWritten int64
+	count := func(tag pgconn.CommandTag) error {
+		written += tag.RowsAffected()
 		return nil
 	}
-	return p.updateImages(ctx, tx, writes, back)
+	// As the triggers of these rows do it for the application (see Provider.asRole).
+	b.Queue(roleSecurity)
+	if len(plain) > 0 {
+		p.updateLinks(&b, writes, plain).Exec(count)
+	}
+	if len(back) > 0 {
+		p.updateImages(&b, writes, back).Exec(count)
+	}
+	// A deferred constraint that refuses one row would otherwise refuse the whole transaction, and not say for which row.
+	b.Queue("set constraints all immediate")
+	b.Queue(ourSecurity)
+	p.countWritten(&b, writes, which).QueryRow(func(row pgx.Row) error { return row.Scan(&asWritten) })
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return false, err
+	}
+	return min(written, asWritten) < int64(len(which)), nil
 }
 
-func (p *Provider) updateLinks(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) error {
+// countWritten counts the rows that hold the link and the method that were written.
+func (p *writer) countWritten(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
+	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
+	methods, restores := make([]*string, len(which)), make([]bool, len(which))
+	for k, i := range which {
+		w := writes[i]
+		users[k], links[k], methods[k] = w.User, nullUUID(w.Link), p.word(w.Method)
+		if w.Restore != nil {
+			links[k], methods[k], restores[k] = nullUUID(w.Restore.Link), p.word(w.Restore.Method), true
+		}
+	}
+	// Times are left out: an application that stamps them itself is none that refuses.
+	return b.Queue(p.names.sql(`select count(*) from {users} u
+		join unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, restores)
+			on u.{user_id} = w.id
+		where (u.{link_id} is not distinct from w.link or w.link is null and not w.restores)
+			and (u.{method} is not distinct from w.method or w.method is null and not w.restores)`),
+		ids(users), links, methods, restores)
+}
+
+func (p *writer) updateLinks(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods, done := make([]*string, len(which)), make([]bool, len(which))
 	for k, i := range which {
 		w := writes[i]
 		users[k], links[k], methods[k], done[k] = w.User, nullUUID(w.Link), p.word(w.Method), w.Completed
 	}
-	_, err := tx.Exec(ctx, p.names.sql(`update {users} u set
+	return b.Queue(p.names.sql(`update {users} u set
 			{link_id} = coalesce(w.link, u.{link_id}),
 			{linked_at} = case when w.link is null then u.{linked_at} else now() end,
 			{method} = coalesce(w.method, u.{method}),
@@ -176,10 +286,9 @@ func (p *Provider) updateLinks(ctx context.Context, tx pgx.Tx, writes []provider
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, done)
 		where u.{user_id} = w.id`),
 		ids(users), links, methods, done)
-	return err
 }
 
-func (p *Provider) updateImages(ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int) error {
+func (p *writer) updateImages(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods := make([]*string, len(which))
 	synced, completed := make([]*time.Time, len(which)), make([]*time.Time, len(which))
@@ -189,13 +298,12 @@ func (p *Provider) updateImages(ctx context.Context, tx pgx.Tx, writes []provide
 		users[k], links[k], methods[k] = w.User, nullUUID(image.Link), p.word(image.Method)
 		synced[k], completed[k], invited[k] = nullTime(image.Synced), nullTime(image.Completed), nullTime(image.Invited)
 	}
-	_, err := tx.Exec(ctx, p.names.sql(`update {users} u set
+	return b.Queue(p.names.sql(`update {users} u set
 			{link_id} = w.link, {linked_at} = w.synced, {method} = w.method,
 			{completed_at} = w.completed, {invited_at} = w.invited
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::timestamptz[])
 			as w (id, link, synced, method, completed, invited) where u.{user_id} = w.id`),
 		ids(users), links, synced, methods, completed, invited)
-	return err
 }
 
 // word spells a method; nil for none.

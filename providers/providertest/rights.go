@@ -199,7 +199,8 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 	list, err := a.Lookup(ctx, idsOf(w.list))
 	seen("look up persons", len(list), count(overPersons, len(w.list)), err)
 	got, err := a.Members(ctx, w.group, idsOf(w.list))
-	seen("members of a group", len(got), count(overGroups, len(w.list)), err)
+	// Whoever sees persons sees in them the groups that they are in.
+	seen("members of a group", len(got), count(overGroups || overPersons, len(w.list)), err)
 	at, _, err := a.ReadObject(ctx, state.KindGroup, w.group, "")
 	seen("read a group", count(at != nil, 1), count(overGroups, 1), err)
 	at, _, err = a.ReadObject(ctx, state.KindClient, w.client, "")
@@ -211,6 +212,9 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 	seen("list clients", len(clients), 0, err)
 	dead, err := p.Directory().Recycled(ctx)
 	seen("list what was deleted", len(dead), 0, err)
+	if _, err = p.Directory().Enrolled(ctx); !overPersons {
+		r.kind(t, "list enrolled persons without the right", err, state.ErrorDenied)
+	}
 	if _, err := p.Directory().OtherNames(ctx); err != nil {
 		t.Errorf("other names: %v, want those that the account may see and no error", err)
 	}

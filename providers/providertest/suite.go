@@ -39,14 +39,18 @@ type Server struct {
 	Tokens Tokens
 	// Do makes a request of the API beside the provider; in is sent as JSON, nil: nothing.
 	Do func(ctx context.Context, token, method, path string, in any) (status int, answer []byte, err error)
+	// Protect makes a group one that Self-auth protects, as its administrator can, or takes that back; nil: nobody here
+	// can, and what needs it is skipped.
+	Protect func(t testing.TB, group uuid.UUID, protected bool)
 	// Known are shortcomings that are known, by what the suite calls the case, and why they are there. They are logged
 	// and fail nothing.
 	Known map[string]string
 }
 
 // Tokens are those of service accounts: with every right that Anthill needs, to write and to read only; with the rights
-// over persons alone, over groups alone, and with none. All but the first may be empty: what needs them is skipped.
-type Tokens struct{ ReadWrite, ReadOnly, People, Groups, None string }
+// over persons alone, over groups alone, over both and nothing else, and with none. All but the first may be empty: what
+// needs them is skipped.
+type Tokens struct{ ReadWrite, ReadOnly, People, Groups, Both, None string }
 
 // Run runs the suite, part after part in no order: the server takes one write at a time anyway. All that it makes has a
 // name that no other run has, or an id that is noted, and is deleted in the end, also after a failure.
@@ -93,6 +97,12 @@ func Run(t *testing.T, s Server) {
 		"rights: over persons alone": func(t *testing.T, r *run) { lacking(t, r, r.Tokens.People, true, false) },
 		"rights: over groups alone":  func(t *testing.T, r *run) { lacking(t, r, r.Tokens.Groups, false, true) },
 		"rights: none":               func(t *testing.T, r *run) { lacking(t, r, r.Tokens.None, false, false) },
+		"hidden: all rights":         func(t *testing.T, r *run) { hidden(t, r, r.Tokens.ReadWrite, false) },
+		"hidden: no policies":        func(t *testing.T, r *run) { hidden(t, r, r.Tokens.Both, false) },
+		"hidden: by way of another":  func(t *testing.T, r *run) { hidden(t, r, r.Tokens.ReadWrite, true) },
+		"hidden: the marker":         hiddenMarker,
+		"deleted: not let in":        deletedMember,
+		"names: none can have":       oddNames,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, r) })
 	}
@@ -208,7 +218,7 @@ func (r *run) kind(t testing.TB, what string, err error, want state.ErrorKind, s
 		return
 	}
 	for _, s := range append(secrets, r.Tokens.ReadWrite, r.Tokens.ReadOnly, r.Tokens.People, r.Tokens.Groups,
-		r.Tokens.None) {
+		r.Tokens.Both, r.Tokens.None) {
 		if s != "" && strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), s) {
 			t.Errorf("%s: the error %q shows %q; want neither tokens nor values of users", what, err, s)
 		}

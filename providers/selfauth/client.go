@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,10 +133,13 @@ func (d directory) Clients(ctx context.Context) ([]providers.Client, error) {
 func (a accounts) readClient(ctx context.Context, id uuid.UUID, name string) (state.Attributes, uuid.UUID, error) {
 	which := id.String()
 	if id == uuid.Nil {
-		which = name
+		var can bool
+		if which, can = nameSegment(name); !can {
+			return nil, id, nil
+		}
 	}
 	k := call{
-		method: http.MethodGet, path: "/scim/v1/Entry/" + url.PathEscape(which) + "?attributes=" + clientAttributes,
+		method: http.MethodGet, path: "/scim/v1/Entry/" + which + "?attributes=" + clientAttributes,
 		doing: "read a client", right: clientAdmins,
 	}
 	var c scimClient
@@ -157,7 +159,13 @@ func (a accounts) readClient(ctx context.Context, id uuid.UUID, name string) (st
 	return one.Attributes, one.ID, err
 }
 
-func clientPath(name string) string { return "/v1/oauth2/" + url.PathEscape(name) }
+func clientPath(doing, name string) (string, error) {
+	segment, can := nameSegment(name)
+	if !can {
+		return "", noSuchName(doing, "name")
+	}
+	return "/v1/oauth2/" + segment, nil
+}
 
 func (a accounts) createClient(ctx context.Context, at state.Attributes) (uuid.UUID, error) {
 	path := "/v1/oauth2/_basic"
@@ -217,13 +225,19 @@ func (a accounts) changeClient(ctx context.Context, from, to state.Attributes) e
 			patch[s.theirs] = s.value(v)
 		}
 	}
-	// Clients are found by name, so what follows must use the new one.
-	path := clientPath(from.Text(state.AttrName))
-	if err := a.patch(ctx, call{path: path, doing: "change a client", right: clientAdmins}, patch); err != nil {
+	const doing = "change a client"
+	path, err := clientPath(doing, from.Text(state.AttrName))
+	if err != nil {
 		return err
 	}
+	if err := a.patch(ctx, call{path: path, doing: doing, right: clientAdmins}, patch); err != nil {
+		return err
+	}
+	// Clients are found by name, so what follows must use the new one.
 	if name := to.Text(state.AttrName); name != "" {
-		path = clientPath(name)
+		if path, err = clientPath(doing, name); err != nil {
+			return err
+		}
 	}
 	for _, m := range clientMaps {
 		if v, given := to[m.ours]; given && !v.Equal(from[m.ours]) {
@@ -248,6 +262,11 @@ var clientMaps = []struct {
 // changeGrants deletes what is to go, then writes what differs, and after the values of each claim how they are joined:
 // the server forgets how when the last group of a claim goes.
 func (a accounts) changeGrants(ctx context.Context, path string, was, will []state.Grant) error {
+	for _, g := range slices.Concat(was, will) {
+		if g.Claim != "" && !claimForm.MatchString(g.Claim) {
+			return noSuchName("change client maps", "claim")
+		}
+	}
 	var stay []state.Grant
 	// Deletions come first: a claim that moves from one group to another is never with both.
 	for _, g := range was {
@@ -268,7 +287,7 @@ func (a accounts) changeGrants(ctx context.Context, path string, was, will []sta
 		// Behind the last value of a claim, since before the first one there is no claim to say it of.
 		last := i+1 == len(will) || will[i+1].Claim != g.Claim
 		if last && g.Claim != "" && joinOf(stay, g.Claim) != g.Join {
-			if err := a.clientCall(ctx, http.MethodPost, path+url.PathEscape(g.Claim), g.Join); err != nil {
+			if err := a.clientCall(ctx, http.MethodPost, path+g.Claim, g.Join); err != nil {
 				return err
 			}
 		}
@@ -295,12 +314,12 @@ func joinOf(list []state.Grant, claim string) string {
 	return ""
 }
 
-// grantPath is where the server has a grant, below its map.
+// grantPath is where the server has a grant, below its map. The claim is of the form of claims.
 func grantPath(g state.Grant) string {
 	if g.Claim == "" {
 		return g.Group.String()
 	}
-	return url.PathEscape(g.Claim) + "/" + g.Group.String()
+	return g.Claim + "/" + g.Group.String()
 }
 
 func (a accounts) clientCall(ctx context.Context, method, path string, value any) error {

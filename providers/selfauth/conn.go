@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"anthill/state"
@@ -59,7 +60,10 @@ type conn struct {
 	writing chan struct{} // holds one: the write under way
 	pause   func(ctx context.Context, d time.Duration) error
 	most    time.Duration // for a listing
+	confirm func(ctx context.Context) error
 	ledger  ledger
+	rights  rights
+	wrote   atomic.Bool // a write went through
 }
 
 func newConn(origin string, t token, roots *x509.CertPool, agent string, now func() time.Time) *conn {
@@ -180,8 +184,12 @@ func (c *conn) read(ctx context.Context, k call, use func(*body) error) error {
 }
 
 // write does a call that changes something, when the one before is done. It is tried again only where nothing has
-// happened, or where doing it twice changes nothing.
+// happened, or where doing it twice changes nothing. What is denied of one entry alone is Refused.
 func (c *conn) write(ctx context.Context, k call) error {
+	return c.ofOne(ctx, k, c.writeInTurn(ctx, k))
+}
+
+func (c *conn) writeInTurn(ctx context.Context, k call) error {
 	k.writes = true
 	if len(k.body) > maxRequest {
 		return &state.Error{
@@ -211,6 +219,13 @@ func (c *conn) write(ctx context.Context, k call) error {
 
 func (c *conn) try(ctx context.Context, k call, use func(*body) error) error {
 	for n := 1; ; n++ {
+		// Before each try: what keeps a write from going out may have come in the pause, or while this one waited for its
+		// turn.
+		if k.writes && c.confirm != nil {
+			if err := c.confirm(ctx); err != nil {
+				return err
+			}
+		}
 		f := c.once(ctx, k, use)
 		if f == nil {
 			return nil
@@ -262,6 +277,7 @@ func (c *conn) once(parent context.Context, k call, use func(*body) error) *fail
 	switch {
 	case err == nil:
 		if k.writes {
+			c.wrote.Store(true)
 			c.ledger.wrote(state.Call{Request: requestID(resp.Header), Doing: k.doing, Took: time.Since(began)})
 		}
 		// Only a connection whose answer was read to its end is used again. What is left of it is a line break at most.

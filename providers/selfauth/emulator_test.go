@@ -22,6 +22,6 @@ func emulator(t *testing.T) server {
 	}
 	s := server{name: "emulator", url: d.URL(), caFile: file}
 	s.rw, s.ro = d.Operator()
-	s.idmAdmin, _ = d.Passwords()
+	s.idmAdmin, s.admin = d.Passwords()
 	return s
 }

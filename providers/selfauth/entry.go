@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -60,7 +59,7 @@ func isExpired(text string, now time.Time) (expired, closed bool, err error) {
 
 // listing is the path of a query of /scim/v1/Entry.
 func listing(class, attributes string) string {
-	return "/scim/v1/Entry?filter=" + url.PathEscape(`class eq "`+class+`"`) + "&attributes=" + attributes
+	return query(`class eq "`+class+`"`, attributes)
 }
 
 // decodeWhole decodes an answer that is one value.

@@ -24,6 +24,9 @@ import (
 // errTaken is the cause of a refused id: of a live entry or of a deleted one, which only a look can tell.
 var errTaken = errors.New("the id is in use")
 
+// errUnseen is the cause where the entry that a call is about is absent or hidden, not one that it names as a member.
+var errUnseen = errors.New("no such entry is shown")
+
 // errNoCall is the cause of a refused bulk call that the server, or what stands before it, does not have at all.
 var errNoCall = errors.New("no such call")
 
@@ -64,6 +67,7 @@ func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
 		e.Reason, e.Cure = c.whyDenied(k)
 	case code == "nomatchingentries":
 		e.Kind, e.Reason = state.ErrorNotFound, "Self-auth has no such entry, or does not show it to this token"
+		e.Err = errUnseen
 	case code == "databaselockacquisitiontimeout":
 		e.Kind, e.Reason = state.ErrorTransient, "Self-auth is busy with other writes"
 		e.Cure = again(k)
@@ -156,6 +160,8 @@ func (c *conn) whyRefused(code string, text []byte) (state.ErrorKind, string, er
 		return state.ErrorRefused, "the name is on Self-auth's list of denied names", nil
 	case code == "invalidentrystate":
 		return state.ErrorRefused, "the name is missing", nil
+	case code == "invalidvaluestate":
+		return state.ErrorRefused, "Self-auth cannot show an entry that refers to a deleted one", errBroken
 	case strings.HasPrefix(code, "schemaviolation/") || strings.HasPrefix(code, "invalidattribute/"):
 		return state.ErrorRefused, "Self-auth refuses a value: " + c.clean(code), nil
 	}

@@ -2,6 +2,7 @@ package selfauth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,13 +19,60 @@ import (
 // firstFree is the first id that is not the system's (docs/selfauth-facts.md F14).
 var firstFree = uuid.MustParse("00000000-0000-0000-0001-000000000000")
 
-// objectAttributes are those of a group as an object: its members may be many.
-var objectAttributes = "name,description,class," + strings.Join(policyNames(), ",")
+func isBuiltin(id uuid.UUID) bool { return bytes.Compare(id[:], firstFree[:]) < 0 }
 
-// Groups lists all groups that the account may see, sorted by id, each with its direct members sorted by id.
+// objectAttributes are those of a group as an object: its members may be many. The spn tells whether it is hidden.
+var objectAttributes = "name,spn,description,class," + strings.Join(policyNames(), ",")
+
+// Groups lists all groups, sorted by id, each with its direct members sorted by id. Those that the token may not see are
+// Hidden; where it does not even see that they are there, they are found by their members.
 func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
+	groups, err := d.list(ctx, ",member")
+	if errors.Is(err, errBroken) {
+		groups, err = d.listOneByOne(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	more, err := d.unlisted(ctx, groups)
+	if err != nil {
+		return nil, err
+	}
+	groups = append(groups, more...)
+	slices.SortFunc(groups, func(a, b providers.Group) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return groups, nil
+}
+
+// listOneByOne is for a directory in which a group refers to a deleted entry: the server then lists none of them with
+// its members. That one group is Hidden; the others are read.
+func (d directory) listOneByOne(ctx context.Context) ([]providers.Group, error) {
+	groups, err := d.list(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	all := func(uuid.UUID) bool { return true }
+	for i := range groups {
+		if groups[i].Hidden {
+			continue
+		}
+		g, err := d.conn.readGroup(ctx, "read a group", groups[i].ID.String(), all)
+		switch {
+		case errors.Is(err, errBroken), state.ErrorKindOf(err) == state.ErrorNotFound:
+			groups[i].Hidden = true
+		case err != nil:
+			return nil, err
+		default:
+			g.Place = groups[i].Place
+			groups[i] = g.Group
+		}
+	}
+	return groups, nil
+}
+
+// list lists the groups that the token sees, with more than the attributes of an object.
+func (d directory) list(ctx context.Context, more string) ([]providers.Group, error) {
 	k := call{
-		method: http.MethodGet, path: listing("group", objectAttributes+",member"), doing: "list groups",
+		method: http.MethodGet, path: listing("group", objectAttributes+more), doing: "list groups",
 		right: groupAdmins, lists: true,
 	}
 	var groups []providers.Group
@@ -39,11 +87,7 @@ func (d directory) Groups(ctx context.Context) ([]providers.Group, error) {
 			return err
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(groups, func(a, b providers.Group) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	return groups, nil
+	return groups, err
 }
 
 // scimGroup is an entry read as a group.
@@ -57,6 +101,7 @@ type scimGroup struct {
 func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGroup, error) {
 	var (
 		g       scimGroup
+		spn     string
 		classes []string
 	)
 	policy := state.Attributes{}
@@ -68,6 +113,8 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 			return decodeID(dec, &g.ID)
 		case "name":
 			return dec.Decode(&g.Name)
+		case "spn":
+			return dec.Decode(&spn)
 		case "description":
 			return dec.Decode(&g.Description)
 		case "class":
@@ -110,7 +157,8 @@ func decodeGroup(in *body, dec *json.Decoder, want func(uuid.UUID) bool) (scimGr
 	}
 	slices.SortFunc(g.Members, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	g.is = slices.Contains(classes, "group")
-	g.Builtin = bytes.Compare(g.ID[:], firstFree[:]) < 0 || slices.Contains(classes, "dyngroup")
+	g.Hidden = spn == ""
+	g.Builtin = isBuiltin(g.ID) || slices.Contains(classes, "dyngroup")
 	return g, nil
 }
 
@@ -127,7 +175,9 @@ func decodeID(dec *json.Decoder, id *uuid.UUID) error {
 	return nil
 }
 
-func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
+// readGroup reads one group; want, if not nil, chooses the members that are read as well. id is an id, or of the form of
+// names.
+func (c *conn) readGroup(ctx context.Context, doing, id string, want func(uuid.UUID) bool) (g scimGroup, err error) {
 	attributes := objectAttributes
 	if want != nil {
 		attributes += ",member"
@@ -136,7 +186,7 @@ func (a accounts) readGroup(ctx context.Context, doing, id string, want func(uui
 		method: http.MethodGet, path: "/scim/v1/Entry/" + id + "?attributes=" + attributes, doing: doing,
 		right: groupAdmins, lists: true,
 	}
-	err = a.conn.read(ctx, k, func(in *body) error {
+	err = c.read(ctx, k, func(in *body) error {
 		var err error
 		g, err = decodeGroup(in, json.NewDecoder(in), want)
 		return err
@@ -171,7 +221,7 @@ func (a accounts) CreateGroups(ctx context.Context, groups []providers.NewGroup)
 		doing: "create " + count(len(groups), "group"), right: groupAdmins,
 	}
 	can, err := a.createTogether(ctx, k, func() (bool, error) {
-		_, err := a.readGroup(ctx, "find a group", groups[0].ID.String(), nil)
+		_, err := a.conn.readGroup(ctx, "find a group", groups[0].ID.String(), nil)
 		if state.ErrorKindOf(err) == state.ErrorNotFound {
 			return false, nil
 		}
@@ -197,14 +247,27 @@ func (a accounts) createGroup(ctx context.Context, g providers.NewGroup) error {
 		right:  groupAdmins,
 		twice:  true,
 	})
-	if err = a.whoseID(ctx, err, g.ID); state.ErrorKindOf(err) != state.ErrorConflict {
+	err = a.whoseID(ctx, err, g.ID)
+	if state.ErrorKindOf(err) == state.ErrorBurnt {
+		// A group that is hidden takes up its id as a deleted one does.
+		held, lookErr := a.stillHeld(ctx, []uuid.UUID{g.ID})
+		if lookErr == nil && held {
+			lookErr = hidden("create a group")
+		}
+		return cmp.Or(lookErr, err)
+	}
+	if state.ErrorKindOf(err) != state.ErrorConflict {
 		return err
 	}
 	// A lost answer or a stopped run may have left it made: the id says whose it is.
-	if made, lookErr := a.readGroup(ctx, "read a group", g.ID.String(), nil); lookErr == nil && made.is {
-		return nil
+	made, lookErr := a.conn.readGroup(ctx, "read a group", g.ID.String(), nil)
+	switch {
+	case lookErr != nil || !made.is:
+		return err
+	case made.Hidden:
+		return hidden("create a group")
 	}
-	return err
+	return nil
 }
 
 // changeGroup writes name and description first, then takes strangers out or puts them back.
@@ -215,9 +278,10 @@ func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.
 			patch[string(name)] = oneOrNone(v.Text)
 		}
 	}
-	if err := a.patch(ctx, call{path: "/v1/group/" + id.String(), doing: "change a group", right: groupAdmins},
-		patch); err != nil {
-		return err
+	const doing = "change a group"
+	err := a.patch(ctx, call{path: "/v1/group/" + id.String(), doing: doing, right: groupAdmins}, patch)
+	if err != nil {
+		return a.unlessHidden(ctx, doing, id, err)
 	}
 	if _, given := to[state.AttrStrangers]; !given {
 		return nil
@@ -232,7 +296,7 @@ func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.
 	if len(back) == 0 {
 		return nil
 	}
-	err := a.AddMembers(ctx, id, back)
+	err = a.AddMembers(ctx, id, back)
 	if state.ErrorKindOf(err) != state.ErrorNotFound {
 		return err
 	}
@@ -246,6 +310,9 @@ func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.
 }
 
 func minus(a, b []uuid.UUID) []uuid.UUID {
+	if len(b) == 0 {
+		return a
+	}
 	return slices.DeleteFunc(slices.Clone(a), func(id uuid.UUID) bool { return slices.Contains(b, id) })
 }
 
@@ -272,7 +339,30 @@ func (a accounts) DeleteGroups(ctx context.Context, ids []uuid.UUID) error {
 			}
 		}
 	}
-	return nil
+	held, err := a.stillHeld(ctx, ids)
+	if err == nil && held {
+		err = hidden("delete " + count(len(ids), "group"))
+	}
+	return err
+}
+
+// stillHeld says whether persons are members of one of the groups: then it is there, whatever the server shows of it.
+func (a accounts) stillHeld(ctx context.Context, groups []uuid.UUID) (bool, error) {
+	for some := range slices.Chunk(groups, filterIDs) {
+		terms := make([]filter, len(some))
+		for i, id := range some {
+			terms[i] = filter{"eq": []string{"directmemberof", id.String()}}
+		}
+		found, err := a.search(ctx, "look for members of groups", peopleAdmins, both("person", filter{"or": terms}))
+		held := len(found) > 0
+		if missingCall(err) {
+			held, err = a.anyHeld(ctx, some)
+		}
+		if err != nil || held {
+			return held, err
+		}
+	}
+	return false, nil
 }
 
 // deleteNamed deletes groups that one filter names.
@@ -283,14 +373,22 @@ func (a accounts) deleteNamed(ctx context.Context, ids []uuid.UUID) error {
 	}
 	can, err := a.raw(ctx, k)
 	if !can {
-		err = a.oneByOne(ctx, ids, func(id uuid.UUID) call {
-			return call{
-				method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: "delete a group",
-				right: groupAdmins, twice: true,
-			}
+		err = a.oneByOne(ctx, ids, "group", "delete ", func(id uuid.UUID) call {
+			return call{method: http.MethodDelete, path: "/v1/group/" + id.String()}
 		})
 	}
 	return a.ignoreAbsent(ctx, k, err)
+}
+
+// anyHeld is stillHeld for a server without bulk calls.
+func (a accounts) anyHeld(ctx context.Context, groups []uuid.UUID) (held bool, err error) {
+	for _, g := range groups {
+		err := a.eachMember(ctx, g, func(providers.Person) bool { held = true; return false })
+		if err != nil || held {
+			return held, err
+		}
+	}
+	return false, nil
 }
 
 // Members returns which of the persons are direct members of the group, sorted by id. Errors: NotFound if there is
@@ -300,18 +398,48 @@ func (a accounts) Members(ctx context.Context, group uuid.UUID, of []uuid.UUID) 
 	for _, id := range of {
 		wanted[id] = true
 	}
-	g, err := a.readGroup(ctx, "read group members", group.String(),
+	g, err := a.conn.readGroup(ctx, "read group members", group.String(),
 		func(id uuid.UUID) bool { return wanted[id] })
-	if err != nil {
+	switch {
+	case err == nil && !g.Hidden:
+		return g.Members, nil
+	case err != nil && !errors.Is(err, errUnseen) && !errors.Is(err, errBroken):
 		return nil, err
 	}
-	return g.Members, nil
+	// What the group does not tell, its members do.
+	ids, lookErr := a.seenIn(ctx, group, wanted)
+	switch {
+	case lookErr != nil:
+		return nil, lookErr
+	case len(ids) == 0 && errors.Is(err, errUnseen):
+		return nil, err
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return ids, nil
 }
 
 // AddMembers adds members; some may be in the group already. Errors: NotFound if the group, or one of the members, does
 // not exist; then none was added, unless there are more than fit into one request.
 func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
-	return a.members(ctx, http.MethodPost, "add "+count(len(members), "member")+" to a group", group, members)
+	// The server refuses an entry that is deleted, but lets it in beside others who are there; from then on it lists no
+	// group with its members (docs/selfauth-facts.md F55). So those who may be deleted come first, each alone.
+	others := members
+	if strange := a.notMet(members); len(strange) > 0 {
+		_, missing, err := a.find(ctx, strange)
+		if state.ErrorKindOf(err) == state.ErrorDenied {
+			missing, err = nil, nil // it may see no persons, and can only try
+		}
+		if err != nil {
+			return err
+		}
+		for _, one := range missing {
+			if err := a.members(ctx, http.MethodPost, "add a member to a group", group, []uuid.UUID{one}); err != nil {
+				return err
+			}
+		}
+		others = minus(members, missing)
+	}
+	return a.members(ctx, http.MethodPost, "add "+count(len(others), "member")+" to a group", group, others)
 }
 
 // RemoveMembers takes members out; some may not be in the group. It panics on an empty list, by which the server would
@@ -343,10 +471,27 @@ func (a accounts) members(ctx context.Context, method, doing string, group uuid.
 			twice:  true,
 		}
 		if err := a.conn.write(ctx, k); err != nil {
-			return err
+			return a.unlessHidden(ctx, doing, group, err)
 		}
 	}
 	return nil
+}
+
+// writable refuses a group that is hidden, or not there: one call that changes it together with the marker would end
+// well though only the marker was seen.
+func (a accounts) writable(ctx context.Context, doing string, group uuid.UUID) error {
+	k := call{
+		method: http.MethodGet, path: "/scim/v1/Entry/" + group.String() + "?attributes=spn", doing: doing,
+		right: groupAdmins,
+	}
+	var g struct {
+		Spn string `json:"spn"`
+	}
+	err := a.conn.read(ctx, k, func(in *body) error { return decodeWhole(in, &g) })
+	if err == nil && g.Spn == "" {
+		return hidden(doing)
+	}
+	return a.unlessHidden(ctx, doing, group, err)
 }
 
 func attribute(group uuid.UUID, name string) string {

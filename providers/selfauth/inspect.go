@@ -22,7 +22,9 @@ const (
 
 var (
 	personReaders = [...]string{peopleAdmins, "idm_people_pii_read", "idm_account_mail_read"}
-	groupReaders  = [...]string{groupAdmins, "idm_access_control_admins", "idm_unix_admins"}
+	// whether a person has a credential is seen by fewer
+	credentialReaders = [...]string{peopleAdmins, "idm_service_desk", "idm_people_on_boarding"}
+	groupReaders      = [...]string{groupAdmins, "idm_access_control_admins", "idm_unix_admins"}
 )
 
 // Whoami asks the server who the token's account is and what it may do. Before this, that something is absent means

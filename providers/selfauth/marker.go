@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,28 +20,23 @@ const (
 	markerText   = "Anthill: temporary, safe to delete" // for people who find one, and for Tidy, which looks for it
 )
 
-// mark makes exactly these persons the members of the marker group. Deleting a group costs the server more than filling
-// one anew, so there is one for all calls.
+// mark makes exactly these persons the members of the marker group; those who are not there are left out. Deleting a
+// group costs the server more than filling one anew, so there is one for all calls.
 func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
 	if a.marker == uuid.Nil {
 		if err := a.makeMarker(ctx); err != nil {
 			return err
 		}
 	}
-	k := call{
-		method: http.MethodPut,
-		path:   attribute(a.marker, "member"),
-		doing:  fmt.Sprintf("mark %s", count(len(ids), "person")),
-		right:  groupAdmins,
-		body:   encode(texts(ids)),
-		twice:  true,
-	}
-	err := a.conn.write(ctx, k)
-	if state.ErrorKindOf(err) != state.ErrorNotFound {
+	a.marked = true
+	doing := "mark " + count(len(ids), "person")
+	err := a.setMarker(ctx, doing, ids)
+	if !markFailed(err) {
 		return err
 	}
 	// The server refuses all members for one that does not exist, and says the same of a marker that somebody has deleted.
-	// So the members are looked up first, and only if that does not help a new marker is made.
+	// So the members are looked up first, and only if that does not help a new marker is made: as where somebody has put
+	// the marker where the token cannot change it.
 	found, err := a.Lookup(ctx, ids)
 	if err != nil {
 		return err
@@ -51,15 +45,43 @@ func (a accounts) mark(ctx context.Context, ids []uuid.UUID) error {
 	for i, p := range found {
 		present[i] = p.ID
 	}
-	k.body = encode(texts(present))
-	if err := a.conn.write(ctx, k); state.ErrorKindOf(err) != state.ErrorNotFound {
+	if err := a.setMarker(ctx, doing, present); !markFailed(err) {
 		return err
 	}
 	if err := a.makeMarker(ctx); err != nil {
 		return err
 	}
-	k.path = attribute(a.marker, "member")
-	return a.conn.write(ctx, k)
+	return a.setMarker(ctx, doing, present)
+}
+
+func markFailed(err error) bool {
+	kind := state.ErrorKindOf(err)
+	return kind == state.ErrorNotFound || kind == state.ErrorRefused
+}
+
+func (a accounts) setMarker(ctx context.Context, doing string, ids []uuid.UUID) error {
+	return a.conn.write(ctx, call{
+		method: http.MethodPut,
+		path:   attribute(a.marker, "member"),
+		doing:  doing,
+		right:  groupAdmins,
+		body:   encode(texts(ids)),
+		twice:  true,
+	})
+}
+
+// emptyMarker takes everybody out. A deleted person beside live ones is let in as a member, and then the server lists no
+// group at all to anybody (docs/selfauth-facts.md F55).
+func (a accounts) emptyMarker(ctx context.Context) error {
+	if !a.marked {
+		return nil
+	}
+	a.marked = false
+	err := a.setMarker(ctx, "empty the marker", nil)
+	if state.ErrorKindOf(err) == state.ErrorNotFound {
+		return nil
+	}
+	return err
 }
 
 // unmark takes persons out of a group and of the marker in one call, which costs the server half of two. It is false
@@ -73,6 +95,9 @@ func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members [
 	defer func() { <-a.marking }()
 	if !a.marked {
 		return false, nil
+	}
+	if err := a.writable(ctx, k.doing, group); err != nil {
+		return false, err
 	}
 	mods := make([]any, len(members))
 	for i, id := range members {
@@ -108,8 +133,7 @@ func (a accounts) markerName() string { return markerPrefix + a.owner + "-" }
 
 // Tidy deletes the markers of this owner: those that a killed process has left, and the one that is no longer needed.
 func (a accounts) Tidy(ctx context.Context) error {
-	path := "/scim/v1/Entry?filter=" + url.PathEscape(fmt.Sprintf(`class eq "group" and name sw %q`, a.markerName())) +
-		"&attributes=name,description"
+	path := query(fmt.Sprintf(`class eq "group" and name sw %q`, a.markerName()), "name,description")
 	var ids []uuid.UUID
 	err := a.conn.read(ctx, call{
 		method: http.MethodGet, path: path, doing: "find marker groups", right: groupAdmins, lists: true,
@@ -145,18 +169,10 @@ func (a accounts) deleteMarked(ctx context.Context, ids []uuid.UUID) (done bool,
 		}
 	}
 	all := append(slices.Clone(ids), a.marker)
-	err = a.conn.write(ctx, call{
-		method: http.MethodPut,
-		path:   attribute(a.marker, "member"),
-		doing:  "mark " + count(len(ids), "group"),
-		right:  groupAdmins,
-		body:   encode(texts(all)),
-		twice:  true,
-	})
-	if state.ErrorKindOf(err) == state.ErrorNotFound {
-		return false, nil
-	}
-	if err != nil {
+	if err = a.setMarker(ctx, "mark "+count(len(ids), "group"), all); err != nil {
+		if markFailed(err) {
+			err = nil
+		}
 		return false, err
 	}
 	k.body = encode(map[string]any{"filter": both("group",

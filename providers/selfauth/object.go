@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/google/uuid"
 
@@ -28,10 +27,17 @@ func (a accounts) ReadObject(
 	}
 	which := id.String()
 	if id == uuid.Nil {
-		which = url.PathEscape(name)
+		var can bool
+		if which, can = nameSegment(name); !can {
+			return nil, id, nil
+		}
 	}
 	// A name may be that of a person or a client: only an entry of the class is the object.
-	g, err := a.readGroup(ctx, "read a group", which, nil)
+	const doing = "read a group"
+	g, err := a.conn.readGroup(ctx, doing, which, nil)
+	if id != uuid.Nil {
+		err = a.unlessHidden(ctx, doing, id, err)
+	}
 	switch {
 	case state.ErrorKindOf(err) == state.ErrorNotFound, err == nil && !g.is:
 		return nil, id, nil
@@ -39,6 +45,8 @@ func (a accounts) ReadObject(
 		return nil, id, err
 	case kind == state.KindPolicy:
 		return g.Policy, g.ID, nil
+	case g.Hidden:
+		return nil, g.ID, hidden(doing)
 	}
 	at := state.Attributes{
 		state.AttrName:        state.TextValue(g.Name),
@@ -81,12 +89,15 @@ func (a accounts) DeleteObject(ctx context.Context, kind state.Kind, id uuid.UUI
 			method: http.MethodDelete, path: "/v1/group/" + id.String(), doing: "delete a group",
 			right: groupAdmins,
 		}
-		return a.conn.write(ctx, k)
+		return a.unlessHidden(ctx, k.doing, id, a.conn.write(ctx, k))
 	case state.KindPolicy:
 		return a.disablePolicy(ctx, id, was)
 	case state.KindClient:
-		path := clientPath(was.Text(state.AttrName))
-		k := call{method: http.MethodDelete, path: path, doing: "delete a client", right: clientAdmins}
+		k := call{method: http.MethodDelete, doing: "delete a client", right: clientAdmins}
+		var err error
+		if k.path, err = clientPath(k.doing, was.Text(state.AttrName)); err != nil {
+			return err
+		}
 		return a.conn.write(ctx, k)
 	}
 	return noKind(kind)

@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -91,10 +89,10 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 	return p, nil
 }
 
-// Enrolled lists the persons who have a credential, sorted by id.
+// Enrolled lists the persons who have a credential, sorted by id. It is Denied where the account may not see who has one.
 func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 	has := strings.Join([]string{"primary_credential pr", "passkeys pr", "attested_passkeys pr"}, " or ")
-	path := "/scim/v1/Entry?filter=" + url.PathEscape(`class eq "person" and (`+has+")") + "&attributes=name"
+	path := query(`class eq "person" and (`+has+")", "name")
 	var ids []uuid.UUID
 	err := d.conn.read(ctx, call{
 		method: http.MethodGet, path: path, doing: "list enrolled persons", right: peopleAdmins,
@@ -111,32 +109,88 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 			return err
 		})
 	})
+	if err == nil && len(ids) == 0 {
+		err = d.conn.judgeAbsence(ctx, "list enrolled persons", credentialReaders[:]...)
+	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	return ids, err
 }
 
-// Lookup returns those of the ids that are persons, in no order. A filter holds 32 terms, two of which say that
-// persons are meant.
+// Lookup returns those of the ids that are persons, in no order. Where fewer come than were asked for, the account must
+// have the right to see them, and each that is missing is looked up alone.
 func (a accounts) Lookup(ctx context.Context, ids []uuid.UUID) ([]providers.Person, error) {
-	found := make([]providers.Person, 0, len(ids))
-	for some := range slices.Chunk(ids, filterIDs) {
-		entries, err := a.search(ctx, fmt.Sprintf("look up %s", count(len(ids), "person")), peopleAdmins,
-			idFilter("person", some))
-		if err != nil {
+	found, missing, err := a.find(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range missing {
+		if found, err = a.findAlone(ctx, found, id); err != nil {
 			return nil, err
-		}
-		for _, e := range entries {
-			p, err := e.person(a.now())
-			if err != nil {
-				return nil, &state.Error{
-					Kind: state.ErrorInternal, Side: side, Doing: "look up persons",
-					Reason: "the answer cannot be used: " + err.Error(),
-				}
-			}
-			found = append(found, p)
 		}
 	}
 	return found, nil
+}
+
+// find looks persons up by filters, or each alone where the server has no such call. One filter holds 32 terms, two of
+// which say that persons are meant. That some are missing counts only where the account may see persons.
+func (a accounts) find(ctx context.Context, ids []uuid.UUID) (found []providers.Person, missing []uuid.UUID, err error) {
+	found = make([]providers.Person, 0, len(ids))
+	for some := range slices.Chunk(ids, filterIDs) {
+		entries, err := a.search(ctx, "look up "+count(len(ids), "person"), peopleAdmins, idFilter("person", some))
+		if missingCall(err) {
+			entries, err = nil, nil
+			for _, id := range some {
+				if found, err = a.findAlone(ctx, found, id); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, e := range entries {
+			if found, err = a.addPerson(found, e); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	there := make(map[uuid.UUID]bool, len(found))
+	met := make([]uuid.UUID, len(found))
+	for i, p := range found {
+		there[p.ID], met[i] = true, p.ID
+	}
+	a.meet(met...)
+	for _, id := range ids {
+		if !there[id] {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) > 0 {
+		err = a.conn.judgeAbsence(ctx, "look up persons", personReaders[:]...)
+	}
+	return found, missing, err
+}
+
+// findAlone adds one person, if it is there.
+func (a accounts) findAlone(ctx context.Context, found []providers.Person, id uuid.UUID) ([]providers.Person, error) {
+	k := call{method: http.MethodGet, path: "/v1/person/" + id.String(), doing: "look up persons", right: peopleAdmins}
+	var e *entry
+	err := a.conn.read(ctx, k, func(in *body) error { e = nil; return decodeWhole(in, &e) })
+	if err != nil || e == nil {
+		return found, err
+	}
+	return a.addPerson(found, *e)
+}
+
+func (a accounts) addPerson(found []providers.Person, e entry) ([]providers.Person, error) {
+	p, err := e.person(a.now())
+	if err != nil {
+		return nil, &state.Error{
+			Kind: state.ErrorInternal, Side: side, Doing: "look up persons",
+			Reason: "the answer cannot be used: " + err.Error(),
+		}
+	}
+	return append(found, p), nil
 }
 
 func (a accounts) search(ctx context.Context, doing, right string, f filter) ([]entry, error) {
@@ -185,7 +239,14 @@ func (a accounts) Create(ctx context.Context, persons []providers.NewPerson) err
 	case !can:
 		return a.createOneByOne(ctx, persons, entries)
 	case len(persons) == 1: // only then can the error be about this person's id
-		return a.whoseID(ctx, err, persons[0].ID)
+		err = a.whoseID(ctx, err, persons[0].ID)
+	}
+	if err == nil {
+		ids := make([]uuid.UUID, len(persons))
+		for i, p := range persons {
+			ids[i] = p.ID
+		}
+		a.meet(ids...)
 	}
 	return err
 }
@@ -231,48 +292,49 @@ const expiredSince = "1970-01-01T00:00:00+00:00"
 
 // Expire makes accounts expired at once; logins and sessions end.
 func (a accounts) Expire(ctx context.Context, ids []uuid.UUID) error {
-	return a.validity(ctx, "expire ", ids, []string{expiredSince}, map[string]any{"purged": "account_expire"},
+	d := validity("expire ", []string{expiredSince}, map[string]any{"purged": "account_expire"},
 		map[string]any{"present": []string{"account_expire", expiredSince}})
+	d.done = func(p providers.Person) bool { return p.Closed }
+	return a.eachPerson(ctx, ids, d)
 }
 
 // Enable takes the expiry away.
 func (a accounts) Enable(ctx context.Context, ids []uuid.UUID) error {
-	return a.validity(ctx, "enable ", ids, []string{}, map[string]any{"purged": "account_expire"})
+	d := validity("enable ", []string{}, map[string]any{"purged": "account_expire"})
+	d.done = func(p providers.Person) bool { return !p.Expired }
+	return a.eachPerson(ctx, ids, d)
 }
 
-func (a accounts) validity(
-	ctx context.Context, doing string, ids []uuid.UUID, alone []string, mods ...map[string]any,
-) error {
-	return a.eachPerson(ctx, ids, func(f filter) call {
-		return call{
-			path:  "/v1/raw/modify",
-			body:  encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}}),
-			doing: doing + count(len(ids), "person"), twice: true,
-		}
-	}, func(id uuid.UUID) call {
-		return call{
-			method: http.MethodPatch,
-			path:   "/v1/person/" + id.String(),
-			body:   encode(entry{map[string][]string{"account_expire": alone}}),
-			doing:  doing + "a person",
-			right:  peopleAdmins,
-			twice:  true,
-		}
-	})
+func validity(doing string, alone []string, mods ...map[string]any) deed {
+	return deed{
+		doing: doing,
+		together: func(f filter) call {
+			return call{
+				path: "/v1/raw/modify",
+				body: encode(map[string]any{"filter": f, "modlist": map[string]any{"mods": mods}}),
+			}
+		},
+		alone: func(id uuid.UUID) call {
+			return call{
+				method: http.MethodPatch,
+				path:   "/v1/person/" + id.String(),
+				body:   encode(entry{map[string][]string{"account_expire": alone}}),
+			}
+		},
+	}
 }
 
 // Delete moves persons to the recycle bin.
 func (a accounts) Delete(ctx context.Context, ids []uuid.UUID) error {
-	return a.eachPerson(ctx, ids, func(f filter) call {
-		return call{
-			path: "/v1/raw/delete", body: encode(map[string]any{"filter": f}),
-			doing: "delete " + count(len(ids), "person"), twice: true,
-		}
-	}, func(id uuid.UUID) call {
-		return call{
-			method: http.MethodDelete, path: "/v1/person/" + id.String(), doing: "delete a person",
-			right: peopleAdmins, twice: true,
-		}
+	return a.eachPerson(ctx, ids, deed{
+		doing: "delete ",
+		together: func(f filter) call {
+			return call{path: "/v1/raw/delete", body: encode(map[string]any{"filter": f})}
+		},
+		alone: func(id uuid.UUID) call {
+			return call{method: http.MethodDelete, path: "/v1/person/" + id.String()}
+		},
+		ends: true,
 	})
 }
 

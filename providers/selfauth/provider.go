@@ -1,6 +1,7 @@
 package selfauth
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"net/url"
@@ -80,10 +81,16 @@ func (p *Provider) Origin() string { return p.conn.origin }
 func (p *Provider) Directory() providers.Directory { return directory{p.conn, p.now} }
 
 // Accounts is what apply does.
-func (p *Provider) Accounts() providers.Accounts { return accounts{p.conn, p.now, p.bulk} }
+func (p *Provider) Accounts() providers.Accounts { return p.accounts() }
+
+func (p *Provider) accounts() accounts { return accounts{p.conn, p.now, p.bulk} }
 
 // SetOwner says whose markers they are, once that is known.
 func (p *Provider) SetOwner(owner string) { p.bulk.owner = owner }
+
+// SetConfirm says what is asked right before every request that writes, each try included (state.Lock.Confirm): an
+// error of it keeps the request from being sent, and is returned as it is. nil: nothing. Not while a write is under way.
+func (p *Provider) SetConfirm(confirm func(context.Context) error) { p.conn.confirm = confirm }
 
 type directory struct {
 	conn *conn

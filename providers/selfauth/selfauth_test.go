@@ -26,6 +26,7 @@ func TestServer(t *testing.T) {
 			t.Run("reasons", func(t *testing.T) { testReasons(t, s) })
 			t.Run("whoami", func(t *testing.T) { testWhoami(t, s) })
 			t.Run("rights", func(t *testing.T) { testRights(t, s) })
+			t.Run("dead member", func(t *testing.T) { testDeadMember(t, s) })
 			t.Run("connections", func(t *testing.T) { testConnections(t, s) })
 		})
 	}

@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"anthill/internal/scratchidm/idmtest"
+	"anthill/providers"
 	"anthill/providers/providertest"
 	"anthill/state"
 )
@@ -27,6 +30,7 @@ type server struct {
 	caFile   string
 	rw, ro   string // tokens of an account with all rights; "": not known
 	idmAdmin string // password of idm_admin, "" if not known
+	admin    string // password of admin, "" if not known
 }
 
 // servers are the emulator, and a real one where there is one.
@@ -37,6 +41,7 @@ func servers(t *testing.T) []server {
 		s := start(t)
 		all = append(all, server{
 			name: "real", url: s.URL, caFile: s.CAFile, rw: s.ReadWrite, ro: s.ReadOnly, idmAdmin: s.IDMAdmin,
+			admin: s.Admin,
 		})
 	}
 	return all
@@ -90,7 +95,7 @@ func (s server) do(ctx context.Context, method, path, bearer, session string, in
 }
 
 // call does a request and wants 200.
-func (s server) call(ctx context.Context, t *testing.T, method, path, bearer, session string, in any) (json.RawMessage,
+func (s server) call(ctx context.Context, t testing.TB, method, path, bearer, session string, in any) (json.RawMessage,
 	http.Header) {
 	t.Helper()
 	status, text, header, err := s.do(ctx, method, path, bearer, session, in)
@@ -100,7 +105,7 @@ func (s server) call(ctx context.Context, t *testing.T, method, path, bearer, se
 	return text, header
 }
 
-func (s server) login(ctx context.Context, t *testing.T, name, password string) string {
+func (s server) login(ctx context.Context, t testing.TB, name, password string) string {
 	t.Helper()
 	_, h := s.call(ctx, t, "POST", "/v1/auth", "", "",
 		map[string]any{"step": map[string]any{"init2": map[string]any{
@@ -171,12 +176,29 @@ func (s server) suite(t *testing.T) providertest.Server {
 		},
 		Tokens: providertest.Tokens{
 			ReadWrite: s.rw, ReadOnly: s.ro, People: s.account(t, nil, peopleAdmins),
-			Groups: s.account(t, nil, groupAdmins), None: s.account(t, nil),
+			Groups: s.account(t, nil, groupAdmins), Both: s.account(t, nil, peopleAdmins, groupAdmins),
+			None: s.account(t, nil),
 		},
+		Protect: s.protect(),
 		Do: func(ctx context.Context, token, method, path string, in any) (int, []byte, error) {
 			status, answer, _, err := s.do(ctx, method, path, token, "", in)
 			return status, answer, err
 		},
+	}
+}
+
+// protect puts groups into the one whose members are protected, or takes them out; nil where the password of admin is
+// not known, who alone may.
+func (s server) protect() func(testing.TB, uuid.UUID, bool) {
+	if s.admin == "" {
+		return nil
+	}
+	return func(t testing.TB, group uuid.UUID, protected bool) {
+		t.Helper()
+		ctx := after(t)
+		method := map[bool]string{true: "POST", false: "DELETE"}[protected]
+		s.call(ctx, t, method, "/v1/group/"+highPrivilege+"/_attr/member", s.login(ctx, t, "admin", s.admin), "",
+			[]string{group.String()})
 	}
 }
 
@@ -220,5 +242,34 @@ func wantKind(t *testing.T, err error, want state.ErrorKind, secrets ...string) 
 				t.Errorf("the error shows a secret: %q", text)
 			}
 		}
+	}
+}
+
+// testDeadMember: where a deleted person has been let into a group, the others are listed all the same, and that one
+// counts as hidden. The emulator lets none in.
+func testDeadMember(t *testing.T, s server) {
+	p := s.open(t, s.rw)
+	a := p.Accounts()
+	list, group, other := newPersons(t, p, 2), newGroup(t, p), newGroup(t, p)
+	must(t, a.Create(t.Context(), list))
+	must(t, a.CreateGroups(t.Context(), []providers.NewGroup{group, other}))
+	must(t, a.AddMembers(t.Context(), other.ID, []uuid.UUID{list[0].ID}))
+	must(t, a.Delete(t.Context(), []uuid.UUID{list[1].ID}))
+	status, _, _, err := s.do(t.Context(), http.MethodPost, attribute(group.ID, "member"), s.rw, "",
+		[]string{list[0].ID.String(), list[1].ID.String()})
+	must(t, err)
+	wasLetIn := status == http.StatusOK
+	t.Logf("a deleted member was let in: %v", wasLetIn)
+	groups, err := p.Directory().Groups(t.Context())
+	must(t, err)
+	for _, g := range groups {
+		if g.ID == group.ID && g.Hidden != wasLetIn || g.ID == other.ID && (g.Hidden || len(g.Members) != 1) {
+			t.Errorf("%+v; a deleted member was let into %s: %v", g, group.Name, wasLetIn)
+		}
+	}
+	in, err := a.Members(t.Context(), group.ID, []uuid.UUID{list[0].ID, list[1].ID})
+	must(t, err)
+	if wasLetIn != (len(in) == 1) {
+		t.Errorf("%d persons say that they are in the group", len(in))
 	}
 }

@@ -1,14 +1,17 @@
 package selfauth
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -28,6 +31,44 @@ type bulk struct {
 
 	mu    sync.Mutex
 	lacks map[string]bool // bulk calls that the server or the token lacks
+	// persons who were there a moment ago, made or seen: those of late, and those before
+	met [2]map[uuid.UUID]struct{}
+}
+
+// mostMet bounds what is remembered of persons: those of a batch or two.
+const mostMet = 2 * mostBatch
+
+// meet notes persons who are there.
+func (b *bulk) meet(ids ...uuid.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.met[0] == nil || len(b.met[0])+len(ids) > mostMet {
+		b.met[1], b.met[0] = b.met[0], make(map[uuid.UUID]struct{}, len(ids))
+	}
+	for _, id := range ids {
+		b.met[0][id] = struct{}{}
+	}
+}
+
+// part forgets whom it has met.
+func (b *bulk) part() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.met = [2]map[uuid.UUID]struct{}{}
+}
+
+// notMet are those who were not met lately.
+func (b *bulk) notMet(ids []uuid.UUID) (list []uuid.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range ids {
+		_, now := b.met[0][id]
+		_, before := b.met[1][id]
+		if !now && !before {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // filter is a filter of the raw calls (docs/selfauth-facts.md F30).
@@ -87,44 +128,160 @@ func (a accounts) createTogether(ctx context.Context, k call, isMade func() (boo
 	}
 }
 
-// eachPerson does one thing to many persons in one transaction, or one by one where the server has no bulk calls. A few
-// are named in a filter; more are made members of the marker group, which the filter names. Ids of nobody are left out.
-func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, together func(filter) call,
-	alone func(uuid.UUID) call) error {
+// deed is one thing that is done to many persons.
+type deed struct {
+	doing    string            // "expire ": for errors
+	together func(filter) call // for all that the filter names, in one transaction
+	alone    func(uuid.UUID) call
+	ends     bool                        // nobody is there when it is done
+	done     func(providers.Person) bool // unless it ends: whether a person is as it is to be
+}
+
+// reachTries is how often a deed is tried on those who were not reached; the last time each alone.
+const reachTries = 3
+
+// eachPerson does one thing to many persons. A few are named in a filter; more are made members of the marker group,
+// which the filter names. The server says neither how many it reached nor whom, and the marker may be emptied or deleted
+// in between: so all are looked at afterwards, and the deed is done again to those who were missed. Ids of nobody are
+// left out.
+//
+// Errors: Refused where some cannot be reached; whom, the caller finds out by asking for fewer.
+func (a accounts) eachPerson(ctx context.Context, ids []uuid.UUID, d deed) error {
 	select {
 	case a.marking <- struct{}{}:
 	case <-ctx.Done():
-		return interrupted(ctx, together(nil), "nothing was sent")
+		return interrupted(ctx, call{doing: d.doing + count(len(ids), "person")}, "nothing was sent")
 	}
 	defer func() { <-a.marking }()
-	for len(ids) > 0 {
-		some := ids[:min(len(ids), listIDs)]
-		ids = ids[len(some):]
-		// Few are named in the filter itself, which saves the call that fills the marker.
-		which := idFilter("person", some[:min(len(some), filterIDs)])
-		if len(some) > filterIDs {
-			a.marked = true
-			if err := a.mark(ctx, some); err != nil {
-				return err
-			}
-			which = both("person", filter{"eq": []string{"directmemberof", a.marker.String()}})
-		}
-		k := together(which)
-		k.right = peopleAdmins
-		can, err := a.raw(ctx, k)
-		if !can {
-			err = a.oneByOne(ctx, some, alone)
-		}
-		if err = a.ignoreAbsent(ctx, k, err); err != nil {
+	for some := range slices.Chunk(ids, listIDs) {
+		if err := a.reach(ctx, some, d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a accounts) oneByOne(ctx context.Context, ids []uuid.UUID, alone func(uuid.UUID) call) error {
+func (a accounts) reach(ctx context.Context, ids []uuid.UUID, d deed) error {
+	left := ids
+	for n := 1; n <= reachTries && len(left) > 0; n++ {
+		var err error
+		if n < reachTries {
+			err = a.atOnce(ctx, left, d)
+		} else {
+			err = a.oneByOne(ctx, left, "person", d.doing, d.alone)
+		}
+		if err != nil {
+			return err
+		}
+		if left, err = a.missed(ctx, left, d); err != nil {
+			return err
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &state.Error{
+		Kind: state.ErrorRefused, Side: side, Doing: d.doing + count(len(ids), "person"),
+		Reason: "Self-auth says that it is done, and has not done it to " + count(len(left), "person"),
+		Cure:   again(call{writes: true}),
+	}
+}
+
+// atOnce does a deed in one transaction, or one by one where the server has no bulk calls. That nobody was found is no
+// error: missed says what it means.
+func (a accounts) atOnce(ctx context.Context, ids []uuid.UUID, d deed) error {
+	// Few are named in the filter itself, which saves the call that fills the marker.
+	which := idFilter("person", ids[:min(len(ids), filterIDs)])
+	if len(ids) > filterIDs {
+		if err := a.mark(ctx, ids); err != nil {
+			return err
+		}
+		which = both("person", filter{"eq": []string{"directmemberof", a.marker.String()}})
+	}
+	k := d.together(which)
+	k.doing, k.right, k.twice = d.doing+count(len(ids), "person"), peopleAdmins, true
+	can, err := a.raw(ctx, k)
+	switch {
+	case !can:
+		return a.oneByOne(ctx, ids, "person", d.doing, d.alone)
+	case state.ErrorKindOf(err) == state.ErrorNotFound:
+		return nil
+	}
+	return err
+}
+
+// missed returns those whom a deed has not reached: who are there, and not as they are to be.
+func (a accounts) missed(ctx context.Context, ids []uuid.UUID, d deed) (left []uuid.UUID, err error) {
+	if d.ends {
+		found, _, err := a.find(ctx, ids)
+		for _, p := range found {
+			left = append(left, p.ID)
+		}
+		a.part()
+		if err == nil && len(ids) > filterIDs {
+			err = a.emptyMarker(ctx)
+		}
+		return left, err
+	}
+	// One question for all of them, where they are in the marker still.
+	rest := ids
+	if len(ids) > filterIDs && a.marker != uuid.Nil {
+		if rest, err = a.notSeen(ctx, ids, d); err != nil || len(rest) == 0 {
+			return nil, err
+		}
+	}
+	found, err := a.Lookup(ctx, rest)
+	for _, p := range found {
+		if !d.done(p) {
+			left = append(left, p.ID)
+		}
+	}
+	if err == nil && len(found) < len(rest) {
+		err = a.emptyMarker(ctx)
+	}
+	return left, err
+}
+
+// notSeen returns those who are not seen in the marker as they are to be. Others whom somebody has put into it were met
+// by the deed as well, which is said.
+func (a accounts) notSeen(ctx context.Context, ids []uuid.UUID, d deed) (rest []uuid.UUID, err error) {
+	wanted := make(map[uuid.UUID]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	var strangers []string
+	var there []uuid.UUID
+	err = a.eachMember(ctx, a.marker, func(p providers.Person) bool {
+		switch {
+		case !wanted[p.ID] && !d.done(p):
+		case !wanted[p.ID]:
+			strangers = append(strangers, p.ID.String())
+		case d.done(p):
+			delete(wanted, p.ID)
+			there = append(there, p.ID)
+		}
+		return true
+	})
+	a.meet(there...)
+	if n := len(strangers); n > 0 {
+		some := state.List(state.KeyPersons, strangers[:min(n, 10)]...)
+		a.conn.ledger.note(state.Found(state.CodeMarkerStrangers, some).Times(int64(n)))
+	}
+	for id := range wanted {
+		rest = append(rest, id)
+	}
+	slices.SortFunc(rest, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return rest, err
+}
+
+// oneByOne does something to each; entries that are not there need nothing done to them.
+func (a accounts) oneByOne(ctx context.Context, ids []uuid.UUID, noun, doing string, alone func(uuid.UUID) call) error {
 	for _, id := range ids {
 		k := alone(id)
+		k.doing, k.twice = doing+"a "+noun, true
+		if k.right = peopleAdmins; noun == "group" {
+			k.right = groupAdmins
+		}
 		if err := a.ignoreAbsent(ctx, k, a.conn.write(ctx, k)); err != nil {
 			return err
 		}
@@ -138,18 +295,7 @@ func (a accounts) ignoreAbsent(ctx context.Context, k call, err error) error {
 	if state.ErrorKindOf(err) != state.ErrorNotFound {
 		return err
 	}
-	who, err := a.conn.whoami(ctx)
-	if err != nil {
-		return err
-	}
-	if who.In(k.right) {
-		return nil
-	}
-	return &state.Error{
-		Kind: state.ErrorDenied, Side: side, Doing: k.doing,
-		Reason: "the account lacks the right, so that nothing is seen that it could be done to",
-		Cure:   "The right comes with the built-in group " + k.right + ": add the account to it.",
-	}
+	return a.conn.judgeAbsence(ctx, k.doing, k.right)
 }
 
 func oneOrNone(v string) []string {

@@ -63,6 +63,12 @@ func (p *Progress) Objects(outcomes []state.ObjectOutcome) Settlement {
 	return Settlement{Counts: sum(p.counts, countObjects(outcomes)), Next: p.position, certain: true}
 }
 
+// Moved returns a settlement of nobody, which moves the run to next and which the backend commits by itself.
+func (p *Progress) Moved(next state.Position) Settlement {
+	p.absorb()
+	return Settlement{Counts: p.counts, Next: next, certain: true}
+}
+
 // Last returns the settlement with which the run is closed, which the backend commits by itself. retries is how many
 // calls were tried again.
 func (p *Progress) Last(retries int64) Settlement {
@@ -141,5 +147,7 @@ func Remains(v state.Verdict) bool {
 }
 
 // IsLeft says whether an outcome is of a user who was left before anything was intended, whom the journal lists all the
-// same.
-func IsLeft(o *state.Outcome) bool { return o.Intent == 0 && Remains(o.Verdict) }
+// same: a resumed run counts such users, too.
+func IsLeft(o *state.Outcome) bool {
+	return o.Intent == 0 && (Remains(o.Verdict) || o.Verdict == state.Already)
+}

@@ -3,9 +3,9 @@ package pg
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,12 +13,13 @@ import (
 	"anthill/state"
 )
 
-// lock is a session advisory lock on a connection of its own: it goes with the process that holds it.
+// lock is a session advisory lock on a connection of its own: it goes with the process that holds it. The epoch is
+// what keeps out a process that does not know yet that it has lost the lock (epoch.go).
 type lock struct {
 	store *Store
 	mu    sync.Mutex
-	conn  *pgx.Conn // nil once released
-	key   int64
+	conn  *pgx.Conn    // nil once released
+	epoch atomic.Int64 // ours; 0: there is no state yet that has one
 }
 
 const (
@@ -26,6 +27,10 @@ const (
 	nameStart = "anthill lock "
 	nameTime  = "20060102T150405Z"
 	maxName   = 63 // bytes of application_name
+
+	// lockKey is the first 8 bytes of the SHA-256 of "anthill lock". Postgres keeps advisory locks by database: whatever
+	// schema a configuration keeps its state in, the lock is the database's.
+	lockKey = -6510132621512898546
 )
 
 // Lock takes the lock on the target. Who holds it is told by the name of its connection, which every role may see.
@@ -34,8 +39,12 @@ func (s *Store) Lock(ctx context.Context, who string, timeout time.Duration) (st
 	if err != nil {
 		return nil, s.fail("take the lock", err)
 	}
-	l := &lock{store: s, conn: pooled.Hijack(), key: s.key("lock")}
+	l := &lock{store: s, conn: pooled.Hijack()}
+	deadline := time.Now().Add(timeout)
 	if err := l.take(ctx, timeout); err != nil {
+		return nil, errors.Join(err, l.conn.Close(context.WithoutCancel(ctx)))
+	}
+	if err := l.takeOver(ctx, time.Until(deadline)); err != nil {
 		return nil, errors.Join(err, l.conn.Close(context.WithoutCancel(ctx)))
 	}
 	// Only the holder writes its name there, when it has the lock: whoever waits in vain reads it from the server's
@@ -58,7 +67,7 @@ func (l *lock) take(ctx context.Context, timeout time.Duration) error {
 	defer again.Stop()
 	for {
 		var got bool
-		if err := l.conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", l.key).Scan(&got); err != nil {
+		if err := l.conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", lockKey).Scan(&got); err != nil {
 			return l.store.fail("take the lock", err)
 		}
 		if got {
@@ -82,7 +91,7 @@ func (l *lock) holder(ctx context.Context) error {
 		where k.locktype = 'advisory' and k.granted and k.objsubid = 1
 		and k.database = (select oid from pg_database where datname = current_database())
 		and k.classid::bigint = ($1::bigint >> 32) & 4294967295
-		and k.objid::bigint = $1::bigint & 4294967295`, l.key).Scan(&name)
+		and k.objid::bigint = $1::bigint & 4294967295`, lockKey).Scan(&name)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return l.store.fail("look who holds the lock", err)
 	}
@@ -107,35 +116,32 @@ func (l *lock) Release(ctx context.Context) error {
 	conn := l.conn
 	l.conn = nil
 	l.store.lock.CompareAndSwap(l, nil)
-	// The lock goes with the session; a connection that is lost already has lost it.
+	// Told to the server before the session ends, which takes it a moment: the next process need not wait for that. A
+	// connection that is lost already has lost the lock.
+	_, _ = conn.Exec(ctx, "select pg_advisory_unlock_all()")
 	_ = conn.Close(ctx)
 	return nil
 }
 
-// held returns an error if this process no longer has the lock: nobody may write without it.
-func (s *Store) held(ctx context.Context) error {
+// held returns the lock that this process has taken and not released; it may have been lost since.
+func (s *Store) held() (*lock, error) {
 	l := s.lock.Load()
 	if l == nil {
-		return errors.New("write the recorded state: no lock is held. This is a bug in Anthill")
+		return nil, errors.New("write the recorded state: no lock is held. This is a bug in Anthill")
 	}
+	return l, nil
+}
+
+// using runs f with the lock's own session: what succeeds there was done while the lock was held.
+func (l *lock) using(ctx context.Context, f func(*pgx.Conn) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn == nil {
-		return errors.New("write the recorded state: the lock was released. This is a bug in Anthill")
+		return errors.New("use the lock on the target: it was released. This is a bug in Anthill")
 	}
-	// The lock is the session's: if that answers, the lock is held.
-	if _, err := l.conn.Exec(ctx, "select 1"); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &state.Error{
-			Kind:   state.ErrorUnreachable,
-			Side:   "Postgres",
-			Doing:  "keep the lock on the target",
-			Reason: "its connection was lost, and with it the lock",
-			Cure:   "Nothing more was written. Go on with:\n\n    anthill apply",
-			Err:    fmt.Errorf("lock: %w", err),
-		}
+	err := f(l.conn)
+	if err != nil && ctx.Err() == nil && l.conn.IsClosed() {
+		return &state.LockLostError{Err: err}
 	}
-	return nil
+	return err
 }

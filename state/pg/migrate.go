@@ -45,21 +45,39 @@ func allMigrations() ([]migration, error) {
 
 // presence is how much of the state the catalogue shows, which every role may read.
 type presence struct {
-	schema, tables bool
-	mayRead        bool
-	role, database string
+	schema, tables, epoch bool
+	mayRead               bool
+	role, database        string
+	other                 string // schema of another state in this database; "" none
 }
 
 func (s *Store) look(ctx context.Context, q interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }) (p presence, err error) {
-	// In one query, and from the catalogue alone: asking a table that is not there would end the transaction.
-	err = q.QueryRow(ctx, `select n.oid is not null, c.oid is not null, current_user, current_database(),
-			coalesce(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), false)
+	// In one query, and from the catalogue alone: asking a table that is not there would end the transaction. A state in
+	// another schema is known by the columns of its table meta, since a dump may leave out the comment; a copy that somebody
+	// made of the table alone has no primary key.
+	err = q.QueryRow(ctx, `select n.oid is not null, c.oid is not null, e.oid is not null, current_user,
+			current_database(), coalesce(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), false),
+			coalesce((select o.nspname::text from pg_class m join pg_namespace o on o.oid = m.relnamespace
+				where m.relname = 'meta' and m.relkind = 'r' and m.relpersistence = 'p' and o.nspname <> $1
+				and exists (select from pg_constraint k where k.conrelid = m.oid and k.contype = 'p')
+				and 7 = (select count(*) from pg_attribute a where a.attrelid = m.oid and not a.attisdropped and a.attname
+					in ('lineage', 'serial', 'environment', 'system', 'database', 'domain', 'origin'))
+				order by 1 limit 1), '')
 		from (select 1) one left join pg_namespace n on n.nspname = $1
-		left join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'`, s.schema).
-		Scan(&p.schema, &p.tables, &p.role, &p.database, &p.mayRead)
+		left join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'
+		left join pg_class e on e.relnamespace = n.oid and e.relname = 'epoch'`, s.schema).
+		Scan(&p.schema, &p.tables, &p.epoch, &p.role, &p.database, &p.mayRead, &p.other)
 	return p, err
+}
+
+// alone refuses a second state in the database: two of them would move the same users.
+func (s *Store) alone(p presence) error {
+	if p.other != "" {
+		return &state.SecondStateError{There: p.other, Named: s.schema}
+	}
+	return nil
 }
 
 // denied says which GRANT a role lacks to read the state.
@@ -73,41 +91,65 @@ func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 // Bind creates the state where there is none and writes target and lineage; a state that is bound is left, or refused
 // when it belongs to another target.
+//
+// It is one transaction of the session that holds the lock. So a process that has lost it makes nothing, and where
+// there was no epoch yet to be raised when the lock was taken, there is none of anybody else by now.
 func (s *Store) Bind(ctx context.Context, target state.Target, lineage uuid.UUID) error {
-	if err := s.held(ctx); err != nil {
+	l, err := s.held()
+	if err != nil {
 		return err
 	}
-	return s.fail("make the recorded state", pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := s.migrate(ctx, tx); err != nil {
+	var epoch int64
+	err = l.using(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
+			epoch, err = s.bind(ctx, tx, l, target, lineage)
 			return err
-		}
-		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.meta
-				(lineage, serial, environment, system, database, domain, origin)
-			values ($1, 1, $2, $3, $4, $5, $6) on conflict do nothing`),
-			lineage, target.Environment, target.System, target.Database, target.Domain, target.Origin)
-		if err != nil {
-			return err
-		}
-		var st state.State
-		if err := s.readMeta(ctx, tx, &st); err != nil {
-			return err
-		}
-		if diff := st.Target.Differs(target); diff != "" {
-			return &state.TargetError{What: "state", Differs: diff}
-		}
-		return nil
-	}))
+		})
+	})
+	if err == nil {
+		l.epoch.Store(epoch)
+	}
+	return s.fail("make the recorded state", err)
 }
 
-// migrate brings the tables to this version.
-func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
-	// The lock on the target is held by another session, which may be lost at any moment. This one ends with the
-	// transaction, so that two processes never migrate at once.
-	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", s.key("migrate")); err != nil {
-		return err
+func (s *Store) bind(
+	ctx context.Context, tx pgx.Tx, l *lock, target state.Target, lineage uuid.UUID,
+) (epoch int64, err error) {
+	if err := s.migrate(ctx, tx); err != nil {
+		return 0, err
 	}
+	if epoch = l.epoch.Load(); epoch != 0 {
+		err = l.Fence(ctx, execer{tx})
+	} else {
+		epoch, err = s.raise(ctx, tx, raiseLeast)
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, s.sql(`insert into {schema}.meta
+			(lineage, serial, environment, system, database, domain, origin)
+		values ($1, 1, $2, $3, $4, $5, $6) on conflict do nothing`),
+		lineage, target.Environment, target.System, target.Database, target.Domain, target.Origin)
+	if err != nil {
+		return 0, err
+	}
+	var st state.State
+	if err := s.readMeta(ctx, tx, &st); err != nil {
+		return 0, err
+	}
+	if diff := st.Target.Differs(target); diff != "" {
+		return 0, &state.TargetError{What: "state", Differs: diff}
+	}
+	return epoch, nil
+}
+
+// migrate brings the tables to this version. The transaction is of the session that holds the lock.
+func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 	p, err := s.look(ctx, tx)
 	if err != nil {
+		return err
+	}
+	if err := s.alone(p); err != nil {
 		return err
 	}
 	if !p.schema {

@@ -102,12 +102,17 @@ func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o 
 	if err != nil {
 		return err
 	}
+	members, err := json.Marshal(o.Members)
+	if err != nil {
+		return err
+	}
 	_, err = tx.Exec(ctx, s.sql(`insert into {schema}.objects
-			(address, kind, id, generation, tenant, tenant_slug, attributes, adopted, deleted, paused, run)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+			(address, kind, id, generation, tenant, tenant_slug, attributes, members, adopted, deleted, paused, run)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		on conflict (address) do update set kind = excluded.kind, id = excluded.id, generation = excluded.generation,
 			tenant = excluded.tenant, tenant_slug = excluded.tenant_slug, attributes = excluded.attributes,
-			adopted = excluded.adopted, deleted = excluded.deleted, paused = excluded.paused, run = excluded.run`),
-		a, o.Kind, o.ID, o.Generation, o.Tenant, o.TenantSlug, string(attributes), o.Adopted, o.Deleted, o.Paused, o.Run)
+			members = excluded.members, adopted = excluded.adopted, deleted = excluded.deleted, paused = excluded.paused, run = excluded.run`),
+		a, o.Kind, o.ID, o.Generation, o.Tenant, o.TenantSlug, string(attributes), string(members),
+		o.Adopted, o.Deleted, o.Paused, o.Run)
 	return err
 }

@@ -34,7 +34,7 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readConfirmations, s.readPauses, s.readRuns,
+			s.readMeta, s.readObjects, s.readWaves, s.readConfirmations, s.readPauses, s.readRuns, s.readSchemaBegun,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -48,14 +48,25 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 	return st, nil
 }
 
+func (s *Store) readSchemaBegun(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	return tx.QueryRow(ctx, s.sql("select exists (select from {schema}.object_records where starts_with(address, 'schema.'))")).
+		Scan(&st.SchemaBegun)
+}
+
 // exists says whether there is a state that this version and this role can read.
 func (s *Store) exists(ctx context.Context, tx pgx.Tx) (bool, error) {
 	p, err := s.look(ctx, tx)
-	if err != nil || !p.schema || !p.tables {
+	if err != nil {
+		return false, err
+	}
+	if err := s.alone(p); err != nil || !p.schema || !p.tables {
 		return false, err
 	}
 	if !p.mayRead {
 		return false, s.denied(p)
+	}
+	if err := s.unhidden(ctx, tx, p.role); err != nil {
+		return false, err
 	}
 	// Rights are given table by table: the role may read some of them and not this one.
 	applied, err := s.applied(ctx, tx)
@@ -105,11 +116,11 @@ func collect[T any](ctx context.Context, tx pgx.Tx, sql string, scan func(*T) []
 
 func (s *Store) readObjects(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
 	st.Objects, err = collect(ctx, tx, s.sql(`select address, kind, id, generation, tenant, tenant_slug, attributes,
-			adopted, deleted, paused, run
+			members, adopted, deleted, paused, run
 		from {schema}.objects order by address collate "C"`), func(o *state.Object) []any {
 		return []any{
 			&o.Address, &o.Kind, &o.ID, &o.Generation, &o.Tenant, &o.TenantSlug, &o.Attributes,
-			&o.Adopted, &o.Deleted, &o.Paused, &o.Run,
+			&o.Members, &o.Adopted, &o.Deleted, &o.Paused, &o.Run,
 		}
 	})
 	return err

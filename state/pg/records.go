@@ -92,6 +92,21 @@ func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.R
 	return s.records(ctx, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
 }
 
+// UserWaves names the waves that users are recorded under, and those of intents that are not settled.
+func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
+		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+			return err
+		}
+		// Every user who was ever moved stays recorded, so the journal has only those who are on their way.
+		waves, err = collect(ctx, tx, s.sql(`select wave collate "C" from {schema}.users
+			union select wave collate "C" from {schema}.records where not settled order by 1`),
+			func(name *string) []any { return []any{name} })
+		return err
+	})
+	return waves, err
+}
+
 func (s *Store) records(ctx context.Context, where string, args ...any) (list []state.Record, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where), args...)

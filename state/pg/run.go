@@ -7,7 +7,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"anthill/state"
@@ -92,11 +91,15 @@ func (s *Store) storePlan(ctx context.Context, tx pgx.Tx, run string, plan io.Re
 
 // Resume opens the open run again.
 func (s *Store) Resume(ctx context.Context, id string) (state.Run, error) {
-	if err := s.held(ctx); err != nil {
+	l, err := s.held()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Confirm(ctx); err != nil {
 		return nil, err
 	}
 	r := &run{s: s, id: id}
-	err := s.reading(ctx, func(tx pgx.Tx) error {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
 		var row runRow
 		err := tx.QueryRow(ctx, s.sql("select "+runColumns+" from {schema}.runs where id = $1 and open"), id).
 			Scan(row.scan()...)
@@ -145,28 +148,15 @@ func (r *run) Open(ctx context.Context) ([]state.Record, error) {
 	return r.s.records(ctx, "where r.run = $1 and not r.settled order by r.id", r.id)
 }
 
-// Intend makes the intents of a batch durable, with what is recorded of their users now, and fills in their ids.
+// Intend makes the intents of a batch durable and fills in their ids.
 func (r *run) Intend(ctx context.Context, intents []state.Intent) error {
-	users := make([]uuid.UUID, len(intents))
-	for i := range intents {
-		users[i] = intents[i].User
-	}
 	return r.s.writing(ctx, func(tx pgx.Tx) error {
-		// What is recorded now is what the user goes back to when this record is undone. It is read in the same transaction,
-		// under the lock, so nobody can have changed it in between.
-		recorded, err := r.s.recordedOf(ctx, tx, users)
-		if err != nil {
-			return err
-		}
 		ids, err := r.s.recordIDs(ctx, tx, len(intents))
 		if err != nil {
 			return err
 		}
 		for i := range intents {
-			intents[i].ID, intents[i].Prior = ids[i], nil
-			if u, ok := recorded[intents[i].User]; ok {
-				intents[i].Prior = &u
-			}
+			intents[i].ID = ids[i]
 		}
 		// COPY, as it is several times as fast as INSERT for hundreds of rows with a body each; the ids had to be taken
 		// before for that.

@@ -24,9 +24,14 @@ func (r *run) Settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome,
 	settlement := r.progress.Users(outcomes, next, tx == nil)
 	var err error
 	if tx != nil {
-		if err = r.s.held(ctx); err == nil {
-			err = r.s.fail("record outcomes", r.settle(ctx, tx, outcomes, settlement))
+		var l *lock
+		if l, err = r.s.held(); err == nil {
+			err = l.Fence(ctx, tx)
 		}
+		if err == nil {
+			err = r.settle(ctx, tx, outcomes, settlement)
+		}
+		err = r.s.fail("record outcomes", err)
 	} else {
 		err = r.s.writing(ctx, func(tx pgx.Tx) error { return r.settle(ctx, execer{tx}, outcomes, settlement) })
 	}
@@ -107,6 +112,7 @@ const batchOf = "coalesce((select batch from {schema}.records where id = $3), $2
 // settleLeft lists users who were left alone before anything was intended for them.
 func (r *run) settleLeft(ctx context.Context, tx state.Tx, outcomes []state.Outcome) error {
 	var users, tenants []uuid.UUID
+	var segments []int32
 	var waves, verdicts, reasons []string
 	for i := range outcomes {
 		o := &outcomes[i]
@@ -118,6 +124,7 @@ func (r *run) settleLeft(ctx context.Context, tx state.Tx, outcomes []state.Outc
 			return err
 		}
 		users, tenants, waves = append(users, o.User), append(tenants, o.Tenant), append(waves, o.Wave)
+		segments = append(segments, int32(o.Segment))
 		verdicts, reasons = append(verdicts, o.Verdict.String()), append(reasons, reason)
 	}
 	if len(users) == 0 {
@@ -125,10 +132,11 @@ func (r *run) settleLeft(ctx context.Context, tx state.Tx, outcomes []state.Outc
 	}
 	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.records
 			(id, run, batch, user_id, tenant, segment, wave, settled, verdict, reason)
-		select nextval('{schema}.record_ids'), $1, `+batchOf+`, w.u, w.t, 0, w.wave, true, w.verdict,
+		select nextval('{schema}.record_ids'), $1, `+batchOf+`, w.u, w.t, w.segment, w.wave, true, w.verdict,
 			nullif(w.reason, '')::jsonb
-		from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[]) as w (u, t, wave, verdict, reason)`),
-		r.id, r.batch.Load(), anIntent(outcomes), bytes16(users), bytes16(tenants), waves, verdicts, reasons)
+		from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::integer[])
+			as w (u, t, wave, verdict, reason, segment)`),
+		r.id, r.batch.Load(), anIntent(outcomes), bytes16(users), bytes16(tenants), waves, verdicts, reasons, segments)
 	return err
 }
 

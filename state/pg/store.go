@@ -2,8 +2,6 @@ package pg
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,12 +45,6 @@ func (s *Store) At(snapshot string) *Store {
 
 func (s *Store) sql(text string) string { return s.fill.Replace(text) }
 
-// key is what the advisory locks of this state hang on.
-func (s *Store) key(purpose string) int64 {
-	sum := sha256.Sum256([]byte("anthill " + purpose + " " + s.schema))
-	return int64(binary.BigEndian.Uint64(sum[:8]))
-}
-
 // reading runs f in one read-only transaction, of the snapshot where there is one.
 func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
 	// Several queries that belong together must see one moment, whatever a run writes beside them.
@@ -70,12 +62,17 @@ func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
 
 // writing runs f in one transaction that raises the serial, if the lock is still held.
 func (s *Store) writing(ctx context.Context, f func(pgx.Tx) error) error {
-	if err := s.held(ctx); err != nil {
+	l, err := s.held()
+	if err != nil {
 		return err
 	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		// The journal must survive what its effects survive, whatever the server's default.
-		if _, err := tx.Exec(ctx, "set local synchronous_commit = on"); err != nil {
+	// The fence alone would do to keep two from writing. But a process that has lost its session should stop before
+	// somebody else comes.
+	if err := l.Confirm(ctx); err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := l.Fence(ctx, execer{tx}); err != nil {
 			return err
 		}
 		if err := f(tx); err != nil {
@@ -98,6 +95,9 @@ func (s *Store) fail(doing string, err error) error {
 	case state.ErrorKindOf(err) != state.ErrorInvalid, isOurs(err):
 		return err
 	case errors.As(err, &pg):
+		if hiding := state.RefusedHiding(doing, pg.Code, pg.Routine, pg.Message); hiding != nil {
+			return hiding
+		}
 		if kind = kindOf(pg.Code); kind == state.ErrorInternal {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
@@ -108,13 +108,16 @@ func (s *Store) fail(doing string, err error) error {
 	return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the connection was lost", Err: err}
 }
 
-const codeDenied = "42501" // insufficient_privilege
+const (
+	codeDenied      = "42501" // insufficient_privilege
+	codeLockTimeout = "55P03" // lock_not_available
+)
 
 func kindOf(code string) state.ErrorKind {
 	switch {
 	case code == codeDenied:
 		return state.ErrorDenied
-	case code == "40001", code == "40P01", code == "55P03":
+	case code == "40001", code == "40P01", code == codeLockTimeout:
 		return state.ErrorTransient
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"):
 		return state.ErrorUnreachable
@@ -126,8 +129,10 @@ func isOurs(err error) bool {
 	var locked *state.LockedError
 	var target *state.TargetError
 	var denied *state.DeniedError
-	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) ||
-		errors.As(err, &locked) || errors.As(err, &target) || errors.As(err, &denied)
+	var lost *state.LockLostError
+	var second *state.SecondStateError
+	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
+		errors.As(err, &target) || errors.As(err, &denied) || errors.As(err, &lost) || errors.As(err, &second)
 }
 
 // isConnection says whether an error that is no server's answer comes from the connection.

@@ -172,16 +172,20 @@ func TestMigrationsOnce(t *testing.T) {
 	for range 3 {
 		wg.Go(func() {
 			s := Open(pool(t, url), "anthill_state", names)
-			err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error { return s.migrate(t.Context(), tx) })
+			l, err := s.Lock(t.Context(), "ana@laptop", time.Minute)
 			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := errors.Join(s.Bind(t.Context(), target, target.FirstLineage()), l.Release(t.Context())); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	s := Open(p, "anthill_state", names)
-	if st, err := s.Read(t.Context()); err != nil || st.Exists {
-		t.Errorf("made and not bound: %+v, %v", st, err)
+	if st, err := s.Read(t.Context()); err != nil || !st.Exists {
+		t.Errorf("made and bound: %+v, %v", st, err)
 	}
 	exec(t, p, "insert into anthill_state.migrations (version, sha256) values (99, 'x')")
 	if _, err := s.Read(t.Context()); !errors.Is(err, state.ErrNewer) {
@@ -199,7 +203,8 @@ func TestLostLock(t *testing.T) {
 	}
 	exec(t, p, "select pg_terminate_backend($1)", s.lock.Load().conn.PgConn().PID())
 	err := s.Confirm(t.Context(), state.Confirmation{Wave: "w", Gate: "g", At: time.Now()})
-	if state.ErrorKindOf(err) != state.ErrorUnreachable || !strings.Contains(err.Error(), "lock") {
+	var lost *state.LockLostError
+	if !errors.As(err, &lost) || lost.Taken {
 		t.Errorf("written without the lock: %v", err)
 	}
 }

@@ -3,10 +3,12 @@ package pg
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"iter"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"anthill/state"
 	"anthill/state/book"
@@ -103,25 +105,45 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 	}
 }
 
-// recordedOf reads what is recorded of some users.
-func (s *Store) recordedOf(ctx context.Context, tx pgx.Tx, users []uuid.UUID) (map[uuid.UUID]state.User, error) {
-	rows, err := tx.Query(ctx, s.sql("select "+userColumns+" from {schema}.users u where u.user_id = any($1)"),
-		binaryForm, bytes16(users))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	m := make(map[uuid.UUID]state.User, len(users))
-	var r userScanner
-	for rows.Next() {
-		u, err := r.user(rows.RawValues())
-		if err != nil {
-			return nil, err
-		}
-		m[u.User] = u
-	}
-	return m, rows.Err()
+// UsersByID returns what is recorded of some users; those of whom nothing is are missing.
+func (s *Store) UsersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]state.User, error) {
+	m := make(map[uuid.UUID]state.User, len(ids))
+	err := s.eachUser(ctx, "u.user_id", ids, func(u state.User) { m[u.User] = u })
+	return m, err
 }
+
+// UsersByPerson returns what is recorded of the users of some persons, whatever their standing, in no order.
+func (s *Store) UsersByPerson(ctx context.Context, persons []uuid.UUID) (list []state.User, err error) {
+	err = s.eachUser(ctx, "u.person", persons, func(u state.User) { list = append(list, u) })
+	return list, err
+}
+
+// eachUser calls f with what is recorded of the users of whom a column has one of the ids.
+func (s *Store) eachUser(ctx context.Context, column string, ids []uuid.UUID, f func(state.User)) error {
+	const doing = "read recorded users"
+	// A single statement, as it is asked for each batch.
+	rows, err := s.pool.Query(ctx, s.sql("select "+userColumns+" from {schema}.users u where "+column+" = any($1)"),
+		binaryForm, bytes16(ids))
+	if err == nil {
+		defer rows.Close()
+		var r userScanner
+		for rows.Next() {
+			u, err := r.user(rows.RawValues())
+			if err != nil {
+				return err
+			}
+			f(u)
+		}
+		err = rows.Err()
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == codeNoTable {
+		return nil // there is no state yet
+	}
+	return s.fail(doing, err)
+}
+
+const codeNoTable = "42P01" // undefined_table; a schema that is not there has it too
 
 // recordUsers writes what is recorded of users from now on.
 func (s *Store) recordUsers(ctx context.Context, tx state.Tx, outcomes []state.Outcome) error {

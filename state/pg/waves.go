@@ -10,9 +10,10 @@ import (
 	"anthill/state"
 )
 
-// Waves records waves as they stand now.
-func (r *run) Waves(ctx context.Context, waves []state.Wave) error {
-	return r.s.writing(ctx, func(tx pgx.Tx) error {
+// Waves records waves as they stand now, and moves the run on.
+func (r *run) Waves(ctx context.Context, waves []state.Wave, next state.Position) error {
+	settlement := r.progress.Moved(next)
+	err := r.s.writing(ctx, func(tx pgx.Tx) error {
 		for _, w := range waves {
 			_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.waves (name, started, soaking, moved_at, done_at, digest, users)
 				values ($1, $2, $3, $4, $5, $6, $7)
@@ -23,8 +24,24 @@ func (r *run) Waves(ctx context.Context, waves []state.Wave) error {
 				return err
 			}
 		}
-		return nil
+		return r.advance(ctx, execer{tx}, settlement)
 	})
+	if err == nil {
+		r.progress.Written(settlement)
+	}
+	return err
+}
+
+// Tally counts the users who are settled so far.
+func (r *run) Tally(ctx context.Context) (list []state.Tally, err error) {
+	err = r.s.reading(ctx, func(tx pgx.Tx) error {
+		list, err = collect(ctx, tx, r.s.sql(`select segment, tenant, verdict, count(*) from {schema}.records
+			where run = $1 and settled group by segment, tenant, verdict`), func(t *state.Tally) []any {
+			return []any{&t.Segment, &t.Tenant, code{&t.Verdict}, &t.Users}
+		}, r.id)
+		return err
+	})
+	return list, err
 }
 
 func orNull(t time.Time) *time.Time {

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"records in the order of now":      records,
 		"objects":                          objects,
 		"waves, pauses, confirmations":     waves,
+		"waves of users":                   userWaves,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
 	} {
@@ -153,6 +154,12 @@ func lock(t *testing.T, f Fixture) {
 	if err := f.Open().Bind(t.Context(), target, uuid.New()); err == nil {
 		t.Error("written without the lock")
 	}
+	must(t, s.Bind(t.Context(), target, target.FirstLineage()))
+	must(t, held.Confirm(t.Context()))
+	fence := func() error {
+		return f.InTx(true, func(tx state.Tx) error { return held.Fence(t.Context(), tx) })
+	}
+	must(t, fence())
 	// Released, it is free at once.
 	g := f.Open()
 	free := make(chan error, 1)
@@ -168,6 +175,13 @@ func lock(t *testing.T, f Fixture) {
 	must(t, <-free)
 	if err := s.Bind(t.Context(), target, uuid.New()); err == nil {
 		t.Error("written after the lock was released")
+	}
+	var lost *state.LockLostError
+	if err := fence(); !errors.As(err, &lost) || !lost.Taken {
+		t.Errorf("a transaction after somebody else had the lock: %v", err)
+	}
+	if err := held.Confirm(t.Context()); err == nil {
+		t.Error("confirmed after the lock was released")
 	}
 }
 
@@ -252,7 +266,7 @@ func batch(t *testing.T, f Fixture) {
 	same(t, "position", state.Position{}, r.Position())
 	list := intents(r, f.Users[:3])
 	must(t, r.Intend(t.Context(), list))
-	if list[0].ID == 0 || list[1].ID <= list[0].ID || list[0].Prior != nil {
+	if list[0].ID == 0 || list[1].ID <= list[0].ID {
 		t.Fatalf("ids %d %d", list[0].ID, list[1].ID)
 	}
 	open, err := r.Open(t.Context())
@@ -260,14 +274,21 @@ func batch(t *testing.T, f Fixture) {
 	same(t, "open intents", list, intentsOf(open))
 	out := outcomes(list)
 	out[2].Verdict, out[2].Recorded, out[2].Reason = state.Refused, nil, refused
+	tally(t, r)
 	left3, already4 := f.Users[3], f.Users[4]
 	out = append(out,
-		state.Outcome{User: left3.ID, Tenant: left3.Tenant, Wave: "pilot", Verdict: state.Changed, Reason: changed},
+		state.Outcome{User: left3.ID, Tenant: left3.Tenant, Segment: 2, Wave: "pilot", Verdict: state.Changed,
+			Reason: changed},
 		state.Outcome{User: already4.ID, Tenant: already4.Tenant, Wave: "pilot", Verdict: state.Already})
 	next := state.Position{Segment: 1, Offset: 5}
 	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, next) }))
 	same(t, "counts", state.Counts{Done: 2, Already: 1, Changed: 1, Failed: 1}, r.Counts())
 	same(t, "position", next, r.Position())
+	tally(t, r, state.Tally{Segment: 1, Tenant: list[0].Tenant, Verdict: state.Done, Users: 1},
+		state.Tally{Segment: 1, Tenant: list[1].Tenant, Verdict: state.Done, Users: 1},
+		state.Tally{Segment: 1, Tenant: list[2].Tenant, Verdict: state.Refused, Users: 1},
+		state.Tally{Segment: 2, Tenant: left3.Tenant, Verdict: state.Changed, Users: 1},
+		state.Tally{Tenant: already4.Tenant, Verdict: state.Already, Users: 1})
 	users := recorded(t, s)
 	for i := range users {
 		want := list[i].After
@@ -280,15 +301,21 @@ func batch(t *testing.T, f Fixture) {
 	same(t, "remainder", []state.Record{
 		{Intent: list[2], Run: r.ID(), Batch: 1, TenantNow: list[2].Tenant, Settled: true, Verdict: state.Refused,
 			Reason: refused},
-		{Intent: state.Intent{ID: left[1].ID, User: left3.ID, Tenant: left3.Tenant, Wave: "pilot"}, Run: r.ID(), Batch: 1,
+		{Intent: state.Intent{ID: left[1].ID, User: left3.ID, Tenant: left3.Tenant, Segment: 2, Wave: "pilot"},
+			Run: r.ID(), Batch: 1,
 			TenantNow: left3.Tenant, Settled: true, Verdict: state.Changed, Reason: changed},
 	}, left)
-	// The next batch of the same users knows what was recorded before.
+	byID, err := s.UsersByID(t.Context(), []uuid.UUID{list[0].User, list[2].User})
+	must(t, err)
+	same(t, "recorded, by id", map[uuid.UUID]state.User{list[0].User: list[0].After}, byID)
+	byPerson, err := s.UsersByPerson(t.Context(), []uuid.UUID{list[1].After.Person, list[2].After.Person})
+	must(t, err)
+	same(t, "recorded, by person", []state.User{list[1].After}, byPerson)
+	// The next batch of the same users keeps what was recorded before.
 	again := intents(r, f.Users[:1])
+	prior := byID[again[0].User]
+	again[0].Prior = &prior
 	must(t, r.Intend(t.Context(), again))
-	if again[0].Prior == nil || again[0].Prior.Standing != state.Moved || again[0].Prior.Person != list[0].After.Person {
-		t.Errorf("prior %+v", again[0].Prior)
-	}
 	must(t, r.Settle(t.Context(), nil, outcomes(again), state.Position{Segment: 2}))
 	back, err := s.RecordsByID(t.Context(), []int64{again[0].ID})
 	must(t, err)
@@ -296,6 +323,23 @@ func batch(t *testing.T, f Fixture) {
 		t.Errorf("record %+v", back)
 	}
 	same(t, "intent", again[0], back[0].Intent)
+}
+
+// tally checks how a run counts its settled users; those of want are counted together where they are alike.
+func tally(t *testing.T, r state.Run, want ...state.Tally) {
+	t.Helper()
+	list, err := r.Tally(t.Context())
+	must(t, err)
+	count := func(list []state.Tally) map[state.Tally]int64 {
+		m := map[state.Tally]int64{}
+		for _, one := range list {
+			n := one.Users
+			one.Users = 0
+			m[one] += n
+		}
+		return m
+	}
+	same(t, "tally", count(want), count(list))
 }
 
 func intentsOf(records []state.Record) (list []state.Intent) {
@@ -410,6 +454,7 @@ func wholeUsers(t *testing.T, f Fixture) {
 	want.TenantNow = u.Tenant
 	same(t, "recorded", []state.User{want}, recorded(t, s))
 	again := []state.Intent{list[0]}
+	again[0].Prior = &list[0].After
 	must(t, r.Intend(t.Context(), again))
 	back, err := s.RecordsByID(t.Context(), []int64{list[0].ID, again[0].ID})
 	must(t, err)
@@ -540,7 +585,7 @@ func objects(t *testing.T, f Fixture) {
 	r := begin(t, s)
 	o := state.Object{
 		Address: `group.admins["acme"]`, Kind: state.KindGroup, ID: uuid.New(), Generation: 1, Tenant: uuid.New(),
-		TenantSlug: "acme", Adopted: true, Run: r.ID(),
+		TenantSlug: "acme", Members: state.Members{Roles: []string{"admin"}, Full: true}, Adopted: true, Run: r.ID(),
 		Attributes: state.Attributes{
 			state.AttrName: state.TextValue("tenant_acme_admins"), state.AttrDescription: state.TextValue("d"),
 			state.AttrMapping:   state.MappingValue(state.RoleAdmin, "tenant_acme_admins"),
@@ -591,7 +636,12 @@ func waves(t *testing.T, f Fixture) {
 	r := begin(t, s)
 	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
 	w := state.Wave{Name: "pilot", Started: at, MovedAt: at, Digest: state.Digest{3}, Users: 5}
-	must(t, r.Waves(t.Context(), []state.Wave{w}))
+	next := state.Position{Segment: 1}
+	must(t, r.Waves(t.Context(), []state.Wave{w}, next))
+	same(t, "position", next, r.Position())
+	again, err := s.Resume(t.Context(), r.ID())
+	must(t, err)
+	same(t, "position of who resumes it", next, again.Position())
 	tenant := uuid.New()
 	pauses := []state.Pause{
 		{Wave: "pilot", Run: r.ID(), At: at}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at},
@@ -622,6 +672,31 @@ func waves(t *testing.T, f Fixture) {
 	same(t, "lifted of another wave", 0, n)
 	must(t, r.Lift(t.Context(), []string{r.ID()}))
 	same(t, "pauses", []state.Pause(nil), read(t, s).Pauses)
+}
+
+// userWaves: a wave is known by its users, settled or on their way, before and after the wave itself is recorded.
+func userWaves(t *testing.T, f Fixture) {
+	known := func(s state.Store, want ...string) {
+		t.Helper()
+		got, err := s.UserWaves(t.Context())
+		must(t, err)
+		same(t, "waves", want, got)
+	}
+	known(f.Open())
+	s := bound(t, f)
+	known(s)
+	r := begin(t, s)
+	list := intents(r, f.Users[:3])
+	list[1].Wave, list[1].After.Wave, list[2].Wave = "Zulu", "Zulu", "on its way"
+	must(t, r.Intend(t.Context(), list))
+	known(s, "Zulu", "on its way", "pilot")
+	must(t, r.Settle(t.Context(), nil, outcomes(list[:2]), state.Position{Segment: 1}))
+	known(f.Open(), "Zulu", "on its way", "pilot")
+	back := intents(r, f.Users[:1])
+	back[0].After.Standing = state.RolledBack
+	must(t, r.Intend(t.Context(), back))
+	must(t, r.Settle(t.Context(), nil, outcomes(back), state.Position{Segment: 2}))
+	known(s, "Zulu", "on its way", "pilot")
 }
 
 func chained(t *testing.T, f Fixture) {

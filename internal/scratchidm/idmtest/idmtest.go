@@ -15,7 +15,7 @@ import (
 type Server struct {
 	URL, CAFile         string
 	ReadWrite, ReadOnly string // tokens of an account with all rights
-	IDMAdmin            string // password of idm_admin
+	IDMAdmin, Admin     string // passwords of idm_admin and admin
 }
 
 // Real returns what gives a test its server, and false where there is none. The server that ANTHILL_TEST_SELFAUTH_URL
@@ -30,6 +30,7 @@ func Real(t testing.TB) (get func(testing.TB) Server, ok bool) {
 			ReadWrite: os.Getenv("ANTHILL_TEST_SELFAUTH_TOKEN"),
 			ReadOnly:  os.Getenv("SELF_AUTH_READ_TOKEN"),
 			IDMAdmin:  os.Getenv("SELF_AUTH_IDM_ADMIN_PASSWORD"),
+			Admin:     os.Getenv("SELF_AUTH_ADMIN_PASSWORD"),
 		}
 		return func(testing.TB) Server { return named }, true
 	}
@@ -37,8 +38,8 @@ func Real(t testing.TB) (get func(testing.TB) Server, ok bool) {
 		t.Helper()
 		s := Start(t)
 		rw, ro := s.Operator()
-		idmAdmin, _ := s.Passwords()
-		return Server{URL: s.URL(), CAFile: s.CAFile(), ReadWrite: rw, ReadOnly: ro, IDMAdmin: idmAdmin}
+		idmAdmin, admin := s.Passwords()
+		return Server{URL: s.URL(), CAFile: s.CAFile(), ReadWrite: rw, ReadOnly: ro, IDMAdmin: idmAdmin, Admin: admin}
 	}, Here(t)
 }
 

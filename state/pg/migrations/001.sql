@@ -10,6 +10,12 @@ create table {schema}.meta (
 );
 comment on table {schema}.meta is 'Anthill: what this state belongs to. One row.';
 
+create table {schema}.epoch (
+  one boolean primary key default true check (one),
+  epoch bigint not null
+);
+comment on table {schema}.epoch is 'Anthill: raised by whoever takes the lock; who finds another number than its own has lost it.';
+
 create table {schema}.objects (
   address text primary key,
   kind text not null,
@@ -18,6 +24,7 @@ create table {schema}.objects (
   tenant uuid not null,
   tenant_slug text not null,
   attributes jsonb not null,
+  members jsonb not null,
   adopted boolean not null,
   deleted boolean not null,
   paused boolean not null,

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"anthill/internal/sandbox"
+	"anthill/internal/selfauthd"
+)
+
+// TestMarkerMeddled: whatever becomes of the marker group between marking persons and expiring them, a rollback that
+// says that it is done has expired them all.
+func TestMarkerMeddled(t *testing.T) {
+	t.Parallel()
+	for name, meddle := range map[string]func(b *browser, marker string){
+		"deleted": func(b *browser, marker string) { b.do(http.MethodDelete, "/v1/group/"+marker, b.token, nil) },
+		"emptied": func(b *browser, marker string) {
+			b.do(http.MethodPut, "/v1/group/"+marker+"/_attr/member", b.token, []string{})
+		},
+		"renamed": func(b *browser, marker string) {
+			b.do(http.MethodPatch, "/v1/group/"+marker, b.token, map[string]any{
+				"attrs": map[string][]string{"name": {"renamed"}},
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b *browser
+			var armed, met atomic.Bool
+			var mu sync.Mutex
+			marker := ""
+			s := emulatorWith(t, selfauthd.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if group, fills := strings.CutSuffix(r.URL.Path, "/_attr/member"); fills && r.Method == http.MethodPut {
+					marker = strings.TrimPrefix(group, "/v1/group/")
+				}
+				if r.URL.Path == "/v1/raw/modify" && marker != "" && armed.CompareAndSwap(true, false) {
+					met.Store(true)
+					at := marker
+					mu.Unlock()
+					meddle(b, at)
+					mu.Lock()
+				}
+				return false
+			}})
+			b = newBrowser(t, s)
+			w := newWorld(t, sandbox.Options{Tenants: 4, Users: 120, Seed: 11}, s)
+			w.config(everyone + waveEveryone)
+			before := w.fingerprint()
+			w.run(exitDone, "apply", "-auto-approve")
+			armed.Store(true)
+			w.run(exitDone, "rollback", "-auto-approve")
+			if !met.Load() {
+				t.Fatal("nothing was meddled with: the test proves nothing")
+			}
+			w.checkRolledBack(before)
+			for _, p := range w.directory().persons {
+				if !p.Expired {
+					t.Errorf("%s is enabled", p.Name)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,115 @@
+package apply
+
+import (
+	"context"
+	"slices"
+
+	"anthill/planner/planfile"
+	"anthill/state"
+)
+
+// Close ends the open run, whose plan file is, without going on with it: both sides are asked how they stand with the users
+// in flight, what does not belong to them is taken away, what really happened is recorded, and nothing is given to anybody.
+// A run that is closed can be planned from: a rollback of it, or what is left.
+//
+// Errors before any effect: *state.TargetError, *OpenRunError where another run is open, or what reading the state says.
+// With Result.Stopped the run is open still and the error is why; the same call finishes it.
+func Close(ctx context.Context, file *planfile.Reader, d Deps, events func(Event)) (Result, error) {
+	if events == nil {
+		events = func(Event) {}
+	}
+	st, err := d.Store.Read(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	open := st.OpenRun()
+	if open == nil {
+		return Result{Nothing: true}, nil
+	}
+	if diff := st.Target.Differs(d.Target); diff != "" {
+		return Result{}, &state.TargetError{What: "state", Differs: diff}
+	}
+	if open.Plan != file.ID() {
+		return Result{}, &OpenRunError{Run: open.ID, Plan: open.Plan}
+	}
+	x, err := newExecutor(file, st, d, events)
+	if err != nil {
+		return Result{}, err
+	}
+	if x.journal, err = d.Store.Resume(ctx, open.ID); err != nil {
+		return Result{}, err
+	}
+	return x.close(context.WithoutCancel(ctx))
+}
+
+// closeTogether is how many users in flight are settled at a time.
+const closeTogether = 500
+
+func (x *executor) close(ctx context.Context) (Result, error) {
+	records, err := x.journal.Open(ctx)
+	if err != nil {
+		return x.stopped(err)
+	}
+	for some := range slices.Chunk(records, closeTogether) {
+		if err := x.settleOpen(ctx, some); err != nil {
+			return x.stopped(err)
+		}
+	}
+	if err := x.closePauses(ctx); err != nil {
+		return x.stopped(err)
+	}
+	if err := x.Accounts.Tidy(ctx); err != nil {
+		return x.stopped(err)
+	}
+	x.called()
+	info, err := x.journal.Close(ctx, state.OutcomeRemainder, x.Accounts.Retries())
+	if err != nil {
+		return x.stopped(err)
+	}
+	left, err := x.left(ctx, info.ID)
+	return Result{Run: info, Closed: true, Left: left}, err
+}
+
+// settleOpen settles users in flight by what really happened.
+func (x *executor) settleOpen(ctx context.Context, records []state.Record) error {
+	items := make([]*item, len(records))
+	for i, r := range records {
+		items[i] = &item{intent: r.Intent}
+	}
+	recorded, err := x.putRight(ctx, items, false)
+	if err != nil {
+		return err
+	}
+	outcomes := make([]state.Outcome, len(items))
+	for i, it := range items {
+		outcomes[i] = outcomeOf(it.intent, state.Refused, state.Found(state.CodeRunClosed))
+		if cameThrough(it.intent, recorded[i]) {
+			outcomes[i] = outcomeOf(it.intent, state.Done, state.Finding{})
+		}
+		outcomes[i].Recorded = recorded[i]
+		it.tell(&outcomes[i])
+	}
+	x.called()
+	return x.journal.Settle(ctx, nil, outcomes, x.journal.Position())
+}
+
+// cameThrough reports whether a change came to what was intended, though nobody was there to see it: the application has
+// linked the user by itself, or all was done but settling it.
+func cameThrough(i state.Intent, recorded *state.User) bool {
+	if recorded == nil {
+		return false
+	}
+	moved := i.Prior == nil || i.Prior.Standing != state.Moved
+	return recorded.Standing == state.Moved && moved ||
+		!i.Effect.Writes() && recorded.UserState == i.After.UserState && slices.Equal(recorded.Groups, i.After.Groups)
+}
+
+// closePauses leaves the pauses of a rollback that had begun to take users back: they are not to be moved again by the next
+// plan.
+func (x *executor) closePauses(ctx context.Context) error {
+	u, at := x.effects.Undo, x.journal.Position()
+	if u == nil || len(u.Pauses) == 0 || at == (state.Position{}) {
+		return nil
+	}
+	return x.pause(ctx, u.Pauses)
+}

@@ -1,0 +1,289 @@
+package apply
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/planner/plan"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// This file is not about rollbacks, which are plans like any other: it is about users whose changes were begun and are not
+// finished, because their rows changed meanwhile or their run is closed.
+
+// found is how both sides stand with the user of an intent.
+type found struct {
+	row    *providers.UserRow // nil: there is none
+	person providers.Person
+	there  bool               // the person
+	in     map[uuid.UUID]bool // the groups of the intent that the person is in
+	claim  plan.Claim
+}
+
+// putRight brings users whose changes were begun to where they belong by their rows now: what does not belong to them is
+// taken away, and with grants what was taken from them and belongs to them is given back. It returns what is to be
+// recorded of each; nil: as before. What the other side refuses stays as it is, and is recorded so.
+func (x *executor) putRight(ctx context.Context, items []*item, grants bool) ([]*state.User, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	list := make([]*item, len(items))
+	for i, it := range items {
+		list[i] = &item{intent: it.intent}
+	}
+	all, err := x.find(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.takeBegun(ctx, list, all); err != nil {
+		return nil, err
+	}
+	if grants {
+		if err := x.giveBack(ctx, list, all); err != nil {
+			return nil, err
+		}
+	}
+	forgive(list)
+	recorded := make([]*state.User, len(list))
+	for i, it := range list {
+		recorded[i], items[i].stuck = all[it].record(&it.intent), it.stuck
+	}
+	return recorded, nil
+}
+
+// find asks both sides how they stand with the users.
+func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, error) {
+	users := make([]uuid.UUID, len(items))
+	for i, it := range items {
+		users[i] = it.intent.User
+	}
+	rows, err := x.Rows.Fetch(ctx, users)
+	if err != nil {
+		return nil, err
+	}
+	byUser := map[uuid.UUID]*providers.UserRow{}
+	for i := range rows {
+		byUser[rows[i].ID] = &rows[i]
+	}
+	persons, err := x.Accounts.Lookup(ctx, personIDs(items))
+	if err != nil {
+		return nil, err
+	}
+	byID := map[uuid.UUID]providers.Person{}
+	for _, p := range persons {
+		byID[p.ID] = p
+	}
+	all := map[*item]*found{}
+	for _, it := range items {
+		f := &found{row: byUser[it.intent.User], in: map[uuid.UUID]bool{}}
+		f.person, f.there = byID[it.intent.Person]
+		f.claim = x.claim(&it.intent, f.row)
+		all[it] = f
+	}
+	// Who is in which group, asked once for each group.
+	here := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !all[it].there })
+	err = memberships(here, (*item).groups, func(group uuid.UUID, some []*item) error {
+		members, err := x.Accounts.Members(ctx, group, personIDs(some))
+		if state.ErrorKindOf(err) == state.ErrorNotFound {
+			return nil
+		}
+		for _, it := range some {
+			all[it].in[group] = slices.Contains(members, it.intent.Person)
+		}
+		return err
+	})
+	return all, err
+}
+
+// groups are those that an intent joins or leaves.
+func (it *item) groups() []uuid.UUID { return union(it.intent.Join, it.intent.Leave) }
+
+// claim is what says where the person of an intent belongs, if it comes to no more than has been done.
+func (x *executor) claim(i *state.Intent, row *providers.UserRow) plan.Claim {
+	c := plan.Claim{Standing: state.Failed, Ours: i.After.MadePerson, Follow: x.effects.Identity.Follow}
+	if i.Prior != nil {
+		c.Standing, c.Ours = i.Prior.Standing, i.Prior.MadePerson || i.After.MadePerson
+	}
+	if row == nil {
+		return c
+	}
+	c.Linked = row.Link != uuid.Nil && row.Link == i.Person
+	c.Active, c.Live = !row.Deleted && row.Status == "active", row.TenantLive
+	c.Tenant, c.Role = row.Tenant, row.Role
+	if c.Linked && i.After.Standing == state.Moved {
+		c.Standing = state.Moved // the application has linked it by itself
+	}
+	c.Held = slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
+		return p.Wave == i.After.Wave && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant)
+	})
+	return c
+}
+
+// belongs reports whether a person belongs in a group of the plan.
+func (x *executor) belongs(c plan.Claim, group uuid.UUID) bool {
+	rule, known := x.groups[group]
+	return known && c.In(rule)
+}
+
+// takeBegun takes from persons what was given to them, or may have been, and does not belong to them.
+func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*found) error {
+	outside := func(it *item) (list []uuid.UUID) {
+		for _, g := range it.groups() {
+			if all[it].in[g] && !x.belongs(all[it].claim, g) {
+				list = append(list, g)
+			}
+		}
+		return list
+	}
+	err := memberships(items, outside, func(group uuid.UUID, some []*item) error {
+		err := x.Accounts.RemoveMembers(ctx, group, personIDs(some))
+		if err == nil || state.ErrorKindOf(err) == state.ErrorNotFound {
+			for _, it := range some {
+				all[it].in[group] = false
+			}
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// One group that refuses must not keep the person's login open.
+	forgive(items)
+	if err := x.takeAddresses(ctx, items, all); err != nil {
+		return err
+	}
+	forgive(items)
+	var open []*item
+	for _, it := range items {
+		if f := all[it]; f.there && !f.person.Expired && f.claim.Presence() == plan.PresenceExpired {
+			open = append(open, it)
+		}
+	}
+	return bisect(open, func(some []*item) error {
+		err := x.Accounts.Expire(ctx, personIDs(some))
+		for _, it := range some {
+			if p := &all[it].person; err == nil {
+				p.Expired, p.Closed = true, true
+			}
+		}
+		return err
+	})
+}
+
+// takeAddresses gives persons the addresses back that they held, where the one that they may have got is not the row's.
+func (x *executor) takeAddresses(ctx context.Context, items []*item, all map[*item]*found) error {
+	for _, it := range items {
+		f := all[it]
+		if !it.intent.Effect.Mail || !f.there || slices.Equal(f.person.Mails, it.intent.Mails) ||
+			f.row != nil && f.claim.Gains() && slices.Contains(f.person.Mails, f.row.Email) {
+			continue
+		}
+		err := x.Accounts.Readdress(ctx, it.intent.Person, it.intent.Mails)
+		if err != nil && !refused(err) {
+			return err
+		}
+		it.failed = err
+	}
+	return nil
+}
+
+// giveBack gives persons back what was taken from them and belongs to them: the opposite order, as a person is there before
+// it joins groups.
+func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*found) error {
+	forgive(items)
+	gains := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !all[it].claim.Gains() })
+	if err := bisect(acting(gains, state.PersonDelete), func(some []*item) error {
+		err := x.Accounts.Revive(ctx, personIDs(some))
+		for _, it := range some {
+			all[it].there = all[it].there || err == nil
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	left := func(it *item) (list []uuid.UUID) {
+		for _, g := range it.intent.Leave {
+			if !all[it].in[g] && x.belongs(all[it].claim, g) {
+				list = append(list, g)
+			}
+		}
+		return list
+	}
+	forgive(items)
+	if err := memberships(gains, left, func(group uuid.UUID, some []*item) error {
+		err := x.Accounts.AddMembers(ctx, group, personIDs(some))
+		for _, it := range some {
+			all[it].in[group] = err == nil
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	// By our record these were awake before: a person that was asleep already stays asleep.
+	forgive(items)
+	woken := slices.DeleteFunc(acting(gains, state.PersonExpire), func(it *item) bool {
+		f := all[it]
+		return !f.there || !f.person.Expired || !f.person.Closed || it.intent.Prior.Asleep ||
+			f.claim.Presence() != plan.PresenceEnabled
+	})
+	return bisect(woken, func(some []*item) error {
+		err := x.Accounts.Enable(ctx, personIDs(some))
+		for _, it := range some {
+			if err == nil {
+				all[it].person.Expired = false
+			}
+		}
+		return err
+	})
+}
+
+// record is what is to be recorded of a user by what was found; nil: as before.
+func (f *found) record(i *state.Intent) *state.User {
+	switch {
+	case f.claim.Standing != state.Moved:
+		in := f.members(nil, i)
+		if i.Effect.Act != state.PersonCreate && i.Prior != nil && len(in) == 0 {
+			return nil
+		}
+		// A person may be there: with its id recorded, the next plan finds it instead of making another.
+		u := unmoved(*i)
+		u.Groups = in // which it could not be taken out of
+		return u
+	case i.Prior == nil || i.Prior.Standing != state.Moved:
+		u := i.After
+		u.Groups, u.Method = f.members(i.After.Groups, i), f.row.Method
+		return &u
+	}
+	u := *i.Prior
+	u.Groups = f.members(u.Groups, i)
+	// Whether we have put it to sleep: that is what lets a row that is active again wake it (L27).
+	if u.MadePerson && f.there && (f.person.Closed || !f.person.Expired) {
+		u.Asleep = f.person.Expired
+	}
+	return &u
+}
+
+// members are recorded groups, corrected by those of an intent that the person is in.
+func (f *found) members(recorded []uuid.UUID, i *state.Intent) []uuid.UUID {
+	groups := slices.DeleteFunc(slices.Clone(recorded), func(g uuid.UUID) bool {
+		_, asked := f.in[g]
+		return asked && !f.in[g]
+	})
+	for _, g := range union(i.Join, i.Leave) {
+		if f.in[g] {
+			groups = append(groups, g)
+		}
+	}
+	return union(groups, nil)
+}
+
+// unmoved is what is recorded of a user who was not moved, but for whom a person may have been made.
+func unmoved(i state.Intent) *state.User {
+	after := i.After
+	after.Standing, after.Groups = state.Failed, nil
+	return &after
+}

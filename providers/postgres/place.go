@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// place is where the search path finds a table, or whatever else has its name.
+type place struct {
+	schema, name string
+	oid          uint32
+	kind         string // relkind of pg_class
+	foreign      bool   // rows of it are on another server
+	enter        bool   // the role may use the schema
+}
+
+// places are the tables by their names, as the search path of the first connection found them: with their schema from
+// then on, so that no later setting and no new table leads elsewhere.
+type places struct {
+	path   []string
+	tables map[string]place
+}
+
+// find looks for the tables of all namings along the search path, as Postgres does, but for one thing: a schema that
+// the role may not use counts. Postgres passes over it in silence, to a table that is another one.
+func (p *Provider) find(ctx context.Context) error {
+	var path, role string
+	err := p.pool.QueryRow(ctx, "select current_setting('search_path'), current_user").Scan(&path, &role)
+	if err != nil {
+		return fail(finding, err)
+	}
+	p.names.places = places{path: searchPath(path, role), tables: map[string]place{}}
+	rows, err := p.pool.Query(ctx, `
+		select n.nspname, c.relname, c.oid, c.relkind::text, exists (
+			with recursive tree as (select c.oid as id
+				union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
+			select from tree join pg_class f on f.oid = tree.id where f.relkind = 'f'),
+			has_schema_privilege(n.oid, 'usage')
+		from unnest($1::text[]) with ordinality as s (name, rank)
+			join pg_namespace n on n.nspname = s.name join pg_class c on c.relnamespace = n.oid
+		where c.relname = any($2) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+		order by s.rank`, p.names.places.path, allTables())
+	if err != nil {
+		return fail(finding, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f place, err error) {
+		return f, row.Scan(&f.schema, &f.name, &f.oid, &f.kind, &f.foreign, &f.enter)
+	})
+	for _, f := range list {
+		if _, earlier := p.names.places.tables[f.name]; !earlier {
+			p.names.places.tables[f.name] = f
+		}
+	}
+	return fail(finding, err)
+}
+
+// elsewhere are the schemas that have all tables of some names. Those of the recorded state, which has users of its
+// own, know no tenant_id.
+func (p *Provider) elsewhere(ctx context.Context, tables []string) ([]string, error) {
+	rows, err := p.pool.Query(ctx, `
+		select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relname = any($1) and c.relkind in ('r', 'p') and exists (select from pg_attribute a
+			where a.attrelid = c.oid and a.attname = any($2) and not a.attisdropped)
+		group by 1 having count(*) = cardinality($1) order by 1`,
+		tables, []string{p.names.columns["tenant_id"], p.names.columns["access_token_hash"]})
+	if err != nil {
+		return nil, fail(finding, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return list, fail(finding, err)
+}
+
+// all are the tables that were found.
+func (x places) all() (list []uint32) {
+	for _, f := range x.tables {
+		list = append(list, f.oid)
+	}
+	return list
+}
+
+// allTables are the names of the tables in all namings, as the wrong naming is told by trying the others.
+func allTables() (list []string) {
+	for _, name := range presets() {
+		if n, err := preset(name); err == nil {
+			for _, table := range n.tables {
+				list = append(list, table)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// oids are those of some tables; ones that are not there are left out.
+func (n *names) oids(logical ...string) (list []uint32) {
+	for _, l := range logical {
+		if f, ok := n.places.tables[n.tables[l]]; ok {
+			list = append(list, f.oid)
+		}
+	}
+	return list
+}
+
+// table names a table with its schema.
+func (n *names) table(logical string) pgx.Identifier {
+	name := n.tables[logical]
+	if f, ok := n.places.tables[name]; ok {
+		return pgx.Identifier{f.schema, name}
+	}
+	return pgx.Identifier{name}
+}
+
+// usable refuses what the search path finds where it is no table of ours to read: in a schema that the role may not
+// use, or with rows that somebody else chooses.
+func (p *Provider) usable(role string) error {
+	for _, logical := range []string{"users", "tenants", "mapping", "sessions"} {
+		f, ok := p.names.places.tables[p.names.tables[logical]]
+		switch {
+		case !ok:
+		case !f.enter:
+			return noEntry(f, p.names.places.path, role)
+		case f.foreign, f.kind != "r" && f.kind != "p":
+			return noTable(f, p.names.places.path)
+		}
+	}
+	return nil
+}
+
+// searchPath takes the setting search_path apart (varlena.c, SplitIdentifierString): names in double quotes as they
+// are, others in lower case.
+func searchPath(setting, role string) (path []string) {
+	for rest := setting; ; {
+		rest = strings.TrimLeft(rest, ", \t\r\n\f\v")
+		if rest == "" {
+			return path
+		}
+		var name string
+		if rest[0] == '"' {
+			name, rest = quotedName(rest[1:])
+		} else {
+			end := strings.IndexAny(rest+",", ", \t\r\n\f\v")
+			name, rest = strings.ToLower(rest[:end]), rest[end:]
+		}
+		if name == "$user" {
+			name = role
+		}
+		path = append(path, name)
+	}
+}
+
+// quotedName reads up to the closing quote; two quotes are one of the name.
+func quotedName(text string) (name, rest string) {
+	for {
+		part, after, closed := strings.Cut(text, `"`)
+		name += part
+		if !closed || !strings.HasPrefix(after, `"`) {
+			return name, after
+		}
+		name, text = name+`"`, after[1:]
+	}
+}

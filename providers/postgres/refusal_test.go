@@ -1,0 +1,128 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"anthill/internal/sandbox"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// TestOfRow tells errors of rows from errors of all.
+func TestOfRow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pg   pgconn.PgError
+		want bool
+	}{
+		"a value":                    {pgconn.PgError{Code: "22003"}, true},
+		"a rule":                     {pgconn.PgError{Code: "23514"}, true},
+		"a view's check":             {pgconn.PgError{Code: "44000"}, true},
+		"no right":                   {pgconn.PgError{Code: "42501"}, true}, // lostRight tells
+		"a column, in a trigger":     {pgconn.PgError{Code: "42703", InternalPosition: 8}, true},
+		"a column, in our statement": {pgconn.PgError{Code: "42703", Position: 8}, false},
+		"a lock":                     {pgconn.PgError{Code: "55P03"}, true},
+		"a cancelled query":          {pgconn.PgError{Code: "57014"}, true},
+		"a code of its own":          {pgconn.PgError{Code: "AH001"}, true},
+		"the server goes":            {pgconn.PgError{Code: "57P01", Severity: "FATAL"}, false},
+		"the session goes":           {pgconn.PgError{Code: "25P03", SeverityUnlocalized: "FATAL", Severity: "FATAL"}, false},
+		"raised with that code":      {pgconn.PgError{Code: "57P01", Severity: "ERROR", Routine: "exec_stmt_raise"}, true},
+		"a full disk":                {pgconn.PgError{Code: "53100", Severity: "ERROR"}, false},
+		"a damaged page":             {pgconn.PgError{Code: "XX001", Severity: "ERROR"}, false},
+		"a standby":                  {pgconn.PgError{Code: "25006", Severity: "ERROR"}, false},
+		"a bad read":                 {pgconn.PgError{Code: "58030", Severity: "ERROR"}, false},
+		"another server, in SQL":     {pgconn.PgError{Code: "08001", Severity: "ERROR"}, false},
+	} {
+		if got := ofRow(&c.pg); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestRowsAlone: of many rows that are written together, those that the database does not take are left out, each with
+// its reason, and the others are written.
+func TestRowsAlone(t *testing.T) {
+	t.Parallel()
+	p, c, _ := opened(t, sandbox.Options{Level: "dual"})
+	var ids []uuid.UUID
+	for _, u := range usersOf(t, p) {
+		if u.Link == uuid.Nil && u.HasPassword && !u.Deleted && len(ids) < 9 {
+			ids = append(ids, u.ID)
+		}
+	}
+	const raise = "raise exception 'user %', new.email using errcode = "
+	bodies := map[int]string{
+		1: raise + "'AH001';", 2: raise + "'40001';", 3: raise + "'57014';", 4: "return null;",
+		5: "new.auth_method := old.auth_method;", 6: "perform 1 / 0;", 7: raise + "'57P03', constraint = 'office_hours';",
+	}
+	body := ""
+	for i, b := range bodies {
+		body += fmt.Sprintf("if new.user_id = '%s' then %s end if; ", ids[i], b)
+	}
+	sql := "create function no() returns trigger language plpgsql as $$ begin " + body + "return new; end $$; " +
+		"create trigger no before update on users for each row execute function no()"
+	if _, err := c.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := p.Fetch(t.Context(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[uuid.UUID]providers.User{}
+	for _, r := range rows {
+		byID[r.ID] = r.User
+	}
+	var writes []providers.UserWrite
+	for _, id := range ids {
+		writes = append(writes, providers.UserWrite{User: id, Relies: providers.ReliesLink, Link: uuid.New(),
+			Before: providers.DigestUser(byID[id], providers.ReliesLink, nil), Method: state.MethodDual})
+	}
+	var got []providers.UserResult
+	if err := p.WriteUsers(t.Context(), writes, func(_ state.Tx, r []providers.UserResult) error {
+		got = r
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	says := func(code state.Code, rule string) providers.UserResult {
+		return providers.UserResult{Refused: state.Found(code, state.Text(state.KeyRule, rule))}
+	}
+	written, kept := providers.UserResult{Written: true}, providers.UserResult{Refused: state.Found(state.CodeRowKept)}
+	want := []providers.UserResult{
+		written, says(state.CodeTriggerRefuses, "SQLSTATE AH001"), says(state.CodeTriggerRefuses, "SQLSTATE 40001"),
+		says(state.CodeTriggerRefuses, "SQLSTATE 57014"), kept, kept, says(state.CodeRuleBroken, "SQLSTATE 22012"),
+		says(state.CodeTriggerRefuses, "office_hours"), written,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	var linked int
+	if err := c.QueryRow(t.Context(), "select count(*) from users where self_auth_user_id = any($1)",
+		linksOf(writes)).Scan(&linked); err != nil || linked != 2 {
+		t.Errorf("%d rows are linked, %v", linked, err)
+	}
+}
+
+func linksOf(writes []providers.UserWrite) (links [][16]byte) {
+	for _, w := range writes {
+		links = append(links, w.Link)
+	}
+	return links
+}
+
+// TestNoMessage: what a function of the database raises is told by its code: its message may hold anything.
+func TestNoMessage(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"P0001", "AH001", "42501", "57P01", "40001"} {
+		err := fail("write users", &pgconn.PgError{Code: code, Message: "no: jo@example.com", Routine: "exec_stmt_raise"})
+		if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, "jo@") {
+			t.Errorf("%s: %s", code, text)
+		}
+	}
+}
