@@ -29,6 +29,9 @@ func (p *program) applyClose(c *cli.Context) error {
 	if err != nil || run != "" {
 		return err
 	}
+	if c.Bool("json") {
+		return report.ClosedJSON(p.stdout, apply.Result{Nothing: true})
+	}
 	return report.NothingOpen(p.stdout, p.options(c))
 }
 

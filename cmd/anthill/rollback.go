@@ -7,7 +7,6 @@ import (
 
 	"anthill/internal/report"
 	"anthill/internal/session"
-	"anthill/state"
 )
 
 func (p *program) rollbackCommand() *cli.Command {
@@ -52,11 +51,11 @@ func (p *program) rollback(c *cli.Context) error {
 			return err
 		}
 	}
-	closed, err := p.closeFirst(c, s, r.Out)
+	undo, closed, err := p.closeFirst(c, s, r.Out)
 	if err != nil {
 		return err
 	}
-	plan, err := p.makeUndo(c, s, r, closed)
+	plan, err := p.makeUndo(c, s, r, undo)
 	if err != nil {
 		return err
 	}
@@ -65,7 +64,7 @@ func (p *program) rollback(c *cli.Context) error {
 		return report.NothingToUndo(p.stdout, plan.File, p.options(c))
 	}
 	if r.Out == "" {
-		return p.approveAndRun(c, s, plan.File, "Carry out this rollback?")
+		return afterClosing(closed, p.approveAndRun(c, s, plan.File, "Carry out this rollback?"))
 	}
 	if err := p.showPlan(c, plan.File); err != nil {
 		return err
@@ -73,24 +72,37 @@ func (p *program) rollback(c *cli.Context) error {
 	return planStatus(plan.Effects(), false)
 }
 
-// closeFirst closes a run that was stopped: nothing is planned from what is not settled. It returns the run that is to be
-// taken back unless another is named; "": the latest. Saving a plan changes nothing, so that is refused instead.
-func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (run string, err error) {
+// closeFirst closes a run that was stopped: nothing is planned from what is not settled. It returns what is to be taken
+// back: what the flags say, else that run, or what a rollback that was stopped has left; and the run that was closed. Saving a plan changes nothing, so that is refused instead.
+func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (undo session.Undo, closed string, err error) {
+	undo = undoOf(c)
 	r, err := s.OpenRun(c.Context)
 	if err != nil || r == nil {
-		return "", err
+		return undo, "", err
 	}
 	if out != "" {
-		return "", &statusError{exitBlocked, fmt.Errorf("run %s was stopped and is open: a rollback is planned from what is "+
+		return undo, "", &statusError{exitBlocked, fmt.Errorf("run %s was stopped and is open: a rollback is planned from what is "+
 			"settled. Nothing was changed. End it first:\n\n    anthill apply -close", r.ID)}
 	}
-	if err := s.CheckUndo(c.Context, undoOf(c)); err != nil {
-		return "", err
+	if err := s.CheckUndo(c.Context, undo); err != nil {
+		return undo, "", err
 	}
-	if _, err := p.closeOpen(c, s); err != nil || r.Kind == state.RunRollback {
-		return "", err // a stopped rollback is gone on with by planning what it has left
+	if undo.Run == "" && len(undo.Waves)+len(undo.Tenants) == 0 {
+		if undo, err = s.Unfinished(c.Context, *r, undo); err != nil {
+			return undo, "", err
+		}
 	}
-	return r.ID, nil
+	_, err = p.closeOpen(c, s)
+	return undo, r.ID, err
+}
+
+// afterClosing says of a rollback that was not begun that a run was closed for it all the same; "": none was.
+func afterClosing(closed string, err error) error {
+	if closed == "" || statusOf(err) != exitBlocked {
+		return err
+	}
+	return &statusError{exitBlocked, fmt.Errorf("run %s was closed, and the rollback was not begun: it is blocked, or was not "+
+		"approved. Nothing else was changed", closed)}
 }
 
 // undoOf is what the flags say is to be taken back.
@@ -103,15 +115,11 @@ func undoOf(c *cli.Context) session.Undo {
 	}
 }
 
-// makeUndo plans a rollback with progress, and shows the warnings that came of it. closed is the run that was closed for it;
-// "": none.
-func (p *program) makeUndo(c *cli.Context, s *session.Session, r session.Request, closed string) (*session.Plan, error) {
+// makeUndo plans a rollback with progress, and shows the warnings that came of it.
+func (p *program) makeUndo(c *cli.Context, s *session.Session, r session.Request,
+	undo session.Undo) (*session.Plan, error) {
 	progress := p.progress(c)
 	r.Progress = progress.Stage
-	undo := undoOf(c)
-	if undo.Run == "" && len(undo.Waves)+len(undo.Tenants) == 0 {
-		undo.Run = closed
-	}
 	plan, err := s.Rollback(c.Context, r, undo)
 	progress.Close()
 	if err != nil {

@@ -55,7 +55,7 @@ func (x *executor) close(ctx context.Context) (Result, error) {
 			return x.stopped(err)
 		}
 	}
-	if err := x.closePauses(ctx); err != nil {
+	if err := x.closePauses(ctx, len(records) > 0); err != nil {
 		return x.stopped(err)
 	}
 	if err := x.Accounts.Tidy(ctx); err != nil {
@@ -106,9 +106,9 @@ func cameThrough(i state.Intent, recorded *state.User) bool {
 
 // closePauses leaves the pauses of a rollback that had begun to take users back: they are not to be moved again by the next
 // plan.
-func (x *executor) closePauses(ctx context.Context) error {
+func (x *executor) closePauses(ctx context.Context, begun bool) error {
 	u, at := x.effects.Undo, x.journal.Position()
-	if u == nil || len(u.Pauses) == 0 || at == (state.Position{}) {
+	if u == nil || len(u.Pauses) == 0 || !begun && at == (state.Position{}) {
 		return nil
 	}
 	return x.pause(ctx, u.Pauses)

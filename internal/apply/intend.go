@@ -136,7 +136,7 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	case it.record != nil && it.record.Prior != nil:
 		// Taken back to where it was moved already: as it was recorded then.
 		prior := it.record.Prior
-		i.After.Tenant, i.After.Person, i.After.Method = prior.Tenant, prior.Person, prior.Method
+		i.After.Person, i.After.Method = prior.Person, prior.Method
 	case it.row != nil:
 		i.After.Method = max(it.row.Method, s.Effect.Method) // methods are never lowered (L5)
 	}

@@ -227,7 +227,7 @@ func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*f
 	forgive(items)
 	woken := slices.DeleteFunc(acting(gains, state.PersonExpire), func(it *item) bool {
 		f := all[it]
-		return !f.there || !f.person.Expired || !f.person.Closed || it.intent.Prior.Asleep ||
+		return !f.there || !f.person.Expired || !f.person.Closed || it.intent.Prior == nil || it.intent.Prior.Asleep ||
 			f.claim.Presence() != plan.PresenceEnabled
 	})
 	return bisect(woken, func(some []*item) error {

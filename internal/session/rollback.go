@@ -79,6 +79,29 @@ func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
 	return err
 }
 
+// Unfinished is what is to be taken back once an open run is closed: the run, or if it is a rollback itself, what that was
+// to take back. u has the flags.
+func (s *Session) Unfinished(ctx context.Context, open state.RunInfo, u Undo) (Undo, error) {
+	if open.Kind != state.RunRollback {
+		u.Run = open.ID
+		return u, nil
+	}
+	stored, err := s.StoredPlan(ctx, open.ID)
+	if err != nil {
+		return u, err
+	}
+	defer stored.Close()
+	un, slugs := stored.Effects().Undo, stored.Effects().Slugs()
+	u.Waves, u.DeletePersons = un.Waves, u.DeletePersons || un.DeletePersons
+	for _, id := range un.Tenants {
+		u.Tenants = append(u.Tenants, slugs[id])
+	}
+	if len(un.Waves)+len(un.Tenants) > 0 && len(un.Runs) == 1 {
+		u.Run = un.Runs[0]
+	}
+	return u, nil
+}
+
 // movedWaves sorts names of waves, and refuses one that has moved nobody. A run that was stopped may have moved users of
 // a wave that is not recorded yet.
 func (s *Session) movedWaves(ctx context.Context, st *state.State, names []string) ([]string, error) {

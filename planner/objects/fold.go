@@ -1,11 +1,13 @@
 package objects
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/google/uuid"
 
 	"anthill/planner/world"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -30,7 +32,7 @@ func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool
 		if kind == state.RunApply && c.takenBack(o.State.Runs) {
 			continue
 		}
-		c.recorded = recorded[c.address]
+		c.recorded, c.client = recorded[c.address], f.madeClient(c)
 		if was := c.records[0].Before; c.onlyBack() && c.records[0].After != nil {
 			f.back[c.records[0].After.ID] = was.ID
 			continue
@@ -41,6 +43,20 @@ func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool
 		f.chains = append(f.chains, *c)
 	}
 	return f
+}
+
+// madeClient is the live client that a stopped run may have made: by its name, as its id is the server's choice.
+func (f *Folded) madeClient(c *chain) uuid.UUID {
+	last := c.records[len(c.records)-1]
+	if last.Settled || last.After == nil || last.After.Kind != state.KindClient || last.Was != nil {
+		return uuid.Nil
+	}
+	name := last.After.Attributes.Text(state.AttrName)
+	i := slices.IndexFunc(f.world.Clients, func(l providers.Client) bool { return l.Name == name })
+	if i < 0 {
+		return uuid.Nil
+	}
+	return f.world.Clients[i].ID
 }
 
 // remake chooses the id of a group that is made again: Self-auth blocks the id of a deleted entry for days.
@@ -72,14 +88,15 @@ type Restored struct {
 	Members state.Members // as recorded
 }
 
-// Restored are the groups whose mapping this rollback restores.
+// Restored are the groups of which this rollback restores something: mapping, or who belongs in them.
 func (f *Folded) Restored() (list []Restored) {
 	for _, c := range f.chains {
 		was := c.records[0].Before
 		if was == nil || was.Kind != state.KindGroup {
 			continue
 		}
-		role := state.Object{Attributes: c.before()}.Role()
+		// Where the runs did not touch the mapping row, it is as it was.
+		role := cmp.Or(state.Object{Attributes: c.before()}.Role(), was.Role())
 		if role == state.RoleInvalid {
 			continue
 		}
@@ -100,6 +117,7 @@ type chain struct {
 	address  state.Address // as it is recorded now
 	records  []state.ObjectRecord
 	recorded *state.Object // now; nil: nothing is
+	client   uuid.UUID     // the id that the server gave to a client that a stopped run may have made
 }
 
 // chains are the chains of the objects that the runs to undo did something to, in the order of their first records.
@@ -152,8 +170,17 @@ func (c *chain) object() state.Object {
 	if c.recorded != nil {
 		return *c.recorded
 	}
-	if last := c.records[len(c.records)-1]; last.After == nil && last.Before != nil {
+	last := c.records[len(c.records)-1]
+	switch {
+	case last.After == nil && last.Before != nil:
 		return *last.Before
+	case last.After != nil && !last.Settled:
+		// The run was stopped in the middle of making it.
+		o := *last.After
+		if o.ID == uuid.Nil {
+			o.ID = c.client
+		}
+		return o
 	}
 	return state.Object{}
 }

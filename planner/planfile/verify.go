@@ -209,7 +209,7 @@ func (f *File) count() error {
 	for i, s := range f.effects.Segments {
 		counted := make([]plan.Counted, len(f.shapes[i]))
 		for k, shape := range f.shapes[i] {
-			if !f.effects.Names(shape) {
+			if !f.effects.Names(shape) || !shape.Fits(s.Kind) {
 				return errDamaged
 			}
 			counted[k].Shape = shape

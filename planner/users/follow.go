@@ -48,9 +48,10 @@ func (d *decider) followUp(e *world.Entry) error {
 	case !e.Is(world.HasRow):
 		return d.gone(e)
 	case e.Link != e.Recorded.Person:
-		// Whoever changed the link is right: we would not know which of the two persons is the user's.
+		// Whoever changed the link is right: we would not know which of the two persons is the user's. Of a row that is not
+		// active neither may log in.
 		d.counts.link++
-		return nil
+		return d.unlinked(e)
 	case !e.Is(world.PersonThere):
 		d.counts.person++
 		return nil
@@ -141,6 +142,30 @@ func (d *decider) leaves(e *world.Entry, c plan.Claim) (leave []uuid.UUID) {
 	}
 	slices.SortFunc(leave, world.CompareID)
 	return leave
+}
+
+// unlinked adds the end of a person of ours whose row is linked to it no longer and is not active.
+func (d *decider) unlinked(e *world.Entry) error {
+	p, there := d.Index.Person(e.Recorded.Person)
+	if !there || !e.Recorded.MadePerson || !e.Is(world.IsInactive) || !d.Config.Identity.FollowState || e.Tenant < 0 {
+		return nil
+	}
+	own := *e
+	own.Person = e.Recorded.Person
+	leave := d.leaves(&own, d.claim(&own, state.Moved, true))
+	if p.Expired && len(leave) == 0 {
+		return nil
+	}
+	s := plan.Shape{
+		Tenant: d.Tenants[e.Tenant].ID,
+		Ground: plan.Ground{Relies: providers.ReliesMember, Person: e.Recorded.Person},
+		Leave:  d.table.Set(leave...),
+		After:  e.Recorded.UserState,
+	}
+	if !p.Expired {
+		s.Effect.Act, s.After.Asleep = state.PersonExpire, true
+	}
+	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.Digest})
 }
 
 // gone adds the end of a person whose row is gone.

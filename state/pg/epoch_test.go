@@ -208,7 +208,7 @@ func TestLeftover(t *testing.T) {
 	}
 	_, statement, _ := strings.Cut(err.Error(), "\n\n")
 	exec(t, p, statement)
-	free, err := weak.Lock(t.Context(), "ben@laptop", 0)
+	free, err := weak.Lock(t.Context(), "ben@laptop", 3*time.Second) // an ended session is gone a moment later
 	if err != nil {
 		t.Fatalf("after %s: %v", statement, err)
 	}
