@@ -8,12 +8,12 @@ import (
 	"anthill/state"
 )
 
-// Close ends the open run, whose plan file is, without going on with it: both sides are asked how they stand with the users
-// in flight, what does not belong to them is taken away, what really happened is recorded, and nothing is given to anybody.
-// A run that is closed can be planned from: a rollback of it, or what is left.
+// Close ends the open run, whose plan file is, without going on with it: both sides are asked how they stand with the
+// users in flight, what does not belong to them is taken away, what really happened is recorded, and nothing is given
+// to anybody. A run that is closed can be planned from: a rollback of it, or what is left.
 //
-// Errors before any effect: *state.TargetError, *OpenRunError where another run is open, or what reading the state says.
-// With Result.Stopped the run is open still and the error is why; the same call finishes it.
+// Errors before any effect: *state.TargetError, *OpenRunError where another run is open, or what reading the state
+// says. With Result.Stopped the run is open still and the error is why; the same call finishes it.
 func Close(ctx context.Context, file *planfile.Reader, d Deps, events func(Event)) (Result, error) {
 	if events == nil {
 		events = func(Event) {}
@@ -93,8 +93,8 @@ func (x *executor) settleOpen(ctx context.Context, records []state.Record) error
 	return x.journal.Settle(ctx, nil, outcomes, x.journal.Position())
 }
 
-// cameThrough reports whether a change came to what was intended, though nobody was there to see it: the application has
-// linked the user by itself, or all was done but settling it.
+// cameThrough reports whether a change came to what was intended, though nobody was there to see it: the application
+// has linked the user by itself, or all was done but settling it.
 func cameThrough(i state.Intent, recorded *state.User) bool {
 	if recorded == nil {
 		return false
@@ -104,8 +104,8 @@ func cameThrough(i state.Intent, recorded *state.User) bool {
 		!i.Effect.Writes() && recorded.UserState == i.After.UserState && slices.Equal(recorded.Groups, i.After.Groups)
 }
 
-// closePauses leaves the pauses of a rollback that had begun to take users back: they are not to be moved again by the next
-// plan.
+// closePauses leaves the pauses of a rollback that had begun to take users back: they are not to be moved again by
+// the next plan.
 func (x *executor) closePauses(ctx context.Context, begun bool) error {
 	u, at := x.effects.Undo, x.journal.Position()
 	if u == nil || len(u.Pauses) == 0 || !begun && at == (state.Position{}) {

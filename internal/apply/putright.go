@@ -11,8 +11,8 @@ import (
 	"anthill/state"
 )
 
-// This file is not about rollbacks, which are plans like any other: it is about users whose changes were begun and are not
-// finished, because their rows changed meanwhile or their run is closed.
+// This file is not about rollbacks, which are plans like any other: it is about users whose changes were begun and
+// are not finished, because their rows changed meanwhile or their run is closed.
 
 // found is how both sides stand with the user of an intent.
 type found struct {
@@ -23,8 +23,8 @@ type found struct {
 	claim  plan.Claim
 }
 
-// putRight brings users whose changes were begun to where they belong by their rows now: what does not belong to them is
-// taken away, and with grants what was taken from them and belongs to them is given back. It returns what is to be
+// putRight brings users whose changes were begun to where they belong by their rows now: what does not belong to them
+// is taken away, and with grants what was taken from them and belongs to them is given back. It returns what is to be
 // recorded of each; nil: as before. What the other side refuses stays as it is, and is recorded so.
 func (x *executor) putRight(ctx context.Context, items []*item, grants bool) ([]*state.User, error) {
 	if len(items) == 0 {
@@ -191,8 +191,8 @@ func (x *executor) takeAddresses(ctx context.Context, items []*item, all map[*it
 	return nil
 }
 
-// giveBack gives persons back what was taken from them and belongs to them: the opposite order, as a person is there before
-// it joins groups.
+// giveBack gives persons back what was taken from them and belongs to them: the opposite order, as a person is there
+// before it joins groups.
 func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*found) error {
 	forgive(items)
 	gains := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !all[it].claim.Gains() })

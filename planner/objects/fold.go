@@ -76,8 +76,8 @@ func (f *Folded) Empty() bool { return len(f.chains) == 0 }
 // shared: do not change it.
 func (f *Folded) Remade() map[uuid.UUID]uuid.UUID { return f.remade }
 
-// Back are the groups that the runs only gave back, as somebody else had deleted them, each with the id that it had before.
-// They stay. The map is shared: do not change it.
+// Back are the groups that the runs only gave back, as somebody else had deleted them, each with the id that it had
+// before. They stay. The map is shared: do not change it.
 func (f *Folded) Back() map[uuid.UUID]uuid.UUID { return f.back }
 
 // Restored is a group as a rollback restores it.
@@ -188,8 +188,8 @@ func (c *chain) object() state.Object {
 // goes reports whether the object was not there before the runs.
 func (c *chain) goes() bool { return c.records[0].Was == nil }
 
-// onlyBack reports whether the runs did no more than make a group again that was recorded and that somebody else had deleted:
-// by our record it was there before.
+// onlyBack reports whether the runs did no more than make a group again that was recorded and that somebody else had
+// deleted: by our record it was there before.
 func (c *chain) onlyBack() bool {
 	first := c.records[0]
 	return len(c.records) == 1 && first.Kind() == state.KindGroup && first.Was == nil && first.Action == state.ActionCreate &&

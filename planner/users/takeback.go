@@ -59,8 +59,8 @@ func (t *taker) pause(wave string, tenant uuid.UUID) {
 	t.Pauses[p] = true
 }
 
-// toTakeBack are the records that stand, from the first one of a run that is undone on. taken is false where none of them
-// is of such a run: then there is nothing to take back.
+// toTakeBack are the records that stand, from the first one of a run that is undone on. taken is false where none of
+// them is of such a run: then there is nothing to take back.
 func (t *taker) toTakeBack(records []state.Record) (made []state.Record, taken bool) {
 	ofSeed := func(r state.Record) bool { return t.undoing.Seeds[r.Run] }
 	made = standing(records, t.undoing.Kind)
@@ -71,7 +71,8 @@ func (t *taker) toTakeBack(records []state.Record) (made []state.Record, taken b
 	return made[first:], true
 }
 
-// isBack says whether a user whom a rollback took back is moved again, by whichever run: undoing that has nothing to do.
+// isBack says whether a user whom a rollback took back is moved again, by whichever run: undoing that has nothing to
+// do.
 func (t *taker) isBack(made []state.Record, rec *state.User) bool {
 	return t.undoing.Kind == state.RunRollback && made[0].After.Standing != state.Moved &&
 		rec != nil && rec.Standing == state.Moved
@@ -102,8 +103,8 @@ func (t *taker) inScope(oldest state.Record, rec *state.User, row *providers.Use
 		(len(u.Tenants) == 0 || slices.Contains(u.Tenants, scopeOf(oldest, rec, row)))
 }
 
-// scopeOf is the tenant with which a user is taken back: the one that it is recorded for, until a run has followed its row
-// to another.
+// scopeOf is the tenant with which a user is taken back: the one that it is recorded for, until a run has followed
+// its row to another.
 func scopeOf(oldest state.Record, rec *state.User, row *providers.User) uuid.UUID {
 	if rec != nil && rec.Standing == state.Moved {
 		return rec.Tenant
@@ -131,8 +132,8 @@ func (t *taker) obstacle(
 	return state.Finding{}, nil
 }
 
-// unasked says why a user is not moved again by undoing a rollback: its row does not ask for what it would get. Zero: it
-// does.
+// unasked says why a user is not moved again by undoing a rollback: its row does not ask for what it would get. Zero:
+// it does.
 func (t *taker) unasked(made []state.Record, row *providers.User) state.Finding {
 	c := t.claim(made, row)
 	if !c.Linked {
@@ -319,8 +320,8 @@ func (t *taker) stayMoved(
 	return join, leave, keep
 }
 
-// claim is what says where the person of a user belongs who stays moved, or is moved again: as recorded then, by its row
-// now.
+// claim is what says where the person of a user belongs who stays moved, or is moved again: as recorded then, by its
+// row now.
 func (t *taker) claim(made []state.Record, row *providers.User) plan.Claim {
 	i, before, link := t.TenantIndex(row.Tenant), made[0].Prior, row.Link
 	if writesRow(made) {
@@ -344,8 +345,8 @@ func (t *taker) asks(c plan.Claim, group uuid.UUID) bool {
 	return known && c.In(rule)
 }
 
-// ourMemberships are the groups that a person is in and that are ours to end: those that we added, and of a person that we
-// made all in which a rule says who belongs.
+// ourMemberships are the groups that a person is in and that are ours to end: those that we added, and of a person
+// that we made all in which a rule says who belongs.
 func (t *taker) ourMemberships(person uuid.UUID, rec *state.User, made bool) (list []uuid.UUID) {
 	for _, m := range t.Index.MemberOf(person) {
 		group := t.Index.IDs[m.Group]
@@ -382,8 +383,8 @@ func (t *taker) add(s plan.Shape, c plan.UserChange, rec *state.User, row *provi
 }
 
 // places are the groups that a user who stays moved joins again, leaves and keeps. It gets back the groups that it has
-// left since, as far as its row asks for them now. A user who would be left in no group that its row asks for keeps those
-// that it has, or the application would not know where it belongs.
+// left since, as far as its row asks for them now. A user who would be left in no group that its row asks for keeps
+// those that it has, or the application would not know where it belongs.
 func (t *taker) places(c plan.Claim, before state.User, joined, left []uuid.UUID) (join, leave, keep []uuid.UUID) {
 	asked := func(g uuid.UUID) bool { return t.asks(c, g) }
 	if c.Gains() {
@@ -445,8 +446,8 @@ func (t *taker) expiredByOthers(made []state.Record) bool {
 	return there && p.Expired && lastAct(made) != state.PersonExpire
 }
 
-// takingAway is an act that gives nothing, else none. A person that was expired before it was deleted comes back so, with its
-// credential.
+// takingAway is an act that gives nothing, else none. A person that was expired before it was deleted comes back so,
+// with its credential.
 func takingAway(a state.PersonAct, expired bool) state.PersonAct {
 	if (state.Effect{Act: a}).TakesAway() || a == state.PersonRevive && expired {
 		return a
