@@ -148,3 +148,34 @@ func TestUnlinkedByTheApplication(t *testing.T) {
 	s.is("deleted and unlinked", "expired")
 	w.run(exitDone, "plan", "-detailed-exitcode")
 }
+
+// TestClosedDeleting: a rollback that deletes persons, stopped anywhere and closed, leaves nobody linked to a person that
+// is not there, and can be gone on with and be taken back.
+func TestClosedDeleting(t *testing.T) {
+	t.Parallel()
+	deleted := 0
+	for n := int64(3); n < 7; n++ {
+		k := newCutter(t)
+		w := newWorld(t, sandbox.Options{Tenants: 2, Users: 14, Seed: 30}, k.server)
+		w.config(everyone + waveEveryone)
+		before := w.fingerprint()
+		w.run(exitDone, "apply", "-auto-approve")
+		made := len(w.directory().persons)
+		k.cut(n)
+		w.run(exitStopped, "rollback", "-delete-persons", "-auto-approve", "-allow", "DELETES_DATA=14")
+		k.mend()
+		w.run(exitDone, "apply", "-close", "-auto-approve")
+		d := w.directory()
+		for _, r := range w.rows() {
+			if _, there := d.persons[r.link]; r.linked && !there {
+				t.Errorf("cut at %d: user %s is linked to a person that is not there", n, r.id)
+			}
+		}
+		deleted += made - len(d.persons)
+		w.allowing("rollback", "-delete-persons", "-auto-approve")
+		w.checkRolledBack(before)
+	}
+	if deleted == 0 {
+		t.Error("no cut came between deleting persons and writing their rows; this test proves nothing")
+	}
+}

@@ -229,8 +229,8 @@ func (x *executor) readdress(ctx context.Context, items []*item) error {
 
 // addresses are those that a person is to hold: the row's in place of the primary one, or those of the journal.
 func addresses(it *item) []string {
-	if it.record != nil {
-		return it.record.Mails
+	if it.mails != nil {
+		return it.mails.Mails
 	}
 	// The row's address comes first. If the person holds it already, the others are its own and stay; otherwise it takes
 	// the place of the primary one.

@@ -19,6 +19,7 @@ type item struct {
 	shape   *plan.Shape
 	row     *providers.UserRow // nil: there is none
 	record  *state.Record      // SegmentRestore: the journal record whose before-image is restored
+	mails   *state.Record      // SegmentRestore: the one whose addresses are given back; nil: no address is changed
 	prior   *state.User        // what is recorded of the user; nil: nothing
 	intent  state.Intent
 	failed  error           // one side refused this user
@@ -220,7 +221,7 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 	shapes := x.plan.Shapes(segment)
 	items := make([]*item, len(changes))
 	for i, c := range changes {
-		it := &item{change: c, shape: &shapes[c.Shape], row: byID[c.User], record: records[c.Record]}
+		it := &item{change: c, shape: &shapes[c.Shape], row: byID[c.User], record: records[c.Record], mails: records[c.Mails]}
 		if u, is := recorded[c.User]; is {
 			it.prior = &u
 		}
@@ -234,8 +235,10 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 func (x *executor) journalRecords(ctx context.Context, changes []plan.UserChange) (map[int64]*state.Record, error) {
 	var ids []int64
 	for _, c := range changes {
-		if c.Record != 0 {
-			ids = append(ids, c.Record)
+		for _, id := range []int64{c.Record, c.Mails} {
+			if id != 0 {
+				ids = append(ids, id)
+			}
 		}
 	}
 	if len(ids) == 0 {
@@ -259,7 +262,7 @@ func (x *executor) judge(it *item) {
 	leave := func(v state.Verdict, why state.Finding) { it.verdict, it.why = v, why }
 	changed := func(code state.Code) { leave(state.Changed, state.Found(code)) }
 	switch {
-	case it.change.Record != 0 && it.record == nil:
+	case !it.knows(it.change.Record, it.record), !it.knows(it.change.Mails, it.mails):
 		changed(state.CodeRecordGone)
 	case s.Ground.RowGone && it.row != nil:
 		changed(state.CodeRowAgain)
@@ -282,6 +285,11 @@ func (x *executor) judge(it *item) {
 		// It was not at its before-state when its batch was tried, and is again: the next plan has it.
 		changed(state.CodeRowChanged)
 	}
+}
+
+// knows reports whether the journal has the record that a change names, and it is this user's.
+func (it *item) knows(id int64, r *state.Record) bool {
+	return id == 0 || r != nil && r.User == it.change.User
 }
 
 // moveOn gives a user who is not as planned its verdict: at its after-state already, as the same plan is applied again or

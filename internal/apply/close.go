@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 
+	"anthill/planner/plan"
 	"anthill/planner/planfile"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -76,6 +78,10 @@ func (x *executor) settleOpen(ctx context.Context, records []state.Record) error
 	for i, r := range records {
 		items[i] = &item{intent: r.Intent}
 	}
+	items, err := x.settleDeleted(ctx, items)
+	if err != nil || len(items) == 0 {
+		return err
+	}
 	recorded, err := x.putRight(ctx, items, false)
 	if err != nil {
 		return err
@@ -91,6 +97,51 @@ func (x *executor) settleOpen(ctx context.Context, records []state.Record) error
 	}
 	x.called()
 	return x.journal.Settle(ctx, nil, outcomes, x.journal.Position())
+}
+
+// settleDeleted finishes taking back those whose person is deleted already: as only a gain could bring that back, the
+// row goes back as well, or its user would be linked to nobody. It returns the others.
+func (x *executor) settleDeleted(ctx context.Context, items []*item) (rest []*item, err error) {
+	ended := acting(items, state.PersonDelete)
+	if len(ended) == 0 {
+		return items, nil
+	}
+	var changes []plan.UserChange
+	for _, it := range ended {
+		changes = append(changes, plan.UserChange{User: it.intent.User, Record: it.intent.Undo})
+	}
+	records, err := x.journalRecords(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	all, err := x.find(ctx, ended)
+	if err != nil {
+		return nil, err
+	}
+	b := settlement{next: x.journal.Position()}
+	for n, it := range ended {
+		f, i, record := all[it], &it.intent, records[it.intent.Undo]
+		if f.there || i.Effect.Restore && record == nil {
+			continue
+		}
+		it.change, it.record, it.prior = changes[n], record, i.Prior
+		it.shape = &plan.Shape{Tenant: i.Tenant, Ground: plan.Ground{Relies: providers.ReliesLink}, Effect: i.Effect,
+			After: i.After.UserState}
+		if f.row == nil || f.row.Link != i.Person || !i.Effect.Restore {
+			b.outcomes = append(b.outcomes, done(it))
+			continue
+		}
+		it.change.Before = providers.DigestUser(f.row.User, providers.ReliesLink, i.Prior)
+		b.writes, b.written = append(b.writes, userWrite(it)), append(b.written, it)
+	}
+	settled, lost, err := x.commit(ctx, &b)
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.DeleteFunc(items, func(it *item) bool {
+		return slices.ContainsFunc(settled, func(o state.Outcome) bool { return o.Intent == it.intent.ID }) ||
+			slices.ContainsFunc(lost, func(l *item) bool { return l.intent.ID == it.intent.ID })
+	}), lost...), nil
 }
 
 // cameThrough reports whether a change came to what was intended, though nobody was there to see it: the application

@@ -97,7 +97,7 @@ func (m *made) save(t *testing.T) *planfile.File {
 			segments[key] = w.Segment(c.kind, c.wave)
 		}
 		for n := range c.users {
-			user := plan.UserChange{User: uuid.UUID{5, byte(i), byte(n >> 8), byte(n)}}
+			user := plan.UserChange{User: uuid.UUID{5, byte(i), byte(n >> 8), byte(n)}, Record: 1, Mails: 1}
 			if err := w.Add(segments[key], c.shape, user); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -199,6 +200,33 @@ func TestSkipReasons(t *testing.T) {
 	for _, text := range []string{"", "invalid", "unheard of"} {
 		if err := r.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is read as %s", text, r)
+		}
+	}
+}
+
+// TestFits: what is done to users must be what their segment is for.
+func TestFits(t *testing.T) {
+	t.Parallel()
+	move, follow, restore, withdraw := plan.SegmentMove, plan.SegmentFollow, plan.SegmentRestore, plan.SegmentWithdraw
+	expire := state.Effect{Act: state.PersonExpire}
+	gone := state.UserState{Standing: state.RolledBack}
+	notWithdraw := []plan.SegmentKind{move, follow, restore}
+	for name, c := range map[string]struct {
+		shape plan.Shape
+		in    []plan.SegmentKind
+	}{
+		"linking":           {plan.Shape{Effect: state.Effect{Link: true}}, []plan.SegmentKind{move}},
+		"restoring":         {plan.Shape{Effect: state.Effect{Restore: true}}, []plan.SegmentKind{restore}},
+		"restoring no row":  {plan.Shape{Effect: state.Effect{Restore: true}, Ground: plan.Ground{RowGone: true}}, nil},
+		"expiring":          {plan.Shape{Effect: expire, After: gone}, []plan.SegmentKind{move, follow, restore, withdraw}},
+		"expiring a moved":  {plan.Shape{Effect: expire, After: state.UserState{Standing: state.Moved}}, notWithdraw},
+		"joining":           {plan.Shape{Effect: expire, After: gone, Join: 1}, notWithdraw},
+		"deleting a person": {plan.Shape{Effect: state.Effect{Act: state.PersonDelete}, After: gone}, notWithdraw},
+	} {
+		for _, kind := range []plan.SegmentKind{move, follow, restore, withdraw} {
+			if got, want := c.shape.Fits(kind), slices.Contains(c.in, kind); got != want {
+				t.Errorf("%s in a segment %s: %v, want %v", name, kind, got, want)
+			}
 		}
 	}
 }

@@ -37,7 +37,8 @@ type UserChange struct {
 	User   uuid.UUID
 	Before state.Digest // of the row and of what is recorded of the user
 	Shape  int          // index into the segment's table
-	Record int64        // SegmentRestore: journal record whose image and prior are restored
+	Record int64        // SegmentRestore: the oldest journal record that is undone; its image and prior are restored
+	Mails  int64        // SegmentRestore with Effect.Mail: journal record with the addresses that are given back
 	Person uuid.UUID    // with PersonAdopt: who is taken over
 }
 

@@ -231,10 +231,15 @@ func (c *ObjectChange) idSound(lineage uuid.UUID) bool {
 	return true
 }
 
-// Fits reports whether a shape can stand in a segment of a kind: from users who are not moved something is taken, and
-// nothing else is done.
+// Fits reports whether a shape can stand in a segment of a kind: only moving links, only a rollback restores, and from
+// users who are not moved something is taken, and nothing else is done.
 func (s Shape) Fits(kind SegmentKind) bool {
 	e := s.Effect
-	return kind != SegmentWithdraw || s.After.Standing != state.Moved && s.Join == 0 && !e.Writes() && e.TakesAway() &&
-		e.Act != state.PersonDelete
+	switch {
+	case e.Link && kind != SegmentMove, e.Restore && kind != SegmentRestore, e.Restore && s.Ground.RowGone:
+		return false
+	case kind != SegmentWithdraw:
+		return true
+	}
+	return s.After.Standing != state.Moved && s.Join == 0 && !e.Writes() && e.TakesAway() && e.Act != state.PersonDelete
 }

@@ -21,8 +21,8 @@ import (
 //
 // E, O, S, B and C are JSON, deflated.
 // A user is 16 bytes of id, 16 of digest and the shape's index as uvarint; then, in a segment that restores, the journal
-// record as uvarint; then, where a person is taken over, the 16 bytes of its id. The rows are mostly random bits, so they
-// are not compressed.
+// record as uvarint, and with a change of address the record that has it; then, where a person is taken over, the 16
+// bytes of its id. The rows are mostly random bits, so they are not compressed.
 //
 // The plan ID is SHA-256 over idPrefix and, of each section E, O, S and U, its kind and a sum: of U the section's own,
 // of the others that of their JSON, as it was before it was deflated. Basis, skipped users and context lie outside. The

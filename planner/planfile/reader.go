@@ -146,7 +146,7 @@ const idLen = 16
 // next returns the next row; io.EOF behind the last one, errDamaged for what is none.
 func (u *userRows) next() (c plan.UserChange, err error) {
 	// The longest row there can be; what is left of the section may be shorter.
-	b, err := u.in.Peek(2*idLen + 2*binary.MaxVarintLen64 + idLen)
+	b, err := u.in.Peek(2*idLen + 3*binary.MaxVarintLen64 + idLen)
 	if len(b) == 0 && errors.Is(err, io.EOF) {
 		return c, io.EOF
 	}
@@ -155,25 +155,38 @@ func (u *userRows) next() (c plan.UserChange, err error) {
 	}
 	at := copy(c.User[:], b)
 	at += copy(c.Before[:], b[at:])
-	shape, n := binary.Uvarint(b[at:])
-	if n <= 0 || shape >= uint64(len(u.shapes)) {
+	number := func() (v uint64) {
+		n := 0
+		if v, n = binary.Uvarint(b[at:]); n <= 0 {
+			err = errDamaged
+		}
+		at += max(n, 0)
+		return v
+	}
+	err = nil // a short last row is no error
+	shape := number()
+	if err != nil || shape >= uint64(len(u.shapes)) {
 		return c, errDamaged
 	}
 	c.Shape = int(shape)
-	at += n
+	effect := u.shapes[shape].Effect
 	if u.restores {
-		rec, n := binary.Uvarint(b[at:])
-		if n <= 0 {
-			return c, errDamaged
+		c.Record = int64(number())
+		if effect.Mail {
+			c.Mails = int64(number())
 		}
-		c.Record = int64(rec)
-		at += n
+		if c.Record <= 0 || effect.Mail && c.Mails <= 0 {
+			err = errDamaged
+		}
 	}
-	if u.shapes[c.Shape].Effect.Act == state.PersonAdopt {
-		if n = copy(c.Person[:], b[at:]); n < idLen {
-			return c, errDamaged
+	if effect.Act == state.PersonAdopt {
+		n := copy(c.Person[:], b[at:])
+		if at += n; n < idLen {
+			err = errDamaged
 		}
-		at += n
+	}
+	if err != nil {
+		return c, err
 	}
 	_, err = u.in.Discard(at)
 	return c, err

@@ -59,12 +59,15 @@ func (w *Writer) Add(n int, shape plan.Shape, c plan.UserChange) (err error) {
 	}
 	// Ids and digests as they are: they are random bits, on which compressing would waste time.
 	i := s.shape(shape)
-	var row [16 + 16 + 2*binary.MaxVarintLen64 + 16]byte
+	var row [16 + 16 + 3*binary.MaxVarintLen64 + 16]byte
 	copy(row[:], c.User[:])
 	copy(row[16:], c.Before[:])
 	end := 32 + binary.PutUvarint(row[32:], uint64(i))
 	if s.kind == plan.SegmentRestore {
 		end += binary.PutUvarint(row[end:], uint64(c.Record))
+		if shape.Effect.Mail {
+			end += binary.PutUvarint(row[end:], uint64(c.Mails))
+		}
 	}
 	if shape.Effect.Act == state.PersonAdopt {
 		end += copy(row[end:], c.Person[:])

@@ -276,7 +276,7 @@ func (t *taker) takeBack(made []state.Record, rec *state.User, row *providers.Us
 	// keeps the new one: its person expires.
 	m := slices.IndexFunc(made, func(r state.Record) bool { return r.Effect.Mail })
 	if m >= 0 && s.After.Standing == state.Moved {
-		s.Effect.Mail, c.Record = true, made[m].ID
+		s.Effect.Mail, c.Mails = true, made[m].ID
 	}
 	if t.undoing.Kind == state.RunApply {
 		t.pause(s.After.Wave, scopeOf(oldest, rec, row))

@@ -124,16 +124,18 @@ type fate struct {
 
 // sink keeps the one user's fate.
 type sink struct {
-	kind  plan.SegmentKind
-	table *plan.Table
-	fate  fate
+	kind   plan.SegmentKind
+	table  *plan.Table
+	fate   fate
+	change plan.UserChange
 }
 
 func (s *sink) Segment(kind plan.SegmentKind, _ string) int { s.kind = kind; return 0 }
 func (s *sink) Drop(int) error                              { return nil }
 func (s *sink) Shapes(int) []plan.Counted                   { return nil }
 
-func (s *sink) Add(_ int, one plan.Shape, _ plan.UserChange) error {
+func (s *sink) Add(_ int, one plan.Shape, c plan.UserChange) error {
+	s.change = c
 	s.fate = fate{Kind: s.kind, Effect: one.Effect, Join: s.table.IDs(one.Join), Leave: s.table.IDs(one.Leave),
 		Keep: s.table.IDs(one.Keep), After: one.After}
 	return nil
@@ -376,5 +378,33 @@ func TestTakeBack(t *testing.T) {
 				t.Errorf("conflicts, %d in all (-want +got):\n%s", got.Lost, diff)
 			}
 		})
+	}
+}
+
+// TestTakeBackAddress: of several records the oldest one is undone, so that all of them cancel, and the first one that
+// changed the address says which is given back.
+func TestTakeBackAddress(t *testing.T) {
+	t.Parallel()
+	s := newSides(t)
+	s.moved()
+	follow := func(id int64, e state.Effect, leave ...uuid.UUID) state.Record {
+		return state.Record{Run: "2", Settled: true, Verdict: state.Done, TenantNow: acme,
+			Intent: state.Intent{ID: id, User: kim, Tenant: acme, Wave: "pilot", Person: person, Effect: e, Leave: leave,
+				Prior: s.recorded, After: *s.recorded, Before: state.Image{Link: person, Method: state.MethodDual}}}
+	}
+	records := []state.Record{s.run(), follow(8, state.Effect{}, admins), follow(9, state.Effect{Mail: true}),
+		follow(10, state.Effect{Mail: true})}
+	u := users.Undoing{From: []string{"1", "2"}, Seeds: map[string]bool{"2": true}, Kind: state.RunApply,
+		Objects: &objects.Folded{}}
+	to := &sink{table: &plan.Table{}}
+	journal := users.Journal{Recorded: s.stream, Records: func(context.Context, []string) iter.Seq2[state.Record, error] {
+		return each(records)
+	}}
+	if _, err := users.TakeBack(t.Context(), s.observe(t), u, journal, to.table, to); err != nil {
+		t.Fatal(err)
+	}
+	if to.change.Record != 8 || to.change.Mails != 9 || !to.fate.Effect.Mail {
+		t.Errorf("record %d is undone and %d has the addresses (%+v), want 8 and 9", to.change.Record, to.change.Mails,
+			to.fate.Effect)
 	}
 }
