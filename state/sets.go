@@ -118,7 +118,7 @@ type Verdict uint8
 
 // Done: carried out. Already: the user was at its after-state. Changed: its before-state was gone, and nothing was
 // left behind. Refused: a provider refused it, with the reason. Paused: a pause younger than the plan holds it.
-// Conflict: no run gives it; whom a rollback must leave as it is has no change in the plan (plan.Conflict).
+// Conflict: no run gives it; it is said of whom a rollback must leave as it is (plan.Conflict).
 const (
 	VerdictInvalid Verdict = iota
 	Done

@@ -8,6 +8,7 @@ import (
 	"anthill/internal/apply"
 	"anthill/internal/report"
 	"anthill/internal/session"
+	"anthill/planner/plan"
 )
 
 // applyClose closes the run that was stopped, and does nothing else (apply -close).
@@ -25,59 +26,77 @@ func (p *program) applyClose(c *cli.Context) error {
 	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
-	run, err := p.closeOpen(c, s)
-	if err != nil || run != "" {
+	run, half, err := p.closeOpen(c, s)
+	switch {
+	case err != nil:
 		return err
-	}
-	if c.Bool("json") {
+	case half:
+		return quietly(exitRemainder)
+	case run != "":
+		return nil
+	case c.Bool("json"):
 		return report.ClosedJSON(p.stdout, apply.Result{Nothing: true})
 	}
 	return report.NothingOpen(p.stdout, p.options(c))
 }
 
-// closeOpen asks, and closes the run that was stopped. It returns the run; "": none is open.
-func (p *program) closeOpen(c *cli.Context, s *session.Session) (run string, err error) {
+// closeOpen asks, and closes the run that was stopped. It returns the run ("": none is open), and whether somebody is
+// left half done.
+func (p *program) closeOpen(c *cli.Context, s *session.Session) (run string, half bool, err error) {
 	r, err := s.OpenRun(c.Context)
 	if err != nil || r == nil {
-		return "", err
+		return "", false, err
 	}
 	stored, err := s.StoredPlan(c.Context, r.ID)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer stored.Close()
 	if err := report.Open(p.stderr, *r, p.options(c)); err != nil {
-		return "", err
+		return "", false, err
 	}
 	if !c.Bool("auto-approve") {
 		if err := p.ask(c.Context, "Close it? Nobody is given anything, and it cannot be gone on with."); err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
 	progress := p.progress(c)
 	result, err := s.CloseRun(c.Context, &stored.Reader, progress.Event)
 	progress.Close()
-	if err != nil && !result.Stopped {
-		return "", err
+	switch {
+	case result.Stopped:
+		return "", false, p.notClosed(c, stored.Effects(), result, err)
+	case err != nil:
+		return "", false, err
+	case result.Nothing: // somebody else has closed it since
+		return r.ID, false, nil
 	}
-	if result.Stopped {
-		why, _, _ := strings.Cut(err.Error(), "\n")
-		p.effect = &effect{exitStopped, "run " + r.ID + " could not be closed (" + safe(why) + ")", "apply -close"}
-		if err := report.Result(p.stderr, stored.Effects(), result, err, 0, p.options(c)); err != nil {
-			return "", err
-		}
-		return "", quietly(exitStopped)
-	}
-	if result.Nothing { // somebody else has closed it since
-		return r.ID, nil
-	}
-	return r.ID, p.closed(c, result)
+	return r.ID, result.Half, p.closed(c, result)
 }
+
+// notClosed tells why a run is open still.
+func (p *program) notClosed(c *cli.Context, e *plan.Effects, result apply.Result, stopped error) error {
+	why, _, _ := strings.Cut(stopped.Error(), "\n")
+	p.effect = &effect{exitStopped, "run " + result.Run.ID + " could not be closed (" + safe(why) + ")", "apply -close"}
+	var err error
+	if closesJSON(c) {
+		err = report.ResultJSON(p.stdout, e, result, stopped)
+	} else {
+		err = report.Result(p.stderr, e, result, stopped, 0, p.options(c))
+	}
+	if err != nil {
+		return err
+	}
+	return quietly(exitStopped)
+}
+
+// closesJSON reports whether closing is all that the command does, and is to be told as JSON.
+func closesJSON(c *cli.Context) bool { return c.Command.Name == "apply" && c.Bool("json") }
 
 // closed tells how a run was closed: on stdout, unless that is for what follows.
 func (p *program) closed(c *cli.Context, result apply.Result) error {
 	p.effect = &effect{exitRemainder, "run " + result.Run.ID + " is closed", "status"}
-	if c.Command.Name == "apply" && c.Bool("json") {
+	if closesJSON(c) {
 		return report.ClosedJSON(p.stdout, result)
 	}
 	out := p.stdout

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"anthill/internal/sandbox"
+	"anthill/internal/selfauthd"
 )
 
 // twoWaves are a wave of one tenant and one of all others behind it.
@@ -134,4 +139,64 @@ func TestDemandsOfAnOpenRun(t *testing.T) {
 		w.run(exitDone, "apply", "-on-stale", "fail", "p")
 		w.checkMoved()
 	})
+}
+
+// TestClosedHalf: closing says by its exit status, too, where what was begun could not be put right; the next apply does.
+func TestClosedHalf(t *testing.T) {
+	t.Parallel()
+	var cut, away, refuses atomic.Bool
+	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 14, Seed: 4}, emulatorWith(t, selfauthd.Options{
+		Intercept: func(rw http.ResponseWriter, r *http.Request) bool {
+			if away.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			if leaves := r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, "/_attr/member"); leaves && refuses.Load() {
+				rw.Header().Set("Content-Type", "application/json")
+				rw.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(rw, `"accessdenied"`)
+				return true
+			}
+			return false
+		},
+		After: func(r *http.Request) bool {
+			joins := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/_attr/member")
+			away.Store(joins && !cut.Swap(cut.Load() || joins))
+			return away.Load()
+		},
+	}))
+	w.config(everyone + waveEveryone)
+	w.run(exitStopped, "apply", "-auto-approve")
+	away.Store(false)
+	refuses.Store(true)
+	out, _ := w.run(exitRemainder, "apply", "-close", "-auto-approve", "-json")
+	wants(t, out, `"outcome": "remainder"`, "not_put_back")
+	for _, p := range w.directory().persons {
+		if !p.Expired && !strings.HasPrefix(p.Name, "earlier.") {
+			t.Errorf("%s can log in", p.Name)
+		}
+	}
+	refuses.Store(false)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.checkMoved()
+}
+
+// TestNothingAsJSON: a program that asks for JSON gets it, also where there is nothing to do.
+func TestNothingAsJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 14, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.run(exitDone, "rollback", "-auto-approve")
+	w.run(exitDone, "wave", "resume", "everyone")
+	w.run(exitDone, "apply", "-auto-approve")
+	w.run(exitDone, "rollback", "-auto-approve")
+	for _, args := range [][]string{{"rollback"}, {"apply", "-close"}} {
+		out, _ := w.run(exitDone, append(args, "-json", "-auto-approve")...)
+		var got struct {
+			Nothing bool `json:"nothing_done"`
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil || !got.Nothing {
+			t.Errorf("%v says %q: %v", args, out, err)
+		}
+	}
 }

@@ -61,6 +61,9 @@ func (p *program) rollback(c *cli.Context) error {
 	}
 	defer plan.Close()
 	if len(plan.Effects().Undo.Runs) == 0 {
+		if c.Bool("json") {
+			return report.NothingToUndoJSON(p.stdout, plan.File)
+		}
 		return report.NothingToUndo(p.stdout, plan.File, p.options(c))
 	}
 	if r.Out == "" {
@@ -93,7 +96,7 @@ func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (un
 			return undo, "", err
 		}
 	}
-	_, err = p.closeOpen(c, s)
+	_, _, err = p.closeOpen(c, s)
 	return undo, r.ID, err
 }
 

@@ -69,7 +69,7 @@ func (x *executor) close(ctx context.Context) (Result, error) {
 		return x.stopped(err)
 	}
 	left, err := x.left(ctx, info.ID)
-	return Result{Run: info, Closed: true, Left: left}, err
+	return Result{Run: info, Closed: true, Left: left, Half: x.half}, err
 }
 
 // settleOpen settles users in flight by what really happened.
@@ -94,6 +94,7 @@ func (x *executor) settleOpen(ctx context.Context, records []state.Record) error
 		}
 		outcomes[i].Recorded = recorded[i]
 		it.tell(&outcomes[i])
+		x.half = x.half || len(it.stuck) > 0
 	}
 	x.called()
 	return x.journal.Settle(ctx, nil, outcomes, x.journal.Position())

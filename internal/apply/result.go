@@ -47,5 +47,5 @@ type Result struct {
 	Stopped bool            // the run is open: a server went away, the token was refused, or ctx ended; see the error
 	Held    []state.Finding // waves that were not started
 	Objects []state.Finding // objects that were not done
-	Half    bool            // one of them was refused in part, and what was done of it could not be put back
+	Half    bool            // an object, or with Closed a user, is left half done: what was done could not be put back
 }

@@ -11,6 +11,7 @@ import (
 
 	"anthill/internal/apply"
 	"anthill/planner/plan"
+	"anthill/planner/planfile"
 	"anthill/state"
 )
 
@@ -228,4 +229,13 @@ func ResultJSON(w io.Writer, e *plan.Effects, r apply.Result, stopped error) err
 		j.Left = append(j.Left, leftJSON{l.User, l.Wave, l.Verdict, l.Reason})
 	}
 	return writeJSON(w, j)
+}
+
+// NothingToUndoJSON writes that there is nothing to take back, and of whom it cannot be, as JSON.
+func NothingToUndoJSON(w io.Writer, f *planfile.File) error {
+	r := apply.Result{Nothing: true}
+	for _, c := range f.Context().Conflicts {
+		r.Left = append(r.Left, apply.Left{User: c.User, Verdict: state.Conflict, Reason: c.Why})
+	}
+	return ResultJSON(w, f.Effects(), r, nil)
 }
