@@ -73,6 +73,9 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 				"planned, which does not know what that did: plan it again"}
 		}
 	}
+	if err := x.checkGroups(ctx); err != nil {
+		return Result{}, err
+	}
 	resumed := open != nil && open.Plan == file.ID()
 	if open != nil && !resumed && d.FailStale {
 		if err := x.lookForStale(ctx); err != nil {
