@@ -27,18 +27,21 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 	runs := in.State.Runs
 	c.seeds = map[string]bool{}
 	switch {
-	case in.Run != "":
-		i := slices.IndexFunc(runs, func(r state.RunInfo) bool { return r.ID == in.Run })
-		if i < 0 {
-			return c, hcl.Diagnostics{config.Problem(config.About{}, "No such run",
-				"There is no run %q. The runs are listed by:\n\n    anthill status", in.Run)}
+	case len(in.Runs) > 0:
+		c.retry = true // what could not be taken back then, unless one of them stands
+		for _, id := range in.Runs {
+			i := slices.IndexFunc(runs, func(r state.RunInfo) bool { return r.ID == id })
+			if i < 0 {
+				return c, hcl.Diagnostics{config.Problem(config.About{}, "No such run",
+					"There is no run %q. The runs are listed by:\n\n    anthill status", id)}
+			}
+			if runs[i].Undone && runs[i].Kind == state.RunRollback && in.whole() {
+				// The runs that it took back stand again.
+				return chosen{}, nil
+			}
+			c.retry = c.retry && runs[i].Undone
+			c.seeds[id] = true
 		}
-		if runs[i].Undone && runs[i].Kind == state.RunRollback && in.whole() {
-			// The runs that it took back stand again.
-			return c, nil
-		}
-		c.retry = runs[i].Undone // what could not be taken back then
-		c.seeds[in.Run] = true
 	case in.whole():
 		c.latest(runs)
 	default:

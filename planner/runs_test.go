@@ -56,22 +56,26 @@ func TestChooseRuns(t *testing.T) {
 			rollback("3", "2")}, UndoInput{},
 			want{Runs: []string{"1", "2"}, From: []string{"1", "2", "3"}, Whole: []string{"1", "2"},
 				Kind: state.RunApply, Changed: true}},
-		"one that is named": {[]state.RunInfo{applied("1"), applied("2")}, UndoInput{Run: "1"}, one("1", "1", "2")},
+		"one that is named": {[]state.RunInfo{applied("1"), applied("2")}, UndoInput{Runs: []string{"1"}}, one("1", "1", "2")},
 		"one that is undone, but for what was left": {[]state.RunInfo{undone(applied("1")), rollback("2", "1")},
-			UndoInput{Run: "1"},
+			UndoInput{Runs: []string{"1"}},
 			want{Runs: []string{"1"}, From: []string{"1", "2"}, Whole: []string{"1"}, Kind: state.RunApply,
 				Retry: true, Changed: true}},
 		"a rollback, whose runs stand again and whose pauses go": {[]state.RunInfo{undone(applied("1")),
-			rollback("2", "1")}, UndoInput{Run: "2"},
+			rollback("2", "1")}, UndoInput{Runs: []string{"2"}},
 			want{Runs: []string{"2"}, From: []string{"2"}, Whole: []string{"2"}, Again: []string{"1"},
 				Lift: []string{"2"}, Kind: state.RunRollback, Changed: true}},
 		"a rollback that is undone": {[]state.RunInfo{applied("1"), undone(rollback("2", "1"))},
-			UndoInput{Run: "2"}, want{}},
+			UndoInput{Runs: []string{"2"}}, want{}},
 		"all that stand, of one tenant": {[]state.RunInfo{applied("1"), undone(applied("2")), rollback("3", "2"),
 			applied("4")}, UndoInput{Tenants: acme},
 			want{Runs: []string{"1", "4"}, From: []string{"1", "2", "3", "4"}, Kind: state.RunApply, Changed: true}},
+		"some that are named": {[]state.RunInfo{undone(applied("1")), applied("2"), applied("3")},
+			UndoInput{Runs: []string{"1", "2"}},
+			want{Runs: []string{"1", "2"}, From: []string{"1", "2", "3"}, Whole: []string{"1", "2"}, Kind: state.RunApply,
+				Changed: true}},
 		"one that is named, of one wave": {[]state.RunInfo{applied("1"), applied("2")},
-			UndoInput{Run: "1", Waves: []string{"pilot"}},
+			UndoInput{Runs: []string{"1"}, Waves: []string{"pilot"}},
 			want{Runs: []string{"1"}, From: []string{"1", "2"}, Kind: state.RunApply, Changed: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +91,7 @@ func TestChooseRuns(t *testing.T) {
 			}
 		})
 	}
-	if _, diags := chooseRuns(UndoInput{Input: Input{State: &state.State{}}, Run: "9"}); !diags.HasErrors() {
+	if _, diags := chooseRuns(UndoInput{Input: Input{State: &state.State{}}, Runs: []string{"9"}}); !diags.HasErrors() {
 		t.Error("a run that there never was is no mistake")
 	}
 }

@@ -25,7 +25,7 @@ type UndoInput struct {
 	Records       func(ctx context.Context, runs []string) iter.Seq2[state.Record, error] // state.Store.Records
 	ObjectRecords func(ctx context.Context, runs []string) ([]state.ObjectRecord, error)  // state.Store.ObjectRecords
 
-	Run           string      // -run; "": the latest that is to be undone, or with Waves or Tenants all of them
+	Runs          []string    // none: the latest that is to be undone, or with Waves or Tenants all of them
 	Waves         []string    // -wave
 	Tenants       []uuid.UUID // -tenant
 	DeletePersons bool        // -delete-persons

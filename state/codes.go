@@ -92,15 +92,16 @@ const (
 	CodeAllSkipped    Code = "all_skipped"    // wave; count users
 
 	// Why a rollback leaves a user.
-	CodeRowInactive      Code = "row_inactive"      // and undoing gives nobody a login
-	CodeNotLinkedThen    Code = "not_linked_then"   // when it was taken back, its row was not linked to the person
-	CodeBelongsElsewhere Code = "belongs_elsewhere" // tenant or role has changed
-	CodeTenantHidden     Code = "tenant_hidden"     // who is in one of its tenant's groups cannot be seen
-	CodePersonDeleted    Code = "person_deleted"
-	CodeGroupGone        Code = "group_gone"
-	CodeLinkedElsewhere  Code = "linked_elsewhere"
-	CodeNoPassword       Code = "no_password"
-	CodeEnrolled         Code = "enrolled" // no password, and a credential in Self-auth
+	CodeRowInactive        Code = "row_inactive"      // and undoing gives nobody a login
+	CodeNotLinkedThen      Code = "not_linked_then"   // when it was taken back, its row was not linked to the person
+	CodeBelongsElsewhere   Code = "belongs_elsewhere" // tenant or role has changed
+	CodeTenantHidden       Code = "tenant_hidden"     // who is in one of its tenant's groups cannot be seen
+	CodePersonDeleted      Code = "person_deleted"
+	CodePersonDeletedSince Code = "person_deleted_since" // by a later rollback
+	CodeGroupGone          Code = "group_gone"
+	CodeLinkedElsewhere    Code = "linked_elsewhere"
+	CodeNoPassword         Code = "no_password"
+	CodeEnrolled           Code = "enrolled" // no password, and a credential in Self-auth
 
 	// Why a run left a user or an object, or a wave.
 	CodeRecordGone       Code = "record_gone"
@@ -112,6 +113,7 @@ const (
 	CodeRunClosed        Code = "run_closed"        // while the user was in flight
 	CodeRefusal          Code = "refusal"           // side, kind, said: the error's words, request
 	CodeGroupNotMade     Code = "group_not_made"    // why
+	CodeRuleNotChanged   Code = "rule_not_changed"  // why
 	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
 	CodeRecordChanged    Code = "record_changed"    // what is recorded of an object
 	CodeAppeared         Code = "appeared"          // since the plan

@@ -91,7 +91,7 @@ func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (un
 	if err := s.CheckUndo(c.Context, undo); err != nil {
 		return undo, "", err
 	}
-	if undo.Run == "" && len(undo.Waves)+len(undo.Tenants) == 0 {
+	if !undo.Names() {
 		if undo, err = s.Unfinished(c.Context, *r, undo); err != nil {
 			return undo, "", err
 		}
@@ -111,12 +111,15 @@ func afterClosing(closed string, err error) error {
 
 // undoOf is what the flags say is to be taken back.
 func undoOf(c *cli.Context) session.Undo {
-	return session.Undo{
-		Run:           c.String("run"),
+	u := session.Undo{
 		Waves:         c.StringSlice("wave"),
 		Tenants:       c.StringSlice("tenant"),
 		DeletePersons: c.Bool("delete-persons"),
 	}
+	if run := c.String("run"); run != "" {
+		u.Runs = []string{run}
+	}
+	return u
 }
 
 // makeUndo plans a rollback with progress, and shows the warnings that came of it.

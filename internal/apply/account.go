@@ -39,13 +39,30 @@ func (x *executor) accounts(ctx context.Context, items []*item, resumed bool) er
 	return nil
 }
 
-// missGroups fails a user if one of its groups could not be made, before anything is done for it.
+// missGroups fails a user if one of its groups could not be made, or did not get the rule by which the user joins or
+// leaves it, before anything is done for it.
 func (x *executor) missGroups(it *item) {
-	for _, g := range it.intent.Join {
-		if why, absent := x.absent[g]; absent && it.failed == nil {
-			it.failed = refuse(state.CodeGroupNotMade, state.Because(state.KeyWhy, why))
+	if len(x.absent)+len(x.unruled) == 0 {
+		return
+	}
+	for _, g := range it.groups() {
+		why, unruled := x.unruled[g]
+		absent, is := x.absent[g]
+		joins := slices.Contains(it.intent.Join, g)
+		switch {
+		case it.failed != nil:
+		case is && joins:
+			it.failed = refuse(state.CodeGroupNotMade, state.Because(state.KeyWhy, absent))
+		case unruled && it.row != nil && joins != x.asks(it.row, g):
+			it.failed = refuse(state.CodeRuleNotChanged, state.Because(state.KeyWhy, why))
 		}
 	}
+}
+
+// asks reports whether a row asks for a group by the rule that is in force.
+func (x *executor) asks(row *providers.UserRow, group uuid.UUID) bool {
+	rule := x.groups[group]
+	return row.Tenant == rule.Tenant && rule.Members.Has(row.Role)
 }
 
 func (it *item) joins() []uuid.UUID  { return it.intent.Join }

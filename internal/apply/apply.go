@@ -152,7 +152,9 @@ type tally struct {
 	half   bool                        // one of them was refused in part, and what was done of it stands
 	missed map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
 	absent map[uuid.UUID]state.Finding // groups of this plan that could not be made, with the reason
-	figure map[string]*waveFigure
+	// groups whose rule is not what this plan goes by, with the reason why it was not changed
+	unruled map[uuid.UUID]state.Finding
+	figure  map[string]*waveFigure
 }
 
 // waveFigure counts the users of a wave in this run.
@@ -181,6 +183,7 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 		groups:  make(map[uuid.UUID]plan.Group, len(e.Groups)),
 	}
 	x.missed, x.absent, x.figure = map[uuid.UUID]int64{}, map[uuid.UUID]state.Finding{}, map[string]*waveFigure{}
+	x.unruled = map[uuid.UUID]state.Finding{}
 	x.size = x.nextSize(0)
 	var err error
 	if x.namer.Name, err = config.ParseTemplate(e.Identity.Name); err != nil {

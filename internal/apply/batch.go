@@ -25,6 +25,7 @@ type item struct {
 	failed  error           // one side refused this user
 	stuck   []state.Finding // why what was begun could not be put right
 	begun   bool            // something may have been done for it in Self-auth
+	came    bool            // of one who was put right: its change came about all the same
 	verdict state.Verdict   // it is left alone; then nothing is intended
 	why     state.Finding   // with verdict: why
 }
@@ -310,7 +311,7 @@ func (x *executor) isAfter(it *item) bool {
 		return it.row != nil && it.row.Link == x.personOf(it) &&
 			(e.Method == state.MethodInvalid || it.row.Method == e.Method)
 	}
-	return !e.Writes() && !e.Mail && it.prior != nil && it.prior.UserState == it.shape.After &&
+	return !e.Writes() && !e.Mail && !it.shape.Ground.Unrecorded && it.prior != nil && it.prior.UserState == it.shape.After &&
 		!slices.ContainsFunc(x.sets[it.shape.Join], func(g uuid.UUID) bool { return !slices.Contains(it.prior.Groups, g) }) &&
 		!slices.ContainsFunc(x.sets[it.shape.Leave], func(g uuid.UUID) bool { return slices.Contains(it.prior.Groups, g) })
 }

@@ -89,7 +89,7 @@ func (x *executor) settleOpen(ctx context.Context, records []state.Record) error
 	outcomes := make([]state.Outcome, len(items))
 	for i, it := range items {
 		outcomes[i] = outcomeOf(it.intent, state.Refused, state.Found(state.CodeRunClosed))
-		if cameThrough(it.intent, recorded[i]) {
+		if it.came {
 			outcomes[i] = outcomeOf(it.intent, state.Done, state.Finding{})
 		}
 		outcomes[i].Recorded = recorded[i]
@@ -122,7 +122,7 @@ func (x *executor) settleDeleted(ctx context.Context, items []*item) (rest []*it
 	b := settlement{next: x.journal.Position()}
 	for n, it := range ended {
 		f, i, record := all[it], &it.intent, records[it.intent.Undo]
-		if f.there || i.Effect.Restore && record == nil {
+		if f.there || f.others || i.Effect.Restore && record == nil {
 			continue
 		}
 		it.change, it.record, it.prior = changes[n], record, i.Prior
@@ -143,17 +143,6 @@ func (x *executor) settleDeleted(ctx context.Context, items []*item) (rest []*it
 		return slices.ContainsFunc(settled, func(o state.Outcome) bool { return o.Intent == it.intent.ID }) ||
 			slices.ContainsFunc(lost, func(l *item) bool { return l.intent.ID == it.intent.ID })
 	}), lost...), nil
-}
-
-// cameThrough reports whether a change came to what was intended, though nobody was there to see it: the application
-// has linked the user by itself, or all was done but settling it.
-func cameThrough(i state.Intent, recorded *state.User) bool {
-	if recorded == nil {
-		return false
-	}
-	moved := i.Prior == nil || i.Prior.Standing != state.Moved
-	return recorded.Standing == state.Moved && moved ||
-		!i.Effect.Writes() && recorded.UserState == i.After.UserState && slices.Equal(recorded.Groups, i.After.Groups)
 }
 
 // closePauses leaves the pauses of a rollback that had begun to take users back: they are not to be moved again by

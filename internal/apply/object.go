@@ -148,13 +148,29 @@ func (x *executor) outdated(c plan.ObjectChange, recorded recordedObjects) state
 func (x *executor) miss(c plan.ObjectChange, why ...state.Finding) state.Finding {
 	left := state.About(state.CodeObjectLeft, state.Of(c.Address), state.Because(state.KeyWhy, why...))
 	x.failed = append(x.failed, left)
-	if c.Kind == state.KindGroup && c.Was == nil && c.After != nil {
+	switch {
+	case c.Kind != state.KindGroup || c.After == nil:
+	case c.Was == nil:
 		x.absent[c.After.ID] = why[0]
+	default:
+		x.keepRule(c.After, why[0])
 	}
 	if len(why) > 1 {
 		return left
 	}
 	return why[0]
+}
+
+// keepRule notes that the rule which a change would have given to a group does not come into force: by the one that is
+// recorded, nobody joins or leaves who would by the new one.
+func (x *executor) keepRule(after *state.Object, why state.Finding) {
+	i := slices.IndexFunc(x.st.Objects, func(o state.Object) bool { return o.Kind == state.KindGroup && o.ID == after.ID })
+	if i < 0 || x.st.Objects[i].Members.Equal(after.Members) {
+		return
+	}
+	rule := x.groups[after.ID]
+	rule.ID, rule.Tenant, rule.Members = after.ID, x.st.Objects[i].Tenant, x.st.Objects[i].Members
+	x.groups[after.ID], x.unruled[after.ID] = rule, why
 }
 
 // leaveObject settles a change that is not made: what is recorded of it stays.

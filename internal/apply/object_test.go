@@ -191,7 +191,7 @@ func (s *servers) carryOut(t *testing.T, changes ...plan.ObjectChange) *executor
 	s.mapped = map[uuid.UUID]providers.Mapping{}
 	x := &executor{Deps: Deps{Store: store{s: s}, Rows: rows{s: s}, Accounts: accounts{s: s}}, effects: &plan.Effects{Objects: changes},
 		st: &state.State{}, journal: journal{s: s}, events: func(Event) {}}
-	x.absent = map[uuid.UUID]state.Finding{}
+	x.absent, x.unruled = map[uuid.UUID]state.Finding{}, map[uuid.UUID]state.Finding{}
 	for _, c := range changes {
 		if c.Before != nil {
 			x.st.Objects = append(x.st.Objects, *c.Before)

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -19,6 +20,7 @@ type found struct {
 	row    *providers.UserRow // nil: there is none
 	person providers.Person
 	there  bool               // the person
+	others bool               // only another row is linked to it: then it is not there for this user
 	in     map[uuid.UUID]bool // the groups of the intent that the person is in
 	claim  plan.Claim
 }
@@ -49,9 +51,37 @@ func (x *executor) putRight(ctx context.Context, items []*item, grants bool) ([]
 	forgive(list)
 	recorded := make([]*state.User, len(list))
 	for i, it := range list {
-		recorded[i], items[i].stuck = all[it].record(&it.intent), it.stuck
+		recorded[i] = all[it].record(&it.intent)
+		it.came = all[it].came(&it.intent, recorded[i])
+	}
+	if err := x.takeAddresses(ctx, list, all); err != nil {
+		return nil, err
+	}
+	forgive(list)
+	for i, it := range list {
+		items[i].stuck, items[i].came = it.stuck, it.came
 	}
 	return recorded, nil
+}
+
+// came reports whether a change came to what was intended, though nobody was there to see it: the application has linked
+// the user by itself, or all was done but settling it.
+func (f *found) came(i *state.Intent, recorded *state.User) bool {
+	switch {
+	case recorded == nil:
+		return false
+	case recorded.Standing == state.Moved && (i.Prior == nil || i.Prior.Standing != state.Moved):
+		return true
+	case i.Effect.Mail && !f.addressed(i):
+		return false
+	}
+	return !i.Effect.Writes() && recorded.UserState == i.After.UserState && slices.Equal(recorded.Groups, i.After.Groups)
+}
+
+// addressed reports whether the person got the address of its row, and may have it.
+func (f *found) addressed(i *state.Intent) bool {
+	return f.there && !slices.Equal(f.person.Mails, i.Mails) && f.row != nil && f.claim.Gains() &&
+		slices.ContainsFunc(f.person.Mails, func(m string) bool { return strings.EqualFold(m, f.row.Email) })
 }
 
 // find asks both sides how they stand with the users.
@@ -76,10 +106,21 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	for _, p := range persons {
 		byID[p.ID] = p
 	}
+	links, err := x.Rows.Linked(ctx, personIDs(items))
+	if err != nil {
+		return nil, err
+	}
+	others := map[uuid.UUID]bool{}
+	for _, r := range links {
+		others[r.Link] = true
+	}
 	all := map[*item]*found{}
 	for _, it := range items {
 		f := &found{row: byUser[it.intent.User], in: map[uuid.UUID]bool{}}
-		f.person, f.there = byID[it.intent.Person]
+		// Whom only another row is linked to is that row's: for this user there is no such person.
+		if f.others = others[it.intent.Person] && (f.row == nil || f.row.Link != it.intent.Person); !f.others {
+			f.person, f.there = byID[it.intent.Person]
+		}
 		f.claim = x.claim(&it.intent, f.row)
 		all[it] = f
 	}
@@ -113,8 +154,8 @@ func (x *executor) claim(i *state.Intent, row *providers.UserRow) plan.Claim {
 	c.Linked = row.Link != uuid.Nil && row.Link == i.Person
 	c.Active, c.Live = !row.Deleted && row.Status == "active", row.TenantLive
 	c.Tenant, c.Role = row.Tenant, row.Role
-	if c.Linked && i.After.Standing == state.Moved {
-		c.Standing = state.Moved // the application has linked it by itself
+	if c.Linked {
+		c.Standing = state.Moved // if it was not, the application has linked it by itself
 	}
 	c.Held = slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
 		return p.Wave == i.After.Wave && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant)
@@ -131,8 +172,10 @@ func (x *executor) belongs(c plan.Claim, group uuid.UUID) bool {
 // takeBegun takes from persons what was given to them, or may have been, and does not belong to them.
 func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*found) error {
 	outside := func(it *item) (list []uuid.UUID) {
+		f, prior := all[it], it.intent.Prior
 		for _, g := range it.groups() {
-			if all[it].in[g] && !x.belongs(all[it].claim, g) {
+			kept := f.claim.Unlinked() && prior != nil && slices.Contains(prior.Groups, g)
+			if f.in[g] && !kept && !x.belongs(f.claim, g) {
 				list = append(list, g)
 			}
 		}
@@ -153,10 +196,6 @@ func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*
 	}
 	// One group that refuses must not keep the person's login open.
 	forgive(items)
-	if err := x.takeAddresses(ctx, items, all); err != nil {
-		return err
-	}
-	forgive(items)
 	var open []*item
 	for _, it := range items {
 		if f := all[it]; f.there && !f.person.Expired && f.claim.Presence() == plan.PresenceExpired {
@@ -174,12 +213,12 @@ func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*
 	})
 }
 
-// takeAddresses gives persons the addresses back that they held, where the one that they may have got is not the row's.
+// takeAddresses gives persons the addresses back that they held, where the rest of their change did not come about: what is
+// not recorded as done could never be taken back.
 func (x *executor) takeAddresses(ctx context.Context, items []*item, all map[*item]*found) error {
 	for _, it := range items {
 		f := all[it]
-		if !it.intent.Effect.Mail || !f.there || slices.Equal(f.person.Mails, it.intent.Mails) ||
-			f.row != nil && f.claim.Gains() && slices.Contains(f.person.Mails, f.row.Email) {
+		if !it.intent.Effect.Mail || !f.there || it.came || slices.Equal(f.person.Mails, it.intent.Mails) {
 			continue
 		}
 		err := x.Accounts.Readdress(ctx, it.intent.Person, it.intent.Mails)
@@ -246,16 +285,20 @@ func (f *found) record(i *state.Intent) *state.User {
 	switch {
 	case f.claim.Standing != state.Moved:
 		in := f.members(nil, i)
-		if i.Effect.Act != state.PersonCreate && i.Prior != nil && len(in) == 0 {
+		made := i.Effect.Act == state.PersonCreate || i.Effect.Act == state.PersonRevive && f.there
+		if !made && i.Prior != nil && len(in) == 0 {
 			return nil
 		}
 		// A person may be there: with its id recorded, the next plan finds it instead of making another.
 		u := unmoved(*i)
 		u.Groups = in // which it could not be taken out of
 		return u
+	case i.After.Standing != state.Moved && (i.Prior == nil || i.Prior.Standing != state.Moved):
+		return nil // the application's link is found by the next plan
 	case i.Prior == nil || i.Prior.Standing != state.Moved:
 		u := i.After
 		u.Groups, u.Method = f.members(i.After.Groups, i), f.row.Method
+		u.Asleep = u.MadePerson && f.there && f.person.Expired && f.person.Closed
 		return &u
 	}
 	u := *i.Prior

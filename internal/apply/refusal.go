@@ -114,7 +114,7 @@ func forgive(items []*item) {
 
 // tell says in an outcome what could not be put right.
 func (it *item) tell(o *state.Outcome) {
-	if len(it.stuck) > 0 {
+	if len(it.stuck) > 0 && o.Verdict != state.Done {
 		o.Reason = state.Found(state.CodeNotPutBack,
 			state.Because(state.KeyWhy, append([]state.Finding{o.Reason}, it.stuck...)...))
 	}

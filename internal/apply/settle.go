@@ -135,7 +135,7 @@ func (x *executor) settleLost(ctx context.Context, lost []*item, at state.Positi
 	outcomes := make([]state.Outcome, len(lost))
 	for n, it := range lost {
 		outcomes[n] = outcomeOf(it.intent, it.verdict, it.why)
-		if cameThrough(it.intent, recorded[n]) {
+		if it.came {
 			outcomes[n] = outcomeOf(it.intent, state.Done, state.Finding{})
 		}
 		outcomes[n].Recorded = recorded[n]

@@ -250,6 +250,8 @@ func (v *voice) say(f state.Finding) string {
 		return "its row was not linked to the person any more when it was taken back"
 	case state.CodeBelongsElsewhere:
 		return "its tenant or its role has changed since; once the wave goes on, the next plan moves it"
+	case state.CodePersonDeletedSince:
+		return "a later rollback has deleted its person; take that one back first"
 	case state.CodePersonDeleted:
 		return "its person was deleted; once the wave goes on, the next plan makes a new one"
 	case state.CodeGroupGone:
@@ -286,6 +288,8 @@ func (v *voice) say(f state.Finding) string {
 		return v.kept(f)
 	case state.CodeGroupNotMade:
 		return "a group of the tenant could not be made: " + why(". ")
+	case state.CodeRuleNotChanged:
+		return "who belongs in a group of the tenant was not changed as planned: " + why(". ")
 	case state.CodeNeededStill:
 		return "it stays for " + users(n) + " who could not be taken back, and goes with them when that is tried again"
 	case state.CodeRecordChanged:

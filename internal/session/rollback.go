@@ -16,11 +16,16 @@ import (
 
 // Undo says what a rollback takes back.
 type Undo struct {
-	Run           string   // "": the latest that is to be undone, or with Waves or Tenants all of them
+	Runs          []string // none: the latest that is to be undone, or with Waves or Tenants all of them
 	Waves         []string // only users of these; empty: of all
 	Tenants       []string // only users of the tenants with these slugs; empty: of all
 	DeletePersons bool     // delete the persons that were made, instead of expiring them
+
+	tenants []uuid.UUID // besides: of a rollback that was stopped, whatever their slugs are by now
 }
+
+// Names reports whether u says what is to be taken back, instead of leaving it to the journal.
+func (u Undo) Names() bool { return len(u.Runs)+len(u.Waves)+len(u.Tenants) > 0 }
 
 // Rollback makes the plan that takes back what u names, from the journal. No configuration is evaluated. A plan whose
 // Undo has no runs says that nothing is left to take back. The caller closes the Plan.
@@ -40,6 +45,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 	if err != nil {
 		return nil, err
 	}
+	tenants = append(tenants, u.tenants...)
 	waves, err := s.movedWaves(ctx, in.State, u.Waves)
 	if err != nil {
 		return nil, err
@@ -50,7 +56,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		Input:         in,
 		ObjectRecords: s.store.ObjectRecords,
 		Records:       s.store.Records,
-		Run:           u.Run,
+		Runs:          u.Runs,
 		Waves:         waves,
 		Tenants:       tenants,
 		DeletePersons: u.DeletePersons,
@@ -72,8 +78,10 @@ func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
 	if _, err := tenantIDs(ctx, in.Database, u.Tenants); err != nil {
 		return err
 	}
-	if u.Run != "" && !slices.ContainsFunc(in.State.Runs, func(r state.RunInfo) bool { return r.ID == u.Run }) {
-		return fmt.Errorf("there is no run %q; the runs are listed by:\n\n    anthill status", u.Run)
+	for _, id := range u.Runs {
+		if !slices.ContainsFunc(in.State.Runs, func(r state.RunInfo) bool { return r.ID == id }) {
+			return fmt.Errorf("there is no run %q; the runs are listed by:\n\n    anthill status", id)
+		}
 	}
 	_, err = s.movedWaves(ctx, in.State, u.Waves)
 	return err
@@ -83,7 +91,7 @@ func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
 // to take back. u has the flags.
 func (s *Session) Unfinished(ctx context.Context, open state.RunInfo, u Undo) (Undo, error) {
 	if open.Kind != state.RunRollback {
-		u.Run = open.ID
+		u.Runs = []string{open.ID}
 		return u, nil
 	}
 	stored, err := s.StoredPlan(ctx, open.ID)
@@ -91,14 +99,9 @@ func (s *Session) Unfinished(ctx context.Context, open state.RunInfo, u Undo) (U
 		return u, err
 	}
 	defer stored.Close()
-	un, slugs := stored.Effects().Undo, stored.Effects().Slugs()
-	u.Waves, u.DeletePersons = un.Waves, u.DeletePersons || un.DeletePersons
-	for _, id := range un.Tenants {
-		u.Tenants = append(u.Tenants, slugs[id])
-	}
-	if len(un.Waves)+len(un.Tenants) > 0 && len(un.Runs) == 1 {
-		u.Run = un.Runs[0]
-	}
+	un := stored.Effects().Undo
+	u.Runs, u.Waves, u.tenants = un.Runs, un.Waves, un.Tenants
+	u.DeletePersons = u.DeletePersons || un.DeletePersons
 	return u, nil
 }
 

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -29,6 +30,10 @@ func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool
 		recorded[o.State.Objects[i].Address] = &o.State.Objects[i]
 	}
 	for _, c := range chains(records, seeds) {
+		if first := c.records[0]; first.Before == nil && first.Will == nil {
+			// It took back what a stopped run may have made: nothing was there before it.
+			continue
+		}
 		if kind == state.RunApply && c.takenBack(o.State.Runs) {
 			continue
 		}
@@ -72,9 +77,19 @@ func (f *Folded) remake(c *chain) {
 // Empty reports whether the runs did nothing to objects that is to be taken back.
 func (f *Folded) Empty() bool { return len(f.chains) == 0 }
 
-// Remade are the groups that the runs deleted, each with the id under which this rollback makes it again. The map is
-// shared: do not change it.
-func (f *Folded) Remade() map[uuid.UUID]uuid.UUID { return f.remade }
+// Remade are the groups that the runs deleted, each with the id under which this rollback makes it again, or one that was
+// stopped has made it again. The map is the caller's.
+func (f *Folded) Remade() map[uuid.UUID]uuid.UUID {
+	again := map[uuid.UUID]uuid.UUID{}
+	for _, c := range f.chains {
+		was := c.records[0].Before
+		if was != nil && was.Kind == state.KindGroup && c.recorded != nil && !c.recorded.Deleted && c.recorded.ID != was.ID {
+			again[was.ID] = c.recorded.ID
+		}
+	}
+	maps.Copy(again, f.remade)
+	return again
+}
 
 // Back are the groups that the runs only gave back, as somebody else had deleted them, each with the id that it had
 // before. They stay. The map is shared: do not change it.
@@ -207,6 +222,8 @@ func (c *chain) returns() bool {
 		switch {
 		case r.Will == nil:
 			gone = true
+		case !r.Settled:
+			// It may have been made again, or not.
 		case r.Was == nil && !gone:
 			// A run had to make it again though none had deleted it: that was somebody else.
 			return false

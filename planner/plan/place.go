@@ -22,7 +22,7 @@ type Claim struct {
 // Presence is whether a person may log in.
 type Presence uint8
 
-// PresenceOfOthers: the person is not ours, and stays as it is. PresenceExpired: it may not log in. PresenceEnabled: it
+// PresenceOfOthers: the person is not ours, or not to be judged, and stays as it is. PresenceExpired: it may not log in. PresenceEnabled: it
 // may, but see Claim.Gains for whether that may be given now.
 const (
 	PresenceOfOthers Presence = iota
@@ -34,7 +34,7 @@ const (
 // persons follow their rows, active (L27, L28).
 func (c Claim) Presence() Presence {
 	switch {
-	case !c.Ours:
+	case !c.Ours, c.Unlinked():
 		return PresenceOfOthers
 	case !c.moved() || c.Follow && !c.Active:
 		return PresenceExpired
@@ -51,5 +51,9 @@ func (c Claim) Gains() bool { return c.moved() && c.Active && c.Live && !c.Held 
 func (c Claim) In(g Group) bool {
 	return c.moved() && (c.Ours || c.Active || !c.Follow) && g.Tenant == c.Tenant && g.Members.Has(c.Role)
 }
+
+// Unlinked reports whether somebody else has unlinked the active row of a moved user, or linked it to another person. Which
+// of them is the user's we cannot know, so the person stays as it is: nobody is shut out by a guess.
+func (c Claim) Unlinked() bool { return c.Standing == state.Moved && !c.Linked && c.Active }
 
 func (c Claim) moved() bool { return c.Standing == state.Moved && c.Linked }

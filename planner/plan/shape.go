@@ -30,6 +30,8 @@ type Ground struct {
 	Linked  bool             `json:"linked,omitempty"` // the row is linked already: that person is meant (L29)
 	Made    bool             `json:"made,omitempty"`   // PersonCreate: the person is there already and ours
 	Person  uuid.UUID        `json:"person,omitzero"`  // RowGone: the person, where its id is not one that we chose
+	// Unrecorded: what is recorded of the user stays as it is, and so is no sign that the change was made.
+	Unrecorded bool `json:"unrecorded,omitempty"`
 }
 
 // UserChange is one row of a segment: a user, and what its shape does not say.
@@ -40,6 +42,13 @@ type UserChange struct {
 	Record int64        // SegmentRestore: the oldest journal record that is undone; its image and prior are restored
 	Mails  int64        // SegmentRestore with Effect.Mail: journal record with the addresses that are given back
 	Person uuid.UUID    // with PersonAdopt: who is taken over
+}
+
+// Unrecorded reports whether a change leaves what is recorded of its user as it is: how the user stands, and groups.
+func (t *Table) Unrecorded(s Shape, was state.UserState, groups []uuid.UUID) bool {
+	has := func(g uuid.UUID) bool { return slices.Contains(groups, g) }
+	without := func(g uuid.UUID) bool { return !has(g) }
+	return s.After == was && !slices.ContainsFunc(t.IDs(s.Join), without) && !slices.ContainsFunc(t.IDs(s.Leave), has)
 }
 
 // Set is a set of groups, by its place in Effects.Sets. The zero Set is empty.

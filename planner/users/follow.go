@@ -117,6 +117,7 @@ func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
 		_, there := d.Index.Groups[g]
 		return !there || slices.Contains(join, g) || slices.Contains(leave, g)
 	})...)
+	s.Ground.Unrecorded = d.table.Unrecorded(s, e.Recorded.UserState, e.Recorded.Groups)
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.Digest})
 }
 
@@ -147,7 +148,8 @@ func (d *decider) leaves(e *world.Entry, c plan.Claim) (leave []uuid.UUID) {
 // unlinked adds the end of a person of ours whose row is linked to it no longer and is not active.
 func (d *decider) unlinked(e *world.Entry) error {
 	p, there := d.Index.Person(e.Recorded.Person)
-	if !there || !e.Recorded.MadePerson || !e.Is(world.IsInactive) || !d.Config.Identity.FollowState || e.Tenant < 0 {
+	if !there || !e.Recorded.MadePerson || !e.Is(world.IsInactive) || !d.Config.Identity.FollowState || e.Tenant < 0 ||
+		d.IsLinked(e.Recorded.Person) {
 		return nil
 	}
 	own := *e
@@ -165,6 +167,7 @@ func (d *decider) unlinked(e *world.Entry) error {
 	if !p.Expired {
 		s.Effect.Act, s.After.Asleep = state.PersonExpire, true
 	}
+	s.Ground.Unrecorded = d.table.Unrecorded(s, e.Recorded.UserState, e.Recorded.Groups)
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.Digest})
 }
 
@@ -173,16 +176,17 @@ func (d *decider) gone(e *world.Entry) error {
 	if d.Index.HidesAny(e.Recorded.Groups) {
 		return d.goneHidden(e)
 	}
-	c := d.claim(e, state.Gone, e.Recorded.MadePerson)
 	s := plan.Shape{
 		Tenant: e.Recorded.Tenant,
 		Ground: plan.Ground{Relies: providers.ReliesMember, RowGone: true, Linked: true, Person: d.otherPerson(e)},
-		Leave:  d.table.Set(d.leaves(e, c)...),
 		After:  e.Recorded.UserState,
 	}
 	s.After.Standing, s.After.Asleep = state.Gone, false
-	if e.Recorded.MadePerson {
-		s.Effect.Act = state.PersonExpire
+	if !d.IsLinked(e.Person) { // else it is the user's whose row that is
+		s.Leave = d.table.Set(d.leaves(e, d.claim(e, state.Gone, e.Recorded.MadePerson))...)
+		if e.Recorded.MadePerson {
+			s.Effect.Act = state.PersonExpire
+		}
 	}
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})
 }
@@ -210,6 +214,7 @@ func (d *decider) goneHidden(e *world.Entry) error {
 		After:  e.Recorded.UserState,
 	}
 	s.After.Asleep = true
+	s.Ground.Unrecorded = e.Recorded.Asleep
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})
 }
 

@@ -19,7 +19,7 @@ func standing(records []state.Record, kind state.RunKind) (list []state.Record) 
 	taken := make([]bool, len(records))
 	// Backwards, so that a record which undid a rollback is met before that.
 	for i := len(records) - 1; i >= 0; i-- {
-		if r := records[i]; !taken[i] && cameToPass(r) && r.Undo != 0 {
+		if r := records[i]; !taken[i] && cameToPass(r) && r.Undo != 0 && !deletesLeftover(r) {
 			for k := range i {
 				taken[k] = taken[k] || records[k].ID >= r.Undo
 			}
@@ -36,6 +36,12 @@ func standing(records []state.Record, kind state.RunKind) (list []state.Record) 
 
 // cameToPass says whether a record's change was made.
 func cameToPass(r state.Record) bool { return r.Settled && r.Verdict == state.Done }
+
+// deletesLeftover reports whether a record only deleted the person of a user who had been taken back before: that takes
+// no record back.
+func deletesLeftover(r state.Record) bool {
+	return r.Effect.Act == state.PersonDelete && !r.Effect.Restore && !wasMoved(r) && r.After.Standing != state.Moved
+}
 
 // wasMoved says whether the user was moved before a record.
 func wasMoved(r state.Record) bool { return r.Prior != nil && r.Prior.Standing == state.Moved }

@@ -204,8 +204,12 @@ func (t *taker) impossible(made []state.Record) state.Finding {
 			deleted = uuid.Nil
 		}
 	}
-	if deleted != uuid.Nil && !t.undoing.Recycled[deleted] {
+	switch {
+	case deleted == uuid.Nil:
+	case !t.undoing.Recycled[deleted]:
 		return state.Found(state.CodePersonDeleted)
+	case t.inverse(made) != state.PersonRevive:
+		return state.Found(state.CodePersonDeletedSince)
 	}
 	_, left := net(made)
 	for _, g := range t.remake(left) {
@@ -237,6 +241,7 @@ func (t *taker) leftover(records []state.Record, rec *state.User, row *providers
 	s := plan.Shape{Tenant: rec.TenantNow, Ground: plan.Ground{Relies: providers.ReliesLink, RowGone: row == nil},
 		Effect: state.Effect{Act: state.PersonDelete}, After: rec.UserState}
 	s.After.Standing, s.After.Asleep = state.RolledBack, false
+	s.Ground.Unrecorded = true // the person alone is forgotten
 	return t.add(s, plan.UserChange{User: rec.User, Record: records[i].ID}, rec, row)
 }
 
@@ -271,6 +276,7 @@ func (t *taker) takeBack(made []state.Record, rec *state.User, row *providers.Us
 	}
 	t.countAdmin(s, last.Person, join, joined, row)
 	s.Join, s.Leave, s.Keep = t.table.Set(join...), t.table.Set(joined...), t.table.Set(keep...)
+	s.Ground.Unrecorded = rec != nil && !s.Effect.Writes() && t.table.Unrecorded(s, rec.UserState, rec.Groups)
 	c := plan.UserChange{User: oldest.User, Record: oldest.ID}
 	// The first record that changed the address has those that the person held before. A user who is not moved any more
 	// keeps the new one: its person expires.

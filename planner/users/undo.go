@@ -84,7 +84,7 @@ type taker struct {
 	sink     plan.Sink
 	table    *plan.Table
 	segments map[string]int           // by wave
-	remade   map[uuid.UUID]uuid.UUID  // groups that were deleted -> their next generation, where that is undone
+	remade   map[uuid.UUID]uuid.UUID  // groups that were deleted -> their next generation, where that is or was undone
 	rules    map[uuid.UUID]plan.Group // groups of ours with a members' rule, as recorded or restored
 	admins   map[[2]uuid.UUID]bool    // tenant and group of it -> whether it is one of admins
 	linked   []uuid.UUID              // persons that rows are linked to, sorted; kept where persons are deleted
@@ -106,6 +106,7 @@ func (t *taker) readRules() {
 	}
 	for _, r := range t.undoing.Objects.Restored() {
 		for _, id := range r.IDs {
+			delete(t.rules, id) // also where the rule that is taken back was the first
 			note(id, r.Tenant, r.Members)
 		}
 	}
@@ -135,9 +136,10 @@ func (t *taker) readAdmins() {
 	}
 }
 
-// pauseAgain takes over the pauses of a rollback that is tried again: objects that go now wait for the same waves.
+// pauseAgain takes over the pauses of a rollback that is tried again, or gone on with: objects that go now wait for the
+// same waves.
 func (t *taker) pauseAgain() {
-	if !t.undoing.Retry || !t.undoing.Whole() {
+	if !t.undoing.Whole() {
 		return
 	}
 	for _, p := range t.State.Pauses {

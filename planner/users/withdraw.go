@@ -9,20 +9,34 @@ import (
 	"anthill/state"
 )
 
-// withdraw adds, for a user who is not moved, that its person of ours expires and leaves our groups: nobody is let in
-// whose row does not ask for it, whatever has let it in (L33). wave is the wave that would move the user; "" none.
+// withdraw adds, for a user who is not moved, that a person of ours that its row is not linked to expires and leaves our
+// groups: nobody is let in whose row does not ask for it, whatever has let it in (L33). Whom another row is linked to is
+// that row's. wave is the wave that would move the user; "" none.
 func (d *decider) withdraw(e *world.Entry, wave string) error {
+	own := *e
 	ours := e.Is(world.PersonOurs) || e.Recorded.MadePerson
-	if !ours || !e.Is(world.PersonThere) || e.Link != uuid.Nil || d.InOpenRun(e.User) {
+	switch {
+	case e.Link == uuid.Nil && !e.Is(world.PersonThere):
+		return nil
+	case e.Link != uuid.Nil:
+		// Somebody has linked the row to another person than the one that we made.
+		own.Person, ours = e.Recorded.Person, e.Recorded.MadePerson && e.Recorded.Person != e.Link
+		wave = "" // moving the user has to do with that other one
+	}
+	if !ours || d.InOpenRun(e.User) {
 		return nil
 	}
-	c := d.claim(e, e.Recorded.Standing, true)
-	leave := d.leaves(e, c)
-	if e.Is(world.PersonExpired) && len(leave) == 0 {
+	p, there := d.Index.Person(own.Person)
+	if !there || d.IsLinked(own.Person) {
+		return nil
+	}
+	c := d.claim(&own, e.Recorded.Standing, true)
+	leave := d.leaves(&own, c)
+	if p.Expired && len(leave) == 0 {
 		return nil
 	}
 	s := plan.Shape{
-		Ground: plan.Ground{Relies: providers.ReliesAll, RowGone: !e.Is(world.HasRow), Person: d.otherPerson(e)},
+		Ground: plan.Ground{Relies: providers.ReliesAll, RowGone: !e.Is(world.HasRow), Person: d.otherPerson(&own)},
 		Leave:  d.table.Set(leave...),
 		After:  e.Recorded.UserState,
 		Tenant: e.Recorded.Tenant,
@@ -33,9 +47,10 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 	if !e.Is(world.IsRecorded) {
 		s.After = state.UserState{Standing: state.Failed, Generation: e.Generation, MadePerson: true}
 	}
-	if !e.Is(world.PersonExpired) {
+	if !p.Expired {
 		s.Effect.Act = state.PersonExpire
 	}
+	s.Ground.Unrecorded = e.Is(world.IsRecorded)
 	change := plan.UserChange{User: e.User, Before: e.Digest}
 	if s.Ground.RowGone {
 		change.Before = e.DigestGone()

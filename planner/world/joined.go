@@ -72,6 +72,12 @@ func (j *Joined) TenantsOf(person uuid.UUID) (list []int) {
 	return list
 }
 
+// IsLinked reports whether a row is linked to a person.
+func (j *Joined) IsLinked(person uuid.UUID) bool {
+	_, linked := slices.BinarySearchFunc(j.links, person, func(l link, id uuid.UUID) int { return CompareID(l.person, id) })
+	return linked
+}
+
 // joiner is a Joined in the making.
 type joiner struct {
 	Joined
