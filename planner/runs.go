@@ -19,7 +19,7 @@ type chosen struct {
 	again   []string        // runs that stand again, as a rollback of them is undone
 	lift    []string        // rollbacks whose pauses go
 	retry   bool            // the seeds are undone already; what could not be taken back then is tried again
-	changed bool            // the seeds have changed something
+	changed bool            // the seeds have changed something, be it that waves are paused
 }
 
 // chooseRuns finds the runs to undo and the later ones whose records must be folded with them.
@@ -52,7 +52,7 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 			}
 		}
 	}
-	c.follow(runs, in.whole())
+	c.follow(in.State, in.whole())
 	return c, nil
 }
 
@@ -72,15 +72,17 @@ func (c *chosen) latest(runs []state.RunInfo) {
 }
 
 // follow fills in what follows from the seeds.
-func (c *chosen) follow(runs []state.RunInfo, whole bool) {
+func (c *chosen) follow(st *state.State, whole bool) {
 	if len(c.seeds) == 0 {
 		return
 	}
+	runs := st.Runs
 	for _, r := range runs {
 		seed := c.seeds[r.ID]
 		if seed {
 			c.runs, c.kind = append(c.runs, r.ID), r.Kind
-			c.changed = c.changed || r.Changed || r.Open
+			c.changed = c.changed || r.Changed || r.Open ||
+				slices.ContainsFunc(st.Pauses, func(p state.Pause) bool { return p.Run == r.ID })
 		}
 		if len(c.runs) > 0 {
 			c.from = append(c.from, r.ID)
