@@ -469,3 +469,25 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestSwappedSlugs: two tenants that exchange their slugs are reported, with a way that works.
+func TestSwappedSlugs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	call := func(was, now string) { w.exec("update tenants set slug = $2 where slug = $1", was, now) }
+	swap := func() { call("acme", "x"); call("globex", "acme"); call("x", "globex") }
+	swap()
+	_, errs := w.run(exitError, "plan")
+	wants(t, errs, "give both tenants slugs under which")
+	call("acme", "second")
+	call("globex", "first")
+	w.settle("slugs of their own")
+	call("first", "globex")
+	call("second", "acme")
+	w.settle("each other's slugs")
+	for _, b := range w.invariants("swapped", true) {
+		t.Error(b)
+	}
+}

@@ -143,6 +143,8 @@ func (p *forward) group(g group, left []state.Object) {
 	// Mistakes come before reasons to leave a group alone: they must be reported whatever state the tenant is in. A group
 	// that is left alone is kept: its policy and its places in clients' maps stay with it.
 	switch {
+	case g.rec != nil && !g.rec.Deleted && g.rec.Tenant != row.ID && p.slugPassedOn(g):
+		return
 	case g.rec != nil && !g.rec.Deleted && g.rec.Tenant != row.ID:
 		p.fail(g.Address, "Group of another tenant", "%s was made for tenant %q and is now declared for %q. "+
 			"A group does not change its tenant: declare another one, under another address.",
@@ -182,6 +184,19 @@ func (p *forward) group(g group, left []state.Object) {
 	}
 	p.renamed(c)
 	p.add(c, g.Pos, said...)
+}
+
+// slugPassedOn reports a group whose tenant has another slug by now, while another tenant has taken that slug, and says
+// whether it is one. Two groups cannot change addresses and names at once.
+func (p *forward) slugPassedOn(g group) bool {
+	owner := p.Tenant(g.rec.Tenant)
+	if owner == nil || owner.Slug == g.rec.TenantSlug {
+		return false
+	}
+	p.fail(g.Address, "Slug of another tenant", "%s was made for the tenant that is called %q now, and another tenant has taken "+
+		"its slug %q. One plan gives an address and a name up, the next one takes them: give both tenants slugs under which "+
+		"nothing was made yet, apply, and then the slugs that they are to have.", g.Address, owner.Slug, g.Tenant)
+	return true
 }
 
 // keep notes a group of ours that is left as it is, so that its policy and its places in clients' maps stay too.
