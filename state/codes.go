@@ -113,6 +113,7 @@ const (
 	CodeRunClosed        Code = "run_closed"        // while the user was in flight
 	CodeRefusal          Code = "refusal"           // side, kind, said: the error's words, request
 	CodeGroupNotMade     Code = "group_not_made"    // why
+	CodePersonExpired    Code = "person_expired"    // by somebody else
 	CodeRuleNotChanged   Code = "rule_not_changed"  // why
 	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
 	CodeRecordChanged    Code = "record_changed"    // what is recorded of an object

@@ -463,6 +463,36 @@ func TestBackOfCutMaking(t *testing.T) {
 	}
 }
 
+// TestExpiredByOthers: a person whom somebody else has expired stays so, whatever becomes of the state.
+func TestExpiredByOthers(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			t.Parallel()
+			server := emulator(t)
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, server)
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			s := w.someone("user", "acme")
+			path := "/v1/person/" + s.person.String() + "/_attr/account_expire"
+			if a := newBrowser(t, server).do("PUT", path, server.token, []string{"2020-01-01T00:00:00+00:00"}); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			if lost {
+				w.exec("drop schema anthill_state cascade")
+				w.run(exitDone, "apply", "-auto-approve")
+				s.is("state lost", "expired", "tenant_acme_users")
+			}
+			w.run(exitDone, "rollback", "-auto-approve")
+			w.run(exitDone, "wave", "resume", "everyone")
+			out, _ := w.run(exitDone, "apply", "-auto-approve")
+			wants(t, out, "somebody else has expired its person")
+			s.is("not moved again", "expired")
+			w.rest("at last")
+		})
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -137,8 +137,8 @@ func (x *executor) create(ctx context.Context, items []*item, resumed bool) erro
 	})
 }
 
-// findMade looks up the persons of known, enables those that are expired, and returns the items whose persons are still
-// to be made.
+// findMade looks up the persons of known, enables those that we have expired, and returns the items whose persons are
+// still to be made.
 func (x *executor) findMade(ctx context.Context, items, known []*item) ([]*item, error) {
 	if len(known) == 0 {
 		return items, nil
@@ -147,17 +147,25 @@ func (x *executor) findMade(ctx context.Context, items, known []*item) ([]*item,
 	if err != nil {
 		return nil, err
 	}
-	there, expired := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	persons := make(map[uuid.UUID]providers.Person, len(found))
 	for _, p := range found {
-		there[p.ID], expired[p.ID] = true, p.Expired
+		persons[p.ID] = p
 	}
-	asleep := slices.DeleteFunc(slices.Clone(known), func(it *item) bool { return !expired[it.intent.Person] })
+	for _, it := range known {
+		if p := persons[it.intent.Person]; p.Expired && !p.Closed {
+			it.failed = refuse(state.CodePersonExpired)
+		}
+	}
+	asleep := slices.DeleteFunc(slices.Clone(known), func(it *item) bool {
+		return !persons[it.intent.Person].Expired || it.failed != nil
+	})
 	if err := bisect(asleep, x.calls(ctx, x.Accounts.Enable)); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-		it.begun = there[it.intent.Person]
-		return it.begun
+		_, there := persons[it.intent.Person]
+		it.begun = there && it.failed == nil
+		return there
 	}), nil
 }
 

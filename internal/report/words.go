@@ -288,6 +288,8 @@ func (v *voice) say(f state.Finding) string {
 		return v.kept(f)
 	case state.CodeGroupNotMade:
 		return "a group of the tenant could not be made: " + why(". ")
+	case state.CodePersonExpired:
+		return "somebody else has expired its person in Self-auth"
 	case state.CodeRuleNotChanged:
 		return "who belongs in a group of the tenant was not changed as planned: " + why(". ")
 	case state.CodeNeededStill:
@@ -431,7 +433,7 @@ func skipped(r plan.SkipReason) string {
 	case plan.SkipLinkUnknown:
 		return "linked to a person that Self-auth does not have"
 	case plan.SkipPersonTwice:
-		return "linked to a person that another row has too"
+		return "its person is linked to another row"
 	case plan.SkipNoEmail:
 		return "no e-mail address"
 	case plan.SkipEmailRefused:
@@ -446,6 +448,8 @@ func skipped(r plan.SkipReason) string {
 		return "no name can be made that Self-auth accepts"
 	case plan.SkipHolderAway:
 		return "the person with the address is expired in Self-auth"
+	case plan.SkipPersonExpired:
+		return "somebody else has expired its person in Self-auth"
 	case plan.SkipHolderForeign:
 		return "the person with the address is in a group of another tenant, or has another user"
 	}

@@ -32,12 +32,13 @@ const (
 	SkipName
 	SkipHolderAway
 	SkipHolderForeign
+	SkipPersonExpired
 )
 
 var skipCodes = []string{
 	"invalid", "excluded", "inactive", "suspended", "tenant_suspended", "tenant_cancelled", "isolation", "group_taken",
 	"group_hidden", "open_run", "paused", "link_unknown", "person_twice", "no_email", "email_refused", "shared_email", "email_taken",
-	"unverified", "name", "holder_expired", "holder_foreign",
+	"unverified", "name", "holder_expired", "holder_foreign", "person_expired",
 }
 
 // SkipReasons are all reasons, in the order in which they are shown.

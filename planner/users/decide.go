@@ -319,6 +319,8 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 	case e.Link != uuid.Nil:
 		// Linked already: no person is made from its address or name.
 		return plan.SkipNone
+	case e.Is(world.PersonThere) && e.Is(world.PersonExpired) && !d.closedByUs(e.Person):
+		return plan.SkipPersonExpired
 	case e.Problem != plan.SkipNone:
 		return e.Problem
 	case d.names.mails[e.Mail] && !d.takesShared(e):
@@ -327,6 +329,12 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 		return d.adoptReason(e)
 	}
 	return plan.SkipNone
+}
+
+// closedByUs reports whether an expired person is so by our doing: what others have done they meant, and it stays.
+func (d *decider) closedByUs(person uuid.UUID) bool {
+	p, _ := d.Index.Person(person)
+	return p.Closed
 }
 
 // adoptReason says why the person who holds a user's address is not taken over; SkipNone: it is.

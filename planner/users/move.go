@@ -31,7 +31,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	switch {
 	case e.Link != uuid.Nil:
 		// Linked already: recorded, and given its groups. A person of ours that is expired was taken back before.
-		if ours && e.Is(world.PersonExpired) {
+		if ours && e.Is(world.PersonExpired) && d.closedByUs(e.Person) {
 			s.Effect.Act = state.PersonEnable
 		}
 	case !there && d.Index.MailTaken(e.Mail, e.Person):
