@@ -361,7 +361,7 @@ func TestStrangersNow(t *testing.T) {
 		removed, returned []uuid.UUID
 	}{
 		"put out":  {set, none, []uuid.UUID{group(2), group(3), group(5), group(6)}, nil},
-		"let back": {none, set, nil, []uuid.UUID{group(1), group(4), group(6)}},
+		"let back": {none, set, nil, []uuid.UUID{group(1), group(6)}}, // a suspended one comes back with its row
 	} {
 		x := &executor{Deps: Deps{Store: store{s: &s}, Rows: rows{s: &s}}, effects: &plan.Effects{}}
 		was, will, err := x.strangersNow(t.Context(), plan.ObjectChange{After: after,
@@ -400,6 +400,25 @@ func TestNeededStill(t *testing.T) {
 		o.Kind = kind
 		if n := x.stayFor(plan.ObjectChange{Kind: kind, Before: &o, Last: true}); n != want {
 			t.Errorf("%s stays for %d users, want %d", kind, n, want)
+		}
+	}
+}
+
+// TestRecordOfAnother: a rollback restores a user by its own records alone, whatever the plan says.
+func TestRecordOfAnother(t *testing.T) {
+	t.Parallel()
+	own, other := &state.Record{}, &state.Record{}
+	own.User, other.User = group(1), group(2)
+	for name, c := range map[string]struct {
+		record, mails *state.Record
+		known         bool
+	}{"its own": {own, own, true}, "another's": {other, own, false}, "another's addresses": {own, other, false}, "none": {nil, own, false}} {
+		it := &item{change: plan.UserChange{User: group(1), Record: 3, Mails: 4}, shape: &plan.Shape{Ground: plan.Ground{RowGone: true}},
+			record: c.record, mails: c.mails, prior: &state.User{}}
+		it.change.Before = providers.DigestGone(*it.prior)
+		(&executor{effects: &plan.Effects{Kind: state.RunRollback}}).judge(it)
+		if known := it.why.Code != state.CodeRecordGone; known != c.known || known != (it.verdict == 0) {
+			t.Errorf("%s: verdict %s because %+v", name, it.verdict, it.why)
 		}
 	}
 }

@@ -29,16 +29,18 @@ func (x *executor) strangersNow(ctx context.Context, c plan.ObjectChange) (was, 
 		return nil, nil, err
 	}
 	rule := plan.Group{ID: c.After.ID, Tenant: c.After.Tenant, Members: c.After.Members}
-	asked, users := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	asked, gains, users := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, u := range recorded {
 		// A person that was taken over and given back belongs to nobody.
 		users[u.Person] = users[u.Person] || u.MadePerson || u.Standing == state.Moved
 	}
 	for _, r := range rows {
-		users[r.Link], asked[r.Link] = true, asked[r.Link] || linked(r, x.effects.Identity.Follow).In(rule)
+		c := linked(r, x.effects.Identity.Follow)
+		users[r.Link], asked[r.Link] = true, asked[r.Link] || c.In(rule)
+		gains[r.Link] = gains[r.Link] || c.In(rule) && c.Gains()
 	}
 	was = slices.DeleteFunc(slices.Clone(was), func(id uuid.UUID) bool { return asked[id] })
-	will = slices.DeleteFunc(slices.Clone(will), func(id uuid.UUID) bool { return users[id] && !asked[id] })
+	will = slices.DeleteFunc(slices.Clone(will), func(id uuid.UUID) bool { return users[id] && !gains[id] })
 	return was, will, nil
 }
 
