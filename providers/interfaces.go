@@ -68,6 +68,9 @@ type Accounts interface {
 	// Tidy deletes what a killed process has left behind, and what this one no longer needs. The caller holds the lock of
 	// the state.
 	Tidy(ctx context.Context) error
+	// Drain returns when the writes are through that the server had received before, from whomever: those of a process that
+	// was killed go on without it.
+	Drain(ctx context.Context) error
 	// NextBatch is how many users the next batch holds, after one of last users (0: the first).
 	NextBatch(last int) int
 	// Taken returns the writes that went through since it was last called, and what is to be said once.

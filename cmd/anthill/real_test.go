@@ -63,6 +63,78 @@ func testServerKilled(t *testing.T) {
 	w.checkRolledBack(before)
 }
 
+// TestCutReal has a part only where there is a real server; the emulator is cut at every call by TestCutAnywhere.
+func TestCutReal(t *testing.T) {
+	t.Parallel()
+	if idmtest.Here(t) {
+		t.Run("real", testCutReal)
+	}
+}
+
+// testCutReal cuts apply, the follow-ups of a second apply, and a rollback, each in the middle, on a real server, and takes
+// everything back: nobody is let in whom no row asks for, and in the end all is as before.
+func testCutReal(t *testing.T) {
+	idm := idmtest.Start(t)
+	rw, ro := idm.Operator()
+	w := newWorld(t, sandbox.Options{Tenants: 6, Users: 1500, Seed: 9}, server{idm.URL(), idm.CAFile(), rw, ro})
+	w.exec("delete from user_profiles") // which keeps users in their tenant
+	w.config(everyone + waveEveryone)
+	before := w.fingerprint()
+	cut := func(command []string, until ...string) {
+		t.Helper()
+		p := w.start(append(command, "-auto-approve")...)
+		for _, sql := range until {
+			w.until(command[0], sql)
+		}
+		if err := p.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if p.Wait() == nil {
+			t.Fatalf("%s was through before it was cut", command[0])
+		}
+	}
+	sound := func(when string, followed bool) {
+		t.Helper()
+		for _, bad := range w.invariants(when, followed) {
+			t.Error(bad)
+		}
+		if persons, members := w.strange(); persons+members > 0 {
+			t.Errorf("%s: %d persons and %d memberships of no row", when, persons, members)
+		}
+	}
+	cut([]string{"apply"}, "select to_regclass('anthill_state.records') is not null",
+		"select count(*) > 200 from anthill_state.records where settled")
+	w.run(exitDone, "rollback", "-auto-approve")
+	sound("apply was cut and rolled back", false)
+	w.checkRolledBack(before)
+
+	w.run(exitDone, "wave", "resume", "everyone")
+	w.run(exitDone, "apply", "-auto-approve")
+	inFlight := "select exists (select from anthill_state.records where not settled)"
+	for _, change := range []string{"role = 'user' where role = 'admin'", "status = 'suspended' where role = 'manager'",
+		"tenant_id = g.tenant_id from tenants g, tenants a where g.slug = 'globex' and a.slug = 'acme' and role = 'user' and " +
+			"users.tenant_id = a.tenant_id and not exists (select from users o where o.tenant_id = g.tenant_id and o.email = users.email)",
+	} {
+		if n := w.exec("update users set " + change); n == 0 {
+			t.Fatalf("nobody was changed: %s", change)
+		}
+		cut([]string{"apply"}, inFlight)
+		w.run(exitDone, "rollback", "-auto-approve")
+		sound("a follow-up was cut and rolled back: "+change, false)
+		w.run(exitDone, "wave", "resume", "everyone")
+		w.run(exitDone, "apply", "-auto-approve")
+		sound("followed: "+change, true)
+	}
+
+	cut([]string{"rollback", "-wave", "everyone"}, inFlight)
+	w.run(exitDone, "rollback", "-auto-approve")
+	sound("a rollback was cut", false)
+	for w.allLinked() > 0 {
+		w.run(exitDone, "rollback", "-auto-approve")
+	}
+	sound("all is taken back", false)
+}
+
 // TestDevReal: `anthill dev -selfauth real` gives a command a real server where there is one, and says what to do where
 // there is none.
 func TestDevReal(t *testing.T) {

@@ -217,6 +217,16 @@ func (x *executor) nextSize(last int) int {
 	return x.Accounts.NextBatch(last)
 }
 
+// resumeRun goes on with a run that was stopped, once all is done that its process had sent: what is looked at then stays
+// so.
+func (x *executor) resumeRun(ctx context.Context, id string) (state.Run, error) {
+	run, err := x.Store.Resume(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return run, x.Accounts.Drain(ctx)
+}
+
 // begin opens the run, or goes on with it where it is open, and reads what that had left. An open run of another plan
 // must be finished or closed before.
 func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
@@ -228,7 +238,7 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	}
 	var err error
 	if open != nil {
-		x.journal, err = x.Store.Resume(ctx, open.ID)
+		x.journal, err = x.resumeRun(ctx, open.ID)
 	} else {
 		info := state.RunInfo{
 			Kind:       x.effects.Kind,

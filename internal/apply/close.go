@@ -38,7 +38,7 @@ func Close(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return Result{}, err
 	}
-	if x.journal, err = d.Store.Resume(ctx, open.ID); err != nil {
+	if x.journal, err = x.resumeRun(ctx, open.ID); err != nil {
 		return Result{}, err
 	}
 	return x.close(context.WithoutCancel(ctx))

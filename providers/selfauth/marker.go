@@ -129,6 +129,18 @@ func (a accounts) makeMarker(ctx context.Context) error {
 	return err
 }
 
+// Drain makes the marker, and so waits for its turn: the server does writes one after another, in the order in which they
+// came.
+func (a accounts) Drain(ctx context.Context) error {
+	select {
+	case a.marking <- struct{}{}:
+	case <-ctx.Done():
+		return interrupted(ctx, call{doing: "wait for earlier writes"}, "nothing was sent")
+	}
+	defer func() { <-a.marking }()
+	return a.makeMarker(ctx)
+}
+
 func (a accounts) markerName() string { return markerPrefix + a.owner + "-" }
 
 // Tidy deletes the markers of this owner: those that a killed process has left, and the one that is no longer needed.
