@@ -96,6 +96,20 @@ func TestTidy(t *testing.T) {
 	if m := markers(t, mine); len(m) != 1 || !strings.HasPrefix(m[0], "anthill-marker-other-") {
 		t.Errorf("markers %v, want the other owner's", m)
 	}
+	// So does the one that waiting for earlier writes has made.
+	later := open(selfauth.Options{Owner: "mine"}).Accounts()
+	if err := later.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m := markers(t, mine); len(m) != 2 {
+		t.Errorf("markers %v: nothing was written", m)
+	}
+	if err := later.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m := markers(t, mine); len(m) != 1 {
+		t.Errorf("markers %v, want the other owner's", m)
+	}
 	// The first process lives after all: it makes itself another one.
 	if err := mine.Accounts().Enable(t.Context(), ids); err != nil {
 		t.Fatal(err)
