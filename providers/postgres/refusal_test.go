@@ -109,6 +109,42 @@ func TestRowsAlone(t *testing.T) {
 	}
 }
 
+// TestAnyCode: whatever code a trigger gives, it refuses one row, and says nothing of the connection.
+func TestAnyCode(t *testing.T) {
+	t.Parallel()
+	p, c, _ := opened(t, sandbox.Options{Level: "dual"})
+	var row providers.User
+	for _, u := range usersOf(t, p) {
+		if u.Link == uuid.Nil && u.HasPassword && !u.Deleted {
+			row = u
+		}
+	}
+	write := []providers.UserWrite{{User: row.ID, Relies: providers.ReliesLink, Link: uuid.New(), Method: state.MethodDual}}
+	for _, code := range []string{
+		"AH001", "P0001", "P0002", "22023", "22P02", "23505", "23514", "42501", "42P01", "44000", "0A000", "25006", "40001", "40P01",
+		"55P03", "57014", "57P01", "53100", "58030", "08006", "XX000",
+	} {
+		sql := fmt.Sprintf("create or replace function no() returns trigger language plpgsql as $$ begin raise exception 'no' using "+
+			"errcode = '%s'; end $$; create or replace trigger no before update on users for each row execute function no()", code)
+		if _, err := c.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := p.Fetch(t.Context(), []uuid.UUID{row.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write[0].Before = providers.DigestUser(rows[0].User, providers.ReliesLink, nil)
+		var got []providers.UserResult
+		err = p.WriteUsers(t.Context(), write, func(_ state.Tx, r []providers.UserResult) error {
+			got = r
+			return nil
+		})
+		if err != nil || len(got) != 1 || got[0].Written || got[0].Refused.IsZero() {
+			t.Errorf("%s: %+v, %v", code, got, err)
+		}
+	}
+}
+
 func linksOf(writes []providers.UserWrite) (links [][16]byte) {
 	for _, w := range writes {
 		links = append(links, w.Link)
