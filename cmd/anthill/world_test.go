@@ -82,10 +82,8 @@ func servers(t *testing.T) map[string]func(*testing.T) server {
 // newWorld makes a world of its own for a test.
 func newWorld(t *testing.T, o sandbox.Options, s server) *world {
 	t.Helper()
-	url := pgtest.Database(t)
-	if err := sandbox.Load(t.Context(), url, o); err != nil {
-		t.Fatal(err)
-	}
+	key := fmt.Sprintln(o.Tenants, o.Users, o.Seed, o.Naming, o.Level, o.Fresh)
+	url := pgtest.Filled(t, key, func(ctx context.Context, url string) error { return sandbox.Load(ctx, url, o) })
 	return attach(t, o.Naming, url, s)
 }
 

@@ -26,10 +26,8 @@ func opened(t *testing.T, o sandbox.Options) (*Provider, *pgx.Conn, providers.In
 	if o.Naming == "" {
 		o.Naming = "self_auth"
 	}
-	url := pgtest.Database(t)
-	if err := sandbox.Load(t.Context(), url, o); err != nil {
-		t.Fatal(err)
-	}
+	key := fmt.Sprintln(o.Tenants, o.Users, o.Seed, o.Naming, o.Level, o.Fresh)
+	url := pgtest.Filled(t, key, func(ctx context.Context, url string) error { return sandbox.Load(ctx, url, o) })
 	p, err := Open(t.Context(), Options{URL: url, Naming: o.Naming, Application: "anthill test"})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,7 +55,10 @@ func Run(m *testing.M, prepare func(ctx context.Context, url string) error) int 
 func run(m *testing.M, prepare func(ctx context.Context, url string) error) (status int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	s, err := scratchpg.Start(ctx, scratchpg.Options{Log: func(line string) { fmt.Fprintln(os.Stderr, "pgtest:", line) }})
+	s, err := scratchpg.Start(ctx, scratchpg.Options{
+		Env: environment,
+		Log: func(line string) { fmt.Fprintln(os.Stderr, "pgtest:", line) },
+	})
 	if err != nil {
 		return 1, err
 	}
@@ -75,6 +79,16 @@ func run(m *testing.M, prepare func(ctx context.Context, url string) error) (sta
 	return m.Run(), nil
 }
 
+// environment is the environment, with temporary files in memory where there is enough of it: a database is some three
+// hundred files, which a file system on a disk takes ten times as long to make.
+func environment(name string) string {
+	value := os.Getenv(name)
+	if name == "TMPDIR" && value == "" {
+		return inMemory()
+	}
+	return value
+}
+
 // Server returns the package's server. It panics where TestMain did not call Main.
 func Server() *scratchpg.Server {
 	if server == nil {
@@ -87,8 +101,58 @@ func Server() *scratchpg.Server {
 // when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
+	return copyOf(t, template)
+}
+
+// filled is a database that several tests want alike.
+type filled struct {
+	mu     sync.Mutex
+	wanted int    // times
+	name   string // of their template; "": none yet
+}
+
+var fillings sync.Map // *filled, by key
+
+// Filled makes a copy of the template that fill has filled, for one test, and returns its URL. fill does the same for the
+// same key, and leaves no connection open: what two tests want is kept for the others.
+func Filled(t testing.TB, key string, fill func(ctx context.Context, url string) error) string {
+	t.Helper()
+	kept, _ := fillings.LoadOrStore(key, &filled{})
+	f := kept.(*filled)
+	if name := f.template(t, fill); name != "" {
+		return copyOf(t, name)
+	}
+	url := Database(t)
+	if err := fill(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// template is the name of the filled template, which the second test makes; "" for the first one.
+func (f *filled) template(t testing.TB, fill func(ctx context.Context, url string) error) string {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.wanted++; f.wanted == 1 || f.name != "" {
+		return f.name
+	}
+	name := fmt.Sprintf("%s%d", template, number.Add(1))
+	err := Server().CreateDatabase(t.Context(), name, template)
+	if err == nil {
+		err = fill(t.Context(), Server().URL(name))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.name = name
+	return name
+}
+
+func copyOf(t testing.TB, from string) string {
+	t.Helper()
 	name := fmt.Sprintf("t%d", number.Add(1))
-	if err := Server().CreateDatabase(t.Context(), name, template); err != nil {
+	if err := Server().CreateDatabase(t.Context(), name, from); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
