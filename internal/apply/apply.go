@@ -90,7 +90,7 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 			return Result{}, err
 		}
 	}
-	return x.run(ctx)
+	return x.run(ctx, resumed)
 }
 
 // check says why a plan may not run here and now: a *state.TargetError, *BlockedError or *StaleError.
@@ -217,16 +217,6 @@ func (x *executor) nextSize(last int) int {
 	return x.Accounts.NextBatch(last)
 }
 
-// resumeRun goes on with a run that was stopped, once all is done that its process had sent: what is looked at then stays
-// so.
-func (x *executor) resumeRun(ctx context.Context, id string) (state.Run, error) {
-	run, err := x.Store.Resume(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return run, x.Accounts.Drain(ctx)
-}
-
 // begin opens the run, or goes on with it where it is open, and reads what that had left. An open run of another plan
 // must be finished or closed before.
 func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
@@ -238,7 +228,7 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	}
 	var err error
 	if open != nil {
-		x.journal, err = x.resumeRun(ctx, open.ID)
+		x.journal, err = x.Store.Resume(ctx, open.ID)
 	} else {
 		info := state.RunInfo{
 			Kind:       x.effects.Kind,
@@ -315,8 +305,14 @@ func (x *executor) count(t state.Tally) {
 }
 
 // run does the stages in their order and closes the run. ^C ends it between batches; what is in hand is finished.
-func (x *executor) run(ctx context.Context) (Result, error) {
+func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	work := context.WithoutCancel(ctx)
+	if resumed {
+		// What the process had sent that was stopped is done first: what is looked at afterwards stays so.
+		if err := x.Accounts.Drain(work); err != nil {
+			return x.stopped(err)
+		}
+	}
 	if err := x.Accounts.Tidy(work); err != nil { // what a killed run has left
 		return x.stopped(err)
 	}

@@ -38,7 +38,7 @@ func Close(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return Result{}, err
 	}
-	if x.journal, err = x.resumeRun(ctx, open.ID); err != nil {
+	if x.journal, err = d.Store.Resume(ctx, open.ID); err != nil {
 		return Result{}, err
 	}
 	return x.close(context.WithoutCancel(ctx))
@@ -48,6 +48,10 @@ func Close(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 const closeTogether = 500
 
 func (x *executor) close(ctx context.Context) (Result, error) {
+	// What the process had sent that was stopped is done first: what is looked at afterwards stays so.
+	if err := x.Accounts.Drain(ctx); err != nil {
+		return x.stopped(err)
+	}
 	records, err := x.journal.Open(ctx)
 	if err != nil {
 		return x.stopped(err)
