@@ -43,7 +43,7 @@ func Body(i *state.Intent) []byte {
 // Errors: state.ErrNewer where a newer version wrote it, another error where it is damaged. The intent is of no use
 // then.
 func ReadBody(b []byte, i *state.Intent) error {
-	d := &decoder{b: b}
+	d := &decoder{b: b, parts: make([][]byte, 0, usualParts)}
 	// A newer version is told from damage, since what to do about it differs.
 	if v := d.num(); d.err == nil && v > bodyVersion {
 		return state.ErrNewer

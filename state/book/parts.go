@@ -10,8 +10,12 @@ import (
 	"anthill/state"
 )
 
-// maxParts is how many parts of a body are looked through for one that is there already.
-const maxParts = 64
+const (
+	// maxParts is how many parts of a body are looked through for one that is there already.
+	maxParts = 64
+	// usualParts is how many a body hardly ever exceeds.
+	usualParts = 20
+)
 
 // encoder writes numbers, and parts, which are ids and texts. Most parts of a body occur more than once (the person,
 // the groups, the wave): each is written where it is first met, and is a reference of one byte from then on.
@@ -168,8 +172,11 @@ func (d *decoder) count() int {
 }
 
 func (d *decoder) ids() (list []uuid.UUID) {
-	for range d.count() {
-		list = append(list, d.id())
+	if n := d.count(); n > 0 {
+		list = make([]uuid.UUID, n)
+	}
+	for i := range list {
+		list[i] = d.id()
 	}
 	return list
 }

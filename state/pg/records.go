@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"iter"
 	"strings"
@@ -12,25 +13,33 @@ import (
 	"anthill/state/book"
 )
 
-// recordColumns are in the order of scanRecord, tenant now behind them.
+// recordColumns are in the order in which recordScanner reads them, tenant now behind them.
 const recordColumns = `r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body,
 	r.settled, r.verdict, r.reason`
 
 // remains is book.Remains in SQL, as the index of remainders has it.
 const remains = "r.verdict in ('changed', 'failed', 'paused', 'conflict')"
 
-func scanRecord(row pgx.CollectableRow) (state.Record, error) {
-	var r state.Record
-	var body, reason []byte
-	err := row.Scan(&r.ID, &r.Run, &r.Batch, &r.User, &r.Tenant, &r.Segment, &r.Wave, &body, &r.Settled,
-		code{&r.Verdict}, &reason, &r.TenantNow)
-	if err == nil && reason != nil {
-		err = json.Unmarshal(reason, &r.Reason)
+// recordScanner turns raw binary rows into journal records.
+type recordScanner struct{ userScanner }
+
+func (r *recordScanner) record(raw [][]byte) (state.Record, error) {
+	var rec state.Record
+	rec.ID, rec.Batch = int64(binary.BigEndian.Uint64(raw[0])), int64(binary.BigEndian.Uint64(raw[2]))
+	rec.Run, rec.Wave = r.word(raw[1]), r.word(raw[6])
+	copy(rec.User[:], raw[3])
+	copy(rec.Tenant[:], raw[4])
+	rec.Segment, rec.Settled = int(int32(binary.BigEndian.Uint32(raw[5]))), raw[8][0] == 1
+	copy(rec.TenantNow[:], raw[11])
+	err := rec.Verdict.UnmarshalText(raw[9])
+	if reason := raw[10]; err == nil && reason != nil {
+		// The binary form of jsonb is its version, and the text.
+		err = json.Unmarshal(reason[1:], &rec.Reason)
 	}
-	if err == nil && body != nil {
-		err = book.ReadBody(body, &r.Intent)
+	if body := raw[7]; err == nil && body != nil {
+		err = book.ReadBody(body, &rec.Intent)
 	}
-	return r, err
+	return rec, err
 }
 
 // reasonText is the JSON of a reason; "" for none.
@@ -59,13 +68,14 @@ func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Reco
 				from {schema}.records r
 				left join {users} a on a.{user} = r.user_id left join {schema}.users u on u.user_id = r.user_id
 				where r.run = any($1) and r.body is not null
-				order by coalesce(a.{tenant}, u.tenant, r.tenant), r.user_id, r.id`), runs)
+				order by coalesce(a.{tenant}, u.tenant, r.tenant), r.user_id, r.id`), binaryForm, runs)
 			if err != nil {
 				return err
 			}
 			defer rows.Close()
+			var scan recordScanner
 			for rows.Next() {
-				r, err := scanRecord(rows)
+				r, err := scan.record(rows.RawValues())
 				if err != nil {
 					return err
 				}
@@ -108,15 +118,35 @@ func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 }
 
 func (s *Store) records(ctx context.Context, where string, args ...any) (list []state.Record, err error) {
-	err = s.reading(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where), args...)
+	read := func(q querier) error {
+		rows, err := q.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where),
+			append([]any{binaryForm}, args...)...)
 		if err != nil {
 			return err
 		}
-		list, err = pgx.CollectRows(rows, scanRecord)
-		return err
-	})
+		defer rows.Close()
+		var scan recordScanner
+		for rows.Next() {
+			r, err := scan.record(rows.RawValues())
+			if err != nil {
+				return err
+			}
+			list = append(list, r)
+		}
+		return rows.Err()
+	}
+	if s.snapshot != "" {
+		err = s.reading(ctx, func(tx pgx.Tx) error { return read(tx) })
+		return list, err
+	}
+	// A single statement, as it is asked for each batch.
+	err = s.fail(readState, read(s.pool))
 	return list, err
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // ObjectRecords returns the journal records of objects of the runs, oldest first.

@@ -45,6 +45,8 @@ func (s *Store) At(snapshot string) *Store {
 
 func (s *Store) sql(text string) string { return s.fill.Replace(text) }
 
+const readState = "read the recorded state" // what is being done, of errors
+
 // reading runs f in one read-only transaction, of the snapshot where there is one.
 func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
 	// Several queries that belong together must see one moment, whatever a run writes beside them.
@@ -57,7 +59,7 @@ func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
 		}
 		return f(tx)
 	})
-	return s.fail("read the recorded state", err)
+	return s.fail(readState, err)
 }
 
 // writing runs f in one transaction that raises the serial, if the lock is still held.
