@@ -44,9 +44,10 @@ type Rows interface {
 	// WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle
 	// with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back.
 	WriteUsers(ctx context.Context, writes []UserWrite, settle func(state.Tx, []UserResult) error) error
-	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes them.
+	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes
+	// those of the same tenant and group.
 	Map(ctx context.Context, m []Mapping) error
-	Unmap(ctx context.Context, tenant, group uuid.UUID) error
+	Unmap(ctx context.Context, m ...Mapping) error
 	// Mapping returns a mapping row; nil: there is none.
 	Mapping(ctx context.Context, tenant, group uuid.UUID) (*Mapping, error)
 	// Tenants, read and written one by one; see Objects.

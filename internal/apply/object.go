@@ -250,9 +250,8 @@ func (x *executor) carry(
 	case c.Will == nil && live == nil:
 		return why, nil // it is gone
 	case c.Will == nil && together != nil:
-		// The mapping row goes first: a row without its group would lead users of the tenant nowhere.
-		together.remove = append(together.remove, o.ID)
-		return why, x.Rows.Unmap(ctx, o.Tenant, o.ID)
+		together.remove = append(together.remove, providers.Mapping{Tenant: o.Tenant, Group: o.ID})
+		return why, nil
 	case together != nil && live == nil:
 		together.add(o, c.Will)
 		return why, nil
@@ -262,7 +261,7 @@ func (x *executor) carry(
 		return why, x.unmap(ctx, c.ObjectChange, o)
 	case c.Action == state.ActionForget && live == nil:
 		// The group went after the plan was made; only its mapping row is left to delete.
-		return why, x.Rows.Unmap(ctx, o.Tenant, o.ID)
+		return why, x.Rows.Unmap(ctx, providers.Mapping{Tenant: o.Tenant, Group: o.ID})
 	}
 	return why, x.write(ctx, c, o, live, found, did)
 }
@@ -334,7 +333,7 @@ func (x *executor) backAgain(ctx context.Context, c plan.ObjectChange) (why stat
 // unmap deletes the mapping rows of groups that are gone. It comes last: if something before it is refused, they stay.
 func (x *executor) unmap(ctx context.Context, c plan.ObjectChange, o state.Object) error {
 	for _, g := range c.Unmap {
-		if err := x.Rows.Unmap(ctx, o.Tenant, g); err != nil {
+		if err := x.Rows.Unmap(ctx, providers.Mapping{Tenant: o.Tenant, Group: g}); err != nil {
 			return err
 		}
 	}
@@ -481,7 +480,7 @@ func (x *executor) changeObject(ctx context.Context, o state.Object, live, will 
 	case !given || row.Equal(live[state.AttrMapping]):
 		return nil
 	case !row.IsSet():
-		return x.Rows.Unmap(ctx, o.Tenant, o.ID)
+		return x.Rows.Unmap(ctx, providers.Mapping{Tenant: o.Tenant, Group: o.ID})
 	}
 	return x.Rows.Map(ctx, []providers.Mapping{mappingOf(o, row)})
 }
@@ -499,7 +498,7 @@ func newGroup(o state.Object, will state.Attributes) providers.NewGroup {
 // deleteObject deletes an object, a group with its mapping row. It is no error if the object is gone already.
 func (x *executor) deleteObject(ctx context.Context, o state.Object, live state.Attributes) error {
 	if o.Kind == state.KindGroup {
-		if err := x.Rows.Unmap(ctx, o.Tenant, o.ID); err != nil {
+		if err := x.Rows.Unmap(ctx, providers.Mapping{Tenant: o.Tenant, Group: o.ID}); err != nil {
 			return err
 		}
 	}

@@ -83,9 +83,14 @@ func (r rows) Map(_ context.Context, list []providers.Mapping) error {
 	return nil
 }
 
-func (r rows) Unmap(_ context.Context, _, group uuid.UUID) error {
-	delete(r.s.mapped, group)
-	return r.s.call("unmap %d", group[0])
+func (r rows) Unmap(_ context.Context, list ...providers.Mapping) error {
+	for _, m := range list {
+		delete(r.s.mapped, m.Group)
+		if err := r.s.call("unmap %d", m.Group[0]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r rows) Mapping(_ context.Context, _, group uuid.UUID) (*providers.Mapping, error) {

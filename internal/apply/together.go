@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -15,7 +16,7 @@ import (
 type together struct {
 	made   []providers.NewGroup
 	rows   []providers.Mapping // of those that are made
-	remove []uuid.UUID
+	remove []providers.Mapping // of those that are deleted: tenant and group
 }
 
 // add gathers a group to be made.
@@ -54,7 +55,6 @@ func (x *executor) carryAlike(ctx context.Context, some []plan.ObjectChange, rec
 	}
 	var t together
 	var held []intended
-	var outcomes []state.ObjectOutcome
 	for _, c := range list {
 		var did carried
 		// One that is left alone, or refused already, must not keep the others from being carried out together.
@@ -65,7 +65,10 @@ func (x *executor) carryAlike(ctx context.Context, some []plan.ObjectChange, rec
 			}
 			continue
 		}
-		held, outcomes = append(held, c), append(outcomes, c.done())
+		held = append(held, c)
+	}
+	if held, err = x.unmapTogether(ctx, &t, held, recorded); err != nil {
+		return err
 	}
 	err = x.allTogether(ctx, t)
 	switch {
@@ -78,8 +81,12 @@ func (x *executor) carryAlike(ctx context.Context, some []plan.ObjectChange, rec
 			}
 		}
 		return nil
-	case err != nil || len(outcomes) == 0:
+	case err != nil || len(held) == 0:
 		return err
+	}
+	outcomes := make([]state.ObjectOutcome, len(held))
+	for i, c := range held {
+		outcomes[i] = c.done()
 	}
 	return x.journal.SettleObjects(ctx, outcomes...)
 }
@@ -92,5 +99,36 @@ func (x *executor) allTogether(ctx context.Context, t together) error {
 	if err := x.Rows.Map(ctx, t.rows); err != nil {
 		return err
 	}
-	return x.Accounts.DeleteGroups(ctx, t.remove)
+	groups := make([]uuid.UUID, len(t.remove))
+	for i, row := range t.remove {
+		groups[i] = row.Group
+	}
+	return x.Accounts.DeleteGroups(ctx, groups)
+}
+
+// unmapTogether deletes the mapping rows of groups that are deleted. Those whose rows are refused are settled, and no
+// longer among the groups, nor among the changes that it returns.
+func (x *executor) unmapTogether(
+	ctx context.Context, t *together, held []intended, recorded recordedObjects,
+) ([]intended, error) {
+	// The mapping row goes first: a row without its group would lead users of the tenant nowhere.
+	err := x.Rows.Unmap(ctx, t.remove...)
+	if !refused(err) {
+		return held, err
+	}
+	rows := t.remove
+	t.remove = nil
+	for _, row := range rows {
+		err := x.Rows.Unmap(ctx, row)
+		if err == nil {
+			t.remove = append(t.remove, row)
+			continue
+		}
+		i := slices.IndexFunc(held, func(c intended) bool { return c.object().ID == row.Group })
+		if err := x.settleNotDone(ctx, held[i], carried{}, state.Finding{}, err, recorded); err != nil {
+			return nil, err
+		}
+		held = slices.Delete(held, i, i+1)
+	}
+	return held, nil
 }

@@ -30,7 +30,7 @@ func TestFence(t *testing.T) {
 	}
 	ways := []way{
 		{"map", func(ctx context.Context) error { return p.Map(ctx, []providers.Mapping{mapping}) }},
-		{"unmap", func(ctx context.Context) error { return p.Unmap(ctx, mapping.Tenant, mapping.Group) }},
+		{"unmap", func(ctx context.Context) error { return p.Unmap(ctx, mapping) }},
 		{"create a tenant", func(ctx context.Context) error {
 			_, err := p.CreateObject(ctx, state.KindTenant, tenant, slug("new-co"))
 			return err

@@ -45,15 +45,27 @@ func (p *Provider) Map(ctx context.Context, list []providers.Mapping) error {
 	})
 }
 
-// Unmap deletes a mapping row. It is no error if there is none.
-func (p *Provider) Unmap(ctx context.Context, tenant, group uuid.UUID) error {
-	return p.writeMapping(ctx, "delete a mapping row", func() error {
-		n, err := p.exec(ctx, "delete from {mapping} where {tenant_id} = $1 and {group_id} = $2", tenant, group)
-		if err != nil || n > 0 {
+// Unmap deletes mapping rows, in one statement. It is no error if there are none.
+func (p *Provider) Unmap(ctx context.Context, list ...providers.Mapping) error {
+	if len(list) == 0 {
+		return nil
+	}
+	tenants, groups := make([]uuid.UUID, len(list)), make([]uuid.UUID, len(list))
+	for i, m := range list {
+		tenants[i], groups[i] = m.Tenant, m.Group
+	}
+	const those = ` unnest($1::uuid[], $2::uuid[]) as w (tenant, id)
+		where m.{tenant_id} = w.tenant and m.{group_id} = w.id`
+	return p.writeMapping(ctx, "delete mapping rows", func() error {
+		n, err := p.exec(ctx, "delete from {mapping} m using"+those, ids(tenants), ids(groups))
+		if err != nil || n == int64(len(list)) {
 			return err
 		}
-		m, err := p.Mapping(ctx, tenant, group)
-		if m != nil && err == nil {
+		// Those that are not among them were gone already, or a trigger keeps them.
+		var kept int
+		err = p.pool.QueryRow(ctx, p.names.sql("select count(*) from {mapping} m,"+those), ids(tenants), ids(groups)).
+			Scan(&kept)
+		if err == nil && kept > 0 {
 			return errUndone
 		}
 		return err

@@ -423,7 +423,7 @@ func TestMapAndUnmap(t *testing.T) {
 		t.Errorf("mapped: %+v", after)
 	}
 	for range 2 {
-		if err := p.Unmap(t.Context(), m.Tenant, m.Group); err != nil {
+		if err := p.Unmap(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
