@@ -96,9 +96,9 @@ func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members [
 	if !a.marked {
 		return false, nil
 	}
-	if err := a.writable(ctx, k.doing, group); err != nil {
-		return false, err
-	}
+	// Asked while the write is on its way: before or after it, somebody may hide the group in the moment between.
+	checked := make(chan error, 1)
+	go func() { checked <- a.writable(ctx, k.doing, group) }()
 	mods := make([]any, len(members))
 	for i, id := range members {
 		mods[i] = map[string]any{"removed": []string{"member", id.String()}}
@@ -106,7 +106,11 @@ func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members [
 	k.path, k.body = "/v1/raw/modify", encode(map[string]any{
 		"filter": idFilter("group", []uuid.UUID{group, a.marker}), "modlist": map[string]any{"mods": mods},
 	})
-	return a.raw(ctx, k)
+	done, err = a.raw(ctx, k)
+	if hiddenErr := <-checked; hiddenErr != nil {
+		return false, hiddenErr
+	}
+	return done, err
 }
 
 func (a accounts) makeMarker(ctx context.Context) error {
