@@ -5,41 +5,46 @@ import (
 	"encoding/json"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"anthill/state"
 )
 
-// IntendObjects makes the intents of objects durable.
+// IntendObjects makes the intents of objects durable. The statements of all go to the server together, as those of
+// SettleObjects do: there may be a hundred groups.
 func (r *run) IntendObjects(ctx context.Context, intents ...state.ObjectIntent) (again []bool, err error) {
 	err = r.s.writing(ctx, func(tx pgx.Tx) error {
-		again = nil
-		for _, i := range intents {
-			known, err := r.intendObject(ctx, tx, i)
-			if err != nil {
+		again = make([]bool, len(intents))
+		var b pgx.Batch
+		for n, i := range intents {
+			if err := r.intendObject(&b, i, &again[n]); err != nil {
 				return err
 			}
-			again = append(again, known)
 		}
-		return nil
+		return tx.SendBatch(ctx, &b).Close()
 	})
 	return again, err
 }
 
-// intendObject says whether the run had been stopped with the intent unsettled: then it stays as it is, for its
-// before-image is the true one.
-func (r *run) intendObject(ctx context.Context, tx pgx.Tx, i state.ObjectIntent) (known bool, err error) {
+// intendObject says in known whether the run had been stopped with the intent unsettled: then it stays as it is, for
+// its before-image is the true one.
+func (r *run) intendObject(b *pgx.Batch, i state.ObjectIntent, known *bool) (err error) {
 	var images [4]*string
 	for k, v := range []any{i.Before, i.After, i.Was, i.Will} {
 		if images[k], err = jsonOf(v); err != nil {
-			return false, err
+			return err
 		}
 	}
-	tag, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records
+	b.Queue(r.s.sql(`insert into {schema}.object_records
 			(run, address, action, origin, before, after, was, will)
 		select $1, $2, $3, $4, $5, $6, $7, $8 where not exists
 			(select from {schema}.object_records where run = $1 and address = $2 and not settled)`),
-		r.id, i.Address, i.Action, i.From, images[0], images[1], images[2], images[3])
-	return tag.RowsAffected() == 0, err
+		r.id, i.Address, i.Action, i.From, images[0], images[1], images[2], images[3]).
+		Exec(func(tag pgconn.CommandTag) error {
+			*known = tag.RowsAffected() == 0
+			return nil
+		})
+	return nil
 }
 
 // jsonOf is the text of an image; nil for none.
@@ -55,10 +60,14 @@ func jsonOf(v any) (*string, error) {
 func (r *run) SettleObjects(ctx context.Context, outcomes ...state.ObjectOutcome) error {
 	settlement := r.progress.Objects(outcomes)
 	err := r.s.writing(ctx, func(tx pgx.Tx) error {
+		var b pgx.Batch
 		for _, o := range outcomes {
-			if err := r.settleObject(ctx, tx, o); err != nil {
+			if err := r.settleObject(&b, o); err != nil {
 				return err
 			}
+		}
+		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+			return err
 		}
 		return r.advance(ctx, execer{tx}, settlement)
 	})
@@ -68,35 +77,31 @@ func (r *run) SettleObjects(ctx context.Context, outcomes ...state.ObjectOutcome
 	return err
 }
 
-func (r *run) settleObject(ctx context.Context, tx pgx.Tx, o state.ObjectOutcome) error {
+func (r *run) settleObject(b *pgx.Batch, o state.ObjectOutcome) error {
 	reason, err := reasonText(o.Reason)
 	if err != nil {
 		return err
 	}
 	// A change that was left alone before anything was intended has no record yet, but the journal lists it too.
-	n, err := tx.Exec(ctx, r.s.sql(`update {schema}.object_records
-		set settled = true, verdict = $3, reason = nullif($4, '')::jsonb
-		where run = $1 and address = $2 and not settled`), r.id, o.Address, o.Verdict.String(), reason)
-	if err == nil && n.RowsAffected() == 0 {
-		_, err = tx.Exec(ctx, r.s.sql(`insert into {schema}.object_records (run, address, action, settled, verdict, reason)
-			values ($1, $2, '', true, $3, nullif($4, '')::jsonb)`), r.id, o.Address, o.Verdict.String(), reason)
-	}
-	if err != nil {
-		return err
-	}
+	b.Queue(r.s.sql(`with intended as (
+			update {schema}.object_records set settled = true, verdict = $3, reason = nullif($4, '')::jsonb
+			where run = $1 and address = $2 and not settled returning id)
+		insert into {schema}.object_records (run, address, action, settled, verdict, reason)
+		select $1, $2, '', true, $3, nullif($4, '')::jsonb where not exists (select from intended)`),
+		r.id, o.Address, o.Verdict.String(), reason)
 	if o.From != "" && o.From != o.Address {
-		if err := r.s.recordObject(ctx, tx, o.From, nil); err != nil {
+		if err := r.s.recordObject(b, o.From, nil); err != nil {
 			return err
 		}
 	}
-	return r.s.recordObject(ctx, tx, o.Address, o.Recorded)
+	return r.s.recordObject(b, o.Address, o.Recorded)
 }
 
 // recordObject writes what is recorded at an address from now on; nil: nothing.
-func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o *state.Object) error {
+func (s *Store) recordObject(b *pgx.Batch, a state.Address, o *state.Object) error {
 	if o == nil {
-		_, err := tx.Exec(ctx, s.sql("delete from {schema}.objects where address = $1"), a)
-		return err
+		b.Queue(s.sql("delete from {schema}.objects where address = $1"), a)
+		return nil
 	}
 	attributes, err := json.Marshal(o.Attributes)
 	if err != nil {
@@ -106,7 +111,7 @@ func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o 
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, s.sql(`insert into {schema}.objects
+	b.Queue(s.sql(`insert into {schema}.objects
 			(address, kind, id, generation, tenant, tenant_slug, attributes, members, adopted, deleted, paused, run)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		on conflict (address) do update set kind = excluded.kind, id = excluded.id, generation = excluded.generation,
@@ -114,5 +119,5 @@ func (s *Store) recordObject(ctx context.Context, tx pgx.Tx, a state.Address, o 
 			members = excluded.members, adopted = excluded.adopted, deleted = excluded.deleted, paused = excluded.paused, run = excluded.run`),
 		a, o.Kind, o.ID, o.Generation, o.Tenant, o.TenantSlug, string(attributes), string(members),
 		o.Adopted, o.Deleted, o.Paused, o.Run)
-	return err
+	return nil
 }
