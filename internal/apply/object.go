@@ -188,7 +188,11 @@ func (x *executor) leaveObject(
 // happens; if something else is there it is left alone.
 func (x *executor) object(ctx context.Context, c intended, recorded recordedObjects) error {
 	var did carried
-	why, err := x.carry(ctx, &c, nil, &did)
+	var why state.Finding
+	is, err := x.read(ctx, c, c.object())
+	if err == nil {
+		why, err = x.carry(ctx, &c, is, nil, &did)
+	}
 	if err == nil && why.IsZero() {
 		return x.journal.SettleObjects(ctx, c.done())
 	}
@@ -226,16 +230,12 @@ func (x *executor) settleNotDone(
 		Reason: x.miss(c.ObjectChange, reasons...)})
 }
 
-// carry does one change, and notes in did what of it is done. why says what had changed since the plan; then nothing
-// was done. With together, making or deleting the group itself is left to the caller.
+// carry does one change of an object that is so now, and notes in did what of it is done. why says what had changed
+// since the plan; then nothing was done. With together, making or deleting the group itself is left to the caller.
 func (x *executor) carry(
-	ctx context.Context, c *intended, together *together, did *carried,
+	ctx context.Context, c *intended, is present, together *together, did *carried,
 ) (why state.Finding, err error) {
-	o := c.object()
-	live, found, err := x.read(ctx, *c, o)
-	if err != nil {
-		return why, err
-	}
+	o, live := c.object(), is.live
 	// A change that a stopped run had begun has left the object partly as it was and partly as it will be. The intent is
 	// proof enough that this is our doing.
 	if !c.again {
@@ -263,7 +263,7 @@ func (x *executor) carry(
 		// The group went after the plan was made; only its mapping row is left to delete.
 		return why, x.Rows.Unmap(ctx, providers.Mapping{Tenant: o.Tenant, Group: o.ID})
 	}
-	return why, x.write(ctx, c, o, live, found, did)
+	return why, x.write(ctx, c, o, live, is.found, did)
 }
 
 // write makes an object where it is not there, and writes what of it differs.
@@ -361,28 +361,35 @@ func (x *executor) keeps(ctx context.Context, o state.Object, will state.Attribu
 		state.Holds(state.KeyWrote, will[k]), state.Holds(state.KeyLive, live[k]))
 }
 
-// read is what an object is now, and its id. A client whose id is not known yet is found by its name.
-func (x *executor) read(
-	ctx context.Context, c intended, o state.Object,
-) (live state.Attributes, found uuid.UUID, err error) {
+// present is what an object is now, nil where it is not there, and its id.
+type present struct {
+	live  state.Attributes
+	found uuid.UUID
+}
+
+// read is what an object is now. A client whose id is not known yet is found by its name.
+func (x *executor) read(ctx context.Context, c intended, o state.Object) (is present, err error) {
 	switch {
 	case c.Kind == state.KindGroup && c.Action == state.ActionCreate && !c.again:
 		// Groups are made by the hundred, and reading each first would double the calls. Creating one that is there after
 		// all fails by its id.
-		return nil, o.ID, nil
+		return present{found: o.ID}, nil
 	case c.Action == state.ActionReplace:
-		live, err = x.readWhole(ctx, *c.Before)
-		if err != nil || live != nil || !c.again {
-			return live, c.Before.ID, err
+		is.live, err = x.readWhole(ctx, *c.Before)
+		if err != nil || is.live != nil || !c.again {
+			is.found = c.Before.ID
+			return is, err
 		}
 		// The stopped run deleted it: the new one, if it is there, is found by its name.
 		o.ID = uuid.Nil
 	}
 	if o.ID != uuid.Nil {
-		live, err = x.readWhole(ctx, o)
-		return live, o.ID, err
+		is.live, err = x.readWhole(ctx, o)
+		is.found = o.ID
+		return is, err
 	}
-	return x.provider(o.Kind).ReadObject(ctx, o.Kind, uuid.Nil, c.Will.Text(state.AttrName))
+	is.live, is.found, err = x.provider(o.Kind).ReadObject(ctx, o.Kind, uuid.Nil, c.Will.Text(state.AttrName))
+	return is, err
 }
 
 // readWhole is what an object of a known id holds now, a group with its mapping row; nil: it is not there.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"anthill/planner/plan"
 	"anthill/providers"
@@ -55,10 +56,18 @@ func (x *executor) carryAlike(ctx context.Context, some []plan.ObjectChange, rec
 	}
 	var t together
 	var held []intended
-	for _, c := range list {
+	reads, err := x.readAll(ctx, list)
+	if err != nil {
+		return err
+	}
+	for i, c := range list {
 		var did carried
+		var why state.Finding
 		// One that is left alone, or refused already, must not keep the others from being carried out together.
-		why, err := x.carry(ctx, &c, &t, &did)
+		err := reads[i].refused
+		if err == nil {
+			why, err = x.carry(ctx, &c, reads[i].present, &t, &did)
+		}
 		if err != nil || !why.IsZero() {
 			if err := x.settleNotDone(ctx, c, did, why, err, recorded); err != nil {
 				return err
@@ -89,6 +98,33 @@ func (x *executor) carryAlike(ctx context.Context, some []plan.ObjectChange, rec
 		outcomes[i] = c.done()
 	}
 	return x.journal.SettleObjects(ctx, outcomes...)
+}
+
+// readsAtOnce is how many objects are read at a time.
+const readsAtOnce = 4
+
+// reading is what an object is now, or why that one cannot be read.
+type reading struct {
+	present
+	refused error
+}
+
+// readAll reads the objects of changes. An error is one of all.
+func (x *executor) readAll(ctx context.Context, list []intended) ([]reading, error) {
+	reads := make([]reading, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce)
+	for i, c := range list {
+		g.Go(func() error {
+			is, err := x.read(ctx, c, c.object())
+			reads[i].present = is
+			if refused(err) {
+				reads[i].refused, err = err, nil
+			}
+			return err
+		})
+	}
+	return reads, g.Wait()
 }
 
 // allTogether makes groups before their mapping rows, so that no row names a group that is not there.
