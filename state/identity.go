@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,21 +51,16 @@ func DigestOf(parts ...string) Digest {
 
 // DigestWriter gathers the parts of a Digest. The zero value is ready.
 type DigestWriter struct {
-	b     []byte
-	space [384]byte // most rows fit: nothing is allocated for them
+	n     int // bytes used of space
+	space [384]byte
+	more  []byte // all parts, once they are more than space holds
 }
 
 // Text adds a part.
-func (w *DigestWriter) Text(s string) {
-	w.size(len(s))
-	w.b = append(w.b, s...)
-}
+func (w *DigestWriter) Text(s string) { copy(w.part(len(s)), s) }
 
 // ID adds an id as a part of 16 bytes.
-func (w *DigestWriter) ID(id uuid.UUID) {
-	w.size(len(id))
-	w.b = append(w.b, id[:]...)
-}
+func (w *DigestWriter) ID(id uuid.UUID) { copy(w.part(len(id)), id[:]) }
 
 // Flags adds a part of one byte for at most eight conditions.
 func (w *DigestWriter) Flags(list ...bool) {
@@ -74,20 +70,38 @@ func (w *DigestWriter) Flags(list ...bool) {
 			b |= 1 << i
 		}
 	}
-	w.size(1)
-	w.b = append(w.b, b)
+	w.part(1)[0] = b
 }
 
-func (w *DigestWriter) size(n int) {
-	if w.b == nil {
-		w.b = w.space[:0]
+// part adds the size of a part of n bytes, and returns where they belong.
+func (w *DigestWriter) part(n int) []byte {
+	const size = 4
+	b := w.room(size + n)
+	binary.BigEndian.PutUint32(b, uint32(n))
+	return b[size:]
+}
+
+// room adds n bytes. Most rows fit into space, which is on the caller's stack: a slice of it in w would not be.
+func (w *DigestWriter) room(n int) []byte {
+	if w.more == nil && w.n+n <= len(w.space) {
+		w.n += n
+		return w.space[w.n-n : w.n]
 	}
-	w.b = binary.BigEndian.AppendUint32(w.b, uint32(n))
+	if w.more == nil {
+		w.more = slices.Clone(w.space[:w.n])
+	}
+	at := len(w.more)
+	w.more = slices.Grow(w.more, n)[:at+n]
+	return w.more[at:]
 }
 
 // Digest is that of the parts so far.
 func (w *DigestWriter) Digest() (d Digest) {
-	sum := sha256.Sum256(w.b)
+	b := w.space[:w.n]
+	if w.more != nil {
+		b = w.more
+	}
+	sum := sha256.Sum256(b)
 	copy(d[:], sum[:])
 	return d
 }
