@@ -16,9 +16,10 @@ type Effect struct {
 
 // Switches are the effects that are on or off, each by its stable name, for codecs and figures. They point into e.
 func (e *Effect) Switches() []Switch {
-	return []Switch{
+	const more = 1 // for one that a caller adds
+	return append(make([]Switch, 0, 5+more), []Switch{
 		{"suffix", &e.Suffix}, {"link", &e.Link}, {"complete", &e.Complete}, {"mail", &e.Mail}, {"restore", &e.Restore},
-	}
+	}...)
 }
 
 // Switch is one effect that is on or off.

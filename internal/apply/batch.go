@@ -220,9 +220,10 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		return nil, err
 	}
 	shapes := x.plan.Shapes(segment)
-	items := make([]*item, len(changes))
+	items, all := make([]*item, len(changes)), make([]item, len(changes))
 	for i, c := range changes {
-		it := &item{change: c, shape: &shapes[c.Shape], row: byID[c.User], record: records[c.Record], mails: records[c.Mails]}
+		it := &all[i]
+		*it = item{change: c, shape: &shapes[c.Shape], row: byID[c.User], record: records[c.Record], mails: records[c.Mails]}
 		if u, is := recorded[c.User]; is {
 			it.prior = &u
 		}

@@ -23,8 +23,9 @@ const remains = "r.verdict in ('changed', 'failed', 'paused', 'conflict')"
 // recordScanner turns raw binary rows into journal records.
 type recordScanner struct{ userScanner }
 
-func (r *recordScanner) record(raw [][]byte) (state.Record, error) {
-	var rec state.Record
+// record reads a row into rec, whatever that held.
+func (r *recordScanner) record(raw [][]byte, rec *state.Record) error {
+	*rec = state.Record{}
 	rec.ID, rec.Batch = int64(binary.BigEndian.Uint64(raw[0])), int64(binary.BigEndian.Uint64(raw[2]))
 	rec.Run, rec.Wave = r.word(raw[1]), r.word(raw[6])
 	copy(rec.User[:], raw[3])
@@ -39,7 +40,7 @@ func (r *recordScanner) record(raw [][]byte) (state.Record, error) {
 	if body := raw[7]; err == nil && body != nil {
 		err = book.ReadBody(body, &rec.Intent)
 	}
-	return rec, err
+	return err
 }
 
 // reasonText is the JSON of a reason; "" for none.
@@ -74,9 +75,9 @@ func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Reco
 			}
 			defer rows.Close()
 			var scan recordScanner
+			var r state.Record
 			for rows.Next() {
-				r, err := scan.record(rows.RawValues())
-				if err != nil {
+				if err := scan.record(rows.RawValues(), &r); err != nil {
 					return err
 				}
 				if !yield(r, nil) {
@@ -94,12 +95,12 @@ func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Reco
 
 // RecordsByID reads journal records back, in no order.
 func (s *Store) RecordsByID(ctx context.Context, ids []int64) ([]state.Record, error) {
-	return s.records(ctx, "where r.id = any($1)", ids)
+	return s.records(ctx, len(ids), "where r.id = any($1)", ids)
 }
 
 // Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id.
 func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.Record, error) {
-	return s.records(ctx, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
+	return s.records(ctx, 0, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
 }
 
 // UserWaves names the waves that users are recorded under, and those of intents that are not settled.
@@ -117,7 +118,9 @@ func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 	return waves, err
 }
 
-func (s *Store) records(ctx context.Context, where string, args ...any) (list []state.Record, err error) {
+// records reads journal records; about so many will come.
+func (s *Store) records(ctx context.Context, about int, where string, args ...any) (list []state.Record, err error) {
+	list = make([]state.Record, 0, about)
 	read := func(q querier) error {
 		rows, err := q.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where),
 			append([]any{binaryForm}, args...)...)
@@ -127,11 +130,10 @@ func (s *Store) records(ctx context.Context, where string, args ...any) (list []
 		defer rows.Close()
 		var scan recordScanner
 		for rows.Next() {
-			r, err := scan.record(rows.RawValues())
-			if err != nil {
+			list = append(list, state.Record{})
+			if err := scan.record(rows.RawValues(), &list[len(list)-1]); err != nil {
 				return err
 			}
-			list = append(list, r)
 		}
 		return rows.Err()
 	}

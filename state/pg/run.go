@@ -145,7 +145,7 @@ func (r *run) Called(calls []state.Call) { r.progress.Called(calls) }
 
 // Open returns the intents of the batches that were not settled, in their order.
 func (r *run) Open(ctx context.Context) ([]state.Record, error) {
-	return r.s.records(ctx, "where r.run = $1 and not r.settled order by r.id", r.id)
+	return r.s.records(ctx, 0, "where r.run = $1 and not r.settled order by r.id", r.id)
 }
 
 // Intend makes the intents of a batch durable and fills in their ids.
