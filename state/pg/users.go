@@ -121,9 +121,10 @@ func (s *Store) UsersByPerson(ctx context.Context, persons []uuid.UUID) (list []
 // eachUser calls f with what is recorded of the users of whom a column has one of the ids.
 func (s *Store) eachUser(ctx context.Context, column string, ids []uuid.UUID, f func(state.User)) error {
 	const doing = "read recorded users"
-	// A single statement, as it is asked for each batch.
+	// A single statement, as it is asked for each batch. It is planned anew each time: a plan that the server keeps from
+	// the first batches, when the table was all but empty, reads all of it for each batch from then on.
 	rows, err := s.pool.Query(ctx, s.sql("select "+userColumns+" from {schema}.users u where "+column+" = any($1)"),
-		binaryForm, bytes16(ids))
+		pgx.QueryExecModeCacheDescribe, binaryForm, bytes16(ids))
 	if err == nil {
 		defer rows.Close()
 		var r userScanner
