@@ -29,10 +29,14 @@ func describe(o *world.Observed, table *plan.Table, will map[uuid.UUID]plan.Grou
 				Role: rec.Role(), Members: rec.Members}
 		}
 	}
-	// A mapping row says more than a record of ours: others may have written it since.
+	// A mapping row says more of the role than a record of ours: others may have written it since. A group of ours stays its
+	// tenant's, whatever other tenants are mapped to it.
 	for _, m := range o.Mappings() {
-		now[m.Group] = plan.Group{ID: m.Group, Name: m.GroupName, Tenant: m.Tenant, Role: m.Role,
-			Members: now[m.Group].Members}
+		is, ours := now[m.Group]
+		if ours && is.Tenant != m.Tenant {
+			continue
+		}
+		now[m.Group] = plan.Group{ID: m.Group, Name: m.GroupName, Tenant: m.Tenant, Role: m.Role, Members: is.Members}
 	}
 	one := func(id uuid.UUID) plan.Group {
 		g, there := will[id]

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/planner/plan"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -53,16 +54,22 @@ func (x *executor) missGroups(it *item) {
 		case it.failed != nil:
 		case is && joins:
 			it.failed = refuse(state.CodeGroupNotMade, state.Because(state.KeyWhy, absent))
-		case unruled && it.row != nil && joins != x.asks(it.row, g):
+		case unruled && joins != x.belongs(x.afterwards(it), g):
 			it.failed = refuse(state.CodeRuleNotChanged, state.Because(state.KeyWhy, why))
 		}
 	}
 }
 
-// asks reports whether a row asks for a group by the rule that is in force.
-func (x *executor) asks(row *providers.UserRow, group uuid.UUID) bool {
-	rule := x.groups[group]
-	return row.Tenant == rule.Tenant && rule.Members.Has(row.Role)
+// afterwards is what says where the person of a user belongs when its change is made.
+func (x *executor) afterwards(it *item) plan.Claim {
+	after := it.shape.After
+	if it.row == nil {
+		return plan.Claim{Standing: after.Standing, Ours: after.MadePerson}
+	}
+	c := linked(*it.row, x.effects.Identity.Follow)
+	c.Standing, c.Ours = after.Standing, after.MadePerson
+	c.Linked = it.shape.Effect.Link || it.row.Link == it.intent.Person
+	return c
 }
 
 func (it *item) joins() []uuid.UUID  { return it.intent.Join }

@@ -126,7 +126,7 @@ func (x *executor) settleDeleted(ctx context.Context, items []*item) (rest []*it
 	b := settlement{next: x.journal.Position()}
 	for n, it := range ended {
 		f, i, record := all[it], &it.intent, records[it.intent.Undo]
-		if f.there || f.others || i.Effect.Restore && record == nil {
+		if f.there || i.Effect.Restore && record == nil {
 			continue
 		}
 		it.change, it.record, it.prior = changes[n], record, i.Prior

@@ -165,7 +165,11 @@ func (x *executor) miss(c plan.ObjectChange, why ...state.Finding) state.Finding
 // recorded, nobody joins or leaves who would by the new one.
 func (x *executor) keepRule(after *state.Object, why state.Finding) {
 	i := slices.IndexFunc(x.st.Objects, func(o state.Object) bool { return o.Kind == state.KindGroup && o.ID == after.ID })
-	if i < 0 || x.st.Objects[i].Members.Equal(after.Members) {
+	switch {
+	case i < 0: // to be taken over, and it is not ours
+		x.absent[after.ID] = why
+		return
+	case x.st.Objects[i].Members.Equal(after.Members):
 		return
 	}
 	rule := x.groups[after.ID]

@@ -20,7 +20,7 @@ type found struct {
 	row    *providers.UserRow // nil: there is none
 	person providers.Person
 	there  bool               // the person
-	others bool               // only another row is linked to it: then it is not there for this user
+	others []plan.Claim       // of other rows that are linked to it
 	in     map[uuid.UUID]bool // the groups of the intent that the person is in
 	claim  plan.Claim
 }
@@ -110,16 +110,14 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	if err != nil {
 		return nil, err
 	}
-	others := map[uuid.UUID]bool{}
-	for _, r := range links {
-		others[r.Link] = true
-	}
 	all := map[*item]*found{}
 	for _, it := range items {
 		f := &found{row: byUser[it.intent.User], in: map[uuid.UUID]bool{}}
-		// Whom only another row is linked to is that row's: for this user there is no such person.
-		if f.others = others[it.intent.Person] && (f.row == nil || f.row.Link != it.intent.Person); !f.others {
-			f.person, f.there = byID[it.intent.Person]
+		f.person, f.there = byID[it.intent.Person]
+		for _, r := range links {
+			if r.Link == it.intent.Person && r.ID != it.intent.User && !r.Deleted {
+				f.others = append(f.others, linked(r, x.effects.Identity.Follow))
+			}
 		}
 		f.claim = x.claim(&it.intent, f.row)
 		all[it] = f
@@ -175,7 +173,7 @@ func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*
 		f, prior := all[it], it.intent.Prior
 		for _, g := range it.groups() {
 			kept := f.claim.Unlinked() && prior != nil && slices.Contains(prior.Groups, g)
-			if f.in[g] && !kept && !x.belongs(f.claim, g) {
+			if f.in[g] && !kept && !slices.ContainsFunc(append(f.others, f.claim), func(c plan.Claim) bool { return x.belongs(c, g) }) {
 				list = append(list, g)
 			}
 		}
@@ -198,7 +196,8 @@ func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*
 	forgive(items)
 	var open []*item
 	for _, it := range items {
-		if f := all[it]; f.there && !f.person.Expired && f.claim.Presence() == plan.PresenceExpired {
+		held := slices.ContainsFunc(all[it].others, func(c plan.Claim) bool { return c.Active })
+		if f := all[it]; f.there && !held && !f.person.Expired && f.claim.Presence() == plan.PresenceExpired {
 			open = append(open, it)
 		}
 	}

@@ -177,8 +177,13 @@ func (p *forward) group(g group, left []state.Object) {
 	}
 	// From here on the group counts as wanted, even where its own change waits: users belong in it, clients name it.
 	p.groupIDs[g.Address] = id
-	t.Groups = append(t.Groups, Wanted{ID: id, Address: g.Address, Name: g.Name, Role: g.Role, Members: g.Members})
-	if p.paused(g.Address, g.rec) {
+	wanted := Wanted{ID: id, Address: g.Address, Name: g.Name, Role: g.Role, Members: g.Members}
+	paused := p.paused(g.Address, g.rec)
+	if paused { // it stays what it is: users go by that
+		wanted.Name, wanted.Role, wanted.Members = g.rec.Attributes.Text(state.AttrName), g.rec.Role(), g.rec.Members
+	}
+	t.Groups = append(t.Groups, wanted)
+	if paused {
 		p.out.Outside = p.out.Outside[:outside]
 		return
 	}

@@ -312,7 +312,7 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 		return plan.SkipGroupTaken
 	case d.InOpenRun(e.User):
 		return plan.SkipOpenRun
-	case d.Twice[e.Link], e.Link == uuid.Nil && e.Is(world.PersonThere) && d.IsLinked(e.Person):
+	case d.Twice[e.Link], e.Link == uuid.Nil && e.Is(world.PersonThere) && len(d.Holders(e.Person)) > 0:
 		return plan.SkipPersonTwice
 	case e.Link != uuid.Nil && !e.Is(world.PersonThere):
 		return plan.SkipLinkUnknown

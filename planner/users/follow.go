@@ -133,7 +133,7 @@ func (d *decider) leaves(e *world.Entry, c plan.Claim) (leave []uuid.UUID) {
 		switch {
 		case m.Nested || !ours && (!c.Ours || !judged):
 			continue
-		case judged && c.In(rule):
+		case judged && (c.In(rule) || !c.Linked && d.holderAsks(e.Person, rule)):
 			continue
 		case !judged && !d.mayLeave(e, group):
 			continue
@@ -145,17 +145,31 @@ func (d *decider) leaves(e *world.Entry, c plan.Claim) (leave []uuid.UUID) {
 	return leave
 }
 
-// unlinked adds the end of a person of ours whose row is linked to it no longer and is not active.
+// isHeld reports whether an active row is linked to a person: then its login is not ours to end for another user's sake.
+func (d *decider) isHeld(person uuid.UUID) bool {
+	return slices.ContainsFunc(d.Holders(person), func(h world.Holder) bool { return h.Active })
+}
+
+// holderAsks reports whether a row that is linked to a person asks for a group.
+func (d *decider) holderAsks(person uuid.UUID, rule plan.Group) bool {
+	return slices.ContainsFunc(d.Holders(person), func(h world.Holder) bool {
+		return d.Tenants[h.Tenant].ID == rule.Tenant && rule.Members.Has(h.Role)
+	})
+}
+
+// unlinked adds the end of a person of ours whose row is linked to it no longer and is not active. Where another row is
+// linked to the person, that row says where it belongs.
 func (d *decider) unlinked(e *world.Entry) error {
 	p, there := d.Index.Person(e.Recorded.Person)
-	if !there || !e.Recorded.MadePerson || !e.Is(world.IsInactive) || !d.Config.Identity.FollowState || e.Tenant < 0 ||
-		d.IsLinked(e.Recorded.Person) {
+	held := d.isHeld(e.Recorded.Person)
+	if !there || !e.Recorded.MadePerson || e.Tenant < 0 || !held && (!e.Is(world.IsInactive) || !d.Config.Identity.FollowState) {
 		return nil
 	}
 	own := *e
 	own.Person = e.Recorded.Person
 	leave := d.leaves(&own, d.claim(&own, state.Moved, true))
-	if p.Expired && len(leave) == 0 {
+	stays := p.Expired || held
+	if stays && len(leave) == 0 {
 		return nil
 	}
 	s := plan.Shape{
@@ -164,7 +178,7 @@ func (d *decider) unlinked(e *world.Entry) error {
 		Leave:  d.table.Set(leave...),
 		After:  e.Recorded.UserState,
 	}
-	if !p.Expired {
+	if !stays {
 		s.Effect.Act, s.After.Asleep = state.PersonExpire, true
 	}
 	s.Ground.Unrecorded = d.table.Unrecorded(s, e.Recorded.UserState, e.Recorded.Groups)
@@ -179,14 +193,12 @@ func (d *decider) gone(e *world.Entry) error {
 	s := plan.Shape{
 		Tenant: e.Recorded.Tenant,
 		Ground: plan.Ground{Relies: providers.ReliesMember, RowGone: true, Linked: true, Person: d.otherPerson(e)},
+		Leave:  d.table.Set(d.leaves(e, d.claim(e, state.Gone, e.Recorded.MadePerson))...),
 		After:  e.Recorded.UserState,
 	}
 	s.After.Standing, s.After.Asleep = state.Gone, false
-	if !d.IsLinked(e.Person) { // else it is the user's whose row that is
-		s.Leave = d.table.Set(d.leaves(e, d.claim(e, state.Gone, e.Recorded.MadePerson))...)
-		if e.Recorded.MadePerson {
-			s.Effect.Act = state.PersonExpire
-		}
+	if e.Recorded.MadePerson && !d.isHeld(e.Person) {
+		s.Effect.Act = state.PersonExpire
 	}
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})
 }

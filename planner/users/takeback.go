@@ -20,7 +20,7 @@ func (t *taker) user(ctx context.Context, records []state.Record, rec *state.Use
 	t.pauseRefused(records, rec, row)
 	made, taken := t.toTakeBack(records)
 	if !taken || !t.inScope(made[0], rec, row) || t.isBack(made, rec) {
-		return t.stay(records, made, rec, row)
+		return t.stay(ctx, records, made, rec, row)
 	}
 	why, err := t.obstacle(ctx, made, rec, row)
 	if err != nil {
@@ -31,9 +31,9 @@ func (t *taker) user(ctx context.Context, records []state.Record, rec *state.Use
 		if len(t.Conflicts) < listedConflicts {
 			t.Conflicts = append(t.Conflicts, plan.Conflict{User: made[0].User, Why: why})
 		}
-		return t.stay(records, made, rec, row)
+		return t.stay(ctx, records, made, rec, row)
 	}
-	return t.takeBack(made, rec, row)
+	return t.takeBack(ctx, made, rec, row)
 }
 
 // pauseRefused pauses the waves of users whom the run that is taken back could not move: the next plan is not to go on
@@ -79,12 +79,14 @@ func (t *taker) isBack(made []state.Record, rec *state.User) bool {
 }
 
 // stay leaves a user as it is, and notes what it needs.
-func (t *taker) stay(records, made []state.Record, rec *state.User, row *providers.User) error {
+func (t *taker) stay(
+	ctx context.Context, records, made []state.Record, rec *state.User, row *providers.User,
+) error {
 	if rec != nil {
 		t.need(*rec)
 		t.needSince(*rec, made)
 	}
-	return t.leftover(records, rec, row)
+	return t.leftover(ctx, records, rec, row)
 }
 
 func tenantOf(oldest state.Record, rec *state.User, row *providers.User) uuid.UUID {
@@ -222,16 +224,18 @@ func (t *taker) impossible(made []state.Record) state.Finding {
 
 // leftover adds the deletion of a person that we made for a user who is not moved: one whom an earlier rollback has
 // only expired, or whose row changed while it was being moved.
-func (t *taker) leftover(records []state.Record, rec *state.User, row *providers.User) error {
+func (t *taker) leftover(
+	ctx context.Context, records []state.Record, rec *state.User, row *providers.User,
+) error {
 	u := t.undoing
 	if !u.DeletePersons || rec == nil || !rec.MadePerson || rec.Person == uuid.Nil ||
 		row != nil && row.Link == rec.Person ||
 		rec.Standing != state.RolledBack && rec.Standing != state.Failed {
 		return nil
 	}
-	if _, used := slices.BinarySearchFunc(t.linked, rec.Person, world.CompareID); used {
-		// Another row is linked to the person by now.
-		return nil
+	// Another row may be linked to the person by now.
+	if others, err := t.holders(ctx, rec.Person); err != nil || len(others) > 0 {
+		return err
 	}
 	i := slices.IndexFunc(records, func(r state.Record) bool { return r.Person == rec.Person })
 	if i < 0 || len(u.Waves) > 0 && !slices.Contains(u.Waves, rec.Wave) ||
@@ -246,7 +250,7 @@ func (t *taker) leftover(records []state.Record, rec *state.User, row *providers
 }
 
 // takeBack adds the change that undoes the records of a user.
-func (t *taker) takeBack(made []state.Record, rec *state.User, row *providers.User) error {
+func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.User, row *providers.User) error {
 	oldest, last := made[0], made[len(made)-1]
 	tenant := tenantOf(oldest, rec, row)
 	joined, left := net(made)
@@ -273,6 +277,12 @@ func (t *taker) takeBack(made []state.Record, rec *state.User, row *providers.Us
 		// Nobody who is not moved is given anything, and nothing of ours stays with its person.
 		s.Effect.Act = takingAway(s.Effect.Act, !wasMoved(oldest))
 		joined = union(joined, t.ourMemberships(last.Person, rec, s.After.MadePerson))
+		if row == nil || row.Link != last.Person {
+			var err error
+			if joined, err = t.leaveToOthers(ctx, &s, last.Person, joined); err != nil {
+				return err
+			}
+		}
 	}
 	t.countAdmin(s, last.Person, join, joined, row)
 	s.Join, s.Leave, s.Keep = t.table.Set(join...), t.table.Set(joined...), t.table.Set(keep...)
@@ -288,6 +298,26 @@ func (t *taker) takeBack(made []state.Record, rec *state.User, row *providers.Us
 		t.pause(s.After.Wave, scopeOf(oldest, rec, row))
 	}
 	return t.add(s, c, rec, row)
+}
+
+// leaveToOthers leaves a person its login, and the groups that they ask for, where other rows are linked to it by now. It
+// returns the groups that it leaves.
+func (t *taker) leaveToOthers(
+	ctx context.Context, s *plan.Shape, person uuid.UUID, leave []uuid.UUID,
+) ([]uuid.UUID, error) {
+	others, err := t.holders(ctx, person)
+	if err != nil || len(others) == 0 {
+		return leave, err
+	}
+	if s.Effect.Act == state.PersonDelete || slices.ContainsFunc(others, func(h holder) bool { return h.active }) {
+		s.Effect.Act = state.PersonNone
+	}
+	return slices.DeleteFunc(leave, func(g uuid.UUID) bool {
+		rule, judged := t.rules[g]
+		return judged && slices.ContainsFunc(others, func(h holder) bool {
+			return h.tenant >= 0 && t.Tenants[h.tenant].ID == rule.Tenant && rule.Members.Has(h.role)
+		})
+	}), nil
 }
 
 // stayMoved fills in how a user stands who was moved before the records as well, and returns its groups. What gives

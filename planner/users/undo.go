@@ -66,9 +66,6 @@ func TakeBack(
 	t.readRules()
 	t.readAdmins()
 	t.pauseAgain()
-	if err := t.readLinked(ctx); err != nil {
-		return nil, err
-	}
 	if err := t.merge(ctx, j); err != nil {
 		return nil, err
 	}
@@ -87,8 +84,11 @@ type taker struct {
 	remade   map[uuid.UUID]uuid.UUID  // groups that were deleted -> their next generation, where that is or was undone
 	rules    map[uuid.UUID]plan.Group // groups of ours with a members' rule, as recorded or restored
 	admins   map[[2]uuid.UUID]bool    // tenant and group of it -> whether it is one of admins
-	linked   []uuid.UUID              // persons that rows are linked to, sorted; kept where persons are deleted
-	enrolled []uuid.UUID              // persons with a credential, sorted; nil: not asked yet
+	holding  struct {                 // see holders
+		read bool
+		rows []holder // sorted by person
+	}
+	enrolled []uuid.UUID // persons with a credential, sorted; nil: not asked yet
 }
 
 // readRules notes who belongs in each group of ours, as recorded, or as this rollback restores it.
@@ -150,21 +150,42 @@ func (t *taker) pauseAgain() {
 	}
 }
 
-// readLinked notes the persons that rows are linked to: such a person is deleted only when its own row is taken back.
-func (t *taker) readLinked(ctx context.Context) error {
-	if !t.undoing.DeletePersons {
-		return nil
-	}
-	for row, err := range t.Database.Users(ctx) {
-		if err != nil {
-			return err
+// holder is a row that is linked to a person.
+type holder struct {
+	person uuid.UUID
+	tenant int32 // index
+	role   string
+	active bool
+}
+
+// holders are the rows that are linked to a person and are not deleted. The first question reads all rows: it is asked of
+// a user whose own row is not linked to the person any more, and there are few of those.
+func (t *taker) holders(ctx context.Context, person uuid.UUID) ([]holder, error) {
+	if !t.holding.read {
+		roles := map[string]string{}
+		for row, err := range t.Database.Users(ctx) {
+			if err != nil {
+				return nil, err
+			}
+			if row.Link == uuid.Nil || row.Deleted {
+				continue
+			}
+			if _, known := roles[row.Role]; !known {
+				roles[row.Role] = row.Role // one string for all rows
+			}
+			t.holding.rows = append(t.holding.rows,
+				holder{row.Link, int32(t.TenantIndex(row.Tenant)), roles[row.Role], row.Status == "active"})
 		}
-		if row.Link != uuid.Nil {
-			t.linked = append(t.linked, row.Link)
-		}
+		slices.SortFunc(t.holding.rows, func(a, b holder) int { return world.CompareID(a.person, b.person) })
+		t.holding.read = true
 	}
-	slices.SortFunc(t.linked, world.CompareID)
-	return nil
+	rows := t.holding.rows
+	from, _ := slices.BinarySearchFunc(rows, person, func(h holder, id uuid.UUID) int { return world.CompareID(h.person, id) })
+	to := from
+	for to < len(rows) && rows[to].person == person {
+		to++
+	}
+	return rows[from:to], nil
 }
 
 // stream is an ordered stream with its next value in hand.
@@ -284,18 +305,31 @@ func grouped(records iter.Seq2[state.Record, error], f func([]state.Record) erro
 // need counts the groups that a user who stays moved needs.
 func (t *taker) need(r state.User) {
 	if r.Standing == state.Moved {
-		for _, g := range r.Groups {
+		for _, g := range t.groupsOf(r) {
 			t.Needs.Groups[g]++
 		}
 		t.staysAdmin(r)
 	}
 }
 
+// groupsOf are the groups of ours that a moved user is in: those that are recorded, and those that its person was in
+// already.
+func (t *taker) groupsOf(r state.User) []uuid.UUID {
+	groups := r.Groups
+	for _, m := range t.Index.MemberOf(r.Person) {
+		g := t.Index.IDs[m.Group]
+		if _, judged := t.rules[g]; judged && !m.Nested && !slices.Contains(r.Groups, g) {
+			groups = append(slices.Clip(groups), g)
+		}
+	}
+	return groups
+}
+
 // needSince counts the groups of a user who stays moved and was not moved before the runs that are undone: it needs
 // what they made.
 func (t *taker) needSince(r state.User, made []state.Record) {
 	if r.Standing == state.Moved && len(made) > 0 && !wasMoved(made[0]) {
-		for _, g := range r.Groups {
+		for _, g := range t.groupsOf(r) {
 			t.Needs.Since[g]++
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // withdraw adds, for a user who is not moved, that a person of ours that its row is not linked to expires and leaves our
-// groups: nobody is let in whose row does not ask for it, whatever has let it in (L33). Whom another row is linked to is
-// that row's. wave is the wave that would move the user; "" none.
+// groups: nobody is let in whose row does not ask for it, whatever has let it in (L33). Where another row is linked to the
+// person, that row is asked. wave is the wave that would move the user; "" none.
 func (d *decider) withdraw(e *world.Entry, wave string) error {
 	own := *e
 	ours := e.Is(world.PersonOurs) || e.Recorded.MadePerson
@@ -27,12 +27,12 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 		return nil
 	}
 	p, there := d.Index.Person(own.Person)
-	if !there || d.IsLinked(own.Person) {
+	if !there {
 		return nil
 	}
-	c := d.claim(&own, e.Recorded.Standing, true)
-	leave := d.leaves(&own, c)
-	if p.Expired && len(leave) == 0 {
+	leave := d.leaves(&own, d.claim(&own, e.Recorded.Standing, true))
+	stays := p.Expired || d.isHeld(own.Person)
+	if stays && len(leave) == 0 {
 		return nil
 	}
 	s := plan.Shape{
@@ -47,7 +47,7 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 	if !e.Is(world.IsRecorded) {
 		s.After = state.UserState{Standing: state.Failed, Generation: e.Generation, MadePerson: true}
 	}
-	if !p.Expired {
+	if !stays {
 		s.Effect.Act = state.PersonExpire
 	}
 	s.Ground.Unrecorded = e.Is(world.IsRecorded)

@@ -44,10 +44,12 @@ type Joined struct {
 	links   []link      // of all linked rows, sorted by person
 }
 
-// link is a linked row: to whom, and of which tenant.
+// link is a linked row that is not deleted: to whom, and what says where that person belongs.
 type link struct {
 	person uuid.UUID
 	tenant int32
+	role   uint16 // index into Roles
+	active bool
 }
 
 // InOpenRun reports whether the plan of the open run has a change for a user.
@@ -65,17 +67,27 @@ func (j *Joined) Claimed(person uuid.UUID) bool {
 
 // TenantsOf are the tenants of the rows that are linked to a person, by index.
 func (j *Joined) TenantsOf(person uuid.UUID) (list []int) {
-	i, _ := slices.BinarySearchFunc(j.links, person, func(l link, id uuid.UUID) int { return CompareID(l.person, id) })
-	for ; i < len(j.links) && j.links[i].person == person; i++ {
-		list = append(list, int(j.links[i].tenant))
+	for _, h := range j.Holders(person) {
+		list = append(list, h.Tenant)
 	}
 	return list
 }
 
-// IsLinked reports whether a row is linked to a person.
-func (j *Joined) IsLinked(person uuid.UUID) bool {
-	_, linked := slices.BinarySearchFunc(j.links, person, func(l link, id uuid.UUID) int { return CompareID(l.person, id) })
-	return linked
+// Holder is a row that is linked to a person.
+type Holder struct {
+	Tenant int // by index
+	Role   string
+	Active bool
+}
+
+// Holders are the rows that are linked to a person and are not deleted.
+func (j *Joined) Holders(person uuid.UUID) (list []Holder) {
+	i, _ := slices.BinarySearchFunc(j.links, person, func(l link, id uuid.UUID) int { return CompareID(l.person, id) })
+	for ; i < len(j.links) && j.links[i].person == person; i++ {
+		l := j.links[i]
+		list = append(list, Holder{int(l.tenant), j.Roles[l.role], l.active})
+	}
+	return list
 }
 
 // joiner is a Joined in the making.
@@ -247,7 +259,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	e.Mail = j.Index.Hash(u.Email)
 	j.Mails = append(j.Mails, e.Mail)
 	if e.Link != uuid.Nil {
-		j.links = append(j.links, link{e.Link, int32(e.Tenant)})
+		j.links = append(j.links, link{e.Link, int32(e.Tenant), uint16(e.Role), !e.Is(IsInactive)})
 	}
 	if e.Is(PersonThere) {
 		j.lookForeign(&e)
