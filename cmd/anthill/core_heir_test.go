@@ -441,7 +441,7 @@ func TestBlockedTenantNewRule(t *testing.T) {
 	}
 }
 
-// TestPassedOnRepaired: who was shut out so by an earlier version is let in again by the next plans.
+// TestPassedOnRepaired: after the rollback of the run that moved the first user, the next plans leave the other one its login.
 func TestPassedOnRepaired(t *testing.T) {
 	t.Parallel()
 	w, _ := moved(t)
