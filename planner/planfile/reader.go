@@ -155,9 +155,9 @@ func (u *userRows) next() (c plan.UserChange, err error) {
 	}
 	at := copy(c.User[:], b)
 	at += copy(c.Before[:], b[at:])
-	number := func() (v uint64) {
-		n := 0
-		if v, n = binary.Uvarint(b[at:]); n <= 0 {
+	number := func() uint64 {
+		v, n := binary.Uvarint(b[at:])
+		if n <= 0 {
 			err = errDamaged
 		}
 		at += max(n, 0)
