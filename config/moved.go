@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 // moves are the moved blocks.
 func (e *evaluator) moves() (list []Move) {
+	places := map[Move]hcl.Range{}
 	for _, n := range e.m.all("moved") {
 		r := e.reader(n, scope{static: true})
 		m := Move{From: r.address("from"), To: r.address("to"), Pos: posOf(n.at)}
@@ -23,11 +25,46 @@ func (e *evaluator) moves() (list []Move) {
 		case m.From == m.To:
 			r.wrong("to", "it is the address before")
 		default:
-			list = append(list, m)
+			list, places[m] = append(list, m), n.at
 		}
 	}
-	slices.SortFunc(list, func(a, b Move) int { return strings.Compare(string(a.From), string(b.From)) })
+	slices.SortFunc(list, func(a, b Move) int {
+		return cmp.Or(strings.Compare(string(a.From), string(b.From)), strings.Compare(string(a.To), string(b.To)))
+	})
+	e.checkMoves(list, places)
 	return list
+}
+
+// checkMoves reports moves that say more than one thing: an object goes to one address, and only one comes to it. A chain
+// (a to b, b to c) is fine, a ring is none.
+func (e *evaluator) checkMoves(list []Move, places map[Move]hcl.Range) {
+	to, from := map[state.Address]Move{}, map[state.Address]Move{}
+	for _, m := range list {
+		if other, twice := from[m.From]; twice {
+			e.fail(places[m], "Moved twice", "%s has moved to %s, and to %s as well. Remove one of the two blocks.",
+				m.From, other.To, m.To)
+		}
+		if other, twice := to[m.To]; twice {
+			e.fail(places[m], "Moved twice", "Both %s and %s have moved to %s. Remove one of the two blocks.",
+				other.From, m.From, m.To)
+		}
+		from[m.From], to[m.To] = m, m
+	}
+	for _, m := range list {
+		at := m.To
+		for range list {
+			if at == m.From {
+				e.fail(places[m], "Moved in a ring", "%s comes back to its own address by the moved blocks. Remove those that "+
+					"have been done.", m.From)
+				return
+			}
+			next, goesOn := from[at]
+			if !goesOn {
+				break
+			}
+			at = next.To
+		}
+	}
 }
 
 // address reads the address of an instance as it is written: group.admins["acme"].

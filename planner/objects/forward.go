@@ -116,7 +116,12 @@ func (p *forward) take(at state.Address) (rec *state.Object, from state.Address)
 	if has && !here.Deleted {
 		return &here, ""
 	}
-	if before := p.movedFrom(at); before != "" && !p.declared[before] {
+	// Blocks are kept for those who come from an older configuration, and so make chains.
+	before := at
+	for range len(p.moved) {
+		if before = p.movedFrom(before); before == "" || p.declared[before] {
+			break
+		}
 		if old, there := p.recorded[before]; there && (!old.Deleted || old.Paused) {
 			delete(p.recorded, before)
 			return &old, before

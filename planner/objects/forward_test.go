@@ -140,6 +140,17 @@ func TestMovedGroup(t *testing.T) {
 	if c.From != acmeUsers || len(c.Will) != 0 || c.After.Address != people {
 		t.Errorf("%+v", c)
 	}
+	// A chain, of moves of one instance and of a whole block, from any of its addresses.
+	f.config.Moved = []config.Move{{From: acmeUsers, To: `group.folk["acme"]`}, {From: "group.folk", To: "group.crowd"},
+		{From: "group.crowd", To: "group.people"}}
+	if c := only(t, f.must(t), people, state.ActionUpdate); c.From != acmeUsers || c.After.Address != people {
+		t.Errorf("by a chain: %+v", c)
+	}
+	// A ring, which config refuses, ends.
+	f.config.Moved = []config.Move{{From: `group.a["acme"]`, To: `group.b["acme"]`}, {From: `group.b["acme"]`, To: `group.a["acme"]`},
+		{From: "group.b", To: "group.people"}}
+	f.fails(t, people, "Group under another address")
+	f.config.Moved = []config.Move{{From: acmeUsers, To: people}}
 	f.config.Groups = append(f.config.Groups,
 		config.Group{Address: acmeUsers, Block: "group.users", Tenant: "acme", Name: "x"})
 	_, diags := f.forward(t)

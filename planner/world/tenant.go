@@ -75,9 +75,16 @@ func (d *Declared) find(recorded map[state.Address]state.Object, moved []config.
 		d.Recorded = &rec
 		return
 	}
-	for _, m := range moved {
-		if old, ok := recorded[m.From]; ok && m.To == d.Address {
-			d.Recorded, d.From = &old, m.From
+	at := d.Address
+	for range moved { // as long as a chain of them can be
+		i := slices.IndexFunc(moved, func(m config.Move) bool { return m.To == at })
+		if i < 0 {
+			return
+		}
+		at = moved[i].From
+		if old, ok := recorded[at]; ok {
+			d.Recorded, d.From = &old, at
+			return
 		}
 	}
 }
