@@ -142,7 +142,7 @@ func (s *Store) records(ctx context.Context, about int, where string, args ...an
 		return list, err
 	}
 	// A single statement, as it is asked for each batch.
-	err = s.fail(readState, read(s.pool))
+	err = s.unread(read(s.pool))
 	return list, err
 }
 

@@ -45,7 +45,8 @@ func (s *Store) At(snapshot string) *Store {
 
 func (s *Store) sql(text string) string { return s.fill.Replace(text) }
 
-const readState = "read the recorded state" // what is being done, of errors
+// unread is the error of reading what is recorded.
+func (s *Store) unread(err error) error { return s.fail("read the recorded state", err) }
 
 // reading runs f in one read-only transaction, of the snapshot where there is one.
 func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
@@ -59,7 +60,7 @@ func (s *Store) reading(ctx context.Context, f func(pgx.Tx) error) error {
 		}
 		return f(tx)
 	})
-	return s.fail(readState, err)
+	return s.unread(err)
 }
 
 // writing runs f in one transaction that raises the serial, if the lock is still held.
