@@ -74,9 +74,13 @@ func (r reader) spec(name string, types ...ArgumentType) *Argument {
 	return spec
 }
 
-// hide takes the details of errors away that were reported since: they may quote a secret.
+// hide takes the details of errors away that were reported since: they may quote a secret. That a variable has no value
+// quotes nothing.
 func (r reader) hide(since int, name string) {
 	for i, d := range r.e.diags[since:] {
+		if d.Summary == missingVariable {
+			continue
+		}
 		c := *d
 		c.Detail = fmt.Sprintf("The argument %q%s cannot be worked out. It may hold a secret, so no more is shown.",
 			name, r.n.spec.where())

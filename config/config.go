@@ -12,6 +12,7 @@ import (
 // anthill blocks, which may refer to variables and locals only.
 type Settings struct {
 	Environment string // anthill { environment }; "default"
+	Unsettled   bool   // the environment depends on a variable without a value; a saved plan, or the state, says which it is
 	StateSchema string // state "postgres" { schema }; "anthill_state"
 	PostgresURL string // provider "postgres" { url }; "" when not given: DATABASE_URL then. Secret.
 	Naming      string // "self_auth" | "kanidm"

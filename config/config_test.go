@@ -264,7 +264,7 @@ func mustTemplate(source string) Template {
 func TestEvaluateWhole(t *testing.T) {
 	t.Parallel()
 	got, diags := evaluate(t, map[string]string{"main.anthill.hcl": wholeExample},
-		Vars{Values: map[string]string{"environment": "production"}, Version: "0.1.0-dev"}, sampleData())
+		Vars{Given: []Given{{Name: "environment", Value: "production"}}, Version: "0.1.0-dev"}, sampleData())
 	if diags != nil {
 		t.Fatal(plainDiags(diags))
 	}
@@ -293,7 +293,7 @@ func TestEvaluateShuffled(t *testing.T) {
 		c := chunks[len(chunks)-1-i]
 		files[fmt.Sprintf("f%d.anthill.hcl", i*7%5)] += c
 	}
-	got, diags := evaluate(t, files, Vars{Values: map[string]string{"environment": "production"}}, sampleData())
+	got, diags := evaluate(t, files, Vars{Given: []Given{{Name: "environment", Value: "production"}}}, sampleData())
 	if diags != nil {
 		t.Fatal(plainDiags(diags))
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,38 +140,61 @@ guard { min_population = var.count }
 		"block.vars": "a {}\n", "type.vars": "count = [1]\n",
 	})
 	in := func(name string) string { return filepath.Join(files, name) }
+	env := func(list ...string) func(string) string {
+		return func(name string) string {
+			for _, v := range list {
+				if value, found := strings.CutPrefix(v, name+"="); found {
+					return value
+				}
+			}
+			return ""
+		}
+	}
 	for name, test := range map[string]struct {
 		vars        Vars
+		files       map[string]string // besides
 		environment string
 		population  int64
 		said        string
 	}{
-		"defaults":        {vars: Vars{Values: map[string]string{"name": "n"}}, environment: "n-null-", population: 20},
-		"of all types":    {vars: Vars{Values: map[string]string{"name": "7", "count": "5", "pilots": `["b", "a"]`, "any": "[1]"}}, environment: "7-[1]-a+b", population: 5},
-		"a file":          {vars: Vars{Files: []string{in("a.vars")}}, environment: "file-null-x", population: 20},
-		"two files":       {vars: Vars{Files: []string{in("a.vars"), in("b.json")}}, environment: "json-null-x", population: 20},
-		"flag over files": {vars: Vars{Values: map[string]string{"name": "flag"}, Files: []string{in("a.vars")}}, environment: "flag-null-x", population: 20},
-		"missing":         {said: "main.anthill.hcl:2: Missing variable: The variable \"name\" has no default, so a value must be given:\n\n    -var name=...\n"},
-		"undeclared": {vars: Vars{Values: map[string]string{"name": "n", "pilot": "x"}},
+		"defaults":        {vars: Vars{Given: []Given{{Name: "name", Value: "n"}}}, environment: "n-null-", population: 20},
+		"of all types":    {vars: Vars{Given: []Given{{Name: "name", Value: "7"}, {Name: "count", Value: "5"}, {Name: "pilots", Value: `["b", "a"]`}, {Name: "any", Value: "[1]"}}}, environment: "7-[1]-a+b", population: 5},
+		"a file":          {vars: Vars{Given: []Given{{File: in("a.vars")}}}, environment: "file-null-x", population: 20},
+		"two files":       {vars: Vars{Given: []Given{{File: in("a.vars")}, {File: in("b.json")}}}, environment: "json-null-x", population: 20},
+		"flag over files": {vars: Vars{Given: []Given{{File: in("a.vars")}, {Name: "name", Value: "flag"}}}, environment: "flag-null-x", population: 20},
+		"file over flag":  {vars: Vars{Given: []Given{{Name: "name", Value: "flag"}, {File: in("a.vars")}}}, environment: "file-null-x", population: 20},
+		"the environment": {vars: Vars{Env: env("ANTHILL_VAR_name=env", "ANTHILL_VAR_pilots=[\"p\"]", "ANTHILL_VAR_other=x")}, environment: "env-null-p", population: 20},
+		"files of themselves over the environment": {vars: Vars{Env: env("ANTHILL_VAR_name=env", "ANTHILL_VAR_count=7")},
+			files: map[string]string{"a.auto.anthillvars": "name = \"a\"", "b.auto.anthillvars.json": `{"name": "b"}`, ".c.auto.anthillvars": "name = \"c\""}, environment: "b-null-", population: 7},
+		"a flag over files of themselves": {vars: Vars{Given: []Given{{Name: "name", Value: "flag"}}},
+			files: map[string]string{"a.auto.anthillvars": "name = \"a\""}, environment: "flag-null-", population: 20},
+		"a wrong file of itself": {files: map[string]string{"a.auto.anthillvars": "nam = \"a\""},
+			said: "a.auto.anthillvars:1: Undeclared variable: There is no variable \"nam\" in this configuration. Did you mean \"name\"?\n"},
+		"a wrong type in the environment": {vars: Vars{Env: env("ANTHILL_VAR_name=n", "ANTHILL_VAR_count=hunter2")},
+			said: "main.anthill.hcl:3: Invalid value: The value of ANTHILL_VAR_count for the variable \"count\" is not of its type: it is a text, and number is needed.\n"},
+		"missing": {said: "main.anthill.hcl:2: Missing variable: The variable \"name\" has no default, so a value must be given:\n\n    -var name=...\n"},
+		"undeclared": {vars: Vars{Given: []Given{{Name: "name", Value: "n"}, {Name: "pilot", Value: "x"}}},
 			said: "Undeclared variable: A value was given with -var for \"pilot\", but there is no such variable in this configuration. Did you mean \"pilots\"?\n"},
-		"undeclared in a file": {vars: Vars{Values: map[string]string{"name": "n"}, Files: []string{in("undeclared.vars")}},
+		"undeclared in a file": {vars: Vars{Given: []Given{{File: in("undeclared.vars")}, {Name: "name", Value: "n"}}},
 			said: in("undeclared.vars") + ":2: Undeclared variable: There is no variable \"names\" in this configuration. Did you mean \"name\"?\n"},
-		"a wrong type": {vars: Vars{Values: map[string]string{"name": "n", "count": "hunter2"}},
+		"a wrong type": {vars: Vars{Given: []Given{{Name: "name", Value: "n"}, {Name: "count", Value: "hunter2"}}},
 			said: "main.anthill.hcl:3: Invalid value: The value given with -var for the variable \"count\" is not of its type: it is a text, and number is needed.\n"},
-		"no expression": {vars: Vars{Values: map[string]string{"name": "n", "pilots": "hunter2"}},
+		"no expression": {vars: Vars{Given: []Given{{Name: "name", Value: "n"}, {Name: "pilots", Value: "hunter2"}}},
 			said: "main.anthill.hcl:7: Invalid value: The value given with -var for the variable \"pilots\" cannot be read as set(string). Write it as in a file, in quotes for the shell:\n\n    -var 'pilots=[\"one\", \"two\"]'\n"},
-		"a wrong type in a file": {vars: Vars{Values: map[string]string{"name": "n"}, Files: []string{in("type.vars")}},
+		"a wrong type in a file": {vars: Vars{Given: []Given{{File: in("type.vars")}, {Name: "name", Value: "n"}}},
 			said: in("type.vars") + ":1: Invalid value: The value of the variable is not of its type: it is a list, and number is needed.\n"},
-		"a reference in a file": {vars: Vars{Files: []string{in("refers.vars")}},
+		"a reference in a file": {vars: Vars{Given: []Given{{File: in("refers.vars")}}},
 			said: in("refers.vars") + ":1: Invalid reference: The value of the variable must be a literal: it cannot refer to var. Use a local value for what is worked out.\n"},
-		"a block in a file": {vars: Vars{Values: map[string]string{"name": "n"}, Files: []string{in("block.vars")}},
+		"a block in a file": {vars: Vars{Given: []Given{{File: in("block.vars")}, {Name: "name", Value: "n"}}},
 			said: in("block.vars") + ":1: Unexpected block: A file of variables holds NAME = VALUE only.\n"},
-		"no file": {vars: Vars{Values: map[string]string{"name": "n"}, Files: []string{in("none.vars")}},
+		"no file": {vars: Vars{Given: []Given{{File: in("none.vars")}, {Name: "name", Value: "n"}}},
 			said: in("none.vars") + ":1: File not readable: " + in("none.vars") + " cannot be read: no such file or directory.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, diags := evaluate(t, map[string]string{"main.anthill.hcl": declared}, test.vars, Data{})
+			all := map[string]string{"main.anthill.hcl": declared}
+			maps.Copy(all, test.files)
+			c, diags := evaluate(t, all, test.vars, Data{})
 			if d := cmp.Diff(test.said, plainDiags(diags)); d != "" {
 				t.Fatalf("(-want +got)\n%s", d)
 			}

@@ -20,7 +20,7 @@ variable "b" { type = number }
 		}
 		return m
 	}
-	b := func(value string) Vars { return Vars{Values: map[string]string{"b": value}} }
+	b := func(value string) Vars { return Vars{Given: []Given{{Name: "b", Value: value}}} }
 	files := map[string]string{"a.anthill.hcl": declared, "b.anthill.hcl": waves}
 	first := load(t, b("1"), files)
 
@@ -33,7 +33,7 @@ variable "b" { type = number }
 		"a value spelled another way": {b("1.0"), files, true, true},
 		"another value":               {b("2"), files, true, false},
 		"a value from a file": {
-			Vars{Files: []string{directory(t, map[string]string{"v": "b = 1"}) + "/v"}}, files, true, true,
+			Vars{Given: []Given{{File: directory(t, map[string]string{"v": "b = 1"}) + "/v"}}}, files, true, true,
 		},
 		"a comment": {b("1"), map[string]string{"a.anthill.hcl": declared, "b.anthill.hcl": waves + "# more"}, false,
 			true},
@@ -64,7 +64,7 @@ variable "b" { type = number }
 		t.Error("no variables have the digest of some")
 	}
 	null := map[string]string{"a.anthill.hcl": "variable \"n\" { default = null }\n"}
-	if load(t, Vars{}, null).VariablesDigest() == load(t, Vars{Values: map[string]string{"n": ""}},
+	if load(t, Vars{}, null).VariablesDigest() == load(t, Vars{Given: []Given{{Name: "n", Value: ""}}},
 		null).VariablesDigest() {
 		t.Error("null has the digest of an empty text")
 	}

@@ -20,6 +20,8 @@ type evaluator struct {
 	stack []string
 	slugs map[string]string // of the data: as expressions spell them -> as the database does; filled when first asked
 	diags hcl.Diagnostics
+	// a variable without a value was asked for
+	lacking bool
 }
 
 // result is a value that was worked out; not ok means that the reason has been reported.
@@ -292,6 +294,10 @@ func (e *evaluator) compute(key string) (cty.Value, bool) {
 	root, name, _ := strings.Cut(key, ".")
 	switch root {
 	case "var":
+		if _, lacks := e.m.lacks[name]; lacks {
+			e.lacking = true
+			e.diags = append(e.diags, e.m.missing(name))
+		}
 		v, ok := e.m.vars[name]
 		return v, ok
 	case "local":

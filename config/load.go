@@ -26,20 +26,34 @@ const (
 	maxNesting = 200     // brackets in brackets: the parser recurses
 )
 
-// Vars are the values of variables from the command line.
+// Vars are where variables get their values from, besides their defaults and the files of the directory that are read of
+// themselves.
 type Vars struct {
-	Values map[string]string // -var name=value; stronger than Files
-	// -var-file paths, HCL or JSON (by the name's end) of name = value; later ones are stronger
-	Files   []string
-	Version string // of Anthill, for required_version; "": not checked
+	Given   []Given             // in the order of the command line: the last one that gives a value counts
+	Env     func(string) string // ANTHILL_VAR_name, the weakest; nil: there are none
+	Version string              // of Anthill, for required_version; "": not checked
 }
+
+// Given is one -var or -var-file of the command line.
+type Given struct {
+	Name, Value string // -var
+	File        string // -var-file: a path of HCL or JSON (by the name's end) of name = value; "": it is a -var
+}
+
+// The files of variables that are read without being named, in the order of their names.
+const (
+	autoSuffix     = ".auto.anthillvars"
+	autoJSONSuffix = autoSuffix + ".json"
+	envPrefix      = "ANTHILL_VAR_"
+)
 
 // Module is a loaded configuration: parsed and checked against the language, not yet evaluated. It is immutable.
 type Module struct {
 	files map[string]*hcl.File
 	nodes []*node // top-level blocks, by file and line
 	vars  map[string]cty.Value
-	index map[string]*node // "wave.pilot", "data.tenants.active", "var.x"
+	lacks map[string]hcl.Range // variables without a value
+	index map[string]*node     // "wave.pilot", "data.tenants.active", "var.x"
 	local map[string]*hcl.Attribute
 	level string     // version of Anthill
 	whole state.Hash // of the configuration's files, without those of variables
@@ -50,7 +64,7 @@ type Module struct {
 func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
 	m := &Module{
 		files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{},
-		vars: map[string]cty.Value{}, level: vars.Version,
+		vars: map[string]cty.Value{}, lacks: map[string]hcl.Range{}, level: vars.Version,
 	}
 	// Every step goes on with what is sound, so that one look shows all mistakes; but none starts on what does not parse,
 	// or its diagnostics would be about the consequences.
@@ -77,7 +91,7 @@ func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
 	diags = append(diags, m.declare()...)
 	if !diags.HasErrors() {
 		diags = append(diags, m.checkVersion()...)
-		diags = append(diags, m.setVariables(vars)...)
+		diags = append(diags, m.setVariables(dir, vars)...)
 	}
 	return m, tidy(diags)
 }
@@ -111,18 +125,11 @@ func coverPasswords(src []byte) []byte {
 
 // configFiles lists the files of the configuration in a directory, sorted.
 func configFiles(dir string) (names []string, diags hcl.Diagnostics) {
-	entries, err := os.ReadDir(dir)
+	names, err := filesOf(dir, hclSuffix, jsonSuffix)
 	if err != nil {
 		return nil, diags.Append(problem(hcl.Range{}, "Configuration not readable",
 			"The directory %q cannot be read: %s. Name the one with your *%s files with -chdir.", dir, cause(err),
 			hclSuffix))
-	}
-	for _, e := range entries {
-		// A leading dot is an editor's lock or backup.
-		if n := e.Name(); !strings.HasPrefix(n, ".") && (strings.HasSuffix(n, hclSuffix) ||
-			strings.HasSuffix(n, jsonSuffix)) {
-			names = append(names, n)
-		}
 	}
 	if len(names) == 0 {
 		diags = diags.Append(problem(hcl.Range{}, "No configuration",
@@ -130,6 +137,19 @@ func configFiles(dir string) (names []string, diags hcl.Diagnostics) {
 				"-chdir=DIRECTORY plan\n\nor begin with a copy of examples/quickstart.", hclSuffix, jsonSuffix, dir))
 	}
 	return names, diags
+}
+
+// filesOf lists the files of a directory whose names end so, sorted.
+func filesOf(dir string, suffixes ...string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		n := e.Name()
+		// A leading dot is an editor's lock or backup.
+		if !strings.HasPrefix(n, ".") && slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(n, s) }) {
+			names = append(names, n)
+		}
+	}
+	return names, err
 }
 
 // cause is the innermost error, without the path that the sentence names already.

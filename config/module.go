@@ -11,6 +11,9 @@ import (
 
 // Validate checks all that can be checked without data: references, types, names of fixed groups, the order of waves.
 func (m *Module) Validate() hcl.Diagnostics {
+	if diags := m.Missing(); diags.HasErrors() {
+		return diags
+	}
 	e := newEvaluator(m, nil)
 	e.config()
 	return tidy(e.diags)
@@ -31,6 +34,10 @@ func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
 	}
 	return c, diags
 }
+
+// Waves are the waves as far as they can be told without data, and without variables that have no value: names and gates
+// always can.
+func (m *Module) Waves() []Wave { return newEvaluator(m, nil).waves() }
 
 // config works out the whole configuration; with mistakes in e.diags it is of no use.
 func (e *evaluator) config() *Config {

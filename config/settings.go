@@ -21,7 +21,7 @@ var schemaForm = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 func (e *evaluator) settings() (s Settings) {
 	static := scope{static: true}
 	top := e.m.single("anthill", "")
-	s.Environment = e.reader(top, static).nonEmpty("environment")
+	s.Environment, s.Unsettled = e.environment(top)
 	store := e.reader(top.child("state"), static)
 	var known bool
 	if s.StateSchema, known = store.optionalText("schema"); known && (!schemaForm.MatchString(s.StateSchema) ||
@@ -41,6 +41,17 @@ func (e *evaluator) settings() (s Settings) {
 			"a time from 1s to 4s is needed: other writes of the server fail when they have waited for 5 s")
 	}
 	return s
+}
+
+// environment is that of the target, or not settled where it depends on a variable without a value.
+func (e *evaluator) environment(top *node) (name string, unsettled bool) {
+	own := newEvaluator(e.m, nil)
+	name = own.reader(top, scope{static: true}).nonEmpty("environment")
+	if own.lacking {
+		return "", true
+	}
+	e.diags = append(e.diags, own.diags...)
+	return name, false
 }
 
 // checkVersion compares required_version, a literal, with the version of the program. Pre-releases count as the release

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,19 +13,44 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// setVariables gives every variable its value: from the command line, else from the files (the later ones first), else
-// the default. No diagnostic quotes a value.
-func (m *Module) setVariables(vars Vars) (diags hcl.Diagnostics) {
-	fromFiles, diags := m.variableFiles(vars.Files)
-	for _, name := range slices.Sorted(maps.Keys(vars.Values)) {
-		if m.index["var."+name] == nil {
+// origin is where a variable has its value from: a text, or an argument of a file of variables.
+type origin struct {
+	text *string
+	what string // of a text: "The value given with -var for the variable"
+	arg  *hcl.Attribute
+}
+
+// setVariables gives every variable its value: from the command line, where the last one counts, else from the files that
+// are read of themselves, else from the environment, else its default. No diagnostic quotes a value.
+func (m *Module) setVariables(dir string, vars Vars) (diags hcl.Diagnostics) {
+	sources := map[string]origin{}
+	for _, n := range m.all("variable") {
+		if vars.Env == nil {
+			break
+		}
+		if text := vars.Env(envPrefix + n.label); text != "" {
+			sources[n.label] = origin{text: &text, what: "The value of " + envPrefix + n.label + " for the variable"}
+		}
+	}
+	// That the directory can be read was seen before.
+	names, _ := filesOf(dir, autoSuffix, autoJSONSuffix)
+	for _, name := range names {
+		diags = append(diags, m.variableFile(filepath.Join(dir, name), name, sources)...)
+	}
+	for _, g := range vars.Given {
+		switch {
+		case g.File != "":
+			diags = append(diags, m.variableFile(g.File, g.File, sources)...)
+		case m.index["var."+g.Name] == nil:
 			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable",
-				"A value was given with -var for %q, but there is no such variable in this configuration.%s", name,
-				didYouMean(name, m.variableNames())))
+				"A value was given with -var for %q, but there is no such variable in this configuration.%s", g.Name,
+				didYouMean(g.Name, m.variableNames())))
+		default:
+			sources[g.Name] = origin{text: &g.Value, what: "The value given with -var for the variable"}
 		}
 	}
 	for _, n := range m.all("variable") {
-		diags = append(diags, m.setVariable(n, vars.Values, fromFiles[n.label])...)
+		diags = append(diags, m.setVariable(n, sources[n.label])...)
 	}
 	return diags
 }
@@ -36,8 +62,9 @@ func (m *Module) variableNames() (names []string) {
 	return names
 }
 
-// setVariable gives a variable its value: from the command line, else from a file, else its default.
-func (m *Module) setVariable(n *node, values map[string]string, fromFile *hcl.Attribute) (diags hcl.Diagnostics) {
+// setVariable gives a variable its value: from its origin, else its default. That there is none is reported where it is
+// needed: a saved plan is carried out without.
+func (m *Module) setVariable(n *node, from origin) (diags hcl.Diagnostics) {
 	want, diags := variableType(n)
 	if diags.HasErrors() {
 		return diags
@@ -52,14 +79,14 @@ func (m *Module) setVariable(n *node, values map[string]string, fromFile *hcl.At
 	def, moreDiags := variableValue(n.args["default"], want, "The default of the variable")
 	diags = append(diags, moreDiags...)
 	val := def
-	switch raw, given := values[n.label]; {
-	case given:
-		val, moreDiags = commandLineValue(n, raw, want)
-	case fromFile != nil:
-		val, moreDiags = variableValue(fromFile, want, "The value of the variable")
+	switch {
+	case from.text != nil:
+		val, moreDiags = givenValue(n, from, want)
+	case from.arg != nil:
+		val, moreDiags = variableValue(from.arg, want, "The value of the variable")
 	case n.args["default"] == nil:
-		moreDiags = hcl.Diagnostics{problem(n.at, "Missing variable",
-			"The variable %q has no default, so a value must be given:\n\n    -var %s=...", n.label, n.label)}
+		m.lacks[n.label] = n.at
+		return diags
 	}
 	if diags = append(diags, moreDiags...); !diags.HasErrors() {
 		m.vars[n.label] = val
@@ -117,51 +144,63 @@ func convertVariable(v cty.Value, want cty.Type, at hcl.Range, what string) (cty
 	return c, nil
 }
 
-// commandLineValue reads the text of -var: as it is for a primitive type or none, as an expression for others.
-func commandLineValue(n *node, raw string, want cty.Type) (cty.Value, hcl.Diagnostics) {
-	const what = "The value given with -var for the variable"
+const missingVariable = "Missing variable"
+
+// missing is the diagnostic of a variable without a value.
+func (m *Module) missing(name string) *hcl.Diagnostic {
+	return problem(m.lacks[name], missingVariable,
+		"The variable %q has no default, so a value must be given:\n\n    -var %s=...", name, name)
+}
+
+// Missing are the diagnostics of all variables that have no value.
+func (m *Module) Missing() (diags hcl.Diagnostics) {
+	for _, name := range slices.Sorted(maps.Keys(m.lacks)) {
+		diags = append(diags, m.missing(name))
+	}
+	return tidy(diags)
+}
+
+// givenValue reads a text: as it is for a primitive type or none, as an expression for others.
+func givenValue(n *node, from origin, want cty.Type) (cty.Value, hcl.Diagnostics) {
+	raw, what := *from.text, from.what
 	if want.IsPrimitiveType() || want == cty.DynamicPseudoType {
 		v, diags := convertVariable(cty.StringVal(raw), want, n.at, what+" \""+n.label+"\"")
 		return v, diags
 	}
 	expr, diags := hclsyntax.ParseExpression([]byte(raw), "-var", hcl.InitialPos)
 	if checkSource([]byte(raw), hcl.Range{}) != nil || diags.HasErrors() || len(expr.Variables()) > 0 {
-		return cty.NilVal, badCommandLine(n, want)
+		return cty.NilVal, badText(n, what, want)
 	}
 	v, diags := expr.Value(&hcl.EvalContext{})
 	if diags.HasErrors() {
-		return cty.NilVal, badCommandLine(n, want)
+		return cty.NilVal, badText(n, what, want)
 	}
 	return convertVariable(v, want, n.at, what+" \""+n.label+"\"")
 }
 
-func badCommandLine(n *node, want cty.Type) hcl.Diagnostics {
+func badText(n *node, what string, want cty.Type) hcl.Diagnostics {
 	return hcl.Diagnostics{problem(n.at, "Invalid value",
-		"The value given with -var for the variable %q cannot be read as %s. Write it as in a file, in quotes for "+
-			"the shell:\n\n    -var '%s=[\"one\", \"two\"]'", n.label, typeexpr.TypeString(want), n.label)}
+		"%s %q cannot be read as %s. Write it as in a file, in quotes for the shell:\n\n    -var '%s=[\"one\", \"two\"]'",
+		what, n.label, typeexpr.TypeString(want), n.label)}
 }
 
-// variableFiles reads files of name = value.
-func (m *Module) variableFiles(paths []string) (values map[string]*hcl.Attribute, diags hcl.Diagnostics) {
-	values = map[string]*hcl.Attribute{}
-	for _, path := range paths {
-		f, moreDiags := m.parse(path, path, strings.HasSuffix(path, ".json"))
-		diags = append(diags, moreDiags...)
-		if f == nil || moreDiags.HasErrors() {
+// variableFile reads a file of name = value, which is called name in diagnostics.
+func (m *Module) variableFile(path, name string, sources map[string]origin) hcl.Diagnostics {
+	f, diags := m.parse(path, name, strings.HasSuffix(path, ".json"))
+	if f == nil || diags.HasErrors() {
+		return diags
+	}
+	attrs, moreDiags := variableAttributes(f)
+	diags = append(diags, moreDiags...)
+	for _, a := range attrs {
+		if m.index["var."+a.Name] == nil {
+			diags = diags.Append(problem(a.NameRange, "Undeclared variable",
+				"There is no variable %q in this configuration.%s", a.Name, didYouMean(a.Name, m.variableNames())))
 			continue
 		}
-		attrs, moreDiags := variableAttributes(f)
-		diags = append(diags, moreDiags...)
-		for _, a := range attrs {
-			if m.index["var."+a.Name] == nil {
-				diags = diags.Append(problem(a.NameRange, "Undeclared variable",
-					"There is no variable %q in this configuration.%s", a.Name, didYouMean(a.Name, m.variableNames())))
-				continue
-			}
-			values[a.Name] = a
-		}
+		sources[a.Name] = origin{arg: a}
 	}
-	return values, diags
+	return diags
 }
 
 func variableAttributes(f *hcl.File) (hcl.Attributes, hcl.Diagnostics) {

@@ -78,7 +78,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	if err := checkPlanID(c, file); err != nil {
 		return err
 	}
-	s, err := p.open(c)
+	s, err := p.openFor(c, file.Effects().Target.Environment)
 	if err != nil {
 		return err
 	}

@@ -132,11 +132,7 @@ func noColorFlag() cli.Flag {
 
 // configFlags are those of every command that reads a configuration.
 func configFlags(more ...cli.Flag) []cli.Flag {
-	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: "var", Usage: "set a variable: `NAME=VALUE` (again for more)"},
-		&cli.StringSliceFlag{Name: "var-file", Usage: "read variables from `FILE` (again for more)", TakesFile: true},
-		chdirFlag(), noColorFlag(),
-	}, more...)
+	return append(append(varFlags(), chdirFlag(), noColorFlag()), more...)
 }
 
 func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "JSON on stdout instead of text"} }

@@ -16,7 +16,6 @@ import (
 func (p *program) settings(c *cli.Context) (session.Settings, error) {
 	s := session.Settings{
 		Dir:         p.dir(),
-		Vars:        map[string]string{},
 		Version:     version,
 		Application: c.Command.HelpName,
 		Who:         p.who,
@@ -24,25 +23,25 @@ func (p *program) settings(c *cli.Context) (session.Settings, error) {
 		Now:         p.now,
 		LockTimeout: c.Duration("lock-timeout"),
 	}
-	for _, v := range c.StringSlice("var") {
-		name, value, ok := strings.Cut(v, "=")
-		if !ok || name == "" {
-			return s, &usageError{fmt.Sprintf("-var wants NAME=VALUE, got %q", v)}
+	for _, g := range given(c) {
+		if g.File != "" {
+			g.File = p.file(g.File)
 		}
-		s.Vars[name] = value
-	}
-	for _, f := range c.StringSlice("var-file") {
-		s.VarFiles = append(s.VarFiles, p.file(f))
+		s.Vars = append(s.Vars, g)
 	}
 	return s, nil
 }
 
 // open opens a session as the flags say.
-func (p *program) open(c *cli.Context) (*session.Session, error) {
+func (p *program) open(c *cli.Context) (*session.Session, error) { return p.openFor(c, "") }
+
+// openFor opens a session for a saved plan, which says the environment.
+func (p *program) openFor(c *cli.Context, environment string) (*session.Session, error) {
 	settings, err := p.settings(c)
 	if err != nil {
 		return nil, err
 	}
+	settings.Environment = environment
 	return session.Open(c.Context, settings)
 }
 

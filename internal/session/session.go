@@ -54,6 +54,11 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 	if err := s.openPostgres(ctx, file); err != nil {
 		return nil, err
 	}
+	if file.Unsettled {
+		if file.Environment, err = s.settled(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.openSelfAuth(ctx, file); err != nil {
 		return nil, err
 	}
@@ -66,6 +71,21 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 		Origin:      s.selfauth.Origin(),
 	}
 	return s, nil
+}
+
+// settled is the environment that a saved plan, or else the state, says: it depends on a variable that was not given.
+func (s *Session) settled(ctx context.Context) (string, error) {
+	if s.settings.Environment != "" {
+		return s.settings.Environment, nil
+	}
+	st, err := s.store.Read(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !st.Exists {
+		return "", s.mistakes(s.module.Missing())
+	}
+	return st.Target.Environment, nil
 }
 
 // Close ends the connections.

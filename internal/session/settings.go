@@ -11,8 +11,8 @@ import (
 // Settings are what a session takes from the process and from whoever started it.
 type Settings struct {
 	Dir         string              // of the configuration, and of the relative paths in it; "" is the current one
-	Vars        map[string]string   // variables by name
-	VarFiles    []string            // files of variables, as the process sees them
+	Vars        []config.Given      // variables and files of them, as the process sees those
+	Environment string              // of the saved plan that is carried out, for a configuration whose variables are not given
 	Version     string              // of Anthill; plans record it
 	Application string              // what the servers' logs show: "anthill plan"
 	Who         string              // user@host, for runs, locks and confirmations
@@ -48,5 +48,5 @@ func (s Settings) load() (*config.Module, hcl.Diagnostics) {
 	if dir == "" {
 		dir = "."
 	}
-	return config.Load(dir, config.Vars{Values: s.Vars, Files: s.VarFiles, Version: s.Version})
+	return config.Load(dir, config.Vars{Given: s.Vars, Env: s.Env, Version: s.Version})
 }

@@ -15,11 +15,7 @@ import (
 
 // Confirm records that a manual gate of a wave is open; note may be "".
 func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
-	w, err := s.world(ctx)
-	if err != nil {
-		return err
-	}
-	declared, err := w.wave(wave)
+	declared, err := s.wave(wave)
 	if err != nil {
 		return err
 	}
@@ -36,21 +32,21 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
 // Resume lifts the pauses that rollbacks left on a wave, or on the tenant of it with this slug, and returns how many;
 // none is no error.
 func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, err error) {
-	w, err := s.world(ctx)
+	st, tenants, err := s.paused(ctx)
 	if err != nil {
 		return 0, err
 	}
 	tenant := uuid.Nil
 	if slug != "" {
-		if tenant, err = tenantID(w.tenants, slug); err != nil {
+		if tenant, err = tenantID(tenants, slug); err != nil {
 			return 0, err
 		}
 	}
 	// A wave that is no longer declared may still be paused, and must be resumable: only if nothing is paused under the
 	// name is it looked for in the configuration.
-	pauses := slices.DeleteFunc(slices.Clone(w.state.Pauses), func(p state.Pause) bool { return p.Wave != wave })
+	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return p.Wave != wave })
 	if len(pauses) == 0 {
-		_, err := w.wave(wave)
+		_, err := s.wave(wave)
 		return 0, err
 	}
 	whole := slices.ContainsFunc(pauses, func(p state.Pause) bool { return p.Tenant == uuid.Nil })
@@ -65,38 +61,31 @@ func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, er
 	return lifted, err
 }
 
-// world is a configuration over the live tenants, beside what is recorded.
-type world struct {
-	config  *config.Config
-	tenants []providers.Tenant
-	state   *state.State
-}
-
-// world evaluates the configuration in a snapshot of its own.
-func (s *Session) world(ctx context.Context) (*world, error) {
+// paused reads what is recorded, pauses among it, and the tenants of the same moment.
+func (s *Session) paused(ctx context.Context) (*state.State, []providers.Tenant, error) {
 	snapshot, err := s.postgres.Snapshot(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer snapshot.Close()
 	st, err := s.recorded(ctx, s.store.At(snapshot.ID()))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tenants, err := snapshot.Tenants(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cfg, diags := s.evaluate(tenants, st)
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	return &world{cfg, tenants, st}, nil
+	return st, tenants, err
 }
 
-func (w *world) wave(name string) (config.Wave, error) {
+// wave is a declared wave, by its name and gates. Variables that have no value are not needed for them, but whatever else
+// is wrong in the configuration is an error.
+func (s *Session) wave(name string) (config.Wave, error) {
+	if len(s.module.Missing()) == 0 {
+		if diags := s.module.Validate(); diags.HasErrors() {
+			return config.Wave{}, s.mistakes(diags)
+		}
+	}
 	var names []string
-	for _, wave := range w.config.Waves {
+	for _, wave := range s.module.Waves() {
 		if wave.Name == name {
 			return wave, nil
 		}
