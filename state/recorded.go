@@ -72,9 +72,11 @@ const (
 type RunOutcome string
 
 // OutcomeDone: everybody and everything is at its after-state. OutcomeRemainder: something is left for a new plan.
+// OutcomeClosed: it was stopped, and closed without being gone on with.
 const (
 	OutcomeDone      RunOutcome = "done"
 	OutcomeRemainder RunOutcome = "remainder"
+	OutcomeClosed    RunOutcome = "closed"
 )
 
 // RunInfo is the head of a run.

@@ -169,7 +169,7 @@ func TestClosedHalf(t *testing.T) {
 	away.Store(false)
 	refuses.Store(true)
 	out, _ := w.run(exitRemainder, "apply", "-close", "-auto-approve", "-json")
-	wants(t, out, `"outcome": "remainder"`, "not_put_back")
+	wants(t, out, `"outcome": "closed"`, "not_put_back")
 	for _, p := range w.directory().persons {
 		if !p.Expired && !strings.HasPrefix(p.Name, "earlier.") {
 			t.Errorf("%s can log in", p.Name)

@@ -59,7 +59,16 @@ func (p *program) rollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer plan.Close()
+	defer func() { plan.Close() }()
+	if given := undoOf(c); len(plan.Effects().Undo.Runs) == 0 && undo.Names() && !given.Names() {
+		// Nothing is left of the rollback that was closed: then it is the turn of the latest run.
+		next, err := p.makeUndo(c, s, r, given)
+		if err != nil {
+			return err
+		}
+		plan.Close()
+		plan = next
+	}
 	if len(plan.Effects().Undo.Runs) == 0 {
 		if c.Bool("json") {
 			return report.NothingToUndoJSON(p.stdout, plan.File)
@@ -76,12 +85,20 @@ func (p *program) rollback(c *cli.Context) error {
 }
 
 // closeFirst closes a run that was stopped: nothing is planned from what is not settled. It returns what is to be taken
-// back: what the flags say, else that run, or what a rollback that was stopped has left; and the run that was closed.
-// Saving a plan changes nothing, so that is refused instead.
+// back: what the flags say, else that run, or what a rollback that was stopped has left, be it closed already; and the run
+// that it closed. Saving a plan changes nothing, so that is refused instead.
 func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (undo session.Undo, closed string, err error) {
 	undo = undoOf(c)
 	r, err := s.OpenRun(c.Context)
-	if err != nil || r == nil {
+	switch {
+	case err != nil:
+		return undo, "", err
+	case r == nil && undo.Names():
+		return undo, "", nil
+	case r == nil:
+		if r, err = s.Unended(c.Context); err == nil && r != nil {
+			undo, err = s.Unfinished(c.Context, *r, undo)
+		}
 		return undo, "", err
 	}
 	if out != "" {

@@ -309,7 +309,7 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	work := context.WithoutCancel(ctx)
 	if resumed {
 		// What the process had sent that was stopped is done first: what is looked at afterwards stays so.
-		if err := x.Accounts.Drain(work); err != nil {
+		if err := x.Accounts.Drain(work); err != nil && !refused(err) { // a refusal has waited for its turn, too
 			return x.stopped(err)
 		}
 	}

@@ -49,7 +49,7 @@ const closeTogether = 500
 
 func (x *executor) close(ctx context.Context) (Result, error) {
 	// What the process had sent that was stopped is done first: what is looked at afterwards stays so.
-	if err := x.Accounts.Drain(ctx); err != nil {
+	if err := x.Accounts.Drain(ctx); err != nil && !refused(err) { // a refusal has waited for its turn, too
 		return x.stopped(err)
 	}
 	records, err := x.journal.Open(ctx)
@@ -68,7 +68,7 @@ func (x *executor) close(ctx context.Context) (Result, error) {
 		return x.stopped(err)
 	}
 	x.called()
-	info, err := x.journal.Close(ctx, state.OutcomeRemainder, x.Accounts.Retries())
+	info, err := x.journal.Close(ctx, state.OutcomeClosed, x.Accounts.Retries())
 	if err != nil {
 		return x.stopped(err)
 	}

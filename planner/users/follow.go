@@ -215,7 +215,7 @@ func (d *decider) otherPerson(e *world.Entry) uuid.UUID {
 // goneHidden is gone for a person who is in a group that it cannot be taken out of. A person of ours expires; what is
 // recorded stays, for the plan that can see the group again.
 func (d *decider) goneHidden(e *world.Entry) error {
-	if p, there := d.Index.Person(e.Recorded.Person); !e.Recorded.MadePerson || !there || p.Expired {
+	if p, there := d.Index.Person(e.Recorded.Person); !e.Recorded.MadePerson || !there || p.Expired || d.isHeld(e.Recorded.Person) {
 		return nil
 	}
 	s := plan.Shape{

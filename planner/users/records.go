@@ -40,7 +40,8 @@ func cameToPass(r state.Record) bool { return r.Settled && r.Verdict == state.Do
 // deletesLeftover reports whether a record only deleted the person of a user who had been taken back before: that takes
 // no record back.
 func deletesLeftover(r state.Record) bool {
-	return r.Effect.Act == state.PersonDelete && !r.Effect.Restore && !wasMoved(r) && r.After.Standing != state.Moved
+	return r.Effect.Act == state.PersonDelete && !r.Effect.Restore && r.After.Standing != state.Moved &&
+		r.Prior != nil && (r.Prior.Standing == state.RolledBack || r.Prior.Standing == state.Failed)
 }
 
 // wasMoved says whether the user was moved before a record.

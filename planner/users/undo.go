@@ -312,10 +312,13 @@ func (t *taker) need(r state.User) {
 	}
 }
 
-// groupsOf are the groups of ours that a moved user is in: those that are recorded, and those that its person was in
-// already.
+// groupsOf are the groups of ours that a moved user is in: those that are recorded, and, of a person that was there before
+// us, those that it was in already.
 func (t *taker) groupsOf(r state.User) []uuid.UUID {
 	groups := r.Groups
+	if r.MadePerson {
+		return groups
+	}
 	for _, m := range t.Index.MemberOf(r.Person) {
 		g := t.Index.IDs[m.Group]
 		if _, judged := t.rules[g]; judged && !m.Nested && !slices.Contains(r.Groups, g) {
