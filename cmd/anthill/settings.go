@@ -13,7 +13,7 @@ import (
 )
 
 // settings are what flags and process say about every session.
-func (p *program) settings(c *cli.Context) (session.Settings, error) {
+func (p *program) settings(c *cli.Context) session.Settings {
 	s := session.Settings{
 		Dir:         p.dir(),
 		Version:     version,
@@ -29,7 +29,7 @@ func (p *program) settings(c *cli.Context) (session.Settings, error) {
 		}
 		s.Vars = append(s.Vars, g)
 	}
-	return s, nil
+	return s
 }
 
 // open opens a session as the flags say.
@@ -37,10 +37,7 @@ func (p *program) open(c *cli.Context) (*session.Session, error) { return p.open
 
 // openFor opens a session for a saved plan, which says the environment.
 func (p *program) openFor(c *cli.Context, environment string) (*session.Session, error) {
-	settings, err := p.settings(c)
-	if err != nil {
-		return nil, err
-	}
+	settings := p.settings(c)
 	settings.Environment = environment
 	return session.Open(c.Context, settings)
 }

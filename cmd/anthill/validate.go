@@ -23,11 +23,7 @@ func (p *program) validateCommand() *cli.Command {
 			if _, err := words(c, 0, 0, "no arguments (the directory is -chdir)"); err != nil {
 				return err
 			}
-			settings, err := p.settings(c)
-			if err != nil {
-				return err
-			}
-			found := session.Validate(settings)
+			found := session.Validate(p.settings(c))
 			if c.Bool("json") {
 				if err := report.DiagnosticsJSON(p.stdout, found.List); err != nil || !found.List.HasErrors() {
 					return err
