@@ -13,7 +13,7 @@ import (
 )
 
 // settings are what flags and process say about every session.
-func (p *program) settings(c *cli.Context) session.Settings {
+func (p *program) settings(c *cli.Context) (session.Settings, error) {
 	s := session.Settings{
 		Dir:         p.dir(),
 		Version:     version,
@@ -23,13 +23,14 @@ func (p *program) settings(c *cli.Context) session.Settings {
 		Now:         p.now,
 		LockTimeout: c.Duration("lock-timeout"),
 	}
-	for _, g := range given(c) {
+	list, err := given(c)
+	for _, g := range list {
 		if g.File != "" {
 			g.File = p.file(g.File)
 		}
 		s.Vars = append(s.Vars, g)
 	}
-	return s
+	return s, err
 }
 
 // open opens a session as the flags say.
@@ -37,7 +38,10 @@ func (p *program) open(c *cli.Context) (*session.Session, error) { return p.open
 
 // openFor opens a session for a saved plan, which says the environment.
 func (p *program) openFor(c *cli.Context, environment string) (*session.Session, error) {
-	settings := p.settings(c)
+	settings, err := p.settings(c)
+	if err != nil {
+		return nil, err
+	}
 	settings.Environment = environment
 	return session.Open(c.Context, settings)
 }

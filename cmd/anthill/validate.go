@@ -23,7 +23,11 @@ func (p *program) validateCommand() *cli.Command {
 			if _, err := words(c, 0, 0, "no arguments (the directory is -chdir)"); err != nil {
 				return err
 			}
-			found := session.Validate(p.settings(c))
+			settings, err := p.settings(c)
+			if err != nil {
+				return err
+			}
+			found := session.Validate(settings)
 			if c.Bool("json") {
 				if err := report.DiagnosticsJSON(p.stdout, found.List); err != nil || !found.List.HasErrors() {
 					return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,9 +32,10 @@ func (f *varFlag) Set(text string) error {
 		*f.list = append(*f.list, config.Given{File: text})
 		return nil
 	}
+	// What is none is refused by given: an error from here would be told with the text, which may be a secret.
 	name, value, ok := strings.Cut(text, "=")
-	if !ok || name == "" {
-		return &usageError{fmt.Sprintf("-var wants NAME=VALUE, got %q", text)}
+	if !ok {
+		name = ""
 	}
 	*f.list = append(*f.list, config.Given{Name: name, Value: value})
 	return nil
@@ -45,9 +45,15 @@ func (f *varFlag) Set(text string) error {
 func (f *varFlag) String() string { return "" }
 
 // given are the variables and files of the line, in its order.
-func given(c *cli.Context) []config.Given {
-	if f, ok := c.Generic("var").(*varFlag); ok {
-		return *f.list
+func given(c *cli.Context) ([]config.Given, error) {
+	f, ok := c.Generic("var").(*varFlag)
+	if !ok {
+		return nil, nil
 	}
-	return nil
+	for _, g := range *f.list {
+		if g.File == "" && g.Name == "" {
+			return nil, &usageError{"-var wants NAME=VALUE, and -var-file the name of a file"}
+		}
+	}
+	return *f.list, nil
 }

@@ -107,4 +107,11 @@ func TestVariablesInOrder(t *testing.T) {
 	write("zz.auto.anthillvars.json", `{"level": "dual"}`)
 	run(true)
 	run(false, "-var-file", "bad")
+	for _, text := range []string{"hunter2", "=hunter2"} {
+		_, errs := w.run(exitError, "validate", "-var", text)
+		wants(t, errs, "-var wants NAME=VALUE")
+		if strings.Contains(errs, "hunter2") {
+			t.Errorf("it shows what may be a secret:\n%s", errs)
+		}
+	}
 }
