@@ -78,7 +78,7 @@ func (r reader) spec(name string, types ...ArgumentType) *Argument {
 // quotes nothing.
 func (r reader) hide(since int, name string) {
 	for i, d := range r.e.diags[since:] {
-		if d.Summary == missingVariable {
+		if r.e.m.isLacking(d) {
 			continue
 		}
 		c := *d

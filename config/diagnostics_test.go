@@ -169,7 +169,8 @@ guard { min_population = var.count }
 		"a flag over files of themselves": {vars: Vars{Given: []Given{{Name: "name", Value: "flag"}}},
 			files: map[string]string{"a.auto.anthillvars": "name = \"a\""}, environment: "flag-null-", population: 20},
 		"a wrong file of itself": {files: map[string]string{"a.auto.anthillvars": "nam = \"a\""},
-			said: "a.auto.anthillvars:1: Undeclared variable: There is no variable \"nam\" in this configuration. Did you mean \"name\"?\n"},
+			said: "a.auto.anthillvars:1: Undeclared variable: There is no variable \"nam\" in this configuration. Did you mean \"name\"?\n" +
+				"main.anthill.hcl:2: Missing variable: The variable \"name\" has no default, so a value must be given:\n\n    -var name=...\n"},
 		"a wrong type in the environment": {vars: Vars{Env: env("ANTHILL_VAR_name=n", "ANTHILL_VAR_count=hunter2")},
 			said: "main.anthill.hcl:3: Invalid value: The value of ANTHILL_VAR_count for the variable \"count\" is not of its type: it is a text, and number is needed.\n"},
 		"missing": {said: "main.anthill.hcl:2: Missing variable: The variable \"name\" has no default, so a value must be given:\n\n    -var name=...\n"},

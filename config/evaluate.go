@@ -294,9 +294,9 @@ func (e *evaluator) compute(key string) (cty.Value, bool) {
 	root, name, _ := strings.Cut(key, ".")
 	switch root {
 	case "var":
-		if _, lacks := e.m.lacks[name]; lacks {
+		if why, lacks := e.m.lacks[name]; lacks {
 			e.lacking = true
-			e.diags = append(e.diags, e.m.missing(name))
+			e.diags = append(e.diags, why)
 		}
 		v, ok := e.m.vars[name]
 		return v, ok

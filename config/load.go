@@ -52,8 +52,12 @@ type Module struct {
 	files map[string]*hcl.File
 	nodes []*node // top-level blocks, by file and line
 	vars  map[string]cty.Value
-	lacks map[string]hcl.Range // variables without a value
-	index map[string]*node     // "wave.pilot", "data.tenants.active", "var.x"
+	// why variables have no value: none was given, or what gives one without being asked for (files of the directory, the
+	// environment) is wrong. It is said where the value is needed: a way back must not depend on it.
+	lacks map[string]*hcl.Diagnostic
+	stray hcl.Diagnostics  // what else is wrong in those files
+	given map[string]bool  // names of files of variables: what they hold is not shown
+	index map[string]*node // "wave.pilot", "data.tenants.active", "var.x"
 	local map[string]*hcl.Attribute
 	level string     // version of Anthill
 	whole state.Hash // of the configuration's files, without those of variables
@@ -64,7 +68,7 @@ type Module struct {
 func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
 	m := &Module{
 		files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{},
-		vars: map[string]cty.Value{}, lacks: map[string]hcl.Range{}, level: vars.Version,
+		vars: map[string]cty.Value{}, lacks: map[string]*hcl.Diagnostic{}, given: map[string]bool{}, level: vars.Version,
 	}
 	// Every step goes on with what is sound, so that one look shows all mistakes; but none starts on what does not parse,
 	// or its diagnostics would be about the consequences.
@@ -101,6 +105,9 @@ func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
 func (m *Module) Files() map[string]*hcl.File {
 	files := make(map[string]*hcl.File, len(m.files))
 	for name, f := range m.files {
+		if m.given[name] {
+			continue
+		}
 		c := *f
 		c.Bytes = coverPasswords(f.Bytes)
 		files[name] = &c

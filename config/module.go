@@ -35,9 +35,13 @@ func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
 	return c, diags
 }
 
-// Waves are the waves as far as they can be told without data, and without variables that have no value: names and gates
-// always can.
-func (m *Module) Waves() []Wave { return newEvaluator(m, nil).waves() }
+// Waves are the waves as far as they can be told without data, and without variables that have no value; what else is wrong
+// in them is among the diagnostics.
+func (m *Module) Waves() ([]Wave, hcl.Diagnostics) {
+	e := newEvaluator(m, nil)
+	list := e.waves()
+	return list, tidy(slices.DeleteFunc(e.diags, m.isLacking))
+}
 
 // config works out the whole configuration; with mistakes in e.diags it is of no use.
 func (e *evaluator) config() *Config {

@@ -50,19 +50,25 @@ func (e *evaluator) checkMoves(list []Move, places map[Move]hcl.Range) {
 		}
 		from[m.From], to[m.To] = m, m
 	}
+	clean := map[state.Address]bool{} // no ring is reached from there
 	for _, m := range list {
-		at := m.To
-		for range list {
-			if at == m.From {
+		var met []state.Address
+		at := m.From
+		for !clean[at] {
+			if slices.Contains(met, at) {
 				e.fail(places[m], "Moved in a ring", "%s comes back to its own address by the moved blocks. Remove those that "+
-					"have been done.", m.From)
+					"have been done.", at)
 				return
 			}
+			met = append(met, at)
 			next, goesOn := from[at]
 			if !goesOn {
 				break
 			}
 			at = next.To
+		}
+		for _, a := range met {
+			clean[a] = true
 		}
 	}
 }

@@ -15,9 +15,10 @@ import (
 
 // origin is where a variable has its value from: a text, or an argument of a file of variables.
 type origin struct {
-	text *string
-	what string // of a text: "The value given with -var for the variable"
-	arg  *hcl.Attribute
+	text    *string
+	what    string // of a text: "The value given with -var for the variable"
+	arg     *hcl.Attribute
+	unasked bool // it was not named on the line
 }
 
 // setVariables gives every variable its value: from the command line, where the last one counts, else from the files that
@@ -29,18 +30,21 @@ func (m *Module) setVariables(dir string, vars Vars) (diags hcl.Diagnostics) {
 			break
 		}
 		if text := vars.Env(envPrefix + n.label); text != "" {
-			sources[n.label] = origin{text: &text, what: "The value of " + envPrefix + n.label + " for the variable"}
+			sources[n.label] = origin{text: &text, what: "The value of " + envPrefix + n.label + " for the variable", unasked: true}
 		}
 	}
 	// That the directory can be read was seen before.
 	names, _ := filesOf(dir, autoSuffix, autoJSONSuffix)
 	for _, name := range names {
-		diags = append(diags, m.variableFile(filepath.Join(dir, name), name, sources)...)
+		m.stray = append(m.stray, m.variableFile(filepath.Join(dir, name), name, true, sources)...)
 	}
 	for _, g := range vars.Given {
 		switch {
 		case g.File != "":
-			diags = append(diags, m.variableFile(g.File, g.File, sources)...)
+			diags = append(diags, m.variableFile(g.File, g.File, false, sources)...)
+		case !hclsyntax.ValidIdentifier(g.Name): // it may be the beginning of a secret
+			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable",
+				"A value was given with -var for something that is no name of a variable."))
 		case m.index["var."+g.Name] == nil:
 			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable",
 				"A value was given with -var for %q, but there is no such variable in this configuration.%s", g.Name,
@@ -85,7 +89,12 @@ func (m *Module) setVariable(n *node, from origin) (diags hcl.Diagnostics) {
 	case from.arg != nil:
 		val, moreDiags = variableValue(from.arg, want, "The value of the variable")
 	case n.args["default"] == nil:
-		m.lacks[n.label] = n.at
+		m.lacks[n.label] = problem(n.at, missingVariable,
+			"The variable %q has no default, so a value must be given:\n\n    -var %s=...", n.label, n.label)
+		return diags
+	}
+	if from.unasked && moreDiags.HasErrors() {
+		m.lacks[n.label] = moreDiags[0]
 		return diags
 	}
 	if diags = append(diags, moreDiags...); !diags.HasErrors() {
@@ -146,18 +155,23 @@ func convertVariable(v cty.Value, want cty.Type, at hcl.Range, what string) (cty
 
 const missingVariable = "Missing variable"
 
-// missing is the diagnostic of a variable without a value.
-func (m *Module) missing(name string) *hcl.Diagnostic {
-	return problem(m.lacks[name], missingVariable,
-		"The variable %q has no default, so a value must be given:\n\n    -var %s=...", name, name)
-}
-
-// Missing are the diagnostics of all variables that have no value.
-func (m *Module) Missing() (diags hcl.Diagnostics) {
+// Missing says why variables have no value, and what else is wrong in what gives values without being asked for.
+func (m *Module) Missing() hcl.Diagnostics {
+	diags := slices.Clone(m.stray)
 	for _, name := range slices.Sorted(maps.Keys(m.lacks)) {
-		diags = append(diags, m.missing(name))
+		diags = append(diags, m.lacks[name])
 	}
 	return tidy(diags)
+}
+
+// isLacking reports whether a diagnostic only says that a variable has no value.
+func (m *Module) isLacking(d *hcl.Diagnostic) bool {
+	for _, lack := range m.lacks {
+		if lack == d {
+			return true
+		}
+	}
+	return false
 }
 
 // givenValue reads a text: as it is for a primitive type or none, as an expression for others.
@@ -185,7 +199,8 @@ func badText(n *node, what string, want cty.Type) hcl.Diagnostics {
 }
 
 // variableFile reads a file of name = value, which is called name in diagnostics.
-func (m *Module) variableFile(path, name string, sources map[string]origin) hcl.Diagnostics {
+func (m *Module) variableFile(path, name string, unasked bool, sources map[string]origin) hcl.Diagnostics {
+	m.given[name] = true
 	f, diags := m.parse(path, name, strings.HasSuffix(path, ".json"))
 	if f == nil || diags.HasErrors() {
 		return diags
@@ -198,7 +213,7 @@ func (m *Module) variableFile(path, name string, sources map[string]origin) hcl.
 				"There is no variable %q in this configuration.%s", a.Name, didYouMean(a.Name, m.variableNames())))
 			continue
 		}
-		sources[a.Name] = origin{arg: a}
+		sources[a.Name] = origin{arg: a, unasked: unasked}
 	}
 	return diags
 }

@@ -122,6 +122,9 @@ func (p *program) applyDirectory(c *cli.Context) error {
 	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
+	if err := s.Complete(); err != nil { // before the open run is finished, too: nothing is done
+		return err
+	}
 	// Before it is finished: a flag that demands a plan speaks of this one, too.
 	demanded, err := demandsOpen(c, s)
 	if err != nil {
@@ -242,7 +245,7 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	switch {
 	case result.Stopped:
 		return quietly(exitStopped)
-	case result.Run.Outcome == state.OutcomeRemainder:
+	case result.Run.Outcome == state.OutcomeRemainder, result.Run.Outcome == state.OutcomeClosed:
 		return quietly(exitRemainder)
 	}
 	return nil

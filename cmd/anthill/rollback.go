@@ -59,17 +59,13 @@ func (p *program) rollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { plan.Close() }()
-	if given := undoOf(c); len(plan.Effects().Undo.Runs) == 0 && undo.Names() && !given.Names() {
-		// Nothing is left of the rollback that was closed: then it is the turn of the latest run.
-		next, err := p.makeUndo(c, s, r, given)
-		if err != nil {
-			return err
-		}
-		plan.Close()
-		plan = next
-	}
+	defer plan.Close()
 	if len(plan.Effects().Undo.Runs) == 0 {
+		if !undoOf(c).Names() && undo.Names() {
+			// To go on with another run, of another scope, must be said.
+			p.say("Nothing is left of what was stopped. Another run is taken back by its name (they are listed by `%s`):\n\n    %s",
+				p.command("status"), p.command("rollback", "-run", "RUN"))
+		}
 		if c.Bool("json") {
 			return report.NothingToUndoJSON(p.stdout, plan.File)
 		}

@@ -22,6 +22,10 @@ func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took ti
 	switch {
 	case r.Nothing && r.Run.ID == "":
 		p.line("Nothing to do.")
+	case r.Nothing && r.Run.Outcome == state.OutcomeClosed:
+		p.line("Nothing to do: run %s of this plan was stopped, and closed on %s. Plan again for what is left.",
+			Escape(r.Run.ID), stamp(r.Run.Ended))
+		p.left()
 	case r.Nothing:
 		p.line("Nothing to do: run %s carried out this plan on %s.", Escape(r.Run.ID), stamp(r.Run.Ended))
 		p.left()

@@ -88,6 +88,14 @@ func (s *Session) settled(ctx context.Context) (string, error) {
 	return st.Target.Environment, nil
 }
 
+// Complete refuses a configuration in which a variable has no value, for commands that work out all of it.
+func (s *Session) Complete() error {
+	if diags := s.module.Missing(); diags.HasErrors() {
+		return s.mistakes(diags)
+	}
+	return nil
+}
+
 // Close ends the connections.
 func (s *Session) Close() {
 	if s.postgres != nil {

@@ -8,18 +8,20 @@ import (
 
 	"github.com/google/uuid"
 
-	"anthill/config"
 	"anthill/providers"
 	"anthill/state"
 )
 
 // Confirm records that a manual gate of a wave is open; note may be "".
 func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
-	declared, err := s.wave(wave)
+	gates, err := s.gatesOf(wave)
 	if err != nil {
 		return err
 	}
-	if gates := slices.Concat(declared.StartGates, declared.FinishGates); !slices.Contains(gates, gate) {
+	if missing := s.module.Missing(); !slices.Contains(gates, gate) && missing.HasErrors() {
+		return s.mistakes(missing)
+	}
+	if !slices.Contains(gates, gate) {
 		return fmt.Errorf("wave %q has no gate %q; it has %s", wave, gate, listed(gates))
 	}
 	return s.writing(ctx, func() error {
@@ -46,7 +48,7 @@ func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, er
 	// name is it looked for in the configuration.
 	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return p.Wave != wave })
 	if len(pauses) == 0 {
-		_, err := s.wave(wave)
+		_, err := s.gatesOf(wave)
 		return 0, err
 	}
 	whole := slices.ContainsFunc(pauses, func(p state.Pause) bool { return p.Tenant == uuid.Nil })
@@ -76,22 +78,26 @@ func (s *Session) paused(ctx context.Context) (*state.State, []providers.Tenant,
 	return st, tenants, err
 }
 
-// wave is a declared wave, by its name and gates. Variables that have no value are not needed for them, but whatever else
-// is wrong in the configuration is an error.
-func (s *Session) wave(name string) (config.Wave, error) {
-	if len(s.module.Missing()) == 0 {
+// gatesOf are the gates of a declared wave. Variables that have no value are asked for only where the gates depend on them.
+func (s *Session) gatesOf(name string) ([]string, error) {
+	missing := s.module.Missing()
+	if !missing.HasErrors() {
 		if diags := s.module.Validate(); diags.HasErrors() {
-			return config.Wave{}, s.mistakes(diags)
+			return nil, s.mistakes(diags)
 		}
 	}
+	waves, diags := s.module.Waves()
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
 	var names []string
-	for _, wave := range s.module.Waves() {
+	for _, wave := range waves {
 		if wave.Name == name {
-			return wave, nil
+			return slices.Concat(wave.StartGates, wave.FinishGates), nil
 		}
 		names = append(names, wave.Name)
 	}
-	return config.Wave{}, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+	return nil, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
 }
 
 // listed writes names for people.
