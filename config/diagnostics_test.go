@@ -168,6 +168,14 @@ guard { min_population = var.count }
 			files: map[string]string{"a.auto.anthillvars": "name = \"a\"", "b.auto.anthillvars.json": `{"name": "b"}`, ".c.auto.anthillvars": "name = \"c\""}, environment: "b-null-", population: 7},
 		"a flag over files of themselves": {vars: Vars{Given: []Given{{Name: "name", Value: "flag"}}},
 			files: map[string]string{"a.auto.anthillvars": "name = \"a\""}, environment: "flag-null-", population: 20},
+		"a broken file of itself": {vars: Vars{Given: []Given{{Name: "pilots", Value: "[]"}}}, files: map[string]string{"a.auto.anthillvars": "name = \"prod\"\nhunter2 = \n"},
+			said: "a.auto.anthillvars:2: Invalid expression: Here the file of variables cannot be read: it holds NAME = VALUE, in JSON one object of them. What is there is not shown.\n"},
+		"a broken JSON file of itself": {files: map[string]string{"a.auto.anthillvars.json": `{"name": hunter2}`},
+			said: "a.auto.anthillvars.json:1: Root value must be object: Here the file of variables cannot be read: it holds NAME = VALUE, in JSON one object of them. What is there is not shown.\n" +
+				"a.auto.anthillvars.json:1: Invalid JSON keyword: Here the file of variables cannot be read: it holds NAME = VALUE, in JSON one object of them. What is there is not shown.\n" +
+				"a.auto.anthillvars.json:1: Missing attribute seperator comma: Here the file of variables cannot be read: it holds NAME = VALUE, in JSON one object of them. What is there is not shown.\n"},
+		"quotes forgotten": {files: map[string]string{"a.auto.anthillvars": "name = hunter2"},
+			said: "a.auto.anthillvars:1: Invalid reference: The value of the variable must be a literal, a text in quotes: it cannot refer to anything. Use a local value for what is worked out.\n"},
 		"a wrong file of itself": {files: map[string]string{"a.auto.anthillvars": "nam = \"a\""},
 			said: "a.auto.anthillvars:1: Undeclared variable: There is no variable \"nam\" in this configuration. Did you mean \"name\"?\n" +
 				"main.anthill.hcl:2: Missing variable: The variable \"name\" has no default, so a value must be given:\n\n    -var name=...\n"},
@@ -185,7 +193,7 @@ guard { min_population = var.count }
 		"a wrong type in a file": {vars: Vars{Given: []Given{{File: in("type.vars")}, {Name: "name", Value: "n"}}},
 			said: in("type.vars") + ":1: Invalid value: The value of the variable is not of its type: it is a list, and number is needed.\n"},
 		"a reference in a file": {vars: Vars{Given: []Given{{File: in("refers.vars")}}},
-			said: in("refers.vars") + ":1: Invalid reference: The value of the variable must be a literal: it cannot refer to var. Use a local value for what is worked out.\n"},
+			said: in("refers.vars") + ":1: Invalid reference: The value of the variable must be a literal, a text in quotes: it cannot refer to anything. Use a local value for what is worked out.\n"},
 		"a block in a file": {vars: Vars{Given: []Given{{File: in("block.vars")}, {Name: "name", Value: "n"}}},
 			said: in("block.vars") + ":1: Unexpected block: A file of variables holds NAME = VALUE only.\n"},
 		"no file": {vars: Vars{Given: []Given{{File: in("none.vars")}, {Name: "name", Value: "n"}}},

@@ -189,6 +189,9 @@ func (m *Module) parse(path, name string, isJSON bool) (*hcl.File, hcl.Diagnosti
 		f.Bytes = src
 		m.files[name] = f
 	}
+	if m.given[name] {
+		diags = veiled(diags)
+	}
 	return f, diags
 }
 

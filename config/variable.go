@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,26 +36,34 @@ func (m *Module) setVariables(dir string, vars Vars) (diags hcl.Diagnostics) {
 	}
 	// That the directory can be read was seen before.
 	names, _ := filesOf(dir, autoSuffix, autoJSONSuffix)
+	var broken *hcl.Diagnostic // a file that may have given a value to any variable
 	for _, name := range names {
-		m.stray = append(m.stray, m.variableFile(filepath.Join(dir, name), name, true, sources)...)
+		whole, moreDiags := m.variableFile(filepath.Join(dir, name), name, true, sources)
+		m.stray = append(m.stray, moreDiags...)
+		if !whole && broken == nil {
+			broken = moreDiags[0]
+		}
 	}
 	for _, g := range vars.Given {
 		switch {
 		case g.File != "":
-			diags = append(diags, m.variableFile(g.File, g.File, false, sources)...)
-		case !hclsyntax.ValidIdentifier(g.Name): // it may be the beginning of a secret
-			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable",
-				"A value was given with -var for something that is no name of a variable."))
+			_, moreDiags := m.variableFile(g.File, g.File, false, sources)
+			diags = append(diags, moreDiags...)
 		case m.index["var."+g.Name] == nil:
 			diags = diags.Append(problem(hcl.Range{}, "Undeclared variable",
-				"A value was given with -var for %q, but there is no such variable in this configuration.%s", g.Name,
-				didYouMean(g.Name, m.variableNames())))
+				"A value was given with -var for %s, but there is no such variable in this configuration.%s",
+				shownName(g.Name, m.variableNames()), didYouMean(g.Name, m.variableNames())))
 		default:
 			sources[g.Name] = origin{text: &g.Value, what: "The value given with -var for the variable"}
 		}
 	}
 	for _, n := range m.all("variable") {
-		diags = append(diags, m.setVariable(n, sources[n.label])...)
+		from := sources[n.label]
+		diags = append(diags, m.setVariable(n, from)...)
+		if asked := !from.unasked && (from.text != nil || from.arg != nil); broken != nil && !asked {
+			m.lacks[n.label] = broken
+			delete(m.vars, n.label)
+		}
 	}
 	return diags
 }
@@ -132,14 +141,15 @@ func variableValue(a *hcl.Attribute, want cty.Type, what string) (cty.Value, hcl
 	if a == nil {
 		return cty.NilVal, nil
 	}
+	// What it says instead is not quoted: it may be a secret that somebody forgot to quote.
 	if refs := a.Expr.Variables(); len(refs) > 0 {
 		return cty.NilVal, hcl.Diagnostics{problem(refs[0].SourceRange(), "Invalid reference",
-			"%s must be a literal: it cannot refer to %s. Use a local value for what is worked out.", what,
-			refs[0].RootName())}
+			"%s must be a literal, a text in quotes: it cannot refer to anything. Use a local value for what is worked out.",
+			what)}
 	}
 	v, diags := a.Expr.Value(&hcl.EvalContext{})
 	if diags.HasErrors() {
-		return cty.NilVal, diags
+		return cty.NilVal, hcl.Diagnostics{problem(a.Expr.Range(), "Invalid value", "%s must be a literal.", what)}
 	}
 	return convertVariable(v, want, a.Expr.Range(), what)
 }
@@ -198,15 +208,29 @@ func badText(n *node, what string, want cty.Type) hcl.Diagnostics {
 		what, n.label, typeexpr.TypeString(want), n.label)}
 }
 
-// variableFile reads a file of name = value, which is called name in diagnostics.
-func (m *Module) variableFile(path, name string, unasked bool, sources map[string]origin) hcl.Diagnostics {
+// shownName is a name that was given on the line as diagnostics show it: only where it is like one that there is. Else it
+// may be a part of a secret.
+func shownName(got string, names []string) string {
+	if nearest(got, names) == "" {
+		return "a name"
+	}
+	return strconv.Quote(got)
+}
+
+// variableFile reads a file of name = value, which is called name in diagnostics. whole is false where it could not be
+// read to its end.
+func (m *Module) variableFile(
+	path, name string, unasked bool, sources map[string]origin,
+) (whole bool, diags hcl.Diagnostics) {
 	m.given[name] = true
 	f, diags := m.parse(path, name, strings.HasSuffix(path, ".json"))
 	if f == nil || diags.HasErrors() {
-		return diags
+		return false, diags
 	}
-	attrs, moreDiags := variableAttributes(f)
-	diags = append(diags, moreDiags...)
+	attrs, diags := variableAttributes(f)
+	if diags.HasErrors() {
+		return false, diags
+	}
 	for _, a := range attrs {
 		if m.index["var."+a.Name] == nil {
 			diags = diags.Append(problem(a.NameRange, "Undeclared variable",
@@ -215,7 +239,19 @@ func (m *Module) variableFile(path, name string, unasked bool, sources map[strin
 		}
 		sources[a.Name] = origin{arg: a, unasked: unasked}
 	}
-	return diags
+	return true, diags
+}
+
+// veiled are diagnostics about the syntax of a file of variables, without what the parser quotes of it.
+func veiled(diags hcl.Diagnostics) (list hcl.Diagnostics) {
+	for _, d := range diags {
+		c := *d
+		c.Detail = "Here the file of variables cannot be read: it holds NAME = VALUE, in JSON one object of them. What is " +
+			"there is not shown."
+		c.Expression, c.EvalContext = nil, nil
+		list = append(list, &c)
+	}
+	return list
 }
 
 func variableAttributes(f *hcl.File) (hcl.Attributes, hcl.Diagnostics) {
@@ -223,5 +259,6 @@ func variableAttributes(f *hcl.File) (hcl.Attributes, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{problem(body.Blocks[0].DefRange(), "Unexpected block",
 			"A file of variables holds NAME = VALUE only.")}
 	}
-	return f.Body.JustAttributes()
+	attrs, diags := f.Body.JustAttributes()
+	return attrs, veiled(diags)
 }

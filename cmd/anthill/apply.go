@@ -122,13 +122,15 @@ func (p *program) applyDirectory(c *cli.Context) error {
 	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
-	if err := s.Complete(); err != nil { // before the open run is finished, too: nothing is done
-		return err
-	}
 	// Before it is finished: a flag that demands a plan speaks of this one, too.
 	demanded, err := demandsOpen(c, s)
 	if err != nil {
 		return err
+	}
+	if !demanded { // then something is planned; that it cannot be is said before anything is done
+		if err := s.Complete(); err != nil {
+			return err
+		}
 	}
 	remainder := false
 	switch err := p.finishOpen(c, s); {

@@ -26,6 +26,22 @@ func TestClosedPlanAgain(t *testing.T) {
 	wants(t, out, `"outcome": "closed"`)
 }
 
+// TestBrokenFile: a file of variables that cannot be read gives no variable its default instead: what stands in it may be
+// where to connect.
+func TestBrokenFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 10, Seed: 4}, emulator(t))
+	w.config("variable \"server\" { default = \"https://localhost:1\" }\nprovider \"selfauth\" { url = var.server }\n" + everyone + waveEveryone)
+	must(t, os.WriteFile(filepath.Join(w.dir, "x.auto.anthillvars"), []byte("server = \""+w.env["SELF_AUTH_URL"]+"\"\nx = \n"), 0o600))
+	for _, command := range []string{"plan", "status", "rollback", "validate"} {
+		_, errs := w.run(exitError, command)
+		wants(t, errs, "x.auto.anthillvars", "cannot be read")
+	}
+	// What the line gives is known: the way back is open. The file is to be mended before anything is planned.
+	w.run(exitDone, "rollback", "-var", "server="+w.env["SELF_AUTH_URL"])
+	w.run(exitError, "plan", "-var", "server="+w.env["SELF_AUTH_URL"])
+}
+
 // TestScopeKept: going on with a stopped rollback of one tenant takes back nobody else.
 func TestScopeKept(t *testing.T) {
 	t.Parallel()
@@ -239,7 +255,7 @@ func TestStrayVariables(t *testing.T) {
 	w.config(askingFor)
 	w.run(exitDone, "plan", "-out", "p", "-var", "environment=prod", "-var", `pilots=["acme"]`)
 	w.env["ANTHILL_VAR_pilots"] = "acme"
-	must(t, os.WriteFile(filepath.Join(w.dir, "x.auto.anthillvars"), []byte("pilot = 1\nhunter2 = \n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(w.dir, "x.auto.anthillvars"), []byte("pilot = \"hunter2\"\n"), 0o600))
 	for _, args := range [][]string{{"apply", "p"}, {"rollback", "-auto-approve"}, {"apply", "-close"}, {"wave", "resume", "pilot"}, {"status"}} {
 		w.run(exitDone, args...)
 	}

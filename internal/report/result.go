@@ -23,8 +23,14 @@ func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took ti
 	case r.Nothing && r.Run.ID == "":
 		p.line("Nothing to do.")
 	case r.Nothing && r.Run.Outcome == state.OutcomeClosed:
-		p.line("Nothing to do: run %s of this plan was stopped, and closed on %s. Plan again for what is left.",
-			Escape(r.Run.ID), stamp(r.Run.Ended))
+		next := "plan"
+		if e.Kind == state.RunRollback {
+			next = "rollback"
+		}
+		p.line("Nothing to do: run %s of this plan was stopped, and closed on %s. For what is left:", Escape(r.Run.ID),
+			stamp(r.Run.Ended))
+		p.gap()
+		p.line("    %s", p.command(next))
 		p.left()
 	case r.Nothing:
 		p.line("Nothing to do: run %s carried out this plan on %s.", Escape(r.Run.ID), stamp(r.Run.Ended))

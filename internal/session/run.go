@@ -62,15 +62,15 @@ func (s *Session) deps(a Approval) apply.Deps {
 	}
 }
 
-// Unended is a rollback that was stopped and closed, and nothing ran since; nil where there is none. What it was to take
-// back is still to be taken back.
+// Unended is a run that was stopped and closed, and nothing ran since; nil where there is none. What a rollback is to take
+// back then is what that has left.
 func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 	st, err := s.recorded(ctx, s.store)
 	if err != nil || len(st.Runs) == 0 {
 		return nil, err
 	}
 	last := &st.Runs[len(st.Runs)-1]
-	if last.Kind != state.RunRollback || last.Outcome != state.OutcomeClosed {
+	if last.Outcome != state.OutcomeClosed {
 		return nil, nil
 	}
 	return last, nil
