@@ -233,7 +233,12 @@ func (x *executor) takeAddresses(ctx context.Context, items []*item, all map[*it
 // before it joins groups.
 func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*found) error {
 	forgive(items)
-	gains := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !all[it].claim.Gains() })
+	// A pause holds up nothing that this change has only just taken away.
+	gains := slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
+		c := all[it].claim
+		c.Held = false
+		return !c.Gains()
+	})
 	if err := bisect(acting(gains, state.PersonDelete), func(some []*item) error {
 		err := x.Accounts.Revive(ctx, personIDs(some))
 		for _, it := range some {

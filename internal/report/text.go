@@ -233,6 +233,7 @@ func (p *planPage) wave(w plan.WaveView) string {
 		if moves != nil {
 			parts = append(parts, fmt.Sprintf("%s late: %s", users(due), tenantList(moves.Tenants)))
 		}
+		reasons()
 	case w.State == plan.WaveDisabled && moves == nil:
 		return "disabled"
 	case moves == nil && w.State == plan.WaveHeld:

@@ -75,8 +75,9 @@ func (j *judge) wave(i int) Verdict {
 		return Verdict{State: plan.WavePaused, Reasons: pauses, Since: rec.Started}
 	}
 	if !rec.DoneAt.IsZero() {
-		// Done is latched (L15); who comes later is late and needs no gate (L19).
-		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true}
+		// Done is latched (L15); who comes later is late and needs no gate (L19). What a pause keeps from those who are moved
+		// must be seen all the same.
+		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true, Reasons: pauses}
 	}
 	v := Verdict{
 		State:       plan.WaveRunning,

@@ -125,7 +125,7 @@ func (t *taker) obstacle(
 	if err != nil || !why.IsZero() {
 		return why, err
 	}
-	if why := t.impossible(made); !why.IsZero() {
+	if why := t.impossible(made, row); !why.IsZero() {
 		return why, nil
 	}
 	if t.undoing.Kind == state.RunRollback && wasMoved(made[0]) && row != nil {
@@ -195,7 +195,7 @@ func (t *taker) conflict(ctx context.Context, made []state.Record, row *provider
 }
 
 // impossible says why a user cannot be moved again by undoing a rollback.
-func (t *taker) impossible(made []state.Record) state.Finding {
+func (t *taker) impossible(made []state.Record, row *providers.User) state.Finding {
 	// The person is deleted for good if no later record made it again and the recycle bin no longer has it.
 	deleted := uuid.Nil
 	for _, r := range made {
@@ -213,9 +213,14 @@ func (t *taker) impossible(made []state.Record) state.Finding {
 	case t.inverse(made) != state.PersonRevive:
 		return state.Found(state.CodePersonDeletedSince)
 	}
+	if row == nil || !wasMoved(made[0]) {
+		return state.Finding{}
+	}
+	// Only of groups that it would join again does it matter whether they are there.
+	c := t.claim(made, row)
 	_, left := net(made)
 	for _, g := range t.remake(left) {
-		if _, there := t.Index.Groups[g]; !there && !t.remakes(g) {
+		if _, there := t.Index.Groups[g]; !there && !t.remakes(g) && c.Gains() && t.asks(c, g) {
 			return state.Found(state.CodeGroupGone)
 		}
 	}
