@@ -35,6 +35,10 @@ func (d *decider) countLosses(e *world.Entry, join, leave []uuid.UUID) {
 	if len(d.objects.Deleting) == 0 && len(leave) == 0 && len(d.losses.changed) == 0 {
 		return
 	}
+	// Who is not active gets in nowhere, and joins its groups again when it is.
+	if e.Is(world.IsInactive) {
+		return
+	}
 	var had, left []uuid.UUID
 	for _, m := range d.Index.MemberOf(e.Person) {
 		g := d.Index.IDs[m.Group]

@@ -166,6 +166,10 @@ func (a accounts) Tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Ours by its id, whatever somebody has made of it.
+	if a.marker != uuid.Nil && !slices.Contains(ids, a.marker) {
+		ids = append(ids, a.marker)
+	}
 	a.marker, a.marked = uuid.Nil, false
 	return a.DeleteGroups(ctx, ids)
 }
