@@ -665,6 +665,7 @@ func (r *realm) gains(before, after sight, do string, settled bool) (bad []strin
 			why = "its row does not ask for it"
 		case do == "apply" && !before.open && u == r.want.excluded:
 			why = "it is excluded"
+		case do == "apply" && r.want.pilot && row.tenant == "globex": // whatever wave is paused that it was moved under before
 		case do != "rollback" && before.paused[u] && after.paused[u]:
 			why = "its wave is paused"
 		}
@@ -720,6 +721,7 @@ func (r *realm) stands(s sight, plan said) (bad []string) {
 		left := false         // as it is, groups and all: its row was unlinked
 		switch {
 		case id == r.found: // nobody's to enable or to expire
+			left = row.user == uuid.Nil && plan.take(state.CodeDriftLink)
 		case !p.Expired && !belongs:
 			left = say("enabled", "is enabled") == string(state.CodeDriftLink)
 		case p.Expired && belongs && row.live:

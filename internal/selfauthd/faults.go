@@ -231,7 +231,9 @@ func (s *store) change(e *entry, do func()) {
 // changeSomething is what another administrator might do.
 func (s *store) changeSomething(dice *rand.Rand) {
 	// What says of itself that it is temporary nobody edits.
-	g := s.pickOne(dice, func(e *entry) bool { return e.kind == group && !e.builtin && !strings.Contains(e.description, "temporary") })
+	g := s.pickOne(dice, func(e *entry) bool {
+		return e.kind == group && !e.builtin && !strings.Contains(e.description, "temporary")
+	})
 	p := s.pickOne(dice, func(e *entry) bool { return e.kind == person })
 	what, n := dice.IntN(3), dice.IntN(1000000)
 	switch {
