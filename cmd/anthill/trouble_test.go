@@ -299,7 +299,7 @@ func TestMistakesEverywhereEnd(t *testing.T) {
 	t.Parallel()
 	w, _ := moved(t)
 	w.config(everyone + "wave \"everyone\" {\n  auth_policy = auth_policy.dual\n  users { tenants = [\"acmee\"] }\n}\n")
-	for _, args := range [][]string{{"plan"}, {"apply", "-auto-approve"}, {"wave", "resume", "everyone"}, {"wave", "confirm", "everyone", "x"}} {
+	for _, args := range [][]string{{"plan"}, {"apply", "-auto-approve"}} {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -316,4 +316,7 @@ func TestMistakesEverywhereEnd(t *testing.T) {
 	out, _ := w.run(exitDone, "status")
 	wants(t, out, "on main.anthill.hcl line", "acmee")
 	w.run(exitDone, "rollback", "-auto-approve") // needs no more than the settings
+	w.run(exitDone, "wave", "resume", "everyone")
+	_, errs := w.run(exitError, "wave", "confirm", "everyone", "x") // nor this than the names of gates
+	wants(t, errs, `has no gate "x"`)
 }
