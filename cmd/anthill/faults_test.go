@@ -22,7 +22,7 @@ import (
 	"anthill/internal/selfauthd"
 )
 
-var seeds = flag.Int("seeds", 2, "how many seeds TestFaults tries for each fault, and five times as many for all together")
+var seeds = flag.Int("seeds", 1, "how many seeds TestFaults tries for each fault, and five times as many for all together")
 
 // faults are what goes wrong in five of a hundred requests.
 var faults = map[string]string{
