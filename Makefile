@@ -16,7 +16,7 @@ demo: build
 test:
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
-# The random tests again, with many more cases than the suite has time for: about an hour and a half.
+# The random tests again, with many more cases than the suite has time for: about three quarters of an hour.
 test-long:
 	$(GO) test -timeout 3h -run 'TestRandom|TestFaults' ./cmd/anthill -cases 1000 -seeds 50 -sequences 2000
 

@@ -27,7 +27,7 @@ type Intent struct {
 	Join    []uuid.UUID // groups, by id
 	Leave   []uuid.UUID // groups, by id
 	Mails   []string    // with Effect.Mail: what the person held before, the primary first; undo needs it
-	Undo    int64       // journal record that Effect.Restore refers to; 0: none
+	Undo    int64       // rollback: the oldest journal record that is taken back, and whose image Effect.Restore means; 0: none
 	Before  Image
 	RowGone bool  // there is no row (L28)
 	Prior   *User // what was recorded of the user before (Store.UsersByID); nil: nothing

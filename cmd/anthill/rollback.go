@@ -83,7 +83,9 @@ func (p *program) rollback(c *cli.Context) error {
 // closeFirst closes a run that was stopped: nothing is planned from what is not settled. It returns what is to be taken
 // back: what the flags say, else that run, or what a rollback that was stopped has left, be it closed already; and the run
 // that it closed. Saving a plan changes nothing, so that is refused instead.
-func (p *program) closeFirst(c *cli.Context, s *session.Session, out string) (undo session.Undo, closed string, err error) {
+func (p *program) closeFirst(
+	c *cli.Context, s *session.Session, out string,
+) (undo session.Undo, closed string, err error) {
 	undo = undoOf(c)
 	r, err := s.OpenRun(c.Context)
 	switch {

@@ -173,7 +173,8 @@ func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*
 		f, prior := all[it], it.intent.Prior
 		for _, g := range it.groups() {
 			kept := f.claim.Unlinked() && prior != nil && slices.Contains(prior.Groups, g)
-			if f.in[g] && !kept && !slices.ContainsFunc(append(f.others, f.claim), func(c plan.Claim) bool { return x.belongs(c, g) }) {
+			asks := func(c plan.Claim) bool { return x.belongs(c, g) }
+			if f.in[g] && !kept && !asks(f.claim) && !slices.ContainsFunc(f.others, asks) {
 				list = append(list, g)
 			}
 		}

@@ -162,7 +162,8 @@ func (d *decider) holderAsks(person uuid.UUID, rule plan.Group) bool {
 func (d *decider) unlinked(e *world.Entry) error {
 	p, there := d.Index.Person(e.Recorded.Person)
 	held := d.isHeld(e.Recorded.Person)
-	if !there || !e.Recorded.MadePerson || e.Tenant < 0 || !held && (!e.Is(world.IsInactive) || !d.Config.Identity.FollowState) {
+	if !there || !e.Recorded.MadePerson || e.Tenant < 0 ||
+		!held && (!e.Is(world.IsInactive) || !d.Config.Identity.FollowState) {
 		return nil
 	}
 	own := *e
@@ -215,7 +216,8 @@ func (d *decider) otherPerson(e *world.Entry) uuid.UUID {
 // goneHidden is gone for a person who is in a group that it cannot be taken out of. A person of ours expires; what is
 // recorded stays, for the plan that can see the group again.
 func (d *decider) goneHidden(e *world.Entry) error {
-	if p, there := d.Index.Person(e.Recorded.Person); !e.Recorded.MadePerson || !there || p.Expired || d.isHeld(e.Recorded.Person) {
+	p, there := d.Index.Person(e.Recorded.Person)
+	if !e.Recorded.MadePerson || !there || p.Expired || d.isHeld(e.Recorded.Person) {
 		return nil
 	}
 	s := plan.Shape{
