@@ -90,9 +90,10 @@ type Accounts interface {
 	Enable(ctx context.Context, ids []uuid.UUID) error // purges the expiry
 	Delete(ctx context.Context, ids []uuid.UUID) error
 	AddMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
-	// RemoveMembers is never called with none. A group that is absent is NotFound, or fine; one that is only hidden, and
-	// still has members, is Refused.
-	RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error
+	// RemoveMembers is never called with a group and no persons. A group that is absent is NotFound, or fine; one that is
+	// only hidden, and still has members, is Refused. Of several groups it does not say which, and may have changed some:
+	// the caller tries each alone.
+	RemoveMembers(ctx context.Context, from ...Members) error
 	// CreateGroups makes all groups together, or none. For several it does not say which is refused, and it is Conflict
 	// also where they are made already: the caller tries each alone. A single group that is made already, by its id, is no
 	// error; it is Burnt where a deleted entry has the id.

@@ -193,6 +193,12 @@ type NewGroup struct {
 	Description string // "": none
 }
 
+// Members are persons in a group, all of them or some.
+type Members struct {
+	Group   uuid.UUID
+	Persons []uuid.UUID
+}
+
 // UserWrite changes one row of users if its logical columns still have the digest.
 type UserWrite struct {
 	User   uuid.UUID

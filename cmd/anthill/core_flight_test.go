@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/internal/sandbox"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -371,7 +372,7 @@ func TestResumedJoin(t *testing.T) {
 			w.config(everyone + waveEveryone)
 			w.run(exitDone, "apply", "-auto-approve")
 			s := w.someone("admin", "acme")
-			must(t, w.api.Accounts().RemoveMembers(t.Context(), w.groupOf("tenant_acme_admins"), []uuid.UUID{s.person}))
+			must(t, w.api.Accounts().RemoveMembers(t.Context(), membersOf(w.groupOf("tenant_acme_admins"), s.person)))
 			w.run(exitDone, "plan", "-out", "p")
 			k.cut(0)
 			w.run(exitStopped, "apply", "p")
@@ -491,6 +492,10 @@ func TestExpiredByOthers(t *testing.T) {
 			w.rest("at last")
 		})
 	}
+}
+
+func membersOf(group uuid.UUID, persons ...uuid.UUID) providers.Members {
+	return providers.Members{Group: group, Persons: persons}
 }
 
 func must(t *testing.T, err error) {

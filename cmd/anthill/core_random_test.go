@@ -746,7 +746,7 @@ func (x *teller) meddleWith(do []string, user uuid.UUID) {
 		err = a.AddMembers(x.t.Context(), group(2), []uuid.UUID{person})
 	case verb == "leave":
 		x.taken[fmt.Sprint(person, nameOf(2))] = true
-		err = a.RemoveMembers(x.t.Context(), group(2), []uuid.UUID{person})
+		err = a.RemoveMembers(x.t.Context(), membersOf(group(2), person))
 	case verb == "expire":
 		x.taken[fmt.Sprint(person)] = true
 		err = a.Expire(x.t.Context(), []uuid.UUID{person})

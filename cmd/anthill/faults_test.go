@@ -178,7 +178,7 @@ func (w *world) putRight() {
 	for name, g := range w.directory().groups {
 		for _, m := range g.Members {
 			if slug, ours := tenant[m]; ours && strings.HasPrefix(name, "tenant_") && !strings.HasPrefix(name, "tenant_"+slug+"_") {
-				if err := w.api.Accounts().RemoveMembers(w.t.Context(), g.ID, []uuid.UUID{m}); err != nil {
+				if err := w.api.Accounts().RemoveMembers(w.t.Context(), membersOf(g.ID, m)); err != nil {
 					w.t.Fatal(err)
 				}
 			}

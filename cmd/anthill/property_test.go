@@ -289,7 +289,7 @@ func (w *world) meddle(r *rand.Rand) string {
 	case n == 1:
 		what, err = "name of "+g.Name, a.ChangeObject(w.t.Context(), state.KindGroup, g.ID, text(state.AttrName, g.Name), text(state.AttrName, "meddled-"+g.ID.String()[:8]))
 	case n == 2 && len(g.Members) > 1:
-		what, err = "members of "+g.Name, a.RemoveMembers(w.t.Context(), g.ID, g.Members[:len(g.Members)/2])
+		what, err = "members of "+g.Name, a.RemoveMembers(w.t.Context(), membersOf(g.ID, g.Members[:len(g.Members)/2]...))
 	case n == 3 && g.Policy != nil:
 		what, err = "policy of "+g.Name, a.ChangeObject(w.t.Context(), state.KindPolicy, g.ID, g.Policy, text(state.AttrSessionExpiry, "77", state.AttrPrivilegeExpiry, "99"))
 	case n == 4 && len(clients) > 1: // inventory, legacy

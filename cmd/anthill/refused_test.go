@@ -211,7 +211,7 @@ func TestDriftTwice(t *testing.T) {
 	w, _ := moved(t)
 	group := w.directory().groups["tenant_acme_users"]
 	for range 3 {
-		if err := w.api.Accounts().RemoveMembers(t.Context(), group.ID, group.Members[:2]); err != nil {
+		if err := w.api.Accounts().RemoveMembers(t.Context(), membersOf(group.ID, group.Members[:2]...)); err != nil {
 			t.Fatal(err)
 		}
 		out, _ := w.run(exitChanges, "plan", "-detailed-exitcode", "-out", "p")

@@ -134,7 +134,7 @@ func TestWhomOthersShutOut(t *testing.T) {
 		if err := w.api.Accounts().Expire(t.Context(), []uuid.UUID{s.person}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.api.Accounts().RemoveMembers(t.Context(), w.directory().groups["tenant_acme_admins"].ID, []uuid.UUID{s.person}); err != nil {
+		if err := w.api.Accounts().RemoveMembers(t.Context(), membersOf(w.directory().groups["tenant_acme_admins"].ID, s.person)); err != nil {
 			t.Fatal(err)
 		}
 		return s

@@ -122,7 +122,7 @@ func TestDrift(t *testing.T) {
 	}
 	w.run(exitDone, "apply", "-auto-approve")
 	w.run(exitDone, "plan", "-detailed-exitcode")
-	if err := w.api.Accounts().RemoveMembers(t.Context(), d.groups["tenant_acme_admins"].ID, []uuid.UUID{mallory}); err != nil {
+	if err := w.api.Accounts().RemoveMembers(t.Context(), membersOf(d.groups["tenant_acme_admins"].ID, mallory)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.api.Accounts().Delete(t.Context(), []uuid.UUID{mallory}); err != nil {

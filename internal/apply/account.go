@@ -29,7 +29,7 @@ func (x *executor) accounts(ctx context.Context, items []*item, resumed bool) er
 		func() error { return x.inChunks(acting(items, state.PersonEnable), x.calls(ctx, x.Accounts.Enable)) },
 		func() error { return x.readdress(ctx, items) },
 		func() error { return x.inChunks(acting(items, state.PersonExpire), x.calls(ctx, x.Accounts.Expire)) },
-		func() error { return memberships(items, (*item).leaves, x.leave(ctx)) },
+		func() error { return x.leave(ctx, items) },
 		func() error { return memberships(items, (*item).joins, x.join(ctx)) },
 		func() error { return x.inChunks(acting(items, state.PersonDelete), x.calls(ctx, x.Accounts.Delete)) },
 	} {
@@ -274,25 +274,36 @@ func addresses(it *item) []string {
 	return append([]string{it.row.Email}, slices.DeleteFunc(slices.Clone(others), same)...)
 }
 
-// memberships gathers the items by group and makes one call per group, in the order of the groups' ids.
-func memberships(items []*item, which func(*item) []uuid.UUID, do func(group uuid.UUID, items []*item) error) error {
-	// A group of a hundred thousand is written anew by the server for each call: one call for all who join it.
-	byGroup := map[uuid.UUID][]*item{}
-	var groups []uuid.UUID
+// joint are items that have to do with one group.
+type joint struct {
+	group uuid.UUID
+	items []*item
+}
+
+// byGroup gathers the items that were not refused so far by group, in the order of the groups' ids.
+func byGroup(items []*item, which func(*item) []uuid.UUID) []joint {
+	gathered := map[uuid.UUID][]*item{}
 	for _, it := range items {
 		if it.failed != nil {
 			continue
 		}
 		for _, g := range which(it) {
-			if byGroup[g] == nil {
-				groups = append(groups, g)
-			}
-			byGroup[g] = append(byGroup[g], it)
+			gathered[g] = append(gathered[g], it)
 		}
 	}
-	slices.SortFunc(groups, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	for _, g := range groups {
-		if err := bisect(byGroup[g], func(some []*item) error { return do(g, some) }); err != nil {
+	list := make([]joint, 0, len(gathered))
+	for g, some := range gathered {
+		list = append(list, joint{g, some})
+	}
+	slices.SortFunc(list, func(a, b joint) int { return bytes.Compare(a.group[:], b.group[:]) })
+	return list
+}
+
+// memberships makes one call per group, in the order of the groups' ids.
+func memberships(items []*item, which func(*item) []uuid.UUID, do func(group uuid.UUID, items []*item) error) error {
+	// A group of a hundred thousand is written anew by the server for each call: one call for all who join it.
+	for _, j := range byGroup(items, which) {
+		if err := bisect(j.items, func(some []*item) error { return do(j.group, some) }); err != nil {
 			return err
 		}
 	}
@@ -308,13 +319,29 @@ func (x *executor) join(ctx context.Context) func(uuid.UUID, []*item) error {
 }
 
 // leave takes members out; a group that is gone has none.
-func (x *executor) leave(ctx context.Context) func(uuid.UUID, []*item) error {
-	return func(group uuid.UUID, items []*item) error {
-		err := x.Accounts.RemoveMembers(ctx, group, personIDs(items))
+func (x *executor) leave(ctx context.Context, items []*item) error {
+	list := byGroup(items, (*item).leaves)
+	from := make([]providers.Members, len(list))
+	for i, j := range list {
+		from[i] = providers.Members{Group: j.group, Persons: personIDs(j.items)}
+	}
+	err := x.Accounts.RemoveMembers(ctx, from...)
+	switch {
+	case err == nil:
+		for _, j := range list {
+			begin(j.items, true)
+		}
+		return nil
+	case !refused(err) && state.ErrorKindOf(err) != state.ErrorNotFound:
+		return err
+	}
+	// One of the groups, or of the persons.
+	return memberships(items, (*item).leaves, func(group uuid.UUID, items []*item) error {
+		err := x.Accounts.RemoveMembers(ctx, providers.Members{Group: group, Persons: personIDs(items)})
 		if state.ErrorKindOf(err) == state.ErrorNotFound {
 			return nil
 		}
 		begin(items, err == nil)
 		return err
-	}
+	})
 }

@@ -181,7 +181,7 @@ func (x *executor) takeBegun(ctx context.Context, items []*item, all map[*item]*
 		return list
 	}
 	err := memberships(items, outside, func(group uuid.UUID, some []*item) error {
-		err := x.Accounts.RemoveMembers(ctx, group, personIDs(some))
+		err := x.Accounts.RemoveMembers(ctx, providers.Members{Group: group, Persons: personIDs(some)})
 		if err == nil || state.ErrorKindOf(err) == state.ErrorNotFound {
 			for _, it := range some {
 				all[it].in[group] = false

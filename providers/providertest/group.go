@@ -198,8 +198,8 @@ func members(t *testing.T, r *run) {
 	must(t, "add none", a.AddMembers(ctx, g.ID, nil))
 	check("adding none", ids)
 	for range 2 {
-		must(t, "remove some, one of whom is nobody", a.RemoveMembers(ctx, g.ID,
-			append([]uuid.UUID{uuid.New()}, ids[5:]...)))
+		must(t, "remove some, one of whom is nobody", a.RemoveMembers(ctx,
+			membersOf(g.ID, append([]uuid.UUID{uuid.New()}, ids[5:]...)...)))
 		check("removing some", ids[:5])
 	}
 	r.kind(t, "add somebody who is nobody", a.AddMembers(ctx, g.ID, []uuid.UUID{ids[9], uuid.New()}),
@@ -210,7 +210,7 @@ func members(t *testing.T, r *run) {
 	some, err := a.Members(ctx, g.ID, []uuid.UUID{ids[4], ids[2], uuid.New()})
 	must(t, "members of three", err)
 	same(t, "members of three", []uuid.UUID{ids[2], ids[4]}, some)
-	must(t, "remove all", a.RemoveMembers(ctx, g.ID, ids))
+	must(t, "remove all", a.RemoveMembers(ctx, membersOf(g.ID, ids...)))
 	check("removing all", nil)
 
 	// A group in a group is a member as any other, and its members are none.
@@ -235,7 +235,9 @@ func members(t *testing.T, r *run) {
 
 	absent := uuid.New()
 	r.kind(t, "add to an absent group", a.AddMembers(ctx, absent, ids[:1]), state.ErrorNotFound)
-	r.kind(t, "remove from an absent group", a.RemoveMembers(ctx, absent, ids[:1]), state.ErrorNotFound)
+	r.kind(t, "remove from an absent group", a.RemoveMembers(ctx, membersOf(absent, ids[0])), state.ErrorNotFound)
+	r.kind(t, "remove from several groups, one of which is absent",
+		a.RemoveMembers(ctx, membersOf(g.ID, ids[0]), membersOf(absent, ids[0])), state.ErrorNotFound)
 	_, err = a.Members(ctx, absent, ids)
 	r.kind(t, "members of an absent group", err, state.ErrorNotFound)
 }
@@ -418,4 +420,8 @@ func createdGroups(t *testing.T, r *run) {
 	must(t, "delete them", a.DeleteGroups(ctx, []uuid.UUID{list[0].ID, list[1].ID}))
 	r.kind(t, "create two deleted ones again", a.CreateGroups(ctx, list[:2]), state.ErrorConflict)
 	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), state.ErrorBurnt)
+}
+
+func membersOf(group uuid.UUID, persons ...uuid.UUID) providers.Members {
+	return providers.Members{Group: group, Persons: persons}
 }

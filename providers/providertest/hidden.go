@@ -51,7 +51,10 @@ func hidden(t *testing.T, r *run, token string, nested bool) {
 	r.kind(t, "read a hidden group", err, state.ErrorRefused)
 	must(t, "expire many, by way of the marker", a.Expire(ctx, append(idsOf(other), ids...)))
 	for _, c := range []attempt{
-		{"remove a member who is marked", func() error { return a.RemoveMembers(ctx, group, ids[:1]) }},
+		{"remove a member who is marked", func() error { return a.RemoveMembers(ctx, membersOf(group, ids[0])) }},
+		{"remove marked members, in several groups", func() error {
+			return a.RemoveMembers(ctx, membersOf(plain, ids[1]), membersOf(group, ids[1]), membersOf(plain, ids[2]))
+		}},
 		{"add a member", func() error { return a.AddMembers(ctx, group, ids[3:]) }},
 		{"make it again", func() error { return createGroup(ctx, a, group, named(r.name("again"))) }},
 		{"change it", func() error {
@@ -70,7 +73,7 @@ func hidden(t *testing.T, r *run, token string, nested bool) {
 	same(t, "the group, once it is hidden no more", &providers.Group{
 		ID: group, Name: name, Description: "d", Members: sorted(ids[:3]),
 	}, listedGroup(t, all.Directory(), group))
-	must(t, "remove a member, once it is hidden no more", a.RemoveMembers(ctx, group, ids[:1]))
+	must(t, "remove a member, once it is hidden no more", a.RemoveMembers(ctx, membersOf(group, ids[0])))
 	r.Protect(t, protect, true) // for the cleanup, which takes it out
 }
 

@@ -48,7 +48,7 @@ func many(t *testing.T, r *run, n int) {
 	r.see(t, "others, after all but them were enabled", p, others, true)
 	must(t, "add others to the group", a.AddMembers(ctx, group, idsOf(others)))
 	for range 2 {
-		must(t, "remove them from the group", a.RemoveMembers(ctx, group, with))
+		must(t, "remove them from the group", a.RemoveMembers(ctx, membersOf(group, with...)))
 		got, err := a.Members(ctx, group, with)
 		must(t, "members", err)
 		same(t, "members after they were removed", 0, len(got))

@@ -92,7 +92,7 @@ func (r *run) onGroups(t testing.TB, a providers.Accounts, w *world) []attempt {
 			return a.ChangeObject(ctx, state.KindGroup, w.group, w.is, texts{state.AttrDescription: "x"}.at())
 		}},
 		{"add members", func() error { return a.AddMembers(ctx, w.group, ids) }},
-		{"remove members", func() error { return a.RemoveMembers(ctx, w.group, ids) }},
+		{"remove members", func() error { return a.RemoveMembers(ctx, membersOf(w.group, ids...)) }},
 		{"delete a group", func() error { return a.DeleteObject(ctx, state.KindGroup, w.group, w.is) }},
 		{"delete groups", func() error { return a.DeleteGroups(ctx, []uuid.UUID{w.group}) }},
 	}

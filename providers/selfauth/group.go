@@ -288,7 +288,7 @@ func (a accounts) changeGroup(ctx context.Context, id uuid.UUID, from, to state.
 	}
 	was, will := from[state.AttrStrangers].Members(), to[state.AttrStrangers].Members()
 	if gone := minus(was, will); len(gone) > 0 {
-		if err := a.RemoveMembers(ctx, id, gone); err != nil {
+		if err := a.RemoveMembers(ctx, providers.Members{Group: id, Persons: gone}); err != nil {
 			return err
 		}
 	}
@@ -442,21 +442,31 @@ func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uui
 	return a.members(ctx, http.MethodPost, "add "+count(len(others), "member")+" to a group", group, others)
 }
 
-// RemoveMembers takes members out; some may not be in the group. It panics on an empty list, by which the server would
-// understand everybody.
-func (a accounts) RemoveMembers(ctx context.Context, group uuid.UUID, members []uuid.UUID) error {
-	if len(members) == 0 {
-		panic("selfauth: remove no members: Self-auth would remove all")
-	}
-	doing := "remove " + count(len(members), "member") + " from a group"
-	// A change of each is twice as long as its id.
-	if len(members) < listIDs/2 {
-		if done, err := a.unmark(ctx, call{doing: doing, right: groupAdmins, twice: true}, group, members); done ||
-			err != nil {
+// RemoveMembers takes persons out of groups, one group after another; some may not be in theirs. It panics on an empty
+// list, by which the server would understand everybody.
+func (a accounts) RemoveMembers(ctx context.Context, from ...providers.Members) error {
+	var silent []uuid.UUID // groups of calls that end well whatever became of the group
+	for _, m := range from {
+		if len(m.Persons) == 0 {
+			panic("selfauth: remove no members: Self-auth would remove all")
+		}
+		doing := "remove " + count(len(m.Persons), "member") + " from a group"
+		done := false
+		// A change of each is twice as long as its id.
+		if len(m.Persons) < listIDs/2 {
+			var err error
+			done, err = a.unmark(ctx, call{doing: doing, right: groupAdmins, twice: true}, m.Group, m.Persons)
+			if err != nil {
+				return err
+			}
+		}
+		if done {
+			silent = append(silent, m.Group)
+		} else if err := a.members(ctx, http.MethodDelete, doing, m.Group, m.Persons); err != nil {
 			return err
 		}
 	}
-	return a.members(ctx, http.MethodDelete, doing, group, members)
+	return a.writable(ctx, silent)
 }
 
 // members does the call in parts that fit a request; no part is empty.
@@ -477,11 +487,56 @@ func (a accounts) members(ctx context.Context, method, doing string, group uuid.
 	return nil
 }
 
-// writable refuses a group that is hidden, or not there: one call that changes it together with the marker would end
-// well though only the marker was seen.
-func (a accounts) writable(ctx context.Context, doing string, group uuid.UUID) error {
+// writable refuses groups of which one is hidden, or not there: one call that changes such a group together with the
+// marker ends well though only the marker was seen. It is asked after the change, so that it says rather that nothing was
+// done than the other way round.
+func (a accounts) writable(ctx context.Context, groups []uuid.UUID) error {
+	for some := range slices.Chunk(groups, filterIDs) {
+		seen, err := a.seen(ctx, some)
+		if err != nil {
+			return err
+		}
+		for _, group := range some {
+			if !seen[group] {
+				if err := a.writableAlone(ctx, group); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+const askingGroup = "remove members from a group"
+
+// seen are those of groups, at most filterIDs, that the token sees with their members. A single one is not looked for.
+func (a accounts) seen(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]bool, error) {
+	if len(groups) < 2 {
+		return nil, nil
+	}
+	terms := make([]string, len(groups))
+	for i, id := range groups {
+		terms[i] = `uuid eq "` + id.String() + `"`
+	}
 	k := call{
-		method: http.MethodGet, path: "/scim/v1/Entry/" + group.String() + "?attributes=spn", doing: doing,
+		method: http.MethodGet, path: query(`class eq "group" and (`+strings.Join(terms, " or ")+")", "spn"),
+		doing: askingGroup, right: groupAdmins, lists: true,
+	}
+	var seen map[uuid.UUID]bool
+	err := a.conn.read(ctx, k, func(in *body) error {
+		seen = make(map[uuid.UUID]bool, len(groups))
+		return decodeList(in, maxGroups, func(dec *json.Decoder) error {
+			g, err := decodeGroup(in, dec, nil)
+			seen[g.ID] = !g.Hidden
+			return err
+		})
+	})
+	return seen, err
+}
+
+func (a accounts) writableAlone(ctx context.Context, group uuid.UUID) error {
+	k := call{
+		method: http.MethodGet, path: "/scim/v1/Entry/" + group.String() + "?attributes=spn", doing: askingGroup,
 		right: groupAdmins,
 	}
 	var g struct {
@@ -489,9 +544,9 @@ func (a accounts) writable(ctx context.Context, doing string, group uuid.UUID) e
 	}
 	err := a.conn.read(ctx, k, func(in *body) error { return decodeWhole(in, &g) })
 	if err == nil && g.Spn == "" {
-		return hidden(doing)
+		return hidden(askingGroup)
 	}
-	return a.unlessHidden(ctx, doing, group, err)
+	return a.unlessHidden(ctx, askingGroup, group, err)
 }
 
 func attribute(group uuid.UUID, name string) string {

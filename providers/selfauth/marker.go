@@ -85,7 +85,8 @@ func (a accounts) emptyMarker(ctx context.Context) error {
 }
 
 // unmark takes persons out of a group and of the marker in one call, which costs the server half of two. It is false
-// where the marker is empty, or the server has no such call: then nothing is done.
+// where the marker is empty, or the server has no such call: then nothing is done. It also ends well where the group is
+// hidden, or not there, and only the marker was changed: see writable.
 func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members []uuid.UUID) (done bool, err error) {
 	select {
 	case a.marking <- struct{}{}:
@@ -96,9 +97,6 @@ func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members [
 	if !a.marked {
 		return false, nil
 	}
-	// Asked while the write is on its way: before or after it, somebody may hide the group in the moment between.
-	checked := make(chan error, 1)
-	go func() { checked <- a.writable(ctx, k.doing, group) }()
 	mods := make([]any, len(members))
 	for i, id := range members {
 		mods[i] = map[string]any{"removed": []string{"member", id.String()}}
@@ -106,11 +104,7 @@ func (a accounts) unmark(ctx context.Context, k call, group uuid.UUID, members [
 	k.path, k.body = "/v1/raw/modify", encode(map[string]any{
 		"filter": idFilter("group", []uuid.UUID{group, a.marker}), "modlist": map[string]any{"mods": mods},
 	})
-	done, err = a.raw(ctx, k)
-	if hiddenErr := <-checked; hiddenErr != nil {
-		return false, hiddenErr
-	}
-	return done, err
+	return a.raw(ctx, k)
 }
 
 func (a accounts) makeMarker(ctx context.Context) error {

@@ -82,7 +82,7 @@ func TestMeddledBetween(t *testing.T) {
 			must(t, accounts{other.conn, other.now, &bulk{marker: marker, marked: true}}.emptyMarker(t.Context()))
 		}},
 		"half emptied": {meddle: func(t *testing.T, other *Provider, marker uuid.UUID, ids []uuid.UUID) {
-			must(t, other.Accounts().RemoveMembers(t.Context(), marker, ids[:20]))
+			must(t, other.Accounts().RemoveMembers(t.Context(), providers.Members{Group: marker, Persons: ids[:20]}))
 		}},
 		"a person deleted": {absent: 1, meddle: func(t *testing.T, other *Provider, _ uuid.UUID, ids []uuid.UUID) {
 			must(t, other.Accounts().Delete(t.Context(), ids[:1]))

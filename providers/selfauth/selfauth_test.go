@@ -127,7 +127,7 @@ func TestRemoveNoMembers(t *testing.T) {
 			t.Error("removing no members did not panic: the server would remove all")
 		}
 	}()
-	_ = p.Accounts().RemoveMembers(t.Context(), uuid.New(), nil)
+	_ = p.Accounts().RemoveMembers(t.Context(), providers.Members{Group: uuid.New()})
 }
 
 func testWhoami(t *testing.T, s server) {
