@@ -507,7 +507,7 @@ func (a accounts) writable(ctx context.Context, groups []uuid.UUID) error {
 	return nil
 }
 
-const askingGroup = "remove members from a group"
+const askingGroup = "remove members"
 
 // seen are those of groups, at most filterIDs, that the token sees with their members. A single one is not looked for.
 func (a accounts) seen(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]bool, error) {
