@@ -98,14 +98,6 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	for i := range rows {
 		byUser[rows[i].ID] = &rows[i]
 	}
-	persons, err := x.Accounts.Lookup(ctx, personIDs(items))
-	if err != nil {
-		return nil, err
-	}
-	byID := map[uuid.UUID]providers.Person{}
-	for _, p := range persons {
-		byID[p.ID] = p
-	}
 	links, err := x.Rows.Linked(ctx, personIDs(items))
 	if err != nil {
 		return nil, err
@@ -113,7 +105,6 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	all := map[*item]*found{}
 	for _, it := range items {
 		f := &found{row: byUser[it.intent.User], in: map[uuid.UUID]bool{}}
-		f.person, f.there = byID[it.intent.Person]
 		for _, r := range links {
 			if r.Link == it.intent.Person && r.ID != it.intent.User && !r.Deleted {
 				f.others = append(f.others, linked(r, x.effects.Identity.Follow))
@@ -121,6 +112,9 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 		}
 		f.claim = x.claim(&it.intent, f.row)
 		all[it] = f
+	}
+	if err := x.findPersons(ctx, items, all); err != nil {
+		return nil, err
 	}
 	// Who is in which group, asked once for each group.
 	here := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !all[it].there })
@@ -135,6 +129,25 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 		return err
 	})
 	return all, err
+}
+
+// findPersons asks Self-auth how the persons are, in one call.
+func (x *executor) findPersons(ctx context.Context, items []*item, all map[*item]*found) error {
+	if len(items) == 0 {
+		return nil
+	}
+	persons, err := x.Accounts.Lookup(ctx, personIDs(items))
+	if err != nil {
+		return err
+	}
+	byID := map[uuid.UUID]providers.Person{}
+	for _, p := range persons {
+		byID[p.ID] = p
+	}
+	for _, it := range items {
+		all[it].person, all[it].there = byID[it.intent.Person]
+	}
+	return nil
 }
 
 // groups are those that an intent joins or leaves.
@@ -240,13 +253,18 @@ func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*f
 		c.Held = false
 		return !c.Gains()
 	})
+	var revived []*item
 	if err := bisect(acting(gains, state.PersonDelete), func(some []*item) error {
 		err := x.Accounts.Revive(ctx, personIDs(some))
-		for _, it := range some {
-			all[it].there = all[it].there || err == nil
+		if err == nil {
+			revived = append(revived, some...)
 		}
 		return err
 	}); err != nil {
+		return err
+	}
+	// One who was asleep comes back so, and is to be recorded so.
+	if err := x.findPersons(ctx, revived, all); err != nil {
 		return err
 	}
 	left := func(it *item) (list []uuid.UUID) {

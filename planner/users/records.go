@@ -16,12 +16,23 @@ import (
 // since. A record and the one that took it back cancel, whatever their runs, and a rollback that is itself taken back
 // takes nothing back. Of rollbacks (kind) the records themselves are among them; else they are not.
 func standing(records []state.Record, kind state.RunKind) (list []state.Record) {
+	undoes := make([]bool, len(records)) // whether a record takes others back
+	for i, r := range records {
+		undoes[i] = cameToPass(r) && r.Undo != 0 &&
+			(!deletesUnmoved(r) || slices.ContainsFunc(stand(records[:i], undoes, state.RunApply),
+				func(before state.Record) bool { return before.ID >= r.Undo }))
+	}
+	return stand(records, undoes, kind)
+}
+
+// stand is standing, where it is known which of the records take others back.
+func stand(records []state.Record, undoes []bool, kind state.RunKind) (list []state.Record) {
 	taken := make([]bool, len(records))
 	// Backwards, so that a record which undid a rollback is met before that.
 	for i := len(records) - 1; i >= 0; i-- {
-		if r := records[i]; !taken[i] && cameToPass(r) && r.Undo != 0 && !deletesLeftover(r) {
+		if undoes[i] && !taken[i] {
 			for k := range i {
-				taken[k] = taken[k] || records[k].ID >= r.Undo
+				taken[k] = taken[k] || records[k].ID >= records[i].Undo
 			}
 		}
 	}
@@ -37,9 +48,10 @@ func standing(records []state.Record, kind state.RunKind) (list []state.Record) 
 // cameToPass says whether a record's change was made.
 func cameToPass(r state.Record) bool { return r.Settled && r.Verdict == state.Done }
 
-// deletesLeftover reports whether a record only deleted the person of a user who had been taken back before: that takes
-// no record back.
-func deletesLeftover(r state.Record) bool {
+// deletesUnmoved reports whether a record deleted the person of a user who was not moved. Where nothing stood of that user,
+// the person was only left over from an earlier rollback, and the record takes nothing back. A user may have failed to be
+// moved again, though, while an earlier move of it stands: then it takes that back like any other.
+func deletesUnmoved(r state.Record) bool {
 	return r.Effect.Act == state.PersonDelete && !r.Effect.Restore && r.After.Standing != state.Moved &&
 		r.Prior != nil && (r.Prior.Standing == state.RolledBack || r.Prior.Standing == state.Failed)
 }

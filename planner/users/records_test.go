@@ -56,6 +56,14 @@ func TestMethod(t *testing.T) {
 func TestStanding(t *testing.T) {
 	t.Parallel()
 	move, back, again := step(1, 0, state.Moved), step(2, 1, state.RolledBack), step(3, 2, state.Moved)
+	// deleted is a record that deletes the person of a user who stood so before.
+	deleted := func(recordID int64, before state.Standing) state.Record {
+		r := step(recordID, 1, state.RolledBack)
+		r.Effect.Act, r.Prior = state.PersonDelete, &state.User{UserState: state.UserState{Standing: before}}
+		return r
+	}
+	gone := step(2, 0, state.Gone)
+	gone.Prior = &state.User{UserState: state.UserState{Standing: state.Moved}}
 	refused := step(2, 0, state.Moved)
 	refused.Verdict = state.Refused
 	for name, c := range map[string]struct {
@@ -63,15 +71,20 @@ func TestStanding(t *testing.T) {
 		want      []int64
 		rollbacks []int64 // what stands where rollbacks are undone
 	}{
-		"moved":                              {[]state.Record{move}, []int64{1}, []int64{1}},
-		"moved twice":                        {[]state.Record{move, step(2, 0, state.Moved)}, []int64{1, 2}, []int64{1, 2}},
-		"the second time refused":            {[]state.Record{move, refused}, []int64{1}, []int64{1}},
-		"taken back":                         {[]state.Record{move, back}, nil, []int64{2}},
-		"taken back, and that undone":        {[]state.Record{move, back, again}, []int64{1}, []int64{1, 3}},
-		"taken back, and moved anew":         {[]state.Record{move, back, step(3, 0, state.Moved)}, []int64{3}, []int64{2, 3}},
-		"taken back, undone, and taken back": {[]state.Record{move, back, again, step(4, 1, state.RolledBack)}, nil, []int64{4}},
-		"the second one alone":               {[]state.Record{move, step(2, 0, state.Moved), step(3, 2, state.Moved)}, []int64{1}, []int64{1, 3}},
-		"somebody who is not moved put out":  {[]state.Record{move, back, step(3, 0, state.RolledBack)}, nil, []int64{2}},
+		"moved":                                         {[]state.Record{move}, []int64{1}, []int64{1}},
+		"moved twice":                                   {[]state.Record{move, step(2, 0, state.Moved)}, []int64{1, 2}, []int64{1, 2}},
+		"the second time refused":                       {[]state.Record{move, refused}, []int64{1}, []int64{1}},
+		"taken back":                                    {[]state.Record{move, back}, nil, []int64{2}},
+		"taken back, and that undone":                   {[]state.Record{move, back, again}, []int64{1}, []int64{1, 3}},
+		"taken back, and moved anew":                    {[]state.Record{move, back, step(3, 0, state.Moved)}, []int64{3}, []int64{2, 3}},
+		"taken back, undone, and taken back":            {[]state.Record{move, back, again, step(4, 1, state.RolledBack)}, nil, []int64{4}},
+		"the second one alone":                          {[]state.Record{move, step(2, 0, state.Moved), step(3, 2, state.Moved)}, []int64{1}, []int64{1, 3}},
+		"taken back, and its person deleted later":      {[]state.Record{move, back, deleted(3, state.RolledBack)}, nil, []int64{2, 3}},
+		"that undone":                                   {[]state.Record{move, back, deleted(3, state.RolledBack), step(4, 3, state.RolledBack)}, nil, []int64{2, 4}},
+		"gone, not moved again, and its person deleted": {[]state.Record{move, gone, deleted(4, state.Failed)}, nil, []int64{4}},
+		"of a second time taken back":                   {[]state.Record{move, gone, step(3, 0, state.Moved), step(4, 3, state.RolledBack), deleted(5, state.RolledBack)}, nil, []int64{5}},
+		"deleted twice":                                 {[]state.Record{move, gone, deleted(4, state.Failed), deleted(5, state.RolledBack)}, nil, []int64{4, 5}},
+		"somebody who is not moved put out":             {[]state.Record{move, back, step(3, 0, state.RolledBack)}, nil, []int64{2}},
 	} {
 		for kind, want := range map[state.RunKind][]int64{state.RunApply: c.want, state.RunRollback: c.rollbacks} {
 			var got []int64

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// TestRevivedAsleep: a person who sleeps by our doing, was deleted by a rollback whose row is refused, and is brought back,
+// wakes with its row.
+func TestRevivedAsleep(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{"expired": nil, "deleted": {"-delete-persons", "-allow", "DELETES_DATA=39"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := moved(t)
+			s := w.someone("user", "acme")
+			s.set("status", "suspended")
+			w.run(exitDone, "apply", "-auto-approve")
+			s.is("suspended", "expired", "tenant_acme_users")
+			s.set("status", "active")
+			mend := s.refuses()
+			w.run(exitRemainder, append([]string{"rollback", "-tenant", "acme", "-auto-approve"}, args...)...)
+			s.is("refused", "expired", "tenant_acme_users")
+			mend()
+			w.run(exitDone, "wave", "resume", "-tenant", "acme", "everyone")
+			out, st := w.try2("apply", "-auto-approve")
+			t.Log(st, out)
+			s.is("resumed", "enabled", "tenant_acme_users")
+		})
+	}
+}
+
+// TestFailedGone: a user who was gone, came back, could not be moved, and is gone again is taken back once.
+func TestFailedGone(t *testing.T) {
+	t.Parallel()
+	for _, byHand := range []bool{false, true} {
+		t.Run(fmt.Sprint("person deleted by hand ", byHand), func(t *testing.T) {
+			t.Parallel()
+			w, _ := moved(t)
+			w.exec("delete from user_profiles")
+			s := w.someone("user", "acme")
+			w.exec("create table kept as select * from users where user_id = $1", s.user)
+			w.exec("delete from users where user_id = $1", s.user)
+			w.run(exitDone, "apply", "-auto-approve")
+			if byHand {
+				must(t, w.api.Accounts().Delete(t.Context(), []uuid.UUID{s.person}))
+			}
+			w.exec("update kept set {idp}_user_id = null, auth_method = 'password', migration_completed_at = null")
+			w.exec("insert into users select * from kept")
+			mend := s.refuses()
+			w.run(exitRemainder, "apply", "-auto-approve")
+			mend()
+			w.exec("delete from users where user_id = $1", s.user)
+			args := []string{"rollback", "-tenant", "acme", "-delete-persons", "-auto-approve"}
+			w.allowing(args...)
+			if _, there := w.directory().persons[s.person]; there {
+				t.Error("its person is not deleted")
+			}
+			for range 2 {
+				out, st := w.try2(args...)
+				t.Log(st, out)
+				wants(t, out, "Nothing to take back")
+			}
+		})
+	}
+}
