@@ -70,9 +70,11 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	// Who is a stranger is known only when all users have been looked at.
 	declared.Expel(joined, decided.Strangers)
 	m := maker{Input: in, world: joined, declared: declared, decided: decided, sink: sink}
-	if err := m.addWaves(rollout.Judge(m.rollout())); err != nil {
+	waves := m.rollout()
+	if err := m.addWaves(rollout.Judge(waves)); err != nil {
 		return nil, nil, err
 	}
+	decided.Notes = append(rollout.Undeclared(waves), decided.Notes...)
 	m.effects(steps, &table)
 	m.context(steps)
 	return &m.plan, diags, nil

@@ -37,6 +37,7 @@ const (
 	CodeVersionUntried  Code = "version_untried"   // version: of Self-auth
 	CodeUnverified      Code = "unverified"        // count users
 	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
+	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; run, tenant: its slug, none: all of it
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeInNoWave        Code = "in_no_wave"        // count users
 	CodeGroupless       Code = "groupless"         // count users

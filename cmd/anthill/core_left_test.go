@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -64,5 +65,66 @@ func TestFailedGone(t *testing.T) {
 				wants(t, out, "Nothing to take back")
 			}
 		})
+	}
+}
+
+// TestPauseNamed: a pause that keeps an active, linked user asleep is named, however its wave stands.
+func TestPauseNamed(t *testing.T) {
+	t.Parallel()
+	gone := strings.Replace(waveEveryone, "everyone", "other", 1)
+	for name, wave := range map[string]string{
+		"done":     waveEveryone,
+		"disabled": strings.Replace(waveEveryone, "{", "{\n  enabled = false", 1),
+		"held":     "wave \"everyone\" {\n  auth_policy = auth_policy.dual\n  users { tenants = [] }\n}\n",
+		"gone":     gone,
+	} {
+		for _, tenant := range []string{"", "acme"} {
+			t.Run(name+tenant, func(t *testing.T) {
+				t.Parallel()
+				w, _ := moved(t)
+				s := w.someone("user", "acme")
+				resume := "wave resume everyone"
+				if tenant == "" {
+					w.someone("admin", "acme").set("role", "user")
+					w.run(exitDone, "apply", "-auto-approve")
+					w.run(exitDone, "rollback", "-auto-approve")
+				} else {
+					mend := s.refuses() // it stays moved
+					w.run(exitRemainder, "rollback", "-tenant", tenant, "-auto-approve")
+					mend()
+					resume = "wave resume -tenant acme everyone"
+				}
+				s.set("status", "suspended")
+				w.try2("apply", "-auto-approve")
+				s.set("status", "active")
+				w.config(everyone + wave)
+				w.try2("apply", "-auto-approve")
+				s.is("under the pause", "expired", "tenant_acme_users")
+				for _, command := range []string{"plan", "status"} {
+					out, _ := w.try2(command)
+					wants(t, out, resume)
+				}
+				w.run(exitDone, strings.Fields(resume)...)
+				w.try2("apply", "-auto-approve")
+				s.is("resumed", "enabled", "tenant_acme_users")
+			})
+		}
+	}
+}
+
+// TestPauseOfGoneTenant: the pause of a tenant whose row is gone is lifted by the command that the plan tells.
+func TestPauseOfGoneTenant(t *testing.T) {
+	t.Parallel()
+	w, _ := moved(t)
+	w.run(exitDone, "rollback", "-tenant", "acme", "-auto-approve")
+	var id uuid.UUID
+	must(t, w.connect().QueryRow(t.Context(), "delete from tenants where slug = 'acme' returning tenant_id").Scan(&id))
+	resume := "wave resume -tenant " + id.String() + " everyone"
+	out, _ := w.try2("plan")
+	wants(t, out, resume)
+	out, _ = w.run(exitDone, strings.Fields(resume)...)
+	wants(t, out, "goes on")
+	if n := w.number("select count(*) from anthill_state.pauses"); n != 0 {
+		t.Errorf("%d pauses are left", n)
 	}
 }

@@ -235,7 +235,9 @@ func (p *planPage) wave(w plan.WaveView) string {
 		}
 		reasons()
 	case w.State == plan.WaveDisabled && moves == nil:
-		return "disabled"
+		parts = append(parts, "disabled")
+		reasons()
+		return strings.Join(parts, "; ")
 	case moves == nil && w.State == plan.WaveHeld:
 		reasons()
 		if due > 0 {

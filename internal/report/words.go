@@ -110,6 +110,13 @@ func (v *voice) say(f state.Finding) string {
 		return users(n) + " moved under wave " + name + it(" is", " are") +
 			" no longer selected by any wave and " + it("stays", "stay") + " moved. To take them back:  " +
 			v.command("rollback", "-wave", f.Subject.Name)
+	case state.CodePauseUndeclared:
+		one, where := pause{f.Subject.Name, f.Text(state.KeyTenant)}, ""
+		if one.tenant != "" {
+			where = " for " + text(state.KeyTenant)
+		}
+		return "wave " + name + ", which is no longer declared, is still paused" + where + ": rolled back by run " +
+			text(state.KeyRun) + ". Who moved under it gains nothing until:  " + v.command(one.resume()...)
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"

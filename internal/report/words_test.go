@@ -251,6 +251,11 @@ func TestWords(t *testing.T) {
 			about(state.CodeGateClosed, wave, state.Text(state.KeyGate, "support"))},
 		{"acme paused: rolled back by run r (anthill wave resume -tenant acme pilot)",
 			about(state.CodeTenantPaused, state.OfTenant("acme"), text(state.KeyWave, "pilot"), text(state.KeyRun, "r"))},
+		{"wave a wave, which is no longer declared, is still paused: rolled back by run r. Who moved under it gains nothing " +
+			"until:  anthill wave resume 'a wave'", about(state.CodePauseUndeclared, wave, text(state.KeyRun, "r"))},
+		{"wave a wave, which is no longer declared, is still paused for acme: rolled back by run r. Who moved under it gains " +
+			"nothing until:  anthill wave resume -tenant acme 'a wave'",
+			about(state.CodePauseUndeclared, wave, text(state.KeyRun, "r"), text(state.KeyTenant, "acme"))},
 		{"7d of soak, until 2026-12-07 09:00 UTC",
 			state.Found(state.CodeSoaks, state.Span(state.KeySpan, 7*24*time.Hour), state.At(state.KeyUntil, asOf))},
 		{"1 moved user's person is gone from Self-auth: left as it is", state.Found(state.CodeDriftPerson).Times(1)},

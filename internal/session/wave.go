@@ -41,7 +41,14 @@ func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, er
 	tenant := uuid.Nil
 	if slug != "" {
 		if tenant, err = tenantID(tenants, slug); err != nil {
-			return 0, err
+			// A tenant whose row is gone is told by its id.
+			i := slices.IndexFunc(st.Pauses, func(p state.Pause) bool {
+				return p.Wave == wave && p.Tenant != uuid.Nil && p.Tenant.String() == slug
+			})
+			if i < 0 {
+				return 0, err
+			}
+			tenant = st.Pauses[i].Tenant
 		}
 	}
 	// A wave that is no longer declared may still be paused, and must be resumable: only if nothing is paused under the

@@ -27,7 +27,7 @@ type Tally struct {
 type Verdict struct {
 	State       plan.WaveState
 	Moves       bool            // its due users are moved by this plan
-	Reasons     []state.Finding // why it is held, soaking or paused
+	Reasons     []state.Finding // why it is held or soaking, and its pauses
 	Since       time.Time       // done or started, as recorded
 	Until       time.Time       // a date that it waits for: start.at, or the end of soak
 	MovedAfter  bool            // once this plan is carried out, nobody whom it selects is due
@@ -67,16 +67,16 @@ type judge struct {
 func (j *judge) wave(i int) Verdict {
 	w, t := j.Waves[i], j.Tallies[i]
 	rec := j.Recorded[w.Name]
-	if !w.Enabled {
-		return Verdict{State: plan.WaveDisabled, Since: rec.Started}
-	}
+	// What a pause keeps from those who are moved must be seen however their wave stands.
 	pauses, whole := j.paused(w.Name)
-	if whole {
+	switch {
+	case !w.Enabled:
+		return Verdict{State: plan.WaveDisabled, Reasons: pauses, Since: rec.Started}
+	case whole:
 		return Verdict{State: plan.WavePaused, Reasons: pauses, Since: rec.Started}
 	}
 	if !rec.DoneAt.IsZero() {
-		// Done is latched (L15); who comes later is late and needs no gate (L19). What a pause keeps from those who are moved
-		// must be seen all the same.
+		// Done is latched (L15); who comes later is late and needs no gate (L19).
 		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true, Reasons: pauses}
 	}
 	v := Verdict{
@@ -93,7 +93,7 @@ func (j *judge) wave(i int) Verdict {
 		held = append(waits, held...)
 	}
 	if len(held) > 0 {
-		v.State, v.Reasons = plan.WaveHeld, held
+		v.State, v.Reasons = plan.WaveHeld, append(held, pauses...)
 		return v
 	}
 	v.Moves, v.Until = true, time.Time{}
@@ -202,6 +202,26 @@ func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
 			state.Text(state.KeyWave, wave), run))
 	}
 	return reasons, false
+}
+
+// Undeclared are the pauses of waves that are not among in.Waves: they keep the same from those who are moved there.
+func Undeclared(in Input) (pauses []state.Finding) {
+	whole := func(wave string) bool {
+		return slices.ContainsFunc(in.Pauses, func(p state.Pause) bool { return p.Wave == wave && p.Tenant == uuid.Nil })
+	}
+	for _, p := range in.Pauses {
+		declared := slices.ContainsFunc(in.Waves, func(w config.Wave) bool { return w.Name == p.Wave })
+		// Tenants of a wave that is paused as a whole go on with that.
+		if declared || p.Tenant != uuid.Nil && whole(p.Wave) {
+			continue
+		}
+		args := []state.Arg{state.Text(state.KeyRun, p.Run)}
+		if p.Tenant != uuid.Nil {
+			args = append(args, state.Text(state.KeyTenant, in.Slug(p.Tenant)))
+		}
+		pauses = append(pauses, state.About(state.CodePauseUndeclared, state.OfWave(p.Wave), args...))
+	}
+	return pauses
 }
 
 // empty says why a wave that has nobody to move must not count as moved (L17).

@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -52,6 +53,49 @@ func (w *world) done() {
 	rec := w.Recorded["pilot"]
 	rec.DoneAt = now
 	w.Recorded["pilot"] = rec
+}
+
+// TestPausesNamed: what is paused is named however its wave stands, and where it is not declared any more.
+func TestPausesNamed(t *testing.T) {
+	t.Parallel()
+	tenant := state.Pause{Wave: "pilot", Tenant: acme, Run: "r"}
+	whole := state.Pause{Wave: "pilot", Run: "w"}
+	for name, change := range map[string]func(*world){
+		"disabled": func(w *world) { w.pilot.Enabled = false },
+		"held":     func(w *world) { w.pilot.StartGates = []string{"support"} },
+		"starts":   func(*world) {},
+		"running":  func(w *world) { w.moved(day); w.ten.Due = 1 },
+		"soaking":  func(w *world) { w.moved(day); w.pilot.Soak = 7 * day },
+		"done":     (*world).done,
+	} {
+		for code, pause := range map[state.Code]state.Pause{
+			state.CodeTenantPaused: tenant, state.CodeWavePaused: whole,
+		} {
+			w := newWorld()
+			change(w)
+			w.Pauses = []state.Pause{pause}
+			v := rollout.Judge(w.Input)[0]
+			if !slices.ContainsFunc(v.Reasons, func(f state.Finding) bool { return f.Code == code }) {
+				t.Errorf("%s: %s is not among %v", name, code, v.Reasons)
+			}
+			if got := string(v.State); code == state.CodeTenantPaused && got != name {
+				t.Errorf("%s with a tenant's pause is %s", name, got)
+			}
+			if got := rollout.Undeclared(w.Input); got != nil {
+				t.Errorf("%s: of a wave that is declared: %v", name, got)
+			}
+		}
+	}
+	w := newWorld()
+	w.Pauses = []state.Pause{{Wave: "old", Tenant: acme, Run: "r"}, {Wave: "older", Tenant: acme, Run: "r"}, {Wave: "older", Run: "w"}}
+	want := []state.Finding{
+		state.About(state.CodePauseUndeclared, state.OfWave("old"), state.Text(state.KeyRun, "r"),
+			state.Text(state.KeyTenant, "acme")),
+		state.About(state.CodePauseUndeclared, state.OfWave("older"), state.Text(state.KeyRun, "w")),
+	}
+	if diff := cmp.Diff(want, rollout.Undeclared(w.Input)); diff != "" {
+		t.Errorf("of waves that are not declared (-want +got):\n%s", diff)
+	}
 }
 
 // TestJudge has a case for each thing that may be said of a wave: how the pilot stands, and why the rest is held.
