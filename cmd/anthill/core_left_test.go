@@ -68,6 +68,97 @@ func TestFailedGone(t *testing.T) {
 	}
 }
 
+// TestScopeOfRemainder: what a rollback of one tenant has left is not taken for all tenants, by whatever way on it names.
+func TestScopeOfRemainder(t *testing.T) {
+	t.Parallel()
+	for _, closed := range []bool{false, true} {
+		t.Run(fmt.Sprint("closed ", closed), func(t *testing.T) {
+			t.Parallel()
+			w, k := cutWorld(t)
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			all, acme := w.allLinked(), w.isLinked("acme")
+			s := w.someone("user", "acme")
+			on := []string{"rollback", "-tenant", "acme", "-auto-approve"}
+			if closed {
+				k.cut(0)
+				w.run(exitStopped, on...)
+				k.mend()
+				w.run(exitDone, "apply", "-close", "-auto-approve")
+				on = []string{"rollback", "-auto-approve"}
+			}
+			mend := s.refuses()
+			for range 2 { // goes on as long as it leaves some
+				out, _ := w.run(exitRemainder, on...)
+				wants(t, out, "rollback -run "+w.runs()[0]+" -tenant acme")
+				if n := w.allLinked(); n != all-acme+1 {
+					t.Fatalf("%d linked, want %d", n, all-acme+1)
+				}
+			}
+			mend()
+			if closed {
+				w.run(exitDone, on...)
+			} else {
+				w.run(exitDone, "rollback", "-run", w.runs()[0], "-tenant", "acme", "-auto-approve")
+			}
+			if n := w.allLinked(); n != all-acme {
+				t.Errorf("in the end %d linked, want %d", n, all-acme)
+			}
+			// Nothing of that scope is left: the next one is of the latest run.
+			w.run(exitDone, "rollback", "-auto-approve")
+			if n := w.allLinked(); n != 0 {
+				t.Errorf("the run is taken back, and %d are linked", n)
+			}
+		})
+	}
+}
+
+// TestRemainderOfClosed: what the rollback of a closed run has left is taken back without the run before it, unless another
+// scope was named meanwhile.
+func TestRemainderOfClosed(t *testing.T) {
+	t.Parallel()
+	wave := func(name, start, users string) string {
+		return "wave \"" + name + "\" {\n  auth_policy = auth_policy.dual\n  " + start + "\n  users { " + users + " }\n}\n"
+	}
+	pilot := wave("pilot", "", `tenants = ["globex"]`)
+	rest := wave("rest", "start { after = [wave.pilot] }", `tenants = ["acme"]`) +
+		wave("last", "start { after = [wave.rest] }", "all = true")
+	for _, other := range []bool{false, true} {
+		t.Run(fmt.Sprint("other scope ", other), func(t *testing.T) {
+			t.Parallel()
+			w, k := cutWorld(t)
+			w.config(everyone + pilot)
+			w.run(exitDone, "apply", "-auto-approve")
+			globex := w.allLinked()
+			w.config(everyone + pilot + rest)
+			k.cut(5)
+			w.run(exitStopped, "apply", "-auto-approve")
+			k.mend()
+			if n := w.isLinked("acme"); n == 0 {
+				t.Fatal("it was stopped before anybody was moved")
+			}
+			mend := w.someone("user", "acme").refuses()
+			for range 2 {
+				out, _ := w.run(exitRemainder, "rollback", "-auto-approve")
+				wants(t, out, "rollback -run "+w.runs()[1])
+				if n := w.allLinked(); n != globex+1 {
+					t.Fatalf("%d linked, want %d", n, globex+1)
+				}
+			}
+			want := globex
+			if other {
+				w.run(exitRemainder, "rollback", "-tenant", "acme", "-auto-approve")
+				want = 0
+			}
+			mend()
+			w.run(exitDone, "rollback", "-auto-approve")
+			if n := w.allLinked(); n != want {
+				t.Errorf("%d linked, want %d", n, want)
+			}
+		})
+	}
+}
+
 // TestPauseNamed: a pause that keeps an active, linked user asleep is named, however its wave stands.
 func TestPauseNamed(t *testing.T) {
 	t.Parallel()

@@ -446,6 +446,8 @@ func TestResults(t *testing.T) {
 	}
 	rest := done
 	rest.Outcome = state.OutcomeRemainder
+	left := rest
+	left.ID, left.Counts = "2026-12-07-2", state.Counts{Done: 411, Failed: 1}
 	rest.Counts = state.Counts{Done: 1409, Changed: 2, Failed: 1, Paused: 3, Already: 4}
 	refusal := state.Found(state.CodeRefusal, state.Text(state.KeySaid, "Self-auth refuses the e-mail address"),
 		state.Text(state.KeyRequest, "r-1"))
@@ -477,6 +479,7 @@ func TestResults(t *testing.T) {
 		{"nothing", pilot, apply.Result{Nothing: true}, nil},
 		{"carried out before", pilot, apply.Result{Nothing: true, Run: done}, nil},
 		{"rolled back", rollback, apply.Result{Run: done}, nil},
+		{"rolled back, with a remainder", rollback, apply.Result{Run: left}, nil},
 	} {
 		out.WriteString("== " + r.title + "\n")
 		if err := Result(&out, r.effects, r.result, r.stopped, 1100*time.Millisecond, Options{}); err != nil {

@@ -127,16 +127,20 @@ func (p *resultPage) remainder() {
 	if p.Half {
 		said = "What could not be put back is left as the lines above say. "
 	}
-	if !p.Run.Changed {
-		p.line("%sPlan again:", said)
-		p.gap()
-		p.line("    %s", p.command("plan"))
-		return
+	next, back, on := "Plan again", " for the rest, or take it back", [][]string{{"plan"}}
+	if p.effects.Kind == state.RunRollback {
+		// A plan moves users and takes nobody back; and without its scope a rollback takes the latest run.
+		next, back, on = "Take back the rest", ", or undo this rollback", goesOn(p.effects)
 	}
-	p.line("%sPlan again for the rest, or take it back:", said)
+	if p.Run.Changed {
+		next += back
+		on = append(on, []string{"rollback", "-run", p.Run.ID})
+	}
+	p.line("%s%s:", said, next)
 	p.gap()
-	p.line("    %s", p.command("plan"))
-	p.line("    %s", p.command("rollback", "-run", p.Run.ID))
+	for _, args := range on {
+		p.line("    %s", p.command(args...))
+	}
 }
 
 func (p *resultPage) resumes() {

@@ -154,3 +154,26 @@ func (p pause) resume() []string {
 	}
 	return []string{"wave", "resume", "-tenant", p.tenant, p.wave}
 }
+
+// goesOn are the arguments of the commands that take back what a rollback has left, and nothing else.
+func goesOn(e *plan.Effects) (commands [][]string) {
+	var scope []string
+	for _, w := range e.Undo.Waves {
+		scope = append(scope, "-wave", w)
+	}
+	slugs := e.Slugs()
+	for _, t := range e.Undo.Tenants {
+		scope = append(scope, "-tenant", cmp.Or(slugs[t], t.String()))
+	}
+	if e.Undo.DeletePersons {
+		scope = append(scope, "-delete-persons")
+	}
+	if len(e.Undo.Runs) > 1 && len(e.Undo.Waves)+len(e.Undo.Tenants) > 0 {
+		return [][]string{append([]string{"rollback"}, scope...)} // whichever runs moved them
+	}
+	// One command has one run.
+	for _, run := range slices.Backward(e.Undo.Runs) {
+		commands = append(commands, append([]string{"rollback", "-run", run}, scope...))
+	}
+	return commands
+}

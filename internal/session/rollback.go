@@ -27,6 +27,11 @@ type Undo struct {
 // Names reports whether u says what is to be taken back, instead of leaving it to the journal.
 func (u Undo) Names() bool { return len(u.Runs)+len(u.Waves)+len(u.Tenants) > 0 }
 
+// sameScope reports whether two rollbacks take back the same runs, waves and tenants.
+func (u Undo) sameScope(v Undo) bool {
+	return slices.Equal(u.Runs, v.Runs) && slices.Equal(u.Waves, v.Waves) && slices.Equal(u.tenants, v.tenants)
+}
+
 // Rollback makes the plan that takes back what u names, from the journal. No configuration is evaluated. A plan whose
 // Undo has no runs says that nothing is left to take back. The caller closes the Plan.
 //
@@ -87,14 +92,14 @@ func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
 	return err
 }
 
-// Unfinished is what is to be taken back once an open run is closed: the run, or if it is a rollback itself, what that was
-// to take back. u has the flags.
-func (s *Session) Unfinished(ctx context.Context, open state.RunInfo, u Undo) (Undo, error) {
-	if open.Kind != state.RunRollback {
-		u.Runs = []string{open.ID}
+// Unfinished is what is to be taken back once a run is closed, or has left somebody: the run, or if it is a rollback itself,
+// what that was to take back. u has the flags.
+func (s *Session) Unfinished(ctx context.Context, run state.RunInfo, u Undo) (Undo, error) {
+	if run.Kind != state.RunRollback {
+		u.Runs = []string{run.ID}
 		return u, nil
 	}
-	stored, err := s.StoredPlan(ctx, open.ID)
+	stored, err := s.StoredPlan(ctx, run.ID)
 	if err != nil {
 		return u, err
 	}

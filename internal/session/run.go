@@ -62,18 +62,32 @@ func (s *Session) deps(a Approval) apply.Deps {
 	}
 }
 
-// Unended is a run that was stopped and closed, and nothing ran since; nil where there is none. What a rollback is to take
-// back then is what that has left.
+// Unended is the last run, if it was stopped and closed, or is a rollback that went on with such a one and has left somebody
+// behind; nil where it is neither. What a rollback is to take back then is what that has left (Unfinished).
 func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 	st, err := s.recorded(ctx, s.store)
 	if err != nil || len(st.Runs) == 0 {
 		return nil, err
 	}
-	last := &st.Runs[len(st.Runs)-1]
-	if last.Outcome != state.OutcomeClosed {
+	last := len(st.Runs) - 1
+	closed := last
+	for closed > 0 && st.Runs[closed].Kind == state.RunRollback && st.Runs[closed].Outcome == state.OutcomeRemainder {
+		closed--
+	}
+	if st.Runs[closed].Outcome != state.OutcomeClosed {
 		return nil, nil
 	}
-	return last, nil
+	scope, err := s.Unfinished(ctx, st.Runs[closed], Undo{})
+	for _, r := range st.Runs[closed+1:] {
+		if err != nil {
+			return nil, err
+		}
+		var of Undo
+		if of, err = s.Unfinished(ctx, r, Undo{}); err == nil && !of.sameScope(scope) {
+			return nil, nil // it was told another one
+		}
+	}
+	return &st.Runs[last], err
 }
 
 // OpenRun is the run that was stopped and is still to be finished; nil where there is none.
