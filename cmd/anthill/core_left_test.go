@@ -193,7 +193,7 @@ func TestPauseNamed(t *testing.T) {
 				s.is("under the pause", "expired", "tenant_acme_users")
 				for _, command := range []string{"plan", "status"} {
 					out, _ := w.try2(command)
-					wants(t, out, resume)
+					wants(t, out, resume, "aused")
 				}
 				w.run(exitDone, strings.Fields(resume)...)
 				w.try2("apply", "-auto-approve")

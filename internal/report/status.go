@@ -62,7 +62,7 @@ func (p *statusPage) waves() {
 		return
 	}
 	v := newView(p.Plan)
-	say := v.speaks(p.voice()).say
+	words := v.speaks(p.voice())
 	rows := [][]string{{"", "users", "moved", "due", "waiting", "skipped", ""}}
 	var next time.Time
 	for _, w := range v.context.Waves {
@@ -70,8 +70,8 @@ func (p *statusPage) waves() {
 		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
 			text += " since " + day(w.Since)
 		}
-		for _, r := range w.Reasons {
-			text += p.dot() + say(r)
+		for _, reason := range words.reasons(w) {
+			text += p.dot() + reason
 		}
 		// The earliest date that any wave waits for is when to look again.
 		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {

@@ -222,11 +222,7 @@ func (p *planPage) waves() {
 func (p *planPage) wave(w plan.WaveView) string {
 	var parts []string
 	moves, due := p.moved(w.Name), p.due(w)
-	reasons := func() {
-		for _, f := range w.Reasons {
-			parts = append(parts, p.words.say(f))
-		}
-	}
+	reasons := func() { parts = append(parts, p.words.reasons(w)...) }
 	switch {
 	case w.State == plan.WaveDone:
 		parts = append(parts, fmt.Sprintf("%s moved, since %s", users(w.Moved), day(w.Since)))

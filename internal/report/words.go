@@ -355,6 +355,18 @@ func (v *voice) say(f state.Finding) string {
 	return v.escape(string(f.Code))
 }
 
+// reasons say why a wave stands as it does, and its pauses.
+func (v *voice) reasons(w plan.WaveView) (list []string) {
+	for _, f := range w.Reasons {
+		said := v.say(f)
+		if f.Code == state.CodeWavePaused && w.State != plan.WavePaused {
+			said = "paused: " + said // the wave's state does not say it
+		}
+		list = append(list, said)
+	}
+	return list
+}
+
 // sayAll says findings one after the other.
 func (v *voice) sayAll(list []state.Finding, between string) string {
 	parts := make([]string, len(list))
