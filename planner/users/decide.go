@@ -190,11 +190,9 @@ func (d *decider) noteWithdraws() {
 
 // rules are the groups of ours of which it is known who belongs in them: as declared, else as recorded.
 func rules(j *world.Joined, o *objects.Plan) map[uuid.UUID]plan.Group {
-	known := map[uuid.UUID]plan.Group{}
-	for _, rec := range j.State.Objects {
-		if rec.Kind == state.KindGroup && !rec.Deleted && rec.Members.Declared() && o.Deleting[rec.ID] == "" {
-			known[rec.ID] = plan.Group{ID: rec.ID, Tenant: rec.Tenant, Members: rec.Members}
-		}
+	known := recordedRules(j)
+	for id := range o.Deleting {
+		delete(known, id)
 	}
 	for i, t := range o.Tenants {
 		for _, g := range t.Groups {
@@ -202,6 +200,17 @@ func rules(j *world.Joined, o *objects.Plan) map[uuid.UUID]plan.Group {
 			if g.Members.Declared() {
 				known[g.ID] = plan.Group{ID: g.ID, Tenant: j.Tenants[i].ID, Members: g.Members}
 			}
+		}
+	}
+	return known
+}
+
+// recordedRules are the groups of ours with the rules that are recorded of them.
+func recordedRules(j *world.Joined) map[uuid.UUID]plan.Group {
+	known := map[uuid.UUID]plan.Group{}
+	for _, rec := range j.State.Objects {
+		if rec.Kind == state.KindGroup && !rec.Deleted && rec.Members.Declared() {
+			known[rec.ID] = plan.Group{ID: rec.ID, Tenant: rec.Tenant, Members: rec.Members}
 		}
 	}
 	return known

@@ -108,7 +108,7 @@ func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
 		}
 	}
 	leave := d.leaves(e, c)
-	d.countLosses(e, join, leave)
+	d.countLosses(e, c, join, leave)
 	if len(join)+len(leave) == 0 && s.Effect == (state.Effect{}) && s.After.Asleep == e.Recorded.Asleep {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/planner/objects"
+	"anthill/planner/plan"
 	"anthill/planner/world"
 	"anthill/state"
 )
@@ -17,10 +18,14 @@ type losses struct {
 	lastGroup map[uuid.UUID]int64     // groups to be deleted -> users who would lose the last mapped group
 	scopes    map[state.Subject]int64 // clients -> users who would lose a scope of it
 	changed   map[state.Subject]bool  // clients whose maps change, which so are declared
+
+	waits     map[[2]int]waiting         // by tenant and role
+	was, will map[uuid.UUID][]plan.Group // groups with a rule by tenant, as recorded and as left; nil: not asked for yet
 }
 
 func newLosses(o *objects.Plan) losses {
-	l := losses{lastGroup: map[uuid.UUID]int64{}, scopes: map[state.Subject]int64{}, changed: map[state.Subject]bool{}}
+	l := losses{lastGroup: map[uuid.UUID]int64{}, scopes: map[state.Subject]int64{}, changed: map[state.Subject]bool{},
+		waits: map[[2]int]waiting{}}
 	for _, c := range o.Scopes {
 		if c.Changed {
 			l.changed[c.Of] = true
@@ -29,44 +34,112 @@ func newLosses(o *objects.Plan) losses {
 	return l
 }
 
-// countLosses counts what a moved user loses by this plan: by leaving groups, by groups that are deleted, and by changes
-// of clients' scope maps.
-func (d *decider) countLosses(e *world.Entry, join, leave []uuid.UUID) {
-	if len(d.objects.Deleting) == 0 && len(leave) == 0 && len(d.losses.changed) == 0 {
+// countLosses counts what a moved user loses by this plan: by leaving groups, by groups that are deleted, by rules, and by
+// changes of clients' scope maps.
+func (d *decider) countLosses(e *world.Entry, c plan.Claim, join, leave []uuid.UUID) {
+	var waits waiting
+	if !c.Gains() {
+		waits = d.waitsFor(e, c)
+	}
+	if len(d.objects.Deleting) == 0 && len(leave) == 0 && len(d.losses.changed) == 0 && !waits.loses {
 		return
 	}
-	// Who is not active gets in nowhere, and joins its groups again when it is.
-	if e.Is(world.IsInactive) {
-		return
-	}
-	var had, left []uuid.UUID
+	var had, stays []uuid.UUID
 	for _, m := range d.Index.MemberOf(e.Person) {
 		g := d.Index.IDs[m.Group]
 		had = append(had, g)
 		if d.objects.Deleting[g] == "" && !slices.Contains(leave, g) {
-			left = append(left, g)
+			stays = append(stays, g)
 		}
 	}
-	left = append(left, join...)
+	left := slices.Concat(stays, join)
+	then := [2][]uuid.UUID{slices.Concat(had, waits.was), slices.Concat(stays, waits.will)}
+	switch {
+	case c.Gains():
+		d.count(e, [2][]uuid.UUID{had, left})
+	case !c.Active || !c.Live:
+		// Who is not active, or whose tenant is not, gets in nowhere now: what counts is where it gets in when it is. It
+		// falls asleep in its groups, or leaves them and joins them again: neither is a loss.
+		d.count(e, then)
+	default:
+		// Who is active and waits (for a pause, say) is let in by what it has, and later by what it waits for.
+		d.count(e, [2][]uuid.UUID{had, left}, then)
+	}
+}
+
+// count counts a user who loses by any of some pairs of groups, before and after.
+func (d *decider) count(e *world.Entry, pairs ...[2][]uuid.UUID) {
+	first := func(lost func(had, left []uuid.UUID) bool) int {
+		return slices.IndexFunc(pairs, func(p [2][]uuid.UUID) bool { return lost(p[0], p[1]) })
+	}
 	for _, c := range d.objects.Scopes {
-		was, will := scopesOf(c.Was, had), scopesOf(c.Will, left)
-		// Who leaves a group by its row loses that group's scopes, as it should; to be left with none is to be locked out.
-		// Where the maps themselves change, every scope that is lost counts.
-		if c.Changed && !covers(will, was) || len(was) > 0 && len(will) == 0 {
+		if first(func(had, left []uuid.UUID) bool {
+			was, will := scopesOf(c.Was, had), scopesOf(c.Will, left)
+			// Who leaves a group by its row loses that group's scopes, as it should; to be left with none is to be locked
+			// out. Where the maps themselves change, every scope that is lost counts.
+			return c.Changed && !covers(will, was) || len(was) > 0 && len(will) == 0
+		}) >= 0 {
 			d.losses.scopes[c.Of]++
 		}
 	}
 	home := func(g uuid.UUID) bool { return slices.Contains(d.MappedTo(g), e.Tenant) || d.declares(e.Tenant, g) }
 	// Who had none loses none by this plan.
-	if !slices.ContainsFunc(had, home) || slices.ContainsFunc(left, home) {
+	i := first(func(had, left []uuid.UUID) bool {
+		return slices.ContainsFunc(had, home) && !slices.ContainsFunc(left, home)
+	})
+	if i < 0 {
 		return
 	}
 	d.losses.homeless++
-	for _, g := range had {
+	had := slices.Clone(pairs[i][0])
+	slices.SortFunc(had, world.CompareID)
+	for _, g := range slices.Compact(had) {
 		if d.objects.Deleting[g] != "" {
 			d.losses.lastGroup[g]++
 		}
 	}
+}
+
+// waiting is where the users of a tenant and role belong who may be given nothing at present, once they may.
+type waiting struct {
+	was, will []uuid.UUID // by the rules as recorded, and as this plan leaves them
+	loses     bool        // was has one that will has not
+}
+
+// waitsFor is what the user of an entry waits for. Dormant groups are joined by nobody while they are (L31), but those of a
+// tenant that is not live wake with it (L30).
+func (d *decider) waitsFor(e *world.Entry, c plan.Claim) waiting {
+	key := [2]int{e.Tenant, e.Role}
+	if w, known := d.losses.waits[key]; known {
+		return w
+	}
+	if d.losses.was == nil {
+		d.losses.was, d.losses.will = byTenant(recordedRules(d.Joined)), byTenant(d.rules)
+	}
+	var w waiting
+	add := func(list *[]uuid.UUID, g plan.Group) {
+		wakes := !c.Live || d.objects.Deleting[g.ID] != "" || d.declares(e.Tenant, g.ID)
+		if wakes && g.Members.Has(c.Role) {
+			*list = append(*list, g.ID)
+		}
+	}
+	for _, g := range d.losses.was[c.Tenant] {
+		add(&w.was, g)
+	}
+	for _, g := range d.losses.will[c.Tenant] {
+		add(&w.will, g)
+	}
+	w.loses = slices.ContainsFunc(w.was, func(g uuid.UUID) bool { return !slices.Contains(w.will, g) })
+	d.losses.waits[key] = w
+	return w
+}
+
+func byTenant(groups map[uuid.UUID]plan.Group) map[uuid.UUID][]plan.Group {
+	of := map[uuid.UUID][]plan.Group{}
+	for _, g := range groups {
+		of[g.Tenant] = append(of[g.Tenant], g)
+	}
+	return of
 }
 
 // scopesOf are the scopes that the members of some groups get.

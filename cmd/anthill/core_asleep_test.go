@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"anthill/internal/sandbox"
+)
+
+const forManagers = `
+group "mgr" {
+  for_each = data.tenants.active
+  tenant   = each.key
+  name     = "tenant_${slug(each.key, 50)}_mgr"
+  role     = "viewer"
+  members { roles = ["manager"] }
+}
+`
+
+// byRole has only users in the group of users: whoever changes its role changes its group.
+var byRole = strings.Replace(everyone, "  members { all = true }\n", "  members { roles = [\"user\"] }\n", 1)
+
+const followsNobody = "identity { follow = [] }\n"
+
+// oneManager is a world with one manager, in acme, of whom it is said whether we make its person. It is not moved yet.
+func oneManager(t *testing.T, made bool) (w *world, s someone, where string) {
+	t.Helper()
+	w = newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 11}, emulator(t))
+	w.exec("update users set role = 'user' where role = 'manager'")
+	s = someone{world: w}
+	if made {
+		must(t, w.connect().QueryRow(t.Context(), `update users set role = 'manager', email_verified = true where user_id =
+			(select min(user_id::text)::uuid from users join tenants using (tenant_id)
+			where slug = 'acme' and role = 'user' and users.status = 'active' and users.deleted_at is null) returning user_id`).Scan(&s.user))
+		return w, s, "user_id = '" + s.user.String() + "'"
+	}
+	s.person = uuid.New()
+	must(t, w.api.Accounts().Create(t.Context(), newPerson(s.person, "heir", "heir@mail.example")))
+	w.config(byRole + "wave \"none\" {\n  auth_policy = auth_policy.dual\n  users { tenants = [] }\n  allow_empty = true\n}\n")
+	w.run(exitDone, "apply", "-auto-approve") // its columns are to be there
+	s.user = w.linkedTo("acme", "manager", s.person)
+	return w, s, "user_id = '" + s.user.String() + "'"
+}
+
+// find finds the person by the link.
+func (s *someone) find() {
+	s.t.Helper()
+	must(s.t, s.connect().QueryRow(s.t.Context(), s.spell("select {idp}_user_id from users where user_id = $1"), s.user).Scan(&s.person))
+}
+
+const (
+	suspends = "update users set status = 'suspended' where "
+	wakes    = "update users set status = 'active' where "
+	away     = "update tenants set status = 'suspended' where slug = 'acme'"
+)
+
+// TestAsleepLastGroup: the last group that a moved user is in, or will be in when it is active again, is not deleted (L35).
+func TestAsleepLastGroup(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		follow  string
+		notMade bool
+		first   string // before the user is moved
+		then    string // before a plan that follows; "": there is none
+		now     string // before the plan in which the group goes
+	}{
+		"since a plan before":                     {then: suspends + "W"},
+		"in this plan":                            {now: suspends + "W"},
+		"deleted softly":                          {then: "update users set deleted_at = now() where W"},
+		"follow off":                              {follow: followsNobody, then: suspends + "W"},
+		"follow off, in this plan":                {follow: followsNobody, now: suspends + "W"},
+		"not made by us":                          {notMade: true, then: suspends + "W"},
+		"not made by us, in this plan":            {notMade: true, now: suspends + "W"},
+		"not made by us, follow off":              {notMade: true, follow: followsNobody, then: suspends + "W"},
+		"tenant suspended":                        {then: away},
+		"tenant suspended, in this plan":          {now: away},
+		"not made by us, tenant suspended":        {notMade: true, then: away},
+		"promoted in its sleep":                   {first: "update users set role = 'user' where W", then: suspends + "W; update users set role = 'manager' where W"},
+		"promoted in its sleep, in this plan":     {first: "update users set role = 'user' where W", then: suspends + "W", now: "update users set role = 'manager' where W"},
+		"promoted while its tenant was suspended": {first: "update users set role = 'user' where W", then: away + "; update users set role = 'manager' where W"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, where := oneManager(t, !c.notMade)
+			change := func(list string) {
+				for _, sql := range strings.Split(list, "; ") {
+					if sql != "" {
+						w.exec(strings.Replace(sql, "W", where, 1))
+					}
+				}
+			}
+			change(c.first)
+			w.config(byRole + forManagers + c.follow + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			if change(c.then); c.then != "" {
+				out, status := w.try2("apply", "-auto-approve")
+				t.Log(status, out)
+			}
+			change(c.now)
+			w.config(byRole + c.follow + waveEveryone)
+			out, status := w.try2("plan")
+			t.Log(status, out)
+			wants(t, out, "Group still needed", "1 moved users have no other group")
+			// Where another group takes its place, nothing is lost.
+			w.config(byRole + strings.ReplaceAll(forManagers, "mgr", "managers") + c.follow + waveEveryone)
+			if out, _ := w.try2("plan"); strings.Contains(out, "still needed") && !strings.Contains(c.then+c.now, away) {
+				t.Errorf("it says:\n%s", out)
+			}
+		})
+	}
+}
+
+// TestAsleepInAPause: what a pause holds up is waited for, too.
+func TestAsleepInAPause(t *testing.T) {
+	t.Parallel()
+	w, s, where := oneManager(t, true)
+	w.exec("update users set role = 'user' where " + where)
+	w.config(byRole + forManagers + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	s.find()
+	mend := s.refuses()
+	w.try2("rollback", "-tenant", "acme", "-auto-approve")
+	mend()
+	s.set("role", "manager")
+	w.allowing("plan", "-out", "p")
+	w.try2("apply", "p")
+	s.is("promoted in a pause", "enabled")
+	w.config(byRole + waveEveryone)
+	out, status := w.try2("plan")
+	t.Log(status, out)
+	wants(t, out, "Group still needed")
+}
+
+// TestAsleepRule: so is a rule by which a user that left its group in its sleep would have come back.
+func TestAsleepRule(t *testing.T) {
+	t.Parallel()
+	for _, made := range []bool{true, false} {
+		t.Run(fmt.Sprint(made), func(t *testing.T) {
+			t.Parallel()
+			w, _, where := oneManager(t, made)
+			w.config(byRole + forManagers + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.exec(suspends + where)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.config(byRole + strings.Replace(forManagers, "manager", "viewer", 1) + waveEveryone)
+			out, status := w.try2("plan")
+			t.Log(status, out)
+			wants(t, out, "LOCKS_OUT_USERS=1")
+		})
+	}
+}
+
+// TestAsleepScope: neither is a scope lost unseen that a user who is not active has, or will have.
+func TestAsleepScope(t *testing.T) {
+	t.Parallel()
+	app := fmt.Sprintf(oneClient, "confidential")
+	less := strings.Replace(app, "group.users", "group.admins", 1)
+	for _, follow := range []string{"", followsNobody} {
+		for _, status := range []string{"active", "suspended, followed", "suspended", "tenant suspended"} {
+			t.Run(status+follow, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 11}, emulator(t))
+				w.config(everyone + app + follow + waveEveryone)
+				w.run(exitDone, "apply", "-auto-approve")
+				const lost = "{idp}_user_id is not null and role not in ('admin', 'super_admin')"
+				n := w.number("select count(*) from users where " + lost)
+				switch status {
+				case "suspended", "suspended, followed":
+					w.exec(suspends + lost)
+				case "tenant suspended":
+					w.exec(away) // what is dormant keeps its scopes
+					n = w.number("select count(*) from users join tenants using (tenant_id) where slug <> 'acme' and " + lost)
+				}
+				if status == "suspended, followed" {
+					w.run(exitDone, "apply", "-auto-approve")
+				}
+				w.config(everyone + less + follow + waveEveryone)
+				out, st := w.try2("plan")
+				t.Log(st, out)
+				wants(t, out, fmt.Sprintf("LOCKS_OUT_USERS=%d", n))
+			})
+		}
+	}
+}
+
+// TestAsleepLosesNothing: who only falls asleep, or changes where it belongs in its sleep, loses nothing.
+func TestAsleepLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		follow  string
+		notMade bool
+		then    string
+		now     string
+		dropped bool // the group of managers
+	}{
+		"falls asleep":                               {now: suspends + "W"},
+		"falls asleep, not made by us":               {now: suspends + "W", notMade: true},
+		"falls asleep, follow off":                   {now: suspends + "W", follow: followsNobody},
+		"its tenant does":                            {now: away},
+		"its tenant does, not made by us":            {now: away, notMade: true},
+		"demoted in its sleep":                       {then: suspends + "W", now: "update users set role = 'user' where W"},
+		"demoted in its sleep, not made by us":       {then: suspends + "W", now: "update users set role = 'user' where W", notMade: true},
+		"demoted in its sleep, follow off":           {then: suspends + "W", now: "update users set role = 'user' where W", follow: followsNobody},
+		"demoted while its tenant was suspended":     {then: away, now: "update users set role = 'user' where W"},
+		"demoted in its sleep, and the group goes":   {then: suspends + "W", now: "update users set role = 'user' where W", dropped: true},
+		"demoted, not made by us, the group goes":    {then: suspends + "W", now: "update users set role = 'user' where W", dropped: true, notMade: true},
+		"demoted, tenant suspended, the group goes":  {then: away, now: "update users set role = 'user' where W", dropped: true},
+		"demoted, its tenant away, follow off, goes": {then: away, now: "update users set role = 'user' where W", dropped: true, follow: followsNobody},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, where := oneManager(t, !c.notMade)
+			app := fmt.Sprintf(oneClient, "confidential")
+			w.config(byRole + forManagers + app + c.follow + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			if c.then != "" {
+				w.exec(strings.Replace(c.then, "W", where, 1))
+				w.try2("apply", "-auto-approve")
+			}
+			w.exec(strings.Replace(c.now, "W", where, 1))
+			if c.dropped {
+				w.config(byRole + app + c.follow + waveEveryone)
+			}
+			out, status := w.try2("plan")
+			t.Log(status, out)
+			if strings.Contains(out, "LOCKS_OUT") || strings.Contains(out, "still needed") {
+				t.Error("it loses something")
+			}
+		})
+	}
+}
