@@ -232,3 +232,67 @@ func TestAsleepLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestJoinedByHand: a rollback leaves the group that the row of a user who stays moved asks for, whoever let it in.
+func TestJoinedByHand(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		notMade, byUs, stray, asleep bool
+		takenBack                    bool // it has a record in the run that is taken back, and was moved before
+		want                         []string
+	}{
+		"by hand":                       {want: []string{"tenant_acme_mgr"}},
+		"by us":                         {byUs: true, want: []string{"tenant_acme_mgr"}},
+		"by hand, not made by us":       {notMade: true, want: []string{"tenant_acme_mgr"}},
+		"by hand, asleep":               {asleep: true, want: []string{"tenant_acme_mgr"}},
+		"by hand, with the run":         {takenBack: true, want: []string{"tenant_acme_mgr"}},
+		"a stray":                       {stray: true, want: []string{"tenant_acme_users"}},
+		"a stray, not made by us":       {stray: true, notMade: true, want: []string{"tenant_acme_users"}},
+		"a stray, with the run":         {stray: true, takenBack: true, want: []string{"tenant_acme_users"}},
+		"a stray, asleep":               {stray: true, asleep: true, want: []string{"tenant_acme_users"}},
+		"a stray, with the run, not us": {stray: true, takenBack: true, notMade: true, want: []string{"tenant_acme_users"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s, where := oneManager(t, !c.notMade)
+			w.exec("update users set role = 'user' where " + where)
+			w.config(byRole + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			s.find()
+			if c.takenBack {
+				s.set("role", "viewer")
+			}
+			w.config(byRole + forManagers + waveEveryone)
+			w.try2("apply", "-auto-approve")
+			if c.takenBack { // who leaves its last group
+				w.allowing("plan", "-out", "p")
+				w.run(exitDone, "apply", "p")
+			}
+			second := w.latest()
+			switch {
+			case c.takenBack && c.stray:
+				s.set("role", "user")
+			case !c.stray:
+				s.set("role", "manager")
+			}
+			if !c.byUs {
+				must(t, w.api.Accounts().AddMembers(t.Context(), w.groupOf("tenant_acme_mgr"), []uuid.UUID{s.person}))
+			}
+			want := "enabled"
+			if c.asleep {
+				s.set("status", "suspended")
+				want = "expired"
+			}
+			if !c.stray && !c.takenBack {
+				w.try2("apply", "-auto-approve")
+				s.is("promoted", want, "tenant_acme_mgr")
+			}
+			if c.asleep && c.stray {
+				want = "enabled" // no plan has seen it
+			}
+			out, status := w.try2("rollback", "-run", second, "-auto-approve")
+			t.Log(status, out)
+			s.is("taken back", want, c.want...)
+		})
+	}
+}

@@ -83,8 +83,8 @@ func (t *taker) stay(
 	ctx context.Context, records, made []state.Record, rec *state.User, row *providers.User,
 ) error {
 	if rec != nil {
-		t.need(*rec)
-		t.needSince(*rec, made)
+		t.need(*rec, row)
+		t.needSince(*rec, made, row)
 	}
 	return t.leftover(ctx, records, rec, row)
 }
@@ -355,7 +355,9 @@ func (t *taker) stayMoved(
 	if len(join) > 0 || s.Effect.Act == state.PersonEnable || s.Effect.Act == state.PersonRevive {
 		s.Ground.Relies = providers.ReliesMember
 	}
-	for _, g := range union(keep, join) {
+	// Also what it was let into by others, and its row asks for.
+	asked := slices.DeleteFunc(t.askedOf(before.Person, row), func(g uuid.UUID) bool { return slices.Contains(leave, g) })
+	for _, g := range union(union(keep, join), asked) {
 		t.Needs.Groups[g]++
 	}
 	return join, leave, keep

@@ -221,7 +221,7 @@ func (t *taker) merge(ctx context.Context, j Journal) error {
 		// they need, and for their tenants.
 		for users.there() && users.value.User != first.User &&
 			!less(first.TenantNow, first.User, users.value.TenantNow, users.value.User) {
-			t.need(users.value)
+			t.need(users.value, t.rowOf(rows, users.value))
 			users.advance()
 		}
 		var rec *state.User
@@ -230,14 +230,9 @@ func (t *taker) merge(ctx context.Context, j Journal) error {
 			rec = &held
 			users.advance()
 		}
-		for rows.there() && rows.value.ID != first.User &&
-			less(rows.value.Tenant, rows.value.ID, first.TenantNow, first.User) {
-			t.passRow(rows)
-		}
-		// The row is not passed yet: it is counted like all others when the next user comes.
 		var row *providers.User
-		if rows.there() && rows.value.ID == first.User {
-			held := rows.value
+		if there := t.rowAt(rows, first.TenantNow, first.User); there != nil {
+			held := *there
 			row = &held
 		}
 		if users.err != nil {
@@ -252,7 +247,7 @@ func (t *taker) merge(ctx context.Context, j Journal) error {
 		return err
 	}
 	for ; users.there(); users.advance() {
-		t.need(users.value)
+		t.need(users.value, t.rowOf(rows, users.value))
 	}
 	for rows.there() {
 		t.passRow(rows)
@@ -261,6 +256,23 @@ func (t *taker) merge(ctx context.Context, j Journal) error {
 		return users.err
 	}
 	return rows.err
+}
+
+// rowAt passes the rows before the place of a user and returns its row, nil where there is none. The row is good until the
+// next call. It is not passed yet: it is counted like all others when the next user comes.
+func (t *taker) rowAt(rows *stream[providers.User], tenant, user uuid.UUID) *providers.User {
+	for rows.there() && rows.value.ID != user && less(rows.value.Tenant, rows.value.ID, tenant, user) {
+		t.passRow(rows)
+	}
+	if !rows.there() || rows.value.ID != user {
+		return nil
+	}
+	return &rows.value
+}
+
+// rowOf is rowAt for a user who is recorded.
+func (t *taker) rowOf(rows *stream[providers.User], r state.User) *providers.User {
+	return t.rowAt(rows, r.TenantNow, r.User)
 }
 
 // passRow counts a row for its tenant and goes on to the next one.
@@ -302,27 +314,35 @@ func grouped(records iter.Seq2[state.Record, error], f func([]state.Record) erro
 	return nil
 }
 
-// need counts the groups that a user who stays moved needs.
-func (t *taker) need(r state.User) {
+// need counts the groups that a user who stays moved needs; row is nil where it is gone.
+func (t *taker) need(r state.User, row *providers.User) {
 	if r.Standing == state.Moved {
-		for _, g := range t.groupsOf(r) {
+		for _, g := range t.groupsOf(r, row) {
 			t.Needs.Groups[g]++
 		}
 		t.staysAdmin(r)
 	}
 }
 
-// groupsOf are the groups of ours that a moved user is in: those that are recorded, and, of a person that was there before
-// us, those that it was in already.
-func (t *taker) groupsOf(r state.User) []uuid.UUID {
-	groups := r.Groups
-	if r.MadePerson {
-		return groups
+// groupsOf are the groups of ours that a moved user is in and needs: those that are recorded, and those that its row asks
+// for, whoever let it in.
+func (t *taker) groupsOf(r state.User, row *providers.User) []uuid.UUID {
+	if row == nil || row.Link != r.Person {
+		return r.Groups
 	}
-	for _, m := range t.Index.MemberOf(r.Person) {
+	asked := t.askedOf(r.Person, row)
+	if len(asked) == 0 {
+		return r.Groups
+	}
+	return union(r.Groups, asked)
+}
+
+// askedOf are the groups of ours that a person is in and that a row asks for, active or not: it would come back to them.
+func (t *taker) askedOf(person uuid.UUID, row *providers.User) (groups []uuid.UUID) {
+	for _, m := range t.Index.MemberOf(person) {
 		g := t.Index.IDs[m.Group]
-		if _, judged := t.rules[g]; judged && !m.Nested && !slices.Contains(r.Groups, g) {
-			groups = append(slices.Clip(groups), g)
+		if rule, judged := t.rules[g]; judged && !m.Nested && rule.Tenant == row.Tenant && rule.Members.Has(row.Role) {
+			groups = append(groups, g)
 		}
 	}
 	return groups
@@ -330,9 +350,9 @@ func (t *taker) groupsOf(r state.User) []uuid.UUID {
 
 // needSince counts the groups of a user who stays moved and was not moved before the runs that are undone: it needs
 // what they made.
-func (t *taker) needSince(r state.User, made []state.Record) {
+func (t *taker) needSince(r state.User, made []state.Record, row *providers.User) {
 	if r.Standing == state.Moved && len(made) > 0 && !wasMoved(made[0]) {
-		for _, g := range t.groupsOf(r) {
+		for _, g := range t.groupsOf(r, row) {
 			t.Needs.Since[g]++
 		}
 	}
