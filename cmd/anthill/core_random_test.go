@@ -841,19 +841,20 @@ func (s said) take(code state.Code) bool {
 	return s.left[code] >= 0
 }
 
-// excuse is why a plan says that somebody is not where the row says; "": it does not. This is the closed list.
-func (s said) excuse(what string, row rowNow, r *realm) string {
+// excuse is why a plan says that somebody is not where the row says; "": it does not. This is the closed list. unlinked:
+// of its person no row is the owner, and its user's own is active.
+func (s said) excuse(what string, row rowNow, unlinked bool, r *realm) string {
 	what, about, _ := strings.Cut(what, " ")
 	switch what {
 	case "enabled", "nobody":
 		code := map[string]state.Code{"enabled": state.CodeDriftLink, "nobody": state.CodeDriftPerson}[what]
-		if (what == "nobody" || row.user == uuid.Nil) && s.take(code) {
+		if (what == "nobody" || unlinked) && s.take(code) {
 			return string(code)
 		}
 		return ""
 	case "member":
 		p, _ := spotOf(about)
-		if s.names(about+r.want.suffix(), state.CodeStrangers) || s.names(p.tenant, state.CodeForeignMembers) || row.user == uuid.Nil && s.take(state.CodeDriftLink) {
+		if s.names(about+r.want.suffix(), state.CodeStrangers) || s.names(p.tenant, state.CodeForeignMembers) || unlinked && s.take(state.CodeDriftLink) {
 			return "strangers"
 		}
 		return ""

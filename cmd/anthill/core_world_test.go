@@ -710,8 +710,10 @@ func (r *realm) losses(before, after sight, asked func(tenant string) bool) (bad
 func (r *realm) stands(s sight, plan said) (bad []string) {
 	for _, id := range r.ours(s) {
 		p, row := s.persons[id], s.owner[id]
+		// Who knows which person is that of a row that was unlinked? While it is not active, none of them may log in (L29).
+		unlinked := row.user == uuid.Nil && s.rows[r.person[id]].active
 		say := func(code, format string, args ...any) (why string) {
-			why = plan.excuse(code, row, r)
+			why = plan.excuse(code, row, unlinked, r)
 			if why == "" {
 				bad = append(bad, fmt.Sprintf("rest: "+r.who(id)+" "+format+" (%s)", append(args, r.rowOf(s, id))...))
 			}
@@ -721,7 +723,7 @@ func (r *realm) stands(s sight, plan said) (bad []string) {
 		left := false         // as it is, groups and all: its row was unlinked
 		switch {
 		case id == r.found: // nobody's to enable or to expire
-			left = row.user == uuid.Nil && plan.take(state.CodeDriftLink)
+			left = unlinked && plan.take(state.CodeDriftLink)
 		case !p.Expired && !belongs:
 			left = say("enabled", "is enabled") == string(state.CodeDriftLink)
 		case p.Expired && belongs && row.live:
@@ -752,7 +754,7 @@ func (r *realm) stands(s sight, plan said) (bad []string) {
 		if row.link == uuid.Nil {
 			continue
 		}
-		if _, there := s.persons[row.link]; !there && plan.excuse("nobody", row, r) == "" {
+		if _, there := s.persons[row.link]; !there && plan.excuse("nobody", row, false, r) == "" {
 			bad = append(bad, fmt.Sprintf("rest: u%d is linked to nobody", slices.Index(r.users, row.user)))
 		}
 		if links[row.link]++; links[row.link] == 2 {
