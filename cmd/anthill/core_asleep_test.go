@@ -296,3 +296,36 @@ func TestJoinedByHand(t *testing.T) {
 		})
 	}
 }
+
+// TestAsleepUnlinked: nor may the person of a row that is not active stay in our groups because somebody has unlinked it;
+// one that is not ours stays as it is otherwise.
+func TestAsleepUnlinked(t *testing.T) {
+	t.Parallel()
+	for _, made := range []bool{true, false} {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprint(made, first), func(t *testing.T) {
+				t.Parallel()
+				w, s, where := oneManager(t, made)
+				w.config(byRole + forManagers + waveEveryone)
+				w.run(exitDone, "apply", "-auto-approve")
+				s.find()
+				w.exec("update users set {idp}_user_id = null where " + where)
+				if first {
+					w.run(exitDone, "apply", "-auto-approve")
+					s.is("unlinked, and active", "enabled", "tenant_acme_mgr")
+				}
+				w.exec(suspends + where)
+				for range 2 {
+					out, status := w.try2("apply", "-auto-approve")
+					t.Log(status, out)
+				}
+				s.is("unlinked", map[bool]string{true: "expired", false: "enabled"}[made])
+				w.run(exitDone, "plan", "-detailed-exitcode")
+				// Linked and active again, it comes back.
+				w.exec("update users set status = 'active', {idp}_user_id = $1 where "+where, s.person)
+				w.run(exitDone, "apply", "-auto-approve")
+				s.is("linked again", "enabled", "tenant_acme_mgr")
+			})
+		}
+	}
+}

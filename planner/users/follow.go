@@ -157,19 +157,20 @@ func (d *decider) holderAsks(person uuid.UUID, rule plan.Group) bool {
 	})
 }
 
-// unlinked adds the end of a person of ours whose row is linked to it no longer and is not active. Where another row is
-// linked to the person, that row says where it belongs.
+// unlinked adds the end of a person whose row is linked to it no longer and is not active; one that is not ours leaves what
+// we added. Where another row is linked to a person of ours, that row says where it belongs.
 func (d *decider) unlinked(e *world.Entry) error {
 	p, there := d.Index.Person(e.Recorded.Person)
 	held := d.isHeld(e.Recorded.Person)
-	if !there || !e.Recorded.MadePerson || e.Tenant < 0 ||
+	made := e.Recorded.MadePerson
+	if !there || e.Tenant < 0 || held && !made ||
 		!held && (!e.Is(world.IsInactive) || !d.Config.Identity.FollowState) {
 		return nil
 	}
 	own := *e
 	own.Person = e.Recorded.Person
-	leave := d.leaves(&own, d.claim(&own, state.Moved, true))
-	stays := p.Expired || held
+	leave := d.leaves(&own, d.claim(&own, state.Moved, made))
+	stays := p.Expired || held || !made
 	if stays && len(leave) == 0 {
 		return nil
 	}
