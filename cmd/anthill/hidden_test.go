@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -13,6 +15,7 @@ import (
 	"anthill/internal/sandbox"
 	"anthill/internal/scratchidm/idmtest"
 	"anthill/internal/selfauthd"
+	"anthill/providers"
 )
 
 // guarded is a server with its two built-in administrators.
@@ -249,5 +252,54 @@ func testProtectedMeanwhile(t *testing.T, s guarded) {
 	}
 	if n := w.number("select count(*) from users where {idp}_user_id is not null"); n > 0 {
 		t.Errorf("after the second rollback %d rows are linked", n)
+	}
+}
+
+// TestShownMeanwhile: a group that is hidden when a person is to leave it, and is shown again while others leave other
+// groups, is not said to have been left.
+func TestShownMeanwhile(t *testing.T) {
+	t.Parallel()
+	var g guarded
+	var hidden uuid.UUID
+	var calls atomic.Int64
+	var armed atomic.Bool
+	d, err := selfauthd.Start(selfauthd.Options{Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+		if armed.Load() && r.URL.Path == "/v1/raw/modify" && calls.Add(1) == 2 {
+			g.protect(t, hidden, false)
+		}
+		return false
+	}})
+	must(t, err)
+	t.Cleanup(func() { d.Close() })
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	must(t, os.WriteFile(ca, d.CA(), 0o600))
+	rw, ro := d.Operator()
+	idmAdmin, admin := d.Passwords()
+	g = guarded{server{d.URL(), ca, rw, ro}, idmAdmin, admin}
+	w := newWorld(t, sandbox.Options{Tenants: 4, Users: 120, Seed: 11}, g.server)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	plain := newWorld(t, sandbox.Options{Tenants: 1, Users: 1, Seed: 11}, g.plain(t).server)
+	a := plain.api.Accounts()
+	var list []uuid.UUID
+	for id := range w.directory().persons {
+		list = append(list, id)
+	}
+	var from []providers.Members
+	for i := range 3 {
+		n := providers.NewGroup{ID: uuid.New(), Name: fmt.Sprint("many-", i)}
+		must(t, a.CreateGroups(t.Context(), []providers.NewGroup{n}))
+		must(t, a.AddMembers(t.Context(), n.ID, list[i:i+1]))
+		from = append(from, membersOf(n.ID, list[i]))
+	}
+	must(t, a.Expire(t.Context(), list[:60]))
+	hidden = from[0].Group
+	g.protect(t, hidden, true)
+	armed.Store(true)
+	err = a.RemoveMembers(t.Context(), from...)
+	armed.Store(false)
+	in := w.directory().groups["many-0"].Members
+	if err == nil && len(in) > 0 {
+		t.Error("it says that the person has left the group, and the person is in it")
 	}
 }

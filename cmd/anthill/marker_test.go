@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,40 @@ func TestMarkerMeddled(t *testing.T) {
 				if !p.Expired {
 					t.Errorf("%s is enabled", p.Name)
 				}
+			}
+		})
+	}
+}
+
+// TestGroupsLeftOnce: a rollback of many tenants takes the persons out of each group in one call, however many groups a
+// batch has.
+func TestGroupsLeftOnce(t *testing.T) {
+	t.Parallel()
+	for _, tenants := range []int{8, 20} {
+		t.Run(strconv.Itoa(tenants), func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int64
+			w := newWorld(t, sandbox.Options{Tenants: tenants, Users: 300, Seed: 11}, emulatorWith(t, selfauthd.Options{
+				Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path == "/v1/raw/modify" {
+						calls.Add(1)
+					}
+					return false
+				},
+			}))
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			used := 0
+			for name, g := range w.directory().groups {
+				if strings.HasPrefix(name, "tenant_") && len(g.Members) > 0 {
+					used++
+				}
+			}
+			calls.Store(0)
+			w.run(exitDone, "rollback", "-auto-approve")
+			// One for each group, and what expires the persons.
+			if n := int(calls.Load()); n > used+4 || used < tenants {
+				t.Errorf("%d calls for %d groups", n, used)
 			}
 		})
 	}

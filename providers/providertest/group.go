@@ -422,6 +422,32 @@ func createdGroups(t *testing.T, r *run) {
 	r.kind(t, "create a deleted one again", a.CreateGroups(ctx, list[:1]), state.ErrorBurnt)
 }
 
+// leftGroups: marked persons leave many groups in one call, each its own, whatever the server allows in one question; and
+// where one of the groups is not there, that is said.
+func leftGroups(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	list := r.made(t, a, 40)
+	ids := idsOf(list)
+	var from []providers.Members
+	for i := range ids {
+		g := r.group(t, a, named(r.name("left")))
+		must(t, "fill a group", a.AddMembers(ctx, g, []uuid.UUID{ids[i], ids[(i+1)%len(ids)]}))
+		from = append(from, membersOf(g, ids[i]))
+	}
+	must(t, "expire, by way of the marker", a.Expire(ctx, ids))
+	must(t, "leave many groups", a.RemoveMembers(ctx, from...))
+	for i, m := range from {
+		left, err := a.Members(ctx, m.Group, ids)
+		must(t, "members", err)
+		same(t, "members who are left", []uuid.UUID{ids[(i+1)%len(ids)]}, left)
+	}
+	must(t, "expire again", a.Expire(ctx, ids))
+	from[20].Group = uuid.New()
+	r.kind(t, "leave many groups, one of which is absent", a.RemoveMembers(ctx, from...), state.ErrorNotFound)
+	must(t, "tidy", a.Tidy(ctx))
+}
+
 func membersOf(group uuid.UUID, persons ...uuid.UUID) providers.Members {
 	return providers.Members{Group: group, Persons: persons}
 }

@@ -66,6 +66,7 @@ func Run(t *testing.T, s Server) {
 		"groups: foreign":            foreignGroup,
 		"groups: made together":      createdGroups,
 		"groups: deleted together":   deletedGroups,
+		"groups: left together":      leftGroups,
 		"kinds: attributes":          roundTrips,
 		"policies":                   policies,
 		"policies: refusals":         policyRefusals,

@@ -442,19 +442,45 @@ func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uui
 	return a.members(ctx, http.MethodPost, "add "+count(len(others), "member")+" to a group", group, others)
 }
 
+// groupsAsked is how many groups one question names: a chain of `or` is nested, and the server allows a depth of 12.
+const groupsAsked = 8
+
 // RemoveMembers takes persons out of groups, one group after another; some may not be in theirs. It panics on an empty
 // list, by which the server would understand everybody.
 func (a accounts) RemoveMembers(ctx context.Context, from ...providers.Members) error {
-	var silent []uuid.UUID // groups of calls that end well whatever became of the group
-	for _, m := range from {
+	for some := range slices.Chunk(from, groupsAsked) {
+		if err := a.removeSome(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeSome takes persons out of groups that one question names.
+func (a accounts) removeSome(ctx context.Context, from []providers.Members) error {
+	groups := make([]uuid.UUID, len(from))
+	for i, m := range from {
 		if len(m.Persons) == 0 {
 			panic("selfauth: remove no members: Self-auth would remove all")
 		}
+		groups[i] = m.Group
+	}
+	marked, err := a.hasMarked(ctx)
+	if err != nil {
+		return err
+	}
+	// Before and behind the calls: one that is hidden at either moment is not said to have been left.
+	if marked {
+		if err := a.writable(ctx, groups); err != nil {
+			return err
+		}
+	}
+	var silent []uuid.UUID // groups of calls that end well whatever became of the group
+	for _, m := range from {
 		doing := "remove " + count(len(m.Persons), "member") + " from a group"
 		done := false
 		// A change of each is twice as long as its id.
 		if len(m.Persons) < listIDs/2 {
-			var err error
 			done, err = a.unmark(ctx, call{doing: doing, right: groupAdmins, twice: true}, m.Group, m.Persons)
 			if err != nil {
 				return err
@@ -487,20 +513,17 @@ func (a accounts) members(ctx context.Context, method, doing string, group uuid.
 	return nil
 }
 
-// writable refuses groups of which one is hidden, or not there: one call that changes such a group together with the
-// marker ends well though only the marker was seen. It is asked after the change, so that it says rather that nothing was
-// done than the other way round.
+// writable refuses groups, at most groupsAsked, of which one is hidden, or not there: one call that changes such a group
+// together with the marker ends well though only the marker was seen.
 func (a accounts) writable(ctx context.Context, groups []uuid.UUID) error {
-	for some := range slices.Chunk(groups, filterIDs) {
-		seen, err := a.seen(ctx, some)
-		if err != nil {
-			return err
-		}
-		for _, group := range some {
-			if !seen[group] {
-				if err := a.writableAlone(ctx, group); err != nil {
-					return err
-				}
+	seen, err := a.seen(ctx, groups)
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		if !seen[group] {
+			if err := a.writableAlone(ctx, group); err != nil {
+				return err
 			}
 		}
 	}
@@ -509,7 +532,7 @@ func (a accounts) writable(ctx context.Context, groups []uuid.UUID) error {
 
 const askingGroup = "remove members"
 
-// seen are those of groups, at most filterIDs, that the token sees with their members. A single one is not looked for.
+// seen are those of groups that the token sees with their members. A single one is not looked for.
 func (a accounts) seen(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]bool, error) {
 	if len(groups) < 2 {
 		return nil, nil

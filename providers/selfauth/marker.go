@@ -84,6 +84,17 @@ func (a accounts) emptyMarker(ctx context.Context) error {
 	return err
 }
 
+// hasMarked reports whether the marker has members.
+func (a accounts) hasMarked(ctx context.Context) (bool, error) {
+	select {
+	case a.marking <- struct{}{}:
+	case <-ctx.Done():
+		return false, interrupted(ctx, call{doing: "remove members"}, "nothing was sent")
+	}
+	defer func() { <-a.marking }()
+	return a.marked, nil
+}
+
 // unmark takes persons out of a group and of the marker in one call, which costs the server half of two. It is false
 // where the marker is empty, or the server has no such call: then nothing is done. It also ends well where the group is
 // hidden, or not there, and only the marker was changed: see writable.
