@@ -900,24 +900,51 @@ func (x *teller) outputOf(args ...string) (out string, status int, errs string) 
 	return out, status, errs
 }
 
-// takeAllBack rolls back until there is nothing left.
+// takeAllBack rolls back until there is nothing left. Where nothing is left of a run that was closed, the program says that
+// another one is taken back by its name only, and so it is.
 func (x *teller) takeAllBack() {
 	for range 30 {
-		var last string
-		x.command([]string{"rollback"}, func(args []string) (int, string) {
-			status, out := x.inside(args)
-			last = out
-			return status, out
-		})
-		if len(x.bad) > 0 {
+		said := x.rollback()
+		byName := strings.Contains(said, "rollback -run RUN")
+		switch nothing := tookNothing(said); {
+		case len(x.bad) > 0:
 			return
-		}
-		if strings.Contains(last, "Nothing to take back") {
+		case nothing && (!byName || !x.rollbackByName()):
 			x.add(x.takenBack(x.look())...)
 			return
 		}
 	}
 	x.wrong("back: there is always something to take back")
+}
+
+// rollback takes back what there is, and returns what the last command of it said.
+func (x *teller) rollback(args ...string) (said string) {
+	x.command([]string{"rollback"}, func(all []string) (status int, out string) {
+		status, out = x.inside(append(all, args...))
+		said = out
+		return status, out
+	})
+	return said
+}
+
+func tookNothing(said string) bool { return strings.Contains(said, "Nothing to take back") }
+
+// rollbackByName takes back the newest run of those that the status lists of which there is something; false: of none.
+func (x *teller) rollbackByName() bool {
+	out, _, _ := x.outputOf("status", "-json")
+	var status struct {
+		Runs []struct {
+			ID   string        `json:"id"`
+			Kind state.RunKind `json:"kind"`
+		} `json:"runs"`
+	}
+	x.must(json.Unmarshal([]byte(out), &status))
+	for _, r := range slices.Backward(status.Runs) {
+		if r.Kind == state.RunApply && !tookNothing(x.rollback("-run", r.ID)) {
+			return true
+		}
+	}
+	return false
 }
 
 // attempt plays a story in a test of its own.
