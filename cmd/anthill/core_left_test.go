@@ -219,3 +219,37 @@ func TestPauseOfGoneTenant(t *testing.T) {
 		t.Errorf("%d pauses are left", n)
 	}
 }
+
+// TestDeletedAsleepComesBack: whose person a rollback expired or deleted, and whose row is refused, stands as before, also where
+// the user may be given nothing at present.
+func TestDeletedAsleepComesBack(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ sql, before string }{
+		"user asleep": {"update users set status = 'suspended' where user_id = $1", "expired"},
+		"tenant away": {"update tenants set status = 'suspended' where tenant_id = (select tenant_id from users where user_id = $1)", "enabled"},
+	} {
+		for act, args := range map[string][]string{"expired": nil, "deleted": {"-delete-persons", "-allow", "DELETES_DATA=39"}} {
+			t.Run(name+" "+act, func(t *testing.T) {
+				t.Parallel()
+				w, _ := moved(t)
+				s := w.someone("user", "acme")
+				w.exec(c.sql, s.user)
+				w.run(exitDone, "apply", "-auto-approve")
+				s.is("before", c.before, "tenant_acme_users")
+				mend := s.refuses()
+				w.run(exitRemainder, append([]string{"rollback", "-tenant", "acme", "-auto-approve"}, args...)...)
+				s.is("refused", c.before, "tenant_acme_users")
+				mend()
+				w.exec(strings.Replace(c.sql, "suspended", "active", 1), s.user)
+				w.run(exitDone, "wave", "resume", "-tenant", "acme", "everyone")
+				w.try2("apply", "-auto-approve")
+				s.is("resumed", "enabled", "tenant_acme_users")
+				w.allowing(append([]string{"rollback", "-tenant", "acme", "-auto-approve"}, args[:min(len(args), 1)]...)...)
+				if n := w.isLinked("acme"); n != 0 {
+					t.Errorf("in the end %d are linked", n)
+				}
+				s.is("taken back", map[string]string{"expired": "expired", "deleted": "gone"}[act])
+			})
+		}
+	}
+}

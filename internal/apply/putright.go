@@ -116,9 +116,13 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	if err := x.findPersons(ctx, items, all); err != nil {
 		return nil, err
 	}
-	// Who is in which group, asked once for each group.
+	return all, x.findGroups(ctx, items, all)
+}
+
+// findGroups asks Self-auth which groups of their intents the persons are in, once for each group.
+func (x *executor) findGroups(ctx context.Context, items []*item, all map[*item]*found) error {
 	here := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !all[it].there })
-	err = memberships(here, (*item).groups, func(group uuid.UUID, some []*item) error {
+	return memberships(here, (*item).groups, func(group uuid.UUID, some []*item) error {
 		members, err := x.Accounts.Members(ctx, group, personIDs(some))
 		if state.ErrorKindOf(err) == state.ErrorNotFound {
 			return nil
@@ -128,7 +132,6 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 		}
 		return err
 	})
-	return all, err
 }
 
 // findPersons asks Self-auth how the persons are, in one call.
@@ -244,39 +247,22 @@ func (x *executor) takeAddresses(ctx context.Context, items []*item, all map[*it
 }
 
 // giveBack gives persons back what was taken from them and belongs to them: the opposite order, as a person is there
-// before it joins groups.
+// before it joins groups. That its user may be given nothing at present holds up nothing that this change has only just
+// taken away: whoever was asleep, or of a tenant that is away, or paused, is so again.
 func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*found) error {
-	forgive(items)
-	// A pause holds up nothing that this change has only just taken away.
-	gains := slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
-		c := all[it].claim
-		c.Held = false
-		return !c.Gains()
-	})
-	var revived []*item
-	if err := bisect(acting(gains, state.PersonDelete), func(some []*item) error {
-		err := x.Accounts.Revive(ctx, personIDs(some))
-		if err == nil {
-			revived = append(revived, some...)
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	// One who was asleep comes back so, and is to be recorded so.
-	if err := x.findPersons(ctx, revived, all); err != nil {
+	if err := x.reviveDeleted(ctx, items, all); err != nil {
 		return err
 	}
 	left := func(it *item) (list []uuid.UUID) {
 		for _, g := range it.intent.Leave {
-			if !all[it].in[g] && x.belongs(all[it].claim, g) {
+			if f := all[it]; f.there && !f.in[g] && x.belongs(f.claim, g) {
 				list = append(list, g)
 			}
 		}
 		return list
 	}
 	forgive(items)
-	if err := memberships(gains, left, func(group uuid.UUID, some []*item) error {
+	if err := memberships(items, left, func(group uuid.UUID, some []*item) error {
 		err := x.Accounts.AddMembers(ctx, group, personIDs(some))
 		for _, it := range some {
 			all[it].in[group] = err == nil
@@ -287,7 +273,7 @@ func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*f
 	}
 	// By our record these were awake before: a person that was asleep already stays asleep.
 	forgive(items)
-	woken := slices.DeleteFunc(acting(gains, state.PersonExpire), func(it *item) bool {
+	woken := slices.DeleteFunc(acting(items, state.PersonExpire), func(it *item) bool {
 		f := all[it]
 		return !f.there || !f.person.Expired || !f.person.Closed || it.intent.Prior == nil || it.intent.Prior.Asleep ||
 			f.claim.Presence() != plan.PresenceEnabled
@@ -301,6 +287,33 @@ func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*f
 		}
 		return err
 	})
+}
+
+// reviveDeleted brings deleted persons back as they were, or their users would be linked to nobody. What does not belong to
+// them by now is taken from them again.
+func (x *executor) reviveDeleted(ctx context.Context, items []*item, all map[*item]*found) error {
+	forgive(items)
+	deleted := slices.DeleteFunc(acting(items, state.PersonDelete), func(it *item) bool { return all[it].there })
+	if len(deleted) == 0 {
+		return nil
+	}
+	var revived []*item
+	if err := bisect(deleted, func(some []*item) error {
+		err := x.Accounts.Revive(ctx, personIDs(some))
+		if err == nil {
+			revived = append(revived, some...)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := x.findPersons(ctx, revived, all); err != nil {
+		return err
+	}
+	if err := x.findGroups(ctx, revived, all); err != nil {
+		return err
+	}
+	return x.takeBegun(ctx, revived, all)
 }
 
 // record is what is to be recorded of a user by what was found; nil: as before.
