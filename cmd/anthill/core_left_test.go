@@ -253,3 +253,38 @@ func TestDeletedAsleepComesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestRemainderOfGoneTenant: what a rollback of one tenant has left is taken back by the command that it tells, also where the
+// tenant's row is gone, so that it is told by its id; an id of no tenant is refused.
+func TestRemainderOfGoneTenant(t *testing.T) {
+	t.Parallel()
+	w, k := cutWorld(t)
+	w.exec("delete from user_profiles")
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	all, acme := w.allLinked(), w.isLinked("acme")
+	s := w.someone("user", "acme")
+	k.cut(0)
+	w.run(exitStopped, "rollback", "-tenant", "acme", "-auto-approve")
+	k.mend()
+	w.run(exitDone, "apply", "-close", "-auto-approve")
+	w.exec("update users set tenant_id = (select tenant_id from tenants where slug = 'globex') where user_id = $1", s.user)
+	w.exec("delete from users where tenant_id = (select tenant_id from tenants where slug = 'acme')")
+	var id uuid.UUID
+	must(t, w.connect().QueryRow(t.Context(), "delete from tenants where slug = 'acme' returning tenant_id").Scan(&id))
+	mend := s.refuses()
+	out, _ := w.run(exitRemainder, "rollback", "-auto-approve")
+	mend()
+	told := []string{"rollback", "-run", w.runs()[0], "-tenant", id.String()}
+	wants(t, out, "anthill "+strings.Join(told, " "))
+	w.run(exitDone, append(told, "-auto-approve")...)
+	if n := w.allLinked(); n != all-acme {
+		t.Errorf("%d linked, want %d", n, all-acme)
+	}
+	s.is("taken back", "expired")
+	no := uuid.NewString()
+	for _, args := range [][]string{{"rollback", "-tenant", no}, {"wave", "resume", "-tenant", no, "everyone"}} {
+		out, _ := w.try2(args...)
+		wants(t, out, `there is no tenant with the slug "`+no+`"`)
+	}
+}

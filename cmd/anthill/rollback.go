@@ -24,7 +24,7 @@ func (p *program) rollbackCommand() *cli.Command {
 		Flags: configFlags(append(runFlags(),
 			&cli.StringFlag{Name: "run", Usage: "the `RUN` to take back; the latest one unless -wave or -tenant is given"},
 			&cli.StringSliceFlag{Name: "wave", Usage: "only users of this `WAVE` (again for more)"},
-			&cli.StringSliceFlag{Name: "tenant", Usage: "only users of the tenant with this `SLUG` (again for more)"},
+			&cli.StringSliceFlag{Name: "tenant", Usage: "only users of the tenant with this `SLUG`, or id (again for more)"},
 			&cli.BoolFlag{Name: "delete-persons",
 				Usage: "delete the persons that were made, instead of expiring them (hazard DELETES_DATA)"},
 			&cli.StringFlag{Name: "out", Usage: "only save the plan to `FILE`, for `anthill apply`", TakesFile: true},

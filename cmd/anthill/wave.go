@@ -29,7 +29,7 @@ func (p *program) waveCommand() *cli.Command {
 				ArgsUsage:   "WAVE",
 				Description: "   anthill wave resume pilot\n   anthill wave resume pilot -tenant acme",
 				Flags: configFlags(
-					&cli.StringFlag{Name: "tenant", Usage: "only the pause of the tenant with this `SLUG`"}, lockFlag()),
+					&cli.StringFlag{Name: "tenant", Usage: "only the pause of the tenant with this `SLUG`, or id"}, lockFlag()),
 				Action: p.waveResume,
 			},
 		},

@@ -18,7 +18,7 @@ import (
 type Undo struct {
 	Runs          []string // none: the latest that is to be undone, or with Waves or Tenants all of them
 	Waves         []string // only users of these; empty: of all
-	Tenants       []string // only users of the tenants with these slugs; empty: of all
+	Tenants       []string // only users of the tenants with these slugs, or ids; empty: of all
 	DeletePersons bool     // delete the persons that were made, instead of expiring them
 
 	tenants []uuid.UUID // besides: of a rollback that was stopped, whatever their slugs are by now
@@ -46,7 +46,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		return nil, err
 	}
 	// Names are checked before anything is folded: a mistyped wave must not look like a rollback with nothing to do.
-	tenants, err := tenantIDs(ctx, in.Database, u.Tenants)
+	tenants, err := s.tenantIDs(ctx, in, u.Tenants)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
 		return err
 	}
 	defer end()
-	if _, err := tenantIDs(ctx, in.Database, u.Tenants); err != nil {
+	if _, err := s.tenantIDs(ctx, in, u.Tenants); err != nil {
 		return err
 	}
 	for _, id := range u.Runs {
@@ -130,17 +130,17 @@ func (s *Session) movedWaves(ctx context.Context, st *state.State, names []strin
 	return slices.Compact(names), nil
 }
 
-// tenantIDs finds tenants by slug, sorted by id.
-func tenantIDs(ctx context.Context, db providers.Database, slugs []string) (ids []uuid.UUID, err error) {
-	if len(slugs) == 0 {
+// tenantIDs finds tenants by slug, or id, sorted by id.
+func (s *Session) tenantIDs(ctx context.Context, in planner.Input, names []string) (ids []uuid.UUID, err error) {
+	if len(names) == 0 {
 		return nil, nil
 	}
-	tenants, err := db.Tenants(ctx)
+	tenants, err := in.Database.Tenants(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, slug := range slugs {
-		id, err := tenantID(tenants, slug)
+	for _, name := range names {
+		id, err := s.tenantID(ctx, in.State, tenants, name)
 		if err != nil {
 			return nil, err
 		}
@@ -150,10 +150,30 @@ func tenantIDs(ctx context.Context, db providers.Database, slugs []string) (ids 
 	return slices.Compact(ids), nil
 }
 
-func tenantID(tenants []providers.Tenant, slug string) (uuid.UUID, error) {
-	i := slices.IndexFunc(tenants, func(t providers.Tenant) bool { return t.Slug == slug })
-	if i < 0 {
-		return uuid.Nil, fmt.Errorf("there is no tenant with the slug %q", slug)
+// tenantID finds a tenant by its slug, or by its id: that is how one is told whose row is gone.
+func (s *Session) tenantID(
+	ctx context.Context, st *state.State, tenants []providers.Tenant, name string,
+) (uuid.UUID, error) {
+	unknown := fmt.Errorf("there is no tenant with the slug %q", name)
+	if i := slices.IndexFunc(tenants, func(t providers.Tenant) bool { return t.Slug == name }); i >= 0 {
+		return tenants[i].ID, nil
 	}
-	return tenants[i].ID, nil
+	id, err := uuid.Parse(name)
+	if err != nil || id == uuid.Nil {
+		return uuid.Nil, unknown
+	}
+	if slices.ContainsFunc(tenants, func(t providers.Tenant) bool { return t.ID == id }) ||
+		slices.ContainsFunc(st.Pauses, func(p state.Pause) bool { return p.Tenant == id }) ||
+		slices.ContainsFunc(st.Objects, func(o state.Object) bool { return o.Tenant == id }) {
+		return id, nil
+	}
+	for u, err := range s.store.Users(ctx) {
+		if err != nil {
+			return uuid.Nil, err
+		}
+		if u.Tenant == id || u.TenantNow == id {
+			return id, nil
+		}
+	}
+	return uuid.Nil, unknown
 }

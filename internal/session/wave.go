@@ -31,7 +31,7 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
 	})
 }
 
-// Resume lifts the pauses that rollbacks left on a wave, or on the tenant of it with this slug, and returns how many;
+// Resume lifts the pauses that rollbacks left on a wave, or on the tenant of it with this slug, or id, and returns how many;
 // none is no error.
 func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, err error) {
 	st, tenants, err := s.paused(ctx)
@@ -40,15 +40,8 @@ func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, er
 	}
 	tenant := uuid.Nil
 	if slug != "" {
-		if tenant, err = tenantID(tenants, slug); err != nil {
-			// A tenant whose row is gone is told by its id.
-			i := slices.IndexFunc(st.Pauses, func(p state.Pause) bool {
-				return p.Wave == wave && p.Tenant != uuid.Nil && p.Tenant.String() == slug
-			})
-			if i < 0 {
-				return 0, err
-			}
-			tenant = st.Pauses[i].Tenant
+		if tenant, err = s.tenantID(ctx, st, tenants, slug); err != nil {
+			return 0, err
 		}
 	}
 	// A wave that is no longer declared may still be paused, and must be resumable: only if nothing is paused under the
