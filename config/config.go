@@ -57,6 +57,14 @@ type Config struct {
 	Gates      []Gate // sorted by Name
 	Waves      []Wave // in `after` order, ties by name
 	Guard      Guard
+	Awake      Awake
+}
+
+// Awake is what a configuration declares once every tenant is there and active. Mistakes in it are reported when they are
+// declared in earnest.
+type Awake struct {
+	Groups  []Group  // of the tenants that are away at present
+	Clients []Client // all, where there are such groups
 }
 
 // Pos says where a block stands, for people. It is never part of a plan's ID.

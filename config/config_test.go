@@ -250,6 +250,20 @@ func wholeConfig() *Config {
 			},
 		},
 		Guard: Guard{MaxUsersChangedPercent: 12, MaxRemovedPercent: 7.5, MinPopulation: 5, KeepAdmins: 2},
+		Awake: Awake{Groups: []Group{
+			{
+				Address: `group.admins["hooli"]`, Block: "group.admins", Tenant: "hooli", Name: "tenant_hooli_admins",
+				Role: state.RoleAdmin, Members: admins,
+			},
+			{
+				Address: `group.admins["umbrella"]`, Block: "group.admins", Tenant: "umbrella",
+				Name: "tenant_umbrella_admins", Role: state.RoleAdmin, Members: admins,
+			},
+			{
+				Address: `group.watchers["hooli"]`, Block: "group.watchers", Tenant: "hooli", Name: "watch-hooli",
+				Role: state.RoleViewer,
+			},
+		}},
 	}
 }
 
@@ -380,9 +394,64 @@ func TestEvaluateJSON(t *testing.T) {
 			},
 		},
 		Guard: Guard{MaxUsersChangedPercent: 30, MaxRemovedPercent: 5, MinPopulation: 20, KeepAdmins: 1},
+		Awake: Awake{Groups: []Group{group("hooli"), group("umbrella")}},
 	}
 	if d := cmp.Diff(want, got, compareConfigs, cmpopts.IgnoreTypes(Pos{})); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// What would be declared of tenants that are away: not of one whose slug another tenant has by now, nor of those that the
+// configuration leaves out whatever their status is. A mistake in it stops no plan.
+func TestAwake(t *testing.T) {
+	t.Parallel()
+	const text = `
+data "tenants" "some" {
+  status = ["active"]
+  plans  = ["free"]
+}
+tenant "laid" {
+  name   = "Laid"
+  status = "suspended"
+  plan   = "free"
+}
+group "users" {
+  for_each = data.tenants.some
+  tenant   = each.key
+  name     = each.key == "wrong" ? "not a name" : "tenant_${each.key}"
+  role     = "member"
+  members { all = true }
+}`
+	row := func(slug, plan, status string, deleted bool) TenantData {
+		return TenantData{ID: uuid.New(), Slug: slug, Plan: plan, Status: status, Deleted: deleted}
+	}
+	for name, c := range map[string]struct {
+		row  TenantData
+		want []string
+	}{
+		"suspended":         {row("away", "free", "suspended", false), []string{"away", "laid"}},
+		"cancelled":         {row("away", "free", "cancelled", false), []string{"away", "laid"}},
+		"deleted":           {row("away", "free", "active", true), []string{"away", "laid"}},
+		"active":            {row("here", "free", "active", false), []string{"laid"}},
+		"its slug is taken": {row("acme", "free", "active", true), []string{"laid"}},
+		"of another plan":   {row("away", "pro", "suspended", false), []string{"laid"}},
+		"a mistake":         {row("wrong", "free", "suspended", false), []string{"laid", "wrong"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := Data{Tenants: []TenantData{row("acme", "free", "active", false), c.row}}
+			got, diags := evaluate(t, map[string]string{"main.anthill.hcl": text}, Vars{}, data)
+			if diags != nil {
+				t.Fatal(plainDiags(diags))
+			}
+			var slugs []string
+			for _, g := range got.Awake.Groups {
+				slugs = append(slugs, g.Tenant)
+			}
+			if d := cmp.Diff(c.want, slugs); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
 	}
 }
 

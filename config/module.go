@@ -32,7 +32,34 @@ func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	c.Awake = e.awakeConfig()
 	return c, diags
+}
+
+// awakeConfig is what is declared once every tenant is there and active.
+func (e *evaluator) awakeConfig() (a Awake) {
+	away := map[string]bool{}
+	planned, _ := e.plannedTenants()
+	for _, t := range planned {
+		if t.Deleted || t.Status != "active" {
+			away[t.Slug] = true
+		}
+	}
+	for _, t := range planned {
+		if !t.Deleted && t.Status == "active" { // its slug may be that of a deleted one as well
+			delete(away, t.Slug)
+		}
+	}
+	if len(away) == 0 {
+		return a
+	}
+	awake := newEvaluator(e.m, e.data)
+	awake.awake = true
+	a.Groups = slices.DeleteFunc(awake.groups(), func(g Group) bool { return !away[g.Tenant] })
+	if len(a.Groups) > 0 {
+		a.Clients = awake.clients()
+	}
+	return a
 }
 
 // Waves are the waves as far as they can be told without data, and without variables that have no value; what else is wrong

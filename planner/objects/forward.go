@@ -42,6 +42,7 @@ func Forward(j *world.Joined) (*Plan, hcl.Diagnostics) {
 	p.scopeGap()
 	p.order()
 	p.out.Scopes = scopeChanges(j, p.out.Changes)
+	p.awake()
 	return &p.out, p.diags
 }
 

@@ -30,6 +30,7 @@ type Plan struct {
 // Tenant says how the users of one tenant can be served.
 type Tenant struct {
 	Groups  []Wanted // declared ones, in the order in which they are made (L36)
+	Awake   []Wanted // of a tenant that is away: those that it has when it is there again
 	Blocked bool     // its isolation does not hold, or cannot be seen to
 	Hidden  bool     // it is blocked because the members of a group of it are not known
 	Taken   bool     // a wanted group name is held by an entry that is not ours

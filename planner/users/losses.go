@@ -14,18 +14,24 @@ import (
 // losses counts moved users who would lose the last mapped group (L35), or a scope of a client: then the application,
 // or the client, refuses them.
 type losses struct {
-	homeless  int64
-	lastGroup map[uuid.UUID]int64     // groups to be deleted -> users who would lose the last mapped group
+	homeless  int64                   // users who would lose the last mapped group, but for lastGroup
+	lastGroup map[uuid.UUID]int64     // groups to be deleted -> users who would lose the last mapped group with it
+	deleted   map[uuid.UUID]bool      // groups to be deleted, and not only forgotten
 	scopes    map[state.Subject]int64 // clients -> users who would lose a scope of it
 	changed   map[state.Subject]bool  // clients whose maps change, which so are declared
 
-	waits     map[[2]int]waiting         // by tenant and role
-	was, will map[uuid.UUID][]plan.Group // groups with a rule by tenant, as recorded and as left; nil: not asked for yet
+	waits map[[2]int]waiting         // by tenant and role
+	was   map[uuid.UUID][]plan.Group // groups with a recorded rule, by tenant; nil: not asked for yet
 }
 
 func newLosses(o *objects.Plan) losses {
-	l := losses{lastGroup: map[uuid.UUID]int64{}, scopes: map[state.Subject]int64{}, changed: map[state.Subject]bool{},
-		waits: map[[2]int]waiting{}}
+	l := losses{lastGroup: map[uuid.UUID]int64{}, deleted: map[uuid.UUID]bool{}, scopes: map[state.Subject]int64{},
+		changed: map[state.Subject]bool{}, waits: map[[2]int]waiting{}}
+	for _, c := range o.Changes {
+		if c.Kind == state.KindGroup && c.Action == state.ActionDelete {
+			l.deleted[c.Object().ID] = true
+		}
+	}
 	for _, c := range o.Scopes {
 		if c.Changed {
 			l.changed[c.Of] = true
@@ -82,7 +88,10 @@ func (d *decider) count(e *world.Entry, pairs ...[2][]uuid.UUID) {
 			d.losses.scopes[c.Of]++
 		}
 	}
-	home := func(g uuid.UUID) bool { return slices.Contains(d.MappedTo(g), e.Tenant) || d.declares(e.Tenant, g) }
+	home := func(g uuid.UUID) bool {
+		return slices.Contains(d.MappedTo(g), e.Tenant) || d.declares(e.Tenant, g) ||
+			slices.ContainsFunc(d.objects.Tenants[e.Tenant].Awake, func(w objects.Wanted) bool { return w.ID == g })
+	}
 	// Who had none loses none by this plan.
 	i := first(func(had, left []uuid.UUID) bool {
 		return slices.ContainsFunc(had, home) && !slices.ContainsFunc(left, home)
@@ -90,13 +99,17 @@ func (d *decider) count(e *world.Entry, pairs ...[2][]uuid.UUID) {
 	if i < 0 {
 		return
 	}
-	d.losses.homeless++
+	needed := false
 	had := slices.Clone(pairs[i][0])
 	slices.SortFunc(had, world.CompareID)
 	for _, g := range slices.Compact(had) {
-		if d.objects.Deleting[g] != "" {
+		if d.losses.deleted[g] {
 			d.losses.lastGroup[g]++
+			needed = true
 		}
+	}
+	if !needed {
+		d.losses.homeless++
 	}
 }
 
@@ -106,28 +119,39 @@ type waiting struct {
 	loses     bool        // was has one that will has not
 }
 
-// waitsFor is what the user of an entry waits for. Dormant groups are joined by nobody while they are (L31), but those of a
-// tenant that is not live wake with it (L30).
+// waitsFor is what the user of an entry waits for.
 func (d *decider) waitsFor(e *world.Entry, c plan.Claim) waiting {
 	key := [2]int{e.Tenant, e.Role}
 	if w, known := d.losses.waits[key]; known {
 		return w
 	}
 	if d.losses.was == nil {
-		d.losses.was, d.losses.will = byTenant(recordedRules(d.Joined)), byTenant(d.rules)
+		d.losses.was = byTenant(recordedRules(d.Joined))
+	}
+	// Dormant groups are joined by nobody while they are (L31), but those of a tenant that is away wake with it (L30), as the
+	// configuration declares them by then.
+	then := d.objects.Tenants[e.Tenant].Groups
+	if !c.Live {
+		then = d.objects.Tenants[e.Tenant].Awake
 	}
 	var w waiting
-	add := func(list *[]uuid.UUID, g plan.Group) {
-		wakes := !c.Live || d.objects.Deleting[g.ID] != "" || d.declares(e.Tenant, g.ID)
-		if wakes && g.Members.Has(c.Role) {
-			*list = append(*list, g.ID)
+	for _, g := range then {
+		if g.Members.Has(c.Role) {
+			w.will = append(w.will, g.ID)
 		}
 	}
+	goes := false
 	for _, g := range d.losses.was[c.Tenant] {
-		add(&w.was, g)
+		going := d.objects.Deleting[g.ID] != ""
+		goes = goes || going
+		wakes := going || slices.ContainsFunc(then, func(w objects.Wanted) bool { return w.ID == g.ID })
+		if wakes && g.Members.Has(c.Role) {
+			w.was = append(w.was, g.ID)
+		}
 	}
-	for _, g := range d.losses.will[c.Tenant] {
-		add(&w.will, g)
+	if !c.Live && !goes {
+		// What this plan leaves dormant it takes from nobody, whatever is declared by now.
+		w.was = w.will
 	}
 	w.loses = slices.ContainsFunc(w.was, func(g uuid.UUID) bool { return !slices.Contains(w.will, g) })
 	d.losses.waits[key] = w

@@ -60,7 +60,7 @@ func (d *decider) raise() {
 		n := d.losses.scopes[of]
 		d.Raise(plan.LocksOut, n, state.About(state.CodeScopeLost, of).Times(n))
 	}
-	if n := d.losses.homeless; n > 0 && len(d.objects.Deleting) == 0 {
+	if n := d.losses.homeless; n > 0 {
 		d.Raise(plan.LocksOut, n, state.Found(state.CodeHomeLost).Times(n))
 	}
 }
@@ -109,7 +109,7 @@ func (d *decider) overlap() (diags hcl.Diagnostics) {
 // groupsNeeded finds groups that are declared no more and that moved users need (L35).
 func (d *decider) groupsNeeded() (diags hcl.Diagnostics) {
 	for _, c := range d.objects.Changes {
-		if n := d.losses.lastGroup[c.Object().ID]; c.Kind == state.KindGroup && c.Action == state.ActionDelete && n > 0 {
+		if n := d.losses.lastGroup[c.Object().ID]; c.Kind == state.KindGroup && n > 0 {
 			diags = append(diags, config.Problem(config.About{Address: c.Address}, "Group still needed",
 				"%s (group %q) is no longer declared, and %d moved users have no other group that is mapped to their tenant: "+
 					"without it the application would not know where they belong. Declare another group for them first, or take "+
