@@ -476,3 +476,62 @@ func TestAsleepTenantAwayScope(t *testing.T) {
 		})
 	}
 }
+
+// sleeperOfMgr is a world in which a user becomes a manager after the run that made the group of managers, and that moved
+// another wave. That run is to be taken back, which leaves the group paused.
+func sleeperOfMgr(t *testing.T, made bool) (w *world, s someone, second string) {
+	t.Helper()
+	w, s, where := oneManager(t, made)
+	w.exec("update users set role = 'user' where " + where)
+	const first = "wave \"none\" {\n  auth_policy = auth_policy.dual\n  users { roles = [\"user\"] }\n  allow_empty = true\n}\n"
+	w.config(byRole + first)
+	w.run(exitDone, "apply", "-auto-approve")
+	s.find()
+	w.config(byRole + forManagers + first + "wave \"second\" {\n  auth_policy = auth_policy.dual\n" +
+		"  start { after = [wave.none] }\n  users { roles = [\"viewer\", \"admin\"] }\n}\n")
+	w.run(exitDone, "apply", "-auto-approve")
+	return w, s, w.latest()
+}
+
+// TestAsleepThroughTheWayBack: a rollback does not delete the group to which a user who stays moved comes back, also where
+// it is in no group meanwhile.
+func TestAsleepThroughTheWayBack(t *testing.T) {
+	t.Parallel()
+	for _, made := range []bool{true, false} {
+		t.Run(fmt.Sprint("made ", made), func(t *testing.T) {
+			t.Parallel()
+			w, s, second := sleeperOfMgr(t, made)
+			s.set("role", "manager")
+			w.run(exitDone, "apply", "-auto-approve")
+			s.is("promoted", "enabled", "tenant_acme_mgr")
+			s.set("status", "suspended")
+			w.run(exitDone, "apply", "-auto-approve")
+			w.run(exitDone, "rollback", "-run", second, "-auto-approve")
+			s.set("status", "active")
+			w.run(exitDone, "apply", "-auto-approve")
+			s.is("active again", "enabled", "tenant_acme_mgr")
+		})
+	}
+	t.Run("its tenant was away", func(t *testing.T) {
+		t.Parallel()
+		w, s, second := sleeperOfMgr(t, true)
+		w.exec(away)
+		s.set("role", "manager")
+		w.run(exitDone, "apply", "-auto-approve")
+		s.is("promoted, its tenant suspended", "enabled")
+		w.run(exitDone, "rollback", "-run", second, "-auto-approve")
+		w.exec("update tenants set status = 'active' where slug = 'acme'")
+		w.run(exitDone, "apply", "-auto-approve")
+		s.is("active again", "enabled", "tenant_acme_mgr")
+	})
+	t.Run("another group takes it in", func(t *testing.T) {
+		t.Parallel()
+		w, s, second := sleeperOfMgr(t, false)
+		s.set("status", "suspended")
+		w.run(exitDone, "apply", "-auto-approve")
+		w.run(exitDone, "rollback", "-run", second, "-auto-approve")
+		if _, there := w.directory().groups["tenant_acme_mgr"]; there {
+			t.Error("the group of managers is still there")
+		}
+	})
+}

@@ -91,6 +91,19 @@ func (f *Folded) Remade() map[uuid.UUID]uuid.UUID {
 	return again
 }
 
+// Goes are the groups that are ours no more after this rollback if nobody needs them. The map is the caller's.
+func (f *Folded) Goes() map[uuid.UUID]bool {
+	goes := map[uuid.UUID]bool{}
+	for i := range f.chains {
+		c := &f.chains[i]
+		first := c.records[0]
+		if o := c.object(); o.Kind == state.KindGroup && (c.goes() || first.Before == nil || first.Before.Deleted) {
+			goes[o.ID] = true
+		}
+	}
+	return goes
+}
+
 // Back are the groups that the runs only gave back, as somebody else had deleted them, each with the id that it had
 // before. They stay. The map is shared: do not change it.
 func (f *Folded) Back() map[uuid.UUID]uuid.UUID { return f.back }

@@ -355,8 +355,13 @@ func (t *taker) stayMoved(
 	if len(join) > 0 || s.Effect.Act == state.PersonEnable || s.Effect.Act == state.PersonRevive {
 		s.Ground.Relies = providers.ReliesMember
 	}
-	// Also what it was let into by others, and its row asks for.
-	asked := slices.DeleteFunc(t.askedOf(before.Person, row), func(g uuid.UUID) bool { return slices.Contains(leave, g) })
+	// Also what its row asks for besides.
+	var asked []uuid.UUID
+	if c.Linked {
+		asked = slices.DeleteFunc(slices.Clone(t.askedOf(before.Person, row)), func(g uuid.UUID) bool {
+			return slices.Contains(leave, g)
+		})
+	}
 	for _, g := range union(union(keep, join), asked) {
 		t.Needs.Groups[g]++
 	}

@@ -54,7 +54,8 @@ type TakenBack struct {
 func TakeBack(
 	ctx context.Context, o *world.Observed, u Undoing, j Journal, table *plan.Table, sink plan.Sink,
 ) (*TakenBack, error) {
-	t := &taker{Observed: o, undoing: u, sink: sink, table: table, segments: map[string]int{}, remade: u.Objects.Remade()}
+	t := &taker{Observed: o, undoing: u, sink: sink, table: table, segments: map[string]int{}, remade: u.Objects.Remade(),
+		goes: u.Objects.Goes(), asked: map[[2]string][]uuid.UUID{}}
 	t.Pauses, t.Admins = map[plan.Pause]bool{}, make([]Admins, len(o.Tenants))
 	t.Needs = objects.Needs{
 		Groups:   map[uuid.UUID]int64{},
@@ -80,11 +81,13 @@ type taker struct {
 	undoing  Undoing
 	sink     plan.Sink
 	table    *plan.Table
-	segments map[string]int           // by wave
-	remade   map[uuid.UUID]uuid.UUID  // groups that were deleted -> their next generation, where that is or was undone
-	rules    map[uuid.UUID]plan.Group // groups of ours with a members' rule, as recorded or restored
-	admins   map[[2]uuid.UUID]bool    // tenant and group of it -> whether it is one of admins
-	holding  struct {                 // see holders
+	segments map[string]int            // by wave
+	remade   map[uuid.UUID]uuid.UUID   // groups that were deleted -> their next generation, where that is or was undone
+	goes     map[uuid.UUID]bool        // groups that are ours no more if nobody needs them
+	rules    map[uuid.UUID]plan.Group  // groups of ours with a members' rule, as recorded or restored
+	asked    map[[2]string][]uuid.UUID // by tenant and role: the groups that such a row asks for, sorted
+	admins   map[[2]uuid.UUID]bool     // tenant and group of it -> whether it is one of admins
+	holding  struct {                  // see holders
 		read bool
 		rows []holder // sorted by person
 	}
@@ -324,8 +327,7 @@ func (t *taker) need(r state.User, row *providers.User) {
 	}
 }
 
-// groupsOf are the groups of ours that a moved user is in and needs: those that are recorded, and those that its row asks
-// for, whoever let it in.
+// groupsOf are the groups of ours that a moved user needs: those that are recorded, and those that its row asks for.
 func (t *taker) groupsOf(r state.User, row *providers.User) []uuid.UUID {
 	if row == nil || row.Link != r.Person {
 		return r.Groups
@@ -337,15 +339,28 @@ func (t *taker) groupsOf(r state.User, row *providers.User) []uuid.UUID {
 	return union(r.Groups, asked)
 }
 
-// askedOf are the groups of ours that a person is in and that a row asks for, active or not: it would come back to them.
+// askedOf are the groups of ours that a row asks for, active or not, and that its person is in, whoever let it in. Where
+// none of those stays anyway, they are also the groups that the person would join, or come back to, once it may.
 func (t *taker) askedOf(person uuid.UUID, row *providers.User) (groups []uuid.UUID) {
-	for _, m := range t.Index.MemberOf(person) {
-		g := t.Index.IDs[m.Group]
-		if rule, judged := t.rules[g]; judged && !m.Nested && rule.Tenant == row.Tenant && rule.Members.Has(row.Role) {
-			groups = append(groups, g)
+	key := [2]string{row.Tenant.String(), row.Role}
+	asked, known := t.asked[key]
+	if !known {
+		for g, rule := range t.rules {
+			if rule.Tenant == row.Tenant && rule.Members.Has(row.Role) {
+				asked = append(asked, g)
+			}
 		}
+		slices.SortFunc(asked, world.CompareID)
+		t.asked[key] = asked
 	}
-	return groups
+	stays := func(g uuid.UUID) bool {
+		_, there := t.Index.Groups[g]
+		return (there || t.remakes(g)) && !t.goes[g]
+	}
+	if slices.ContainsFunc(asked, stays) {
+		return slices.DeleteFunc(slices.Clone(asked), func(g uuid.UUID) bool { return !t.Index.IsMember(person, g) })
+	}
+	return asked
 }
 
 // needSince counts the groups of a user who stays moved and was not moved before the runs that are undone: it needs
