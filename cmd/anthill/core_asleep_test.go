@@ -535,3 +535,28 @@ func TestAsleepThroughTheWayBack(t *testing.T) {
 		}
 	})
 }
+
+// TestUnlinkedSaid: of whose person expires, or leaves its groups, it is not said that it is left as it is.
+func TestUnlinkedSaid(t *testing.T) {
+	t.Parallel()
+	for _, made := range []bool{true, false} {
+		t.Run(fmt.Sprint("made ", made), func(t *testing.T) {
+			t.Parallel()
+			w, s, where := oneManager(t, made)
+			w.config(byRole + forManagers + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			s.find()
+			w.exec("update users set {idp}_user_id = null where " + where)
+			out, _ := w.run(exitDone, "plan")
+			wants(t, out, "1 moved user carries a link other than the one recorded, or none: left as it is")
+			w.exec(suspends + where)
+			for range 2 {
+				out, _ := w.run(exitDone, "plan")
+				if strings.Contains(out, "left as it is") {
+					t.Errorf("the plan says that it is left as it is:\n%s", out)
+				}
+				w.run(exitDone, "apply", "-auto-approve")
+			}
+		})
+	}
+}

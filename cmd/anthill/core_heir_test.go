@@ -458,3 +458,31 @@ func TestPassedOnRepaired(t *testing.T) {
 	}
 	s.is("at last", "enabled", "tenant_acme_users")
 }
+
+// TestPassedOnNotMade: a person who is not ours passes from a suspended, unlinked row to an active one of another tenant. It
+// leaves what we added and that row does not ask for, whether or not its user is moved.
+func TestPassedOnNotMade(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		wave string
+		want []string
+	}{
+		{waveEveryone, []string{"tenant_globex_users"}},
+		{"wave \"everyone\" {\n  auth_policy = auth_policy.dual\n  users { tenants = [\"acme\"] }\n}\n", nil},
+	} {
+		t.Run(fmt.Sprint(c.want), func(t *testing.T) {
+			t.Parallel()
+			w, s, where := oneManager(t, false)
+			w.config(byRole + forManagers + c.wave)
+			w.run(exitDone, "apply", "-auto-approve")
+			s.is("moved", "enabled", "tenant_acme_mgr")
+			w.exec("update users set {idp}_user_id = null, email = 'other@mail.example', status = 'suspended' where " + where)
+			w.linkedTo("globex", "user", s.person)
+			for range 2 {
+				w.run(exitDone, "apply", "-auto-approve")
+			}
+			s.is("in the end", "enabled", c.want...)
+			w.run(exitDone, "plan", "-detailed-exitcode")
+		})
+	}
+}

@@ -50,7 +50,6 @@ func (d *decider) followUp(e *world.Entry) error {
 	case e.Link != e.Recorded.Person:
 		// Whoever changed the link is right: we would not know which of the two persons is the user's. Of a row that is not
 		// active neither may log in.
-		d.counts.link++
 		return d.unlinked(e)
 	case !e.Is(world.PersonThere):
 		d.counts.person++
@@ -158,13 +157,13 @@ func (d *decider) holderAsks(person uuid.UUID, rule plan.Group) bool {
 }
 
 // unlinked adds the end of a person whose row is linked to it no longer and is not active; one that is not ours leaves what
-// we added. Where another row is linked to a person of ours, that row says where it belongs.
+// we added. Where another row is linked to the person, that row says where it belongs. Who is left as it is is counted.
 func (d *decider) unlinked(e *world.Entry) error {
 	p, there := d.Index.Person(e.Recorded.Person)
 	held := d.isHeld(e.Recorded.Person)
 	made := e.Recorded.MadePerson
-	if !there || e.Tenant < 0 || held && !made ||
-		!held && (!e.Is(world.IsInactive) || !d.Config.Identity.FollowState) {
+	if !there || e.Tenant < 0 || !held && (!e.Is(world.IsInactive) || !d.Config.Identity.FollowState) {
+		d.counts.link++
 		return nil
 	}
 	own := *e
@@ -172,6 +171,9 @@ func (d *decider) unlinked(e *world.Entry) error {
 	leave := d.leaves(&own, d.claim(&own, state.Moved, made))
 	stays := p.Expired || held || !made
 	if stays && len(leave) == 0 {
+		if !e.Is(world.IsInactive) {
+			d.counts.link++
+		}
 		return nil
 	}
 	s := plan.Shape{
