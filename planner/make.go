@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Input struct {
 	AsOf       time.Time // at which dates and soaks are judged
 	Future     bool      // AsOf lies after the clock
 	Allowed    []plan.Allowance
+	Origin     plan.Origin
 	Basis      plan.Basis // digests and versions, as far as the caller knows them; the rest is filled in here
 	Database   providers.Database
 	Directory  providers.Directory
@@ -183,6 +185,8 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Due:     w.Tally.Due,
 			Waiting: w.Tally.Waiting,
 			Skipped: w.Skipped,
+
+			NotMoved: notMoved(w.NotMoved),
 		})
 		// Who is moved now is not put out first.
 		needless := &w.Withdraw
@@ -294,7 +298,7 @@ func adopts(e *plan.Effects, figures []plan.TenantFigures) {
 func (m *maker) context(steps []providers.SchemaStep) {
 	m.plan.Basis = m.basis()
 	c := &m.plan.Context
-	c.AsOf, c.OpenRun = m.AsOf.UTC(), openRun(m.State)
+	c.AsOf, c.Origin, c.OpenRun = m.AsOf.UTC(), m.Origin, openRun(m.State)
 	c.Population = plan.Population{Live: m.world.AllLive, Moved: m.decided.Moved}
 	c.Isolation = plan.Isolation{Groups: len(m.world.Index.Groups), Memberships: m.world.Index.Memberships,
 		Violations: append(m.world.Violations, m.declared.Violations...)}
@@ -302,22 +306,32 @@ func (m *maker) context(steps []providers.SchemaStep) {
 		c.Schema = append(c.Schema, s.Does)
 	}
 	c.Objects = m.declared.Context
-	for _, r := range plan.SkipReasons() {
-		if n := m.decided.Skipped[r]; n > 0 {
-			c.NotMoved = append(c.NotMoved, plan.Skipped{Reason: r, Count: n})
-		}
-	}
 	c.Outside = append(m.declared.Outside, m.decided.Outside...)
 	c.Notes = m.declared.Notes
 	if v := m.Basis.Versions.SelfAuth; v != "" && !triedVersion(v) {
 		c.Notes = append(c.Notes, state.Found(state.CodeVersionUntried, state.Text(state.KeyVersion, v)))
 	}
+	c.Notes = append(c.Notes, m.decided.Changing(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
 	for _, a := range m.plan.Effects.Unused() {
 		c.Notes = append(c.Notes, state.Found(state.CodeAllowanceUnused,
 			state.Text(state.KeyHazard, string(a.Code))).Times(a.Count))
 	}
 	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons())
+}
+
+// moves says whether the plan moves users of a wave.
+func (m *maker) moves(wave string) bool {
+	return slices.ContainsFunc(m.plan.Effects.Waves, func(w plan.WaveEffect) bool { return w.Name == wave })
+}
+
+func notMoved(counts map[plan.SkipReason]int64) (list []plan.Skipped) {
+	for _, r := range plan.SkipReasons() {
+		if n := counts[r]; n > 0 {
+			list = append(list, plan.Skipped{Reason: r, Count: n})
+		}
+	}
+	return list
 }
 
 // basis is what a plan was made from.

@@ -59,8 +59,8 @@ func (r *results) Drop(n int) error {
 	return nil
 }
 
-func (r *results) Skip(user uuid.UUID, reason plan.SkipReason) error {
-	r.skipped[user] = reason
+func (r *results) Skip(u plan.SkippedUser) error {
+	r.skipped[u.User] = u.Reason
 	return nil
 }
 

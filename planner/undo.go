@@ -196,12 +196,13 @@ func (u *undoer) figures() (list []plan.TenantFigures) {
 func (u *undoer) context() {
 	u.plan.Basis = u.basis()
 	c := &u.plan.Context
-	c.AsOf = u.AsOf.UTC()
+	c.AsOf, c.Origin = u.AsOf.UTC(), u.Origin
 	for _, n := range u.taken.Needs.Live {
 		c.Population.Live += n
 	}
 	c.Objects, c.Notes, c.Outside = u.back.Context, u.back.Notes, u.back.Outside
 	c.Conflicts, c.Completed = u.taken.Conflicts, u.taken.Completed
+	c.Asleep = u.taken.Asleep
 	for _, f := range u.world.Shared {
 		if f.Code == state.CodeGroupHidden {
 			c.Notes = append(c.Notes, f)

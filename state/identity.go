@@ -22,6 +22,14 @@ func (a Address) Block() string {
 	return block
 }
 
+const schemaPrefix = "schema."
+
+// SchemaAddress is the address under which a run records a step of the schema.
+func SchemaAddress(step string) Address { return Address(schemaPrefix + step) }
+
+// IsSchema reports whether the address is that of a step of the schema.
+func (a Address) IsSchema() bool { return strings.HasPrefix(string(a), schemaPrefix) }
+
 // Digest is the first half of a SHA-256, over the logical columns of a row that a change relies on.
 type Digest [16]byte
 

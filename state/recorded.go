@@ -112,6 +112,7 @@ type Counts struct {
 	Failed  int64 `json:"failed"`
 	Paused  int64 `json:"paused"`
 	Objects int64 `json:"objects"`
+	Schema  int64 `json:"schema,omitempty"` // steps; omitted where 0, as the digests of runs go over it
 	Retries int64 `json:"retries"`
 }
 

@@ -123,7 +123,7 @@ func (w *world) groupOf(name string) uuid.UUID {
 // reasons are why users are not moved.
 func (p planJSON) reasons() map[string]int {
 	m := map[string]int{}
-	for _, s := range p.Context.NotMoved {
+	for _, s := range p.notMoved() {
 		m[s.Reason] = s.Count
 	}
 	return m

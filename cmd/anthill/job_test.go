@@ -99,15 +99,27 @@ func (w *world) plan(args ...string) planJSON {
 type planJSON struct {
 	ID      string `json:"plan_id"`
 	Context struct {
-		NotMoved []struct {
-			Reason string `json:"reason"`
-			Count  int    `json:"count"`
-		} `json:"not_moved"`
+		Waves []struct {
+			NotMoved []notMoved `json:"not_moved"`
+		} `json:"waves"`
 	} `json:"context"`
 }
 
+type notMoved struct {
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+}
+
+// notMoved are the users who are not moved, by wave and reason.
+func (p planJSON) notMoved() (list []notMoved) {
+	for _, w := range p.Context.Waves {
+		list = append(list, w.NotMoved...)
+	}
+	return list
+}
+
 func (p planJSON) skipped() (n int) {
-	for _, s := range p.Context.NotMoved {
+	for _, s := range p.notMoved() {
 		n += s.Count
 	}
 	return n

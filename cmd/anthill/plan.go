@@ -62,7 +62,7 @@ func (p *program) plan(c *cli.Context) error {
 // makePlan plans with progress, and shows the warnings that came of it.
 func (p *program) makePlan(c *cli.Context, s *session.Session, r session.Request) (*session.Plan, error) {
 	progress := p.progress(c)
-	r.Progress = progress.Stage
+	r.Progress, r.Origin = progress.Stage, p.origin(c.Context)
 	made, err := s.Plan(c.Context, r)
 	progress.Close()
 	if err != nil {

@@ -141,7 +141,7 @@ func undoOf(c *cli.Context) session.Undo {
 func (p *program) makeUndo(c *cli.Context, s *session.Session, r session.Request,
 	undo session.Undo) (*session.Plan, error) {
 	progress := p.progress(c)
-	r.Progress = progress.Stage
+	r.Progress, r.Origin = progress.Stage, p.origin(c.Context)
 	plan, err := s.Rollback(c.Context, r, undo)
 	progress.Close()
 	if err != nil {

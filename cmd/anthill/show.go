@@ -15,16 +15,26 @@ func (p *program) showCommand() *cli.Command {
 		Description: "Needs no server and no configuration.\n\n" +
 			"   anthill show pilot.plan              as plan showed it\n" +
 			"   anthill show -json pilot.plan        for programs; the plan ID is at the top\n" +
-			"   anthill show -skipped pilot.plan     who is not moved, one a line with the reason",
+			"   anthill show -users pilot.plan       who changes, one a line: id, tenant, wave, what happens and why\n" +
+			"   anthill show -users -admins -tenant acme pilot.plan\n" +
+			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
+			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'",
 		Flags: []cli.Flag{
 			jsonFlag(),
+			&cli.BoolFlag{Name: "users", Usage: "list the users whom the plan changes, by id"},
 			&cli.BoolFlag{Name: "skipped", Usage: "list the users who are not moved, by id"},
+			&cli.BoolFlag{Name: "admins", Usage: "with -users: those who are admins of a tenant in Self-auth, before or after"},
+			&cli.StringFlag{Name: "tenant", Usage: "with -users or -skipped: those of the tenant with the slug `SLUG`"},
+			&cli.StringFlag{Name: "wave", Usage: "with -users or -skipped: those of the wave `WAVE`"},
 			chdirFlag(),
 			noColorFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			args, err := words(c, 1, 1, "the name of a plan file")
 			if err != nil {
+				return err
+			}
+			if err := checkLists(c); err != nil {
 				return err
 			}
 			r, err := planfile.Open(p.file(args[0]))
@@ -34,13 +44,38 @@ func (p *program) showCommand() *cli.Command {
 			defer r.Close()
 			o := p.options(c)
 			o.PlanFile = args[0]
-			switch {
-			case c.Bool("json"):
+			of := report.Chosen{Tenant: c.String("tenant"), Wave: c.String("wave"), Admins: c.Bool("admins")}
+			switch users, skipped, json := c.Bool("users"), c.Bool("skipped"), c.Bool("json"); {
+			case users && json:
+				return report.UsersJSON(p.stdout, r, of)
+			case users:
+				return report.Users(p.stdout, r, o, of)
+			case skipped && json:
+				return report.SkippedJSON(p.stdout, r, of)
+			case skipped:
+				return report.Skipped(p.stdout, r, o, of)
+			case json:
 				return report.PlanJSON(p.stdout, r)
-			case c.Bool("skipped"):
-				return report.Skipped(p.stdout, r, o)
 			}
 			return report.Plan(p.stdout, r, o)
 		},
 	}
+}
+
+// checkLists refuses flags of lists that do not go together.
+func checkLists(c *cli.Context) error {
+	users, skipped := c.Bool("users"), c.Bool("skipped")
+	wrong := ""
+	switch {
+	case users && skipped:
+		wrong = "-users lists who changes and -skipped who is not moved: use one of them"
+	case c.Bool("admins") && !users:
+		wrong = "-admins narrows the list of -users: use both"
+	case (c.IsSet("tenant") || c.IsSet("wave")) && !users && !skipped:
+		wrong = "-tenant and -wave narrow the lists of -users and -skipped: use one of these too"
+	}
+	if wrong == "" {
+		return nil
+	}
+	return &usageError{wrong + "\nSee:\n\n    " + c.Command.HelpName + " -h"}
 }

@@ -385,7 +385,7 @@ func (x *executor) schema(ctx context.Context) error {
 			return err
 		}
 		x.events(Event{Kind: Progress, Stage: StageSchema, Done: int64(i), Total: total})
-		address := state.Address("schema." + step)
+		address := state.SchemaAddress(step)
 		intent := state.ObjectIntent{Address: address, Action: state.ActionUpdate}
 		if _, err := x.journal.IntendObjects(work, intent); err != nil {
 			return err

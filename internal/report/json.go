@@ -55,15 +55,3 @@ func writeJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
-
-// Skipped lists the users who are not moved, one a line: id and reason.
-func Skipped(w io.Writer, f *planfile.File, o Options) error {
-	p := newPage(w, o)
-	for s, err := range f.Skipped() {
-		if err != nil {
-			return err
-		}
-		p.line("%s  %s", s.User, skipped(s.Reason))
-	}
-	return p.flush()
-}

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +27,19 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// golden compares a screen with its file.
 func golden(t *testing.T, name, got string) {
+	t.Helper()
+	goldenList(t, name, got)
+	for i, line := range strings.Split(got, "\n") {
+		if cells(line) > 120 {
+			t.Errorf("%s: line %d has %d columns", name, i+1, cells(line))
+		}
+	}
+}
+
+// goldenList is golden for lines that programs cut apart: they may be long.
+func goldenList(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {
@@ -38,11 +53,6 @@ func golden(t *testing.T, name, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
-	for i, line := range strings.Split(got, "\n") {
-		if cells(line) > 120 {
-			t.Errorf("%s: line %d has %d columns", name, i+1, cells(line))
-		}
 	}
 }
 
@@ -104,7 +114,8 @@ func (m *made) save(t *testing.T) *planfile.File {
 		}
 	}
 	for i, r := range m.skipped {
-		if err := w.Skip(uuid.UUID{byte(i)}, r); err != nil {
+		u := plan.SkippedUser{User: uuid.UUID{byte(i)}, Tenant: plan.Tenant{ID: acme, Slug: "acme"}, Wave: "pilot", Reason: r}
+		if err := w.Skip(u); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,15 +213,18 @@ func pilot() *made {
 	}
 	c.Waves = []plan.WaveView{
 		{Name: "internal", State: plan.WaveDone, Since: asOf.AddDate(0, 0, -7), Matched: 38, Moved: 38},
-		{Name: "pilot", State: plan.WaveStarts, Matched: 414, Due: 410, Skipped: 4},
-		{Name: "everyone", State: plan.WaveHeld, Due: 11754, Reasons: []state.Finding{
+		{Name: "pilot", State: plan.WaveStarts, Matched: 414, Due: 410, Skipped: 19, NotMoved: []plan.Skipped{
+			{Reason: plan.SkipEmailRefused, Count: 12}, {Reason: plan.SkipShared, Count: 7},
+		}},
+		{Name: "everyone", State: plan.WaveHeld, Due: 11754, Skipped: 2, NotMoved: []plan.Skipped{
+			{Reason: plan.SkipShared, Count: 2},
+		}, Reasons: []state.Finding{
 			state.About(state.CodeWaitsFor, state.OfWave("pilot"), state.Because(state.KeyWhy,
 				state.Found(state.CodeToMove).Times(410),
 				state.Found(state.CodeSoakNeeded, state.Span(state.KeySpan, 14*24*time.Hour)))),
 			state.About(state.CodeGateClosed, state.OfWave("everyone"), state.Text(state.KeyGate, "support")),
 		}},
 	}
-	c.NotMoved = []plan.Skipped{{Reason: plan.SkipEmailRefused, Count: 12}, {Reason: plan.SkipShared, Count: 7}}
 	c.Outside = []state.Finding{state.Found(state.CodeDriftPerson).Times(1)}
 	c.Notes = []state.Finding{state.Found(state.CodeInNoWave).Times(3)}
 	c.Cost = plan.Cost{Calls: 11, Transactions: 3}
@@ -334,15 +348,78 @@ func TestPlanJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "pilot.json", stable(f, b.String()))
-	b.Reset()
-	if err := Skipped(&b, f, Options{}); err != nil {
-		t.Fatal(err)
+}
+
+// TestLists: who changes and who does not, one a line, all or those who are asked for.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	f := pilot().save(t)
+	all := func(list func(io.Writer, *planfile.File, Chosen) error, of Chosen) string {
+		var b bytes.Buffer
+		if err := list(&b, f, of); err != nil {
+			t.Error(err)
+		}
+		return b.String()
 	}
-	want := "00000000-0000-0000-0000-000000000000  same address on another live user\n" +
-		"01000000-0000-0000-0000-000000000000  no e-mail address\n"
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Errorf("skipped (-want +got):\n%s", diff)
+	usersText := func(w io.Writer, f *planfile.File, of Chosen) error { return Users(w, f, Options{}, of) }
+	skippedText := func(w io.Writer, f *planfile.File, of Chosen) error { return Skipped(w, f, Options{}, of) }
+	lines := strings.SplitAfter(all(usersText, Chosen{}), "\n")
+	kinds := map[string]string{}
+	for _, l := range lines {
+		if _, rest, ok := strings.Cut(l, "  "); ok && kinds[rest] == "" {
+			kinds[rest] = l
+		}
 	}
+	goldenList(t, "users.txt", strings.Join(slices.Sorted(maps.Values(kinds)), ""))
+	if want := int(newView(f).changed()) + 1; len(lines) != want {
+		t.Errorf("%d lines, want %d", len(lines), want)
+	}
+	byJSON := strings.SplitAfter(all(UsersJSON, Chosen{}), "\n")
+	if len(byJSON) != len(lines) {
+		t.Errorf("%d lines of JSON, want %d", len(byJSON), len(lines))
+	}
+	goldenList(t, "users.json", byJSON[0]+byJSON[len(byJSON)-2])
+	goldenList(t, "skipped.txt", all(skippedText, Chosen{}))
+	goldenList(t, "skipped.json", all(SkippedJSON, Chosen{}))
+	for name, c := range map[string]struct {
+		of    Chosen
+		lines int64
+	}{
+		"a tenant":            {Chosen{Tenant: "globex"}, figuresOf(f, "globex")[plan.FigureUsers]},
+		"admins":              {Chosen{Admins: true}, newView(f).total()[plan.FigureAdmins]},
+		"admins of a tenant":  {Chosen{Tenant: "acme", Admins: true}, figuresOf(f, "acme")[plan.FigureAdmins]},
+		"a wave":              {Chosen{Wave: "pilot"}, newView(f).moved("pilot").All[plan.FigureUsers]},
+		"a tenant and a wave": {Chosen{Tenant: "acme", Wave: "pilot"}, newView(f).moved("pilot").Tenants[0].Figures[plan.FigureUsers]},
+	} {
+		if got := int64(strings.Count(all(usersText, c.of), "\n")); got != c.lines || got == 0 {
+			t.Errorf("%s: %d lines, want %d", name, got, c.lines)
+		}
+	}
+	if got := all(skippedText, Chosen{Tenant: "acme", Wave: "pilot"}); strings.Count(got, "\n") != 2 {
+		t.Errorf("skipped users of acme in pilot:\n%s", got)
+	}
+	for want, err := range map[string]error{
+		`tenant "amce"; it has acme, globex`:      Users(io.Discard, f, Options{}, Chosen{Tenant: "amce"}),
+		`wave "pilto"; it has pilot`:              UsersJSON(io.Discard, f, Chosen{Wave: "pilto"}),
+		`tenant "globex"; it has acme`:            Skipped(io.Discard, f, Options{}, Chosen{Tenant: "globex"}),
+		`wave "internal"; it has pilot, everyone`: SkippedJSON(io.Discard, f, Chosen{Wave: "internal"}),
+	} {
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("error %v, want one that ends with %s", err, want)
+		}
+	}
+}
+
+func figuresOf(f *planfile.File, tenant string) plan.Figures {
+	sum := plan.Figures{}
+	for _, p := range newView(f).parts {
+		for _, t := range p.Tenants {
+			if t.Slug == tenant {
+				sum.Add(t.Figures)
+			}
+		}
+	}
+	return sum
 }
 
 // TestGainsAndLosses are counted by what is done, whatever the users of a segment have in common.
@@ -360,7 +437,8 @@ func TestGainsAndLosses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"3 gain Self-auth login, 2 lose it, 4 memberships end (2 users leave an admin group)",
+		"3 gain Self-auth login, 2 lose it, 2 leave groups (4 memberships end)",
+		"3 users become admin of their tenants, 2 cease to be admin in Self-auth",
 		"2 users whose row is gone, not active or not linked lose their Self-auth login",
 	} {
 		if !strings.Contains(b.String(), want) {

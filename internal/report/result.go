@@ -170,6 +170,9 @@ func countText(c state.Counts) string {
 	if c.Objects > 0 {
 		s += ", " + of(c.Objects, "object", "objects") + " done"
 	}
+	if c.Schema > 0 {
+		s += ", " + of(c.Schema, "schema step", "schema steps") + " done"
+	}
 	if c.Retries > 0 {
 		s += ", " + of(c.Retries, "call", "calls") + " tried again"
 	}

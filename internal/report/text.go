@@ -54,11 +54,34 @@ func (p *planPage) head() {
 		Escape(t.System), p.dot(), Escape(t.Domain), Escape(of.SelfAuth))
 	p.line("Plan     %s as of %s%senvironment %s", p.bold(p.id.Short()), stamp(p.context.AsOf), p.dot(),
 		Escape(t.Environment))
+	if from := p.origin(); from != "" {
+		p.hang("Made     ", from)
+	}
 	if p.context.OpenRun != "" {
 		p.gap()
 		p.para(fmt.Sprintf("Run %s is still open: its users are left out of this plan. `%s` finishes it first.",
 			Escape(p.context.OpenRun), p.command("apply")))
 	}
+}
+
+// origin says where the plan was made, as far as that is known.
+func (p *planPage) origin() string {
+	o := p.context.Origin
+	var parts []string
+	if o.Commit != "" {
+		at := "of commit " + Escape(o.Commit[:min(len(o.Commit), 12)])
+		if o.Modified {
+			at += ", with changes that are not in it"
+		}
+		parts = append(parts, at)
+	}
+	if o.Author != "" {
+		parts = append(parts, "by "+Escape(o.Author))
+	}
+	if o.Job != "" {
+		parts = append(parts, Escape(o.Job))
+	}
+	return strings.Join(parts, p.dot())
 }
 
 // blocked names the hazards that nobody allowed, at the top and once more at the end.
@@ -86,6 +109,7 @@ func (p *planPage) summary() {
 		n := p.changed()
 		p.para(fmt.Sprintf("%s of %s %s (%s): %s", count(n), of(all.Live, "live user", "live users"),
 			plural(n, "changes", "change"), percent(n, all.Live), p.gains()))
+		p.admins()
 		p.objectCounts()
 	}
 	p.gap()
@@ -108,24 +132,41 @@ func (p *planPage) gains() string {
 	all := p.total()
 	gain := all.Gains()
 	s := count(gain) + plural(gain, " gains", " gain") + " Self-auth login"
-	leave, admin, strange := all[plan.FigureLeave], all[plan.FigureLoseAdmin], p.effects.Strangers()
+	strange := p.effects.Strangers()
 	switch lose := all.Loses(); {
 	case lose > 0:
 		s += ", " + count(lose) + plural(lose, " loses it", " lose it")
-	case leave+strange == 0 && !p.groupsGo():
-		return s + ", none loses anything"
+	case all[plan.FigureLeave]+strange == 0 && !p.groupsGo():
+		s += ", none loses anything"
 	}
-	if leave > 0 {
-		s += ", " + of(leave, "membership ends", "memberships end")
-	}
-	if admin > 0 {
-		s += " (" + of(admin, "user leaves an admin group", "users leave an admin group") + ")"
+	if n := all[plan.FigureLeavers]; n > 0 {
+		s += ", " + of(n, "leaves groups", "leave groups") + " (" +
+			of(all[plan.FigureLeave], "membership ends", "memberships end") + ")"
 	}
 	if strange > 0 {
 		s += "; " + of(strange, "member who does not belong leaves a group", "members who do not belong leave their groups") +
 			` (manage = "full")`
 	}
 	return s
+}
+
+// admins says who becomes admin of a tenant in Self-auth, and who ceases to be.
+func (p *planPage) admins() {
+	all := p.total()
+	gain, lose := all[plan.FigureGainAdmin], all[plan.FigureLoseAdmin]
+	var parts []string
+	if gain > 0 {
+		parts = append(parts, of(gain, "user becomes admin of a tenant", "users become admin of their tenants"))
+	}
+	switch {
+	case lose > 0 && gain > 0:
+		parts = append(parts, count(lose)+plural(lose, " ceases to be admin", " cease to be admin"))
+	case lose > 0:
+		parts = append(parts, of(lose, "user ceases to be admin", "users cease to be admin"))
+	}
+	if len(parts) > 0 {
+		p.para(strings.Join(parts, ", ") + " in Self-auth   (" + p.show("-users", "-admins") + ")")
+	}
 }
 
 // groupsGo says whether a group goes, or its mapping row, which its members lose with it.
@@ -260,27 +301,37 @@ func (p *planPage) wave(w plan.WaveView) string {
 	return strings.Join(parts, "; ")
 }
 
+// notMoved counts the users whom waves that the plan moves, or that were moved before, leave out. What waves that are held
+// will leave out stands beside each of them.
 func (p *planPage) notMoved() {
+	counts := map[plan.SkipReason]int64{}
 	var all int64
-	var rows [][]string
-	for _, s := range p.context.NotMoved {
-		all += s.Count
-		rows = append(rows, []string{count(s.Count), skipped(s.Reason)})
+	for _, w := range p.context.Waves {
+		if w.State == plan.WaveHeld || w.State == plan.WaveDisabled {
+			continue
+		}
+		for _, s := range w.NotMoved {
+			counts[s.Reason] += s.Count
+			all += s.Count
+		}
 	}
 	if all == 0 {
 		return
 	}
+	var rows [][]string
+	for _, r := range plan.SkipReasons() {
+		if n := counts[r]; n > 0 {
+			rows = append(rows, []string{count(n), skipped(r)})
+		}
+	}
 	p.gap()
-	p.line("%s: %s whom a wave selects   (%s)", p.bold("Not moved"), users(all), p.show("-skipped"))
+	p.line("%s: %s of these waves   (%s)", p.bold("Not moved"), users(all), p.show("-skipped"))
 	p.table(2, []bool{true}, rows)
 }
 
-// show is the command that shows this plan with a flag.
-func (p *planPage) show(flag string) string {
-	if p.o.PlanFile == "" {
-		return p.command("show", flag, "PLANFILE")
-	}
-	return p.command("show", flag, p.o.PlanFile)
+// show is the command that shows this plan with flags.
+func (p *planPage) show(flags ...string) string {
+	return p.command(append(append([]string{"show"}, flags...), cmp.Or(p.o.PlanFile, "PLANFILE"))...)
 }
 
 const listedRemarks = 8

@@ -26,14 +26,27 @@ func (p *planPage) undoSummary() {
 	n := all[plan.FigureOf(state.PersonExpire)]
 	say(n, of(n, "person expires", "persons expire")+
 		" at once; credentials are kept (deleted only with -delete-persons).")
+	n = p.context.Asleep
+	say(n, of(n, "of them is", "of them are")+" expired by now.")
 	n = all[plan.FigureOf(state.PersonDelete)]
 	say(n, of(n, "person is", "persons are")+" deleted with the credentials enrolled.")
 	n = all[plan.FigureOf(state.PersonEnable)]
 	say(n, of(n, "person is", "persons are")+" enabled again.")
 	n = all[plan.FigureOf(state.PersonRevive)]
 	say(n, of(n, "person comes", "persons come")+" back from the recycle bin, one by one.")
+	n = all[plan.FigureKeepsLogin]
+	say(n, of(n, "person was in Self-auth before Anthill and stays, with the login that it had.",
+		"persons were in Self-auth before Anthill and stay, with the logins that they had."))
+	n = all[plan.FigureAsItIs]
+	say(n, of(n, "person stays as it is", "persons stay as they are")+": expired already, or another row is linked to it.")
+	n = all[plan.FigureStaysMoved]
+	say(n, of(n, "user was moved by an earlier run and stays moved", "users were moved by earlier runs and stay moved")+
+		": only what was changed since is taken back.")
+	n = all["mail"]
+	say(n, of(n, "person gets back the addresses that it had", "persons get back the addresses that they had")+".")
 	p.para(fmt.Sprintf("%s removed, %s added.", of(all[plan.FigureLeave], "membership is", "memberships are"),
 		count(all[plan.FigureJoin])))
+	p.admins()
 	p.para(of(all["restore"], "row goes back to what it held", "rows go back to what they held") +
 		" before, link and method included.")
 	n = p.context.Completed

@@ -23,6 +23,7 @@ type Request struct {
 	AsOf    time.Time // at which dates and soaks are judged
 	Future  bool      // AsOf lies after the clock: apply refuses the plan until then
 	Allowed []plan.Allowance
+	Origin  plan.Origin
 	Out     string // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
 
 	// Progress is told how far planning is, about every 10,000 users; total 0: nobody knows. nil: nobody listens.
@@ -108,6 +109,7 @@ func (s *Session) look(ctx context.Context, r Request) (in planner.Input, end fu
 			Variables:     s.module.VariablesDigest(),
 			Versions:      plan.Versions{Anthill: s.settings.Version, SelfAuth: s.identity.Version},
 		},
+		Origin:   r.Origin,
 		Progress: r.Progress,
 	}
 	if run := st.OpenRun(); run != nil {

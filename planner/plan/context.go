@@ -28,18 +28,27 @@ type Versions struct {
 // are computed from Effects whenever they are shown.
 type Context struct {
 	AsOf       time.Time       `json:"as_of"` // at which dates and soaks were judged
+	Origin     Origin          `json:"origin,omitzero"`
 	OpenRun    string          `json:"open_run,omitempty"`
 	Population Population      `json:"population"`
 	Isolation  Isolation       `json:"isolation"`
 	Schema     []state.Finding `json:"schema,omitempty"` // what each step of Effects.Schema does
 	Objects    Objects         `json:"objects"`
 	Waves      []WaveView      `json:"waves,omitempty"`
-	NotMoved   []Skipped       `json:"not_moved,omitempty"`
 	Outside    []state.Finding `json:"outside,omitempty"` // changed outside Anthill
 	Notes      []state.Finding `json:"notes,omitempty"`
 	Conflicts  []Conflict      `json:"conflicts,omitempty"` // of a rollback, the first thousand
 	Completed  int64           `json:"completed,omitempty"` // of a rollback: users who have logged in since
+	Asleep     int64           `json:"asleep,omitempty"`    // of a rollback: persons to be expired who are expired by now
 	Cost       Cost            `json:"cost"`
+}
+
+// Origin is where a plan was made, as far as the environment tells: it proves nothing.
+type Origin struct {
+	Commit   string `json:"commit,omitempty"`   // of the repository with the configuration
+	Modified bool   `json:"modified,omitempty"` // files of that repository differed from the commit
+	Author   string `json:"author,omitempty"`   // whoever the CI job is for, as the CI system names them
+	Job      string `json:"job,omitempty"`      // the job's address
 }
 
 // Population is how many users there are. Live: row and tenant not deleted. Moved: recorded as moved.
@@ -102,7 +111,9 @@ type WaveView struct {
 	Moved   int64           `json:"moved"`   // of them, recorded as moved
 	Due     int64           `json:"due"`     // to be moved, now or once it may start
 	Waiting int64           `json:"waiting"` // for a pause, or for the open run to decide about them
-	Skipped int64           `json:"skipped"`
+	Skipped int64           `json:"skipped"` // for good
+	// Those who are not moved now, whatever becomes of the wave, by the first reason that holds.
+	NotMoved []Skipped `json:"not_moved,omitempty"`
 }
 
 // Skipped counts users in scope who will not be moved, by reason.

@@ -21,10 +21,16 @@ const (
 	FigureLinked    Figure = "linked"     // linked before us: recorded (L29)
 	FigureJoin      Figure = "join"       // memberships
 	FigureLeave     Figure = "leave"      // memberships
+	FigureLeavers   Figure = "leavers"    // users who leave a group
 	FigureGainAdmin Figure = "gain_admin" // users who join a group that is mapped as admin
 	FigureLoseAdmin Figure = "lose_admin" // users who leave one
 	FigureRemoved   Figure = "removed"    // users who lose a link, a membership or a person that is not expired
-	FigureRowGone   Figure = "row_gone"   // users moved before whose row is gone (L28)
+	// Of users who are taken back and not moved any more: whose persons were there before us and keep their login, and whose
+	// persons of ours stay as they are, as they are expired already or somebody else's by now.
+	FigureKeepsLogin Figure = "keeps_login"
+	FigureAsItIs     Figure = "person_as_it_is"
+	FigureStaysMoved Figure = "stays_moved" // users who are taken back to how an earlier run had moved them
+	FigureRowGone    Figure = "row_gone"    // users moved before whose row is gone (L28)
 )
 
 // FigureOf is the figure of an act on a person.
@@ -65,7 +71,7 @@ func (e *Effects) ByTenant(kind SegmentKind, shapes []Counted) []TenantFigures {
 			f = Figures{}
 			byTenant[c.Shape.Tenant] = f
 		}
-		e.count(f, kind, c)
+		e.Count(f, kind, c)
 	}
 	list, slugs := make([]TenantFigures, 0, len(byTenant)), e.Slugs()
 	for id, f := range byTenant {
@@ -77,7 +83,8 @@ func (e *Effects) ByTenant(kind SegmentKind, shapes []Counted) []TenantFigures {
 	return list
 }
 
-func (e *Effects) count(f Figures, kind SegmentKind, c Counted) {
+// Count adds to f what happens to the users of a shape.
+func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 	s := c.Shape
 	add := func(on bool, k Figure) {
 		if on {
@@ -89,6 +96,7 @@ func (e *Effects) count(f Figures, kind SegmentKind, c Counted) {
 	add(admins(join) || admins(leave) || admins(keep), FigureAdmins)
 	add(admins(join), FigureGainAdmin)
 	add(admins(leave), FigureLoseAdmin)
+	add(len(leave) > 0, FigureLeavers)
 	add(kind == SegmentMove && s.Ground.Linked, FigureLinked)
 	f[FigureJoin] += int64(len(join)) * c.Users
 	f[FigureLeave] += int64(len(leave)) * c.Users
@@ -105,6 +113,12 @@ func (e *Effects) count(f Figures, kind SegmentKind, c Counted) {
 	add(len(leave) > 0 || act == state.PersonExpire || act == state.PersonDelete ||
 		s.Effect.Restore && s.After.Standing != state.Moved, FigureRemoved)
 	add(kind == SegmentFollow && s.Ground.RowGone, FigureRowGone)
+	if kind == SegmentRestore {
+		moved, alone := s.After.Standing == state.Moved, act == state.PersonNone
+		add(moved && !s.Effect.Restore, FigureStaysMoved)
+		add(!moved && alone && !s.After.MadePerson, FigureKeepsLogin)
+		add(!moved && alone && s.After.MadePerson, FigureAsItIs)
+	}
 }
 
 // Strangers counts the persons whom the plan puts out of groups that are managed in full, each once (L33).
@@ -118,6 +132,9 @@ func (e *Effects) Strangers() int64 {
 	}
 	return int64(len(persons))
 }
+
+// Admin reports whether one of a set's groups is mapped as admin.
+func (e *Effects) Admin(s Set) bool { return admins(e.GroupsOf(s)) }
 
 func admins(groups []Group) bool {
 	return slices.ContainsFunc(groups, func(g Group) bool { return g.Role == state.RoleAdmin })

@@ -93,7 +93,7 @@ func TestByTenant(t *testing.T) {
 		{Tenant: globex, Slug: "alpha", Figures: plan.Figures{"users": 7, "expire": 7, "removed": 7, "join": 0, "leave": 0}},
 		{Tenant: acme, Slug: "zeta", Figures: plan.Figures{"users": 10, "create": 2, "enable": 3, "link": 5,
 			"to_dual": 5, "suffix": 5, "linked": 5,
-			"admins": 10, "gain_admin": 2, "lose_admin": 3, "removed": 3, "join": 7, "leave": 3}},
+			"admins": 10, "gain_admin": 2, "lose_admin": 3, "removed": 3, "join": 7, "leave": 3, "leavers": 3}},
 	}
 	if diff := cmp.Diff(want, list); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)

@@ -1,7 +1,5 @@
 package plan
 
-import "github.com/google/uuid"
-
 // Sink takes the user changes of a plan while it is made. planfile.Writer is one.
 type Sink interface {
 	// Segment opens a segment; the returned index is used by Add, Drop and Shapes.
@@ -13,6 +11,6 @@ type Sink interface {
 	Drop(segment int) error
 	// Shapes are those of a segment so far, with their users.
 	Shapes(segment int) []Counted
-	// Skip lists a user who is not moved.
-	Skip(user uuid.UUID, reason SkipReason) error
+	// Skip lists a user who is not moved; those of a tenant come one after the other.
+	Skip(SkippedUser) error
 }

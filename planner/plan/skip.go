@@ -3,7 +3,17 @@ package plan
 import (
 	"fmt"
 	"slices"
+
+	"github.com/google/uuid"
 )
+
+// SkippedUser is a user who is not moved.
+type SkippedUser struct {
+	User   uuid.UUID  `json:"user"`
+	Tenant Tenant     `json:"tenant"`
+	Wave   string     `json:"wave"` // that selects it
+	Reason SkipReason `json:"reason"`
+}
 
 // SkipReason says why a user in scope is not moved. Its String is stable.
 type SkipReason uint8

@@ -15,7 +15,7 @@ import (
 //	E  plan.Effects but its objects; O  these, as briefObject
 //	S  shapes of a segment, as briefShapes; U  users of that segment, rows one after the other; both once a segment, in order
 //	B  plan.Basis
-//	K  skipped users: a line of reasons as JSON, then 16 bytes of id and one of the reason's place in that line each
+//	K  skipped users: skippedHead as a line of JSON, then 16 bytes of id and two of a place in its sorts each
 //	C  plan.Context
 //	T  trailer: the plan ID
 //
@@ -28,7 +28,7 @@ import (
 // of the others that of their JSON, as it was before it was deflated. Basis, skipped users and context lie outside. The
 // seal is SHA-256 over the whole file.
 const (
-	magic    = "ANTHILL-PLAN 2\n"
+	magic    = "ANTHILL-PLAN 3\n"
 	magicAny = "ANTHILL-PLAN "
 	idPrefix = "anthill plan 2\n"
 

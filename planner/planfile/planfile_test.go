@@ -46,8 +46,11 @@ func TestRoundTrip(t *testing.T) {
 // is taken over. Groups and tenants are more than it needs.
 func moving() *whole {
 	acme, globex := id(1), id(2)
-	w := &whole{Skipped: []planfile.SkippedUser{{User: id(20), Reason: plan.SkipInactive},
-		{User: id(21), Reason: plan.SkipNoEmail}}}
+	w := &whole{Skipped: []plan.SkippedUser{
+		{User: id(20), Tenant: plan.Tenant{ID: acme, Slug: "acme"}, Wave: "pilot", Reason: plan.SkipInactive},
+		{User: id(21), Tenant: plan.Tenant{ID: acme, Slug: "acme"}, Wave: "rest", Reason: plan.SkipInactive},
+		{User: id(22), Tenant: plan.Tenant{ID: globex, Slug: "globex"}, Wave: "pilot", Reason: plan.SkipNoEmail},
+	}}
 	w.Plan.Effects = plan.Effects{
 		Kind:    state.RunApply,
 		Tenants: []plan.Tenant{{ID: acme, Slug: "acme"}, {ID: globex, Slug: "globex"}, {ID: id(3), Slug: "initech"}},
@@ -183,8 +186,9 @@ func TestNoPlan(t *testing.T) {
 		"empty":            {"", none},
 		"something else":   {"resource \"x\" {}\n", none},
 		"the first format": {"ANTHILL-PLAN 1\nand more", other},
+		"the second":       {"ANTHILL-PLAN 2\nand more", other},
 		"a later format":   {"ANTHILL-PLAN 9\n", other},
-		"cut off":          {"ANTHILL-PLAN 2\n", cut},
+		"cut off":          {"ANTHILL-PLAN 3\n", cut},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -259,7 +263,7 @@ type section struct {
 	payload []byte
 }
 
-const start = "ANTHILL-PLAN 2\n"
+const start = "ANTHILL-PLAN 3\n"
 
 // sections takes a plan file apart, without its trailer.
 func sections(b []byte) (list []section) {

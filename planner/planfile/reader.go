@@ -3,14 +3,11 @@ package planfile
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-
-	"github.com/google/uuid"
 
 	"anthill/planner/plan"
 	"anthill/state"
@@ -57,7 +54,7 @@ type File struct {
 	basis   plan.Basis
 	context plan.Context
 	counted [][]plan.Counted
-	skipped part
+	skipped skippedRows
 }
 
 type part struct{ at, n int64 }
@@ -200,49 +197,6 @@ func (f *File) Context() *plan.Context { return &f.context }
 
 // Counted are the shapes of a segment with the number of their users, counted in the file itself.
 func (f *File) Counted(segment int) []plan.Counted { return f.counted[segment] }
-
-// SkippedUser is a user who is not moved.
-type SkippedUser struct {
-	User   uuid.UUID
-	Reason plan.SkipReason
-}
-
-// Skipped streams the users who are not moved, in the order of tenant id, user id.
-func (f *File) Skipped() iter.Seq2[SkippedUser, error] {
-	return func(yield func(SkippedUser, error) bool) {
-		in := f.skippedRows()
-		reasons, err := readReasons(in)
-		if err != nil {
-			yield(SkippedUser{}, fmt.Errorf("read plan: %w", err))
-			return
-		}
-		var row [idLen + 1]byte
-		for {
-			if _, err := io.ReadFull(in, row[:]); errors.Is(err, io.EOF) {
-				return
-			} else if err != nil || int(row[idLen]) >= len(reasons) {
-				yield(SkippedUser{}, fmt.Errorf("read plan: %w", errDamaged))
-				return
-			}
-			if !yield(SkippedUser{User: uuid.UUID(row[:idLen]), Reason: reasons[row[idLen]]}, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (f *File) skippedRows() *bufio.Reader {
-	return bufio.NewReader(io.NewSectionReader(f.f, f.skipped.at, f.skipped.n))
-}
-
-// readReasons reads the line of reasons in front of the skipped users.
-func readReasons(in *bufio.Reader) (reasons []plan.SkipReason, err error) {
-	line, err := in.ReadBytes('\n')
-	if err != nil {
-		return nil, errDamaged
-	}
-	return reasons, json.Unmarshal(line, &reasons)
-}
 
 // Close closes the file.
 func (f *File) Close() error { return f.closer.Close() }

@@ -189,8 +189,7 @@ func (f *File) take(sections []*section) (err error) {
 		case kindBasis:
 			err = s.decode(&f.basis)
 		case kindSkipped:
-			f.skipped = s.part
-			_, err = readReasons(f.skippedRows())
+			err = f.takeSkipped(s.part)
 		case kindContext:
 			err = s.decode(&f.context)
 		}

@@ -22,7 +22,7 @@ import (
 type whole struct {
 	Plan     plan.Plan
 	Segments []segment
-	Skipped  []planfile.SkippedUser
+	Skipped  []plan.SkippedUser
 }
 
 // segment is a segment with its rows, each beside its shape.
@@ -188,7 +188,7 @@ func (w *whole) write(t testing.TB) ([]byte, state.Hash) {
 		}
 	}
 	for _, s := range w.Skipped {
-		if err := sink.Skip(s.User, s.Reason); err != nil {
+		if err := sink.Skip(s); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,9 +11,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"slices"
-
-	"github.com/google/uuid"
 
 	"anthill/internal/spool"
 	"anthill/planner/plan"
@@ -25,8 +22,8 @@ import (
 type Writer struct {
 	dir      string
 	segments []*segment
-	skipped  *spool.Spool      // nil: nobody yet
-	reasons  []plan.SkipReason // of those who are skipped, in the order in which they were met
+	skipped  *spool.Spool // nil: nobody yet
+	head     skippedHead
 }
 
 type segment struct {
@@ -104,18 +101,16 @@ func (w *Writer) Drop(n int) error {
 }
 
 // Skip lists a user who is not moved.
-func (w *Writer) Skip(user uuid.UUID, reason plan.SkipReason) (err error) {
+func (w *Writer) Skip(u plan.SkippedUser) (err error) {
 	if w.skipped == nil {
 		if w.skipped, err = spool.New(w.dir); err != nil {
 			return err
 		}
 	}
-	i := slices.Index(w.reasons, reason)
-	if i < 0 {
-		i = len(w.reasons)
-		w.reasons = append(w.reasons, reason)
-	}
-	_, err = w.skipped.Write(append(user[:], byte(i)))
+	var row [skippedLen]byte
+	copy(row[:], u.User[:])
+	binary.BigEndian.PutUint16(row[idLen:], w.head.add(u))
+	_, err = w.skipped.Write(row[:])
 	return err
 }
 
@@ -151,11 +146,11 @@ func (w *Writer) Finish(out io.Writer, p *plan.Plan) (state.Hash, error) {
 		f.spool(kindUsers, nil, s.rows)
 	}
 	f.json(kindBasis, &p.Basis)
-	reasons, err := json.Marshal(w.reasons)
+	line, err := json.Marshal(w.head)
 	if err != nil {
 		return state.Hash{}, err
 	}
-	f.spool(kindSkipped, append(reasons, '\n'), w.skipped)
+	f.spool(kindSkipped, append(line, '\n'), w.skipped)
 	f.json(kindContext, &p.Context)
 	id := f.ident.id()
 	f.bytes(kindTrailer, id[:])

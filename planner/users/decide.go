@@ -20,7 +20,6 @@ type Decided struct {
 	Follow    int // segment of those who were moved before; -1: there is none
 	Withdraw  int // segment of those who are neither moved nor due; -1: there is none
 	Waves     []Wave
-	Skipped   map[plan.SkipReason]int64
 	Moved     int64                     // users recorded as moved
 	MovedOf   map[uuid.UUID]int64       // of them, of each tenant
 	Admins    []Admins                  // of each tenant, by index of the world's tenants; but for those whom waves move
@@ -28,6 +27,7 @@ type Decided struct {
 	Outside   []state.Finding           // changed outside Anthill
 	Notes     []state.Finding
 	plan.Risk
+	readdressed int64 // users moved before who get an address that they never confirmed
 }
 
 // Wave is a declared wave with the figures of its users.
@@ -37,8 +37,13 @@ type Wave struct {
 	Withdraw int // segment of those due, as it is where the wave does not move; -1: there is none
 	Tally    rollout.Tally
 	Matched  int64 // belong to the wave
-	Skipped  int64 // of them
+	Skipped  int64 // of them, for good
+	NotMoved map[plan.SkipReason]int64
+	Said     said // what is to be said of its users where they are moved
 }
+
+// said counts what is noted about users who are moved.
+type said struct{ unverified, groupless int64 }
 
 // Decide decides about every user of the world, in the order of tenant id, user id. Changes go to sink, and the sets of
 // groups that they name to table. Diagnostics with an error mean that there is no plan; an error is one of the sink or
@@ -97,8 +102,8 @@ type nameBook struct {
 
 // counts are the figures that become findings.
 type counts struct {
-	nowhere, groupless, unverified, mailStuck int64
-	link, person, expired, method             int64 // changed by others
+	nowhere, mailStuck            int64
+	link, person, expired, method int64 // changed by others
 
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
 	policies   map[string]int64 // users moved, by policy
@@ -127,8 +132,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		belongs:   make([]bool, len(j.Index.Members)),
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}
-	d.Decided = Decided{Follow: -1, Withdraw: -1, Skipped: map[plan.SkipReason]int64{},
-		MovedOf: map[uuid.UUID]int64{}}
+	d.Decided = Decided{Follow: -1, Withdraw: -1, MovedOf: map[uuid.UUID]int64{}}
 	d.names = nameBook{
 		names:    world.Repeated(j.Names),
 		mails:    world.Repeated(j.Mails),
@@ -142,7 +146,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	}
 	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for _, w := range c.Waves {
-		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1})
+		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
 	}
 	for _, p := range c.Policies {
 		d.policies[p.Name] = p
@@ -272,10 +276,10 @@ func (d *decider) candidate(e *world.Entry) error {
 	case reason == plan.SkipOpenRun:
 		// Not skipped for good: the wave is not moved before the open run has decided about this user (L15).
 		w.Tally.Waiting++
-		return d.skip(e, reason)
+		return d.skip(e, w, reason)
 	case reason != plan.SkipNone:
 		w.Skipped++
-		return errors.Join(d.skip(e, reason), d.withdraw(e, ""))
+		return errors.Join(d.skip(e, w, reason), d.withdraw(e, ""))
 	}
 	for _, i := range waves[1:] {
 		if !d.cohorts.Before(own, i) {
@@ -284,7 +288,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	}
 	if d.objects.Tenants[e.Tenant].Paused || d.isPaused(w.Name, d.Tenants[e.Tenant].ID) {
 		w.Tally.Waiting++
-		return errors.Join(d.skip(e, plan.SkipPaused), d.withdraw(e, ""))
+		return errors.Join(d.skip(e, w, plan.SkipPaused), d.withdraw(e, ""))
 	}
 	w.Tally.Due++
 	if err := d.withdraw(e, w.Name); err != nil {
@@ -297,9 +301,12 @@ func (d *decider) isPaused(wave string, tenant uuid.UUID) bool {
 	return len(d.pauses) > 0 && (d.pauses[pause{wave, uuid.Nil}] || d.pauses[pause{wave, tenant}])
 }
 
-func (d *decider) skip(e *world.Entry, reason plan.SkipReason) error {
-	d.Skipped[reason]++
-	return d.sink.Skip(e.User, reason)
+func (d *decider) skip(e *world.Entry, w *Wave, reason plan.SkipReason) error {
+	w.NotMoved[reason]++
+	t := &d.Tenants[e.Tenant]
+	return d.sink.Skip(plan.SkippedUser{
+		User: e.User, Tenant: plan.Tenant{ID: t.ID, Slug: t.Slug}, Wave: w.Name, Reason: reason,
+	})
 }
 
 // skipReason says why a user is not moved, the first reason that holds; SkipNone: it is. A pause is judged only after

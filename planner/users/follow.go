@@ -253,7 +253,7 @@ func (d *decider) mailMayFollow(e *world.Entry) bool {
 		return false
 	}
 	if !verified {
-		d.counts.unverified++
+		d.readdressed++
 	}
 	return true
 }

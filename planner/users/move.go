@@ -42,7 +42,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		d.names.adopting[e.Holder] = true
 	default:
 		s.Effect.Act, s.Effect.Link, s.Ground.Made = state.PersonCreate, true, there
-		d.planPerson(e, &s)
+		d.planPerson(e, &s, &w.Said)
 	}
 	// A membership that is there already is recorded as ours only if we can have added it: a rollback takes back what is
 	// ours, and must leave what others gave.
@@ -62,7 +62,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		s.Leave = d.table.Set(d.leaves(e, c)...)
 	}
 	if len(join)+len(keep) == 0 {
-		d.counts.groupless++
+		w.Said.groupless++
 	}
 	s.Join, s.Keep = d.table.Set(join...), d.table.Set(keep...)
 	s.Effect.Method = method(e)
@@ -74,7 +74,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 }
 
 // planPerson fills in how a person is made, or enabled again if it is there already.
-func (d *decider) planPerson(e *world.Entry, s *plan.Shape) {
+func (d *decider) planPerson(e *world.Entry, s *plan.Shape, said *said) {
 	if e.Is(world.PersonThere) {
 		// The person of an earlier move comes back, and the row may have another address by now.
 		p, _ := d.Index.Person(e.Person)
@@ -82,7 +82,7 @@ func (d *decider) planPerson(e *world.Entry, s *plan.Shape) {
 		return
 	}
 	if !e.Is(world.IsVerified) {
-		d.counts.unverified++
+		said.unverified++
 	}
 	s.Effect.Suffix = d.names.names[e.Name] || d.names.taken[e.Name] || d.Index.NameTaken(e.Name)
 }

@@ -35,16 +35,15 @@ func (d *decider) outside() []state.Finding {
 	return append(drift, d.strangersLeft()...)
 }
 
+// notes are about all users, but for those of waves that move (Changing).
 func (d *decider) notes() (list []state.Finding) {
 	c := d.counts
-	list = counted(state.Found(state.CodeUnverified).Times(c.unverified))
 	for _, w := range slices.Sorted(maps.Keys(c.unselected)) {
 		list = append(list, state.About(state.CodeUnselected, state.OfWave(w)).Times(c.unselected[w]))
 	}
 	list = append(list, counted(
 		state.Found(state.CodeMailStuck).Times(c.mailStuck),
 		state.Found(state.CodeInNoWave).Times(c.nowhere),
-		state.Found(state.CodeGroupless).Times(c.groupless),
 	)...)
 	for _, p := range d.Config.Policies {
 		if p.CompleteOnLink {
@@ -52,6 +51,22 @@ func (d *decider) notes() (list []state.Finding) {
 		}
 	}
 	return list
+}
+
+// Changing are the notes about the users whom a plan changes: those of the waves that moves names, and those who were moved
+// before.
+func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
+	sum := said{unverified: d.readdressed}
+	for _, w := range d.Waves {
+		if moves(w.Name) {
+			sum.unverified += w.Said.unverified
+			sum.groupless += w.Said.groupless
+		}
+	}
+	return counted(
+		state.Found(state.CodeUnverified).Times(sum.unverified),
+		state.Found(state.CodeGroupless).Times(sum.groupless),
+	)
 }
 
 // raise raises the hazards of what was decided.

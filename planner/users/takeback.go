@@ -289,6 +289,9 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 			}
 		}
 	}
+	if p, there := t.Index.Person(last.Person); there && p.Expired && s.Effect.Act == state.PersonExpire {
+		t.Asleep++
+	}
 	t.countAdmin(s, last.Person, join, joined, row)
 	s.Join, s.Leave, s.Keep = t.table.Set(join...), t.table.Set(joined...), t.table.Set(keep...)
 	s.Ground.Unrecorded = rec != nil && !s.Effect.Writes() && t.table.Unrecorded(s, rec.UserState, rec.Groups)

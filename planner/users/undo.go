@@ -44,6 +44,7 @@ type TakenBack struct {
 	Conflicts []plan.Conflict     // the first thousand
 	Lost      int64               // conflicts in all
 	Completed int64               // users taken back who have logged in through Self-auth
+	Asleep    int64               // persons to be expired who are expired by now
 	Admins    []Admins            // of each tenant, by index of the world's tenants
 }
 

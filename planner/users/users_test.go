@@ -141,8 +141,8 @@ func (s *sink) Add(_ int, one plan.Shape, c plan.UserChange) error {
 	return nil
 }
 
-func (s *sink) Skip(_ uuid.UUID, reason plan.SkipReason) error {
-	s.fate.Skip = reason.String()
+func (s *sink) Skip(u plan.SkippedUser) error {
+	s.fate.Skip = u.Reason.String()
 	return nil
 }
 
@@ -253,8 +253,13 @@ func TestTold(t *testing.T) {
 	s.user.Verified, s.config.Groups = false, nil
 	_, d := s.decide(t)
 	want := []state.Finding{state.Found(state.CodeUnverified).Times(1), state.Found(state.CodeGroupless).Times(1)}
-	if diff := cmp.Diff(want, d.Notes); diff != "" {
+	pilot := func(wave string) bool { return wave == "pilot" }
+	if diff := cmp.Diff(want, d.Changing(pilot)); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	// Of users who wait for their wave it is said when that moves.
+	if got := append(d.Changing(func(string) bool { return false }), d.Notes...); len(got) > 0 {
+		t.Errorf("notes while the wave is held: %v, want none", got)
 	}
 	s = newSides(t)
 	s.moved()

@@ -117,12 +117,14 @@ func countUsers(outcomes []state.Outcome) (c state.Counts) {
 
 func countObjects(outcomes []state.ObjectOutcome) (c state.Counts) {
 	for i := range outcomes {
-		switch outcomes[i].Verdict {
-		case state.Done:
+		switch v := outcomes[i].Verdict; {
+		case v == state.Done && outcomes[i].Address.IsSchema():
+			c.Schema++
+		case v == state.Done:
 			c.Objects++
-		case state.Refused:
+		case v == state.Refused:
 			c.Failed++
-		case state.Changed:
+		case v == state.Changed:
 			c.Changed++
 		}
 	}
@@ -137,6 +139,7 @@ func sum(a, b state.Counts) state.Counts {
 		Failed:  a.Failed + b.Failed,
 		Paused:  a.Paused + b.Paused,
 		Objects: a.Objects + b.Objects,
+		Schema:  a.Schema + b.Schema,
 		Retries: a.Retries + b.Retries,
 	}
 }

@@ -28,7 +28,7 @@ func NextRunID(started time.Time, ids []string) string {
 }
 
 // Changed says whether a run of these counts changed at least one user or object: RunInfo.Changed.
-func Changed(c state.Counts) bool { return c.Done > 0 || c.Objects > 0 }
+func Changed(c state.Counts) bool { return c.Done > 0 || c.Objects > 0 || c.Schema > 0 }
 
 // RunDigest is what chains a closed run: a SHA-256 over its head, its plan's ID and seal, how it ended, and the digest
 // of the run before. What is only known later (Undone) is not in it, nor what follows from the rest (Open, Changed).
