@@ -311,8 +311,9 @@ var (
 	moving      = regexp.MustCompile(`[0-9,]+ users? (to move|late): [^;]*`)
 	objectStart = regexp.MustCompile(`^  (-\+|[-+~.]) (\S+)`)
 	effectLine  = regexp.MustCompile(`^This plan undoes|^Made as of|^Nothing to do|live users? changes?|^[0-9,]+ objects?:|` +
-		`schema steps?|loses? (their|the|a|it)\b|Nobody loses|Users lose|Everything can be undone|client, its secret|` +
-		`persons? (expires?|is|are|comes?)\b|memberships? (is|are|ends?)\b|rows? goe?s? back|Clients are deleted|` +
+		`schema steps?|loses? (their|the|a|it)\b|Nobody loses|Users lose|Everything can be undone|What is deleted|` +
+		`(becomes?|to be) admin|moved by (an )?earlier runs?|` +
+		`persons? (expires?|is|are|comes?|stays?|was|were|gets?)\b|memberships? (is|are|ends?)\b|rows? goe?s? back|Clients are deleted|` +
 		`stays paused until|BLOCKED|-allow|ALLOWED`)
 )
 

@@ -22,8 +22,27 @@ type planJSON struct {
 	Empty         bool          `json:"empty"`
 	Effects       *plan.Effects `json:"effects"`
 	Figures       []part        `json:"figures"` // what happens to users, counted from the effects
+	Undo          undoJSON      `json:"undo"`
 	Basis         *plan.Basis   `json:"basis"`
 	Context       *plan.Context `json:"context"`
+}
+
+// undoJSON says how what a plan does would be taken back.
+type undoJSON struct {
+	Schema  plan.UndoKind                   `json:"schema,omitempty"`
+	Objects map[state.Address]plan.UndoKind `json:"objects,omitempty"`
+	Users   map[plan.UndoKind]int64         `json:"users,omitempty"`
+}
+
+func undoOf(v *view) undoJSON {
+	u := undoJSON{Objects: map[state.Address]plan.UndoKind{}, Users: v.undo}
+	if len(v.effects.Schema) > 0 {
+		u.Schema = plan.UndoNone
+	}
+	for _, c := range v.effects.Objects {
+		u.Objects[c.Address] = c.UndoKind()
+	}
+	return u
 }
 
 // PlanJSON writes a plan as JSON: all but the list of its users.
@@ -37,6 +56,7 @@ func PlanJSON(w io.Writer, f *planfile.File) error {
 		Empty:         v.effects.Empty(),
 		Effects:       v.effects,
 		Figures:       listed(v.parts),
+		Undo:          undoOf(v),
 		Basis:         v.basis,
 		Context:       v.context,
 	})

@@ -31,6 +31,9 @@ func (v *voice) object(c plan.ObjectChange, said []state.Finding, rollback bool)
 	if c.Action == state.ActionReplace && !rollback { // of which the type is said already
 		list = append(list, v.values(c.Was, c.Will, c.Will.Without(state.AttrType).Sorted()...)...)
 	}
+	if c.Action == state.ActionDelete && !rollback {
+		list = append(list, "no longer declared")
+	}
 	for _, f := range said {
 		if f.Code != state.CodeMembersLose {
 			list = append(list, v.say(f))

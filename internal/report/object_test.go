@@ -101,7 +101,7 @@ func TestObjectWords(t *testing.T) {
 			change(group, update, none, with(attrs(), state.AttrStrangers, state.MembersValue([]uuid.UUID{{1}}))), nil, back,
 		},
 		{
-			"group g and its mapping row, 5 members", change(group, remove, named(group).Attributes, nil),
+			"group g and its mapping row, 5 members; no longer declared", change(group, remove, named(group).Attributes, nil),
 			[]state.Finding{state.Found(state.CodeMembersLose).Times(5)}, false,
 		},
 		{
@@ -123,7 +123,7 @@ func TestObjectWords(t *testing.T) {
 			"the group has a policy already: taken over; authsession expiry: 60 -> 3600",
 			change(policy, adopt, attrs("authsession_expiry", "60"), attrs("authsession_expiry", "3600")), nil, false,
 		},
-		{"policy off, values reset", change(policy, remove, none, nil), nil, false},
+		{"policy off, values reset; no longer declared", change(policy, remove, none, nil), nil, false},
 		{"there before us or gone already: it stays as it is", change(policy, forget, none, none), nil, false},
 		{"policy with its values", change(policy, remove, none, nil), nil, back},
 
@@ -150,7 +150,7 @@ func TestObjectWords(t *testing.T) {
 			change(client, replace, attrs("type", "public", "name", "app"), attrs("type", "confidential", "name", "app")),
 			nil, back,
 		},
-		{"client app is deleted", change(client, remove, named(client).Attributes, nil), nil, false},
+		{"client app is deleted; no longer declared", change(client, remove, named(client).Attributes, nil), nil, false},
 		{"client app", change(client, remove, named(client).Attributes, nil), nil, back},
 		{
 			"scope maps: + (email openid) for tenant_acme_users, 61000000-0000-0000-0000-000000000000, " +
@@ -174,7 +174,7 @@ func TestObjectWords(t *testing.T) {
 		{"name: A -> B; no longer ours", change(tenant, update, attrs("name", "A"), attrs("name", "B")),
 			found(state.CodeNotOursNow), back},
 		{"tenant acme is no longer declared: its row stays", change(tenant, forget, none, none), nil, false},
-		{"tenant ", plan.ObjectChange{Action: remove, Kind: tenant}, nil, false}, // a file that somebody made up
+		{"tenant ; no longer declared", plan.ObjectChange{Action: remove, Kind: tenant}, nil, false}, // a file that somebody made up
 	} {
 		v := text100()
 		v.groups = map[uuid.UUID]string{acmeUsers: "tenant_acme_users"}

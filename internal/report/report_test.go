@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -444,6 +445,33 @@ func TestGainsAndLosses(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &b)
 		}
+	}
+}
+
+// TestRecycled: what is deleted comes back as it was for some days only, which is said where something is.
+func TestRecycled(t *testing.T) {
+	t.Parallel()
+	const said = "What is deleted comes back"
+	shows := func(m *made) string { return strings.Join(strings.Fields(shown(t, m, unicode100)), " ") }
+	if text := shows(pilot()); strings.Contains(text, said) {
+		t.Errorf("nothing is deleted, and it says\n%s", text)
+	}
+	m := pilot()
+	for i, kind := range []state.Kind{state.KindGroup, state.KindGroup, state.KindClient, state.KindPolicy} {
+		o := state.Object{Address: state.Address(fmt.Sprint(kind, ".x", i)), Kind: kind}
+		m.Effects.Objects = append(m.Effects.Objects, plan.ObjectChange{
+			Address: o.Address, Kind: kind, Action: state.ActionDelete, Before: &o, Was: state.Attributes{},
+		})
+	}
+	want := "What is deleted comes back as it was for 7 days, and is made anew after that: 2 groups, 1 client with its secret."
+	if text := shows(m); !strings.Contains(text, want) {
+		t.Errorf("%q is not in\n%s", want, text)
+	}
+	m = rollback()
+	m.change(3, plan.SegmentRestore, "pilot", plan.Shape{Tenant: acme, Effect: state.Effect{Act: state.PersonDelete}})
+	want = "made anew after that: 3 persons with their credentials."
+	if text := shows(m); !strings.Contains(text, want) {
+		t.Errorf("%q is not in\n%s", want, text)
 	}
 }
 

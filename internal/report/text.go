@@ -121,10 +121,31 @@ func (p *planPage) summary() {
 	case !p.effects.Empty():
 		p.line("  Everything can be undone.")
 	}
-	if p.clients(state.ActionDelete, state.ActionReplace) {
-		p.line("  %s", p.bold("A deleted client, its secret included, can be brought back for seven days."))
-	}
+	p.recycled()
 	p.allowed()
+}
+
+// recycled says what is deleted, and so comes back as it was for some days only.
+func (p *planPage) recycled() {
+	n := map[state.Kind]int64{}
+	for _, c := range p.effects.Objects {
+		if c.UndoKind() == plan.UndoRecycled {
+			n[c.Kind]++
+		}
+	}
+	var parts []string
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			parts = append(parts, of(n, one, many))
+		}
+	}
+	add(n[state.KindGroup], "group", "groups")
+	add(n[state.KindClient], "client with its secret", "clients with their secrets")
+	add(p.total()[plan.FigureOf(state.PersonDelete)], "person with its credentials", "persons with their credentials")
+	if len(parts) > 0 {
+		p.para(p.bold(fmt.Sprintf("What is deleted comes back as it was for %d days, and is made anew after that: %s.",
+			plan.RecycleDays, strings.Join(parts, ", "))))
+	}
 }
 
 // gains says in few words who gains and who loses.

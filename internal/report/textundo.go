@@ -61,9 +61,10 @@ func (p *planPage) undoSummary() {
 		p.line("  Nobody loses the last way to log in.")
 	}
 	if p.clients(state.ActionDelete) {
-		p.line("  %s", p.bold("Clients are deleted: logins through them end. They can be brought back for seven days."))
+		p.line("  %s", p.bold("Clients are deleted: logins through them end."))
 	}
 	p.line("  This rollback can itself be rolled back.")
+	p.recycled()
 	p.allowed()
 	p.pauses()
 }

@@ -19,6 +19,7 @@ type view struct {
 	context  *plan.Context
 	parts    []part // users moved before, then waves in the order in which they are moved or taken back
 	actions  map[state.Action]int64
+	undo     map[plan.UndoKind]int64 // users, by how they would be taken back
 }
 
 // part is what happens to users of one sort: those moved before, or those of one wave.
@@ -40,6 +41,14 @@ func newView(f *planfile.File) *view {
 	v.parts, v.actions = partsOf(f), map[state.Action]int64{}
 	for _, o := range v.effects.Objects {
 		v.actions[o.Action]++
+	}
+	v.undo = map[plan.UndoKind]int64{}
+	for i := range v.effects.Segments {
+		for _, c := range f.Counted(i) {
+			if c.Users > 0 {
+				v.undo[c.Shape.UndoKind()] += c.Users
+			}
+		}
 	}
 	return v
 }

@@ -230,3 +230,31 @@ func TestFits(t *testing.T) {
 		}
 	}
 }
+
+// TestUndoKind: what is deleted in Self-auth comes back as it was for some days only; what is made there is expired, or
+// deleted, again.
+func TestUndoKind(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []state.Kind{state.KindTenant, state.KindGroup, state.KindPolicy, state.KindClient} {
+		for _, action := range []state.Action{state.ActionCreate, state.ActionUpdate, state.ActionRecover, state.ActionAdopt,
+			state.ActionForget, state.ActionDelete, state.ActionReplace} {
+			want := plan.UndoExact
+			goes := action == state.ActionDelete || action == state.ActionReplace
+			if goes && (kind == state.KindGroup || kind == state.KindClient) {
+				want = plan.UndoRecycled
+			}
+			if got := (plan.ObjectChange{Kind: kind, Action: action}).UndoKind(); got != want {
+				t.Errorf("%s %s: %s, want %s", action, kind, got, want)
+			}
+		}
+	}
+	for act, want := range map[state.PersonAct]plan.UndoKind{
+		state.PersonNone: plan.UndoExact, state.PersonCreate: plan.UndoExpire, state.PersonExpire: plan.UndoExact,
+		state.PersonEnable: plan.UndoExact, state.PersonAdopt: plan.UndoExact, state.PersonRevive: plan.UndoExact,
+		state.PersonDelete: plan.UndoRecycled,
+	} {
+		if got := (plan.Shape{Effect: state.Effect{Act: act}}).UndoKind(); got != want {
+			t.Errorf("%s: %s, want %s", act, got, want)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package plan
+
+import "anthill/state"
+
+// UndoKind says how a change is taken back by a rollback. The values are stable.
+type UndoKind string
+
+// UndoExact: as it was, but for what others have changed since. UndoExpire: the person expires, and keeps the credential
+// that it may have by then. UndoRecycled: as it was for RecycleDays days, as long as Self-auth keeps what was deleted;
+// after that it is made anew, with another id and without credential or secret. UndoNone: it stays.
+const (
+	UndoExact    UndoKind = "exact"
+	UndoExpire   UndoKind = "expire"
+	UndoRecycled UndoKind = "recycled"
+	UndoNone     UndoKind = "none"
+)
+
+// RecycleDays is how long Self-auth keeps deleted entries.
+const RecycleDays = 7
+
+// UndoKind says how the change of an object is taken back.
+func (c ObjectChange) UndoKind() UndoKind {
+	entry := c.Kind == state.KindGroup || c.Kind == state.KindClient
+	if entry && (c.Action == state.ActionDelete || c.Action == state.ActionReplace) {
+		return UndoRecycled
+	}
+	return UndoExact
+}
+
+// UndoKind says how the change of a user is taken back.
+func (s Shape) UndoKind() UndoKind {
+	switch s.Effect.Act {
+	case state.PersonDelete:
+		return UndoRecycled
+	case state.PersonCreate:
+		return UndoExpire
+	}
+	return UndoExact
+}
