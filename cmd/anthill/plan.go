@@ -18,9 +18,11 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan                                  show what would change\n" +
 			"   anthill plan -out pilot.plan                  and save it, for `anthill apply pilot.plan`\n" +
 			"   anthill plan -as-of 2027-03-01T09:00:00Z      as it would look then\n" +
-			"   anthill plan -allow OVER_LIMIT=4180           with a hazard allowed, by its exact count",
+			"   anthill plan -allow OVER_LIMIT=4180           with a hazard allowed, by its exact count\n" +
+			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved",
 		Flags: configFlags(
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
+			&cli.StringFlag{Name: "diff", Usage: "say as well what the saved plan `OLD` does otherwise", TakesFile: true},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
 			asOfFlag(), allowFlag(), jsonFlag()),
 		Action: p.plan,
@@ -43,6 +45,14 @@ func (p *program) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	// Before anything is asked: a name that was mistyped is not told after minutes.
+	old, err := p.openOld(c)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		defer old.Close()
+	}
 	s, err := p.open(c)
 	if err != nil {
 		return err
@@ -53,10 +63,18 @@ func (p *program) plan(c *cli.Context) error {
 		return err
 	}
 	defer made.Close()
-	if err := p.showPlan(c, made.File); err != nil {
+	if err := p.showPlan(c, made.File, old); err != nil {
 		return err
 	}
 	return planStatus(made.Effects(), c.Bool("detailed-exitcode"))
+}
+
+// openOld opens the plan that -diff names; nil: none.
+func (p *program) openOld(c *cli.Context) (*planfile.File, error) {
+	if name := c.String("diff"); name != "" {
+		return p.openPlan(name)
+	}
+	return nil, nil
 }
 
 // makePlan plans with progress, and shows the warnings that came of it.
@@ -77,14 +95,24 @@ func (p *program) warn(c *cli.Context, d session.Diagnostics) error {
 	return report.Diagnostics(p.stderr, told(d.List, o), d.Files, o)
 }
 
-// showPlan shows a plan that was just made, as the flags say.
-func (p *program) showPlan(c *cli.Context, file *planfile.File) error {
+// showPlan shows a plan that was just made, as the flags say, and what it does otherwise than an older one, if any.
+func (p *program) showPlan(c *cli.Context, file, old *planfile.File) error {
+	var d *planfile.Diff
+	if old != nil {
+		var err error
+		if d, err = planfile.Compare(old, file, nil); err != nil {
+			return err
+		}
+	}
 	if c.Bool("json") {
-		return report.PlanJSON(p.stdout, file)
+		return report.PlanJSON(p.stdout, file, old, d)
 	}
 	o := p.options(c)
 	o.PlanFile = c.String("out")
-	return report.Plan(p.stdout, file, o)
+	if err := report.Plan(p.stdout, file, o); err != nil || old == nil {
+		return err
+	}
+	return report.Since(p.stdout, old, file, d, o, c.String("diff"))
 }
 
 func planStatus(e *plan.Effects, detailed bool) error {

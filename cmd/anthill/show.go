@@ -55,7 +55,7 @@ func (p *program) showCommand() *cli.Command {
 			case skipped:
 				return report.Skipped(p.stdout, r, o, of)
 			case json:
-				return report.PlanJSON(p.stdout, r)
+				return report.PlanJSON(p.stdout, r, nil, nil)
 			}
 			return report.Plan(p.stdout, r, o)
 		},

@@ -25,6 +25,7 @@ type planJSON struct {
 	Undo          undoJSON      `json:"undo"`
 	Basis         *plan.Basis   `json:"basis"`
 	Context       *plan.Context `json:"context"`
+	Diff          *diffJSON     `json:"diff,omitempty"` // to an older plan, where one was named
 }
 
 // undoJSON says how what a plan does would be taken back.
@@ -45,10 +46,10 @@ func undoOf(v *view) undoJSON {
 	return u
 }
 
-// PlanJSON writes a plan as JSON: all but the list of its users.
-func PlanJSON(w io.Writer, f *planfile.File) error {
+// PlanJSON writes a plan as JSON: all but the list of its users. With old, d says what it does otherwise than that.
+func PlanJSON(w io.Writer, f, old *planfile.File, d *planfile.Diff) error {
 	v := newView(f)
-	return writeJSON(w, planJSON{
+	j := planJSON{
 		FormatVersion: FormatVersion,
 		PlanID:        v.id,
 		Seal:          v.seal,
@@ -59,7 +60,12 @@ func PlanJSON(w io.Writer, f *planfile.File) error {
 		Undo:          undoOf(v),
 		Basis:         v.basis,
 		Context:       v.context,
-	})
+	}
+	if old != nil {
+		diff := diffOf(old, f, d)
+		j.Diff = &diff
+	}
+	return writeJSON(w, j)
 }
 
 // listed is a list that JSON shows as one where it is empty.

@@ -345,7 +345,7 @@ func TestPlanJSON(t *testing.T) {
 	t.Parallel()
 	f := pilot().save(t)
 	var b bytes.Buffer
-	if err := PlanJSON(&b, f); err != nil {
+	if err := PlanJSON(&b, f, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "pilot.json", stable(f, b.String()))

@@ -51,6 +51,16 @@ func listedAlike(o plan.ObjectChange) int {
 	return 4
 }
 
+// alike counts objects of one block of which the same is said.
+type alike map[string]int
+
+// enough counts one more and reports whether there are enough of them to be listed.
+func (a alike) enough(o plan.ObjectChange, what string) bool {
+	key := o.Address.Block() + " " + what
+	a[key]++
+	return a[key] > listedAlike(o)
+}
+
 // widestText is how much is said of an object in its own line; more stands below it.
 const widestText = 90
 
@@ -60,10 +70,9 @@ func (p *planPage) objects() {
 	many := len(p.effects.Objects) > listedObjects+2
 	var rows [][]string
 	var rest []plan.ObjectChange
-	alike, under := map[string]int{}, map[int][]string{}
+	listed, under := alike{}, map[int][]string{}
 	for _, o := range p.effects.Objects {
-		key := o.Address.Block() + string(o.Action)
-		if alike[key]++; many && alike[key] > listedAlike(o) {
+		if many && listed.enough(o, string(o.Action)) {
 			rest = append(rest, o)
 			continue
 		}
