@@ -90,7 +90,8 @@ func (p *planPage) blocked() {
 		if !p.effects.Allows(h) {
 			code := Escape(string(h.Code))
 			p.gap()
-			p.hang("  "+p.bold("BLOCKED")+"  "+code+"  ", p.words.sayAll(h.Of, ". "))
+			p.hang("  "+p.bold("BLOCKED")+"  "+code+"  ", p.words.sayAll(h.Of, ". ")+
+				"   ("+p.command("explain", string(h.Code))+")")
 			p.line("           To allow it for this plan alone, make the plan again with the same flags and:")
 			p.gap()
 			p.line("    -allow %s=%d", code, h.Count)
