@@ -202,14 +202,14 @@ func (v *voice) userChange(e *plan.Effects, kind plan.SegmentKind, s plan.Shape)
 		parts = append(parts, "only what is recorded changes")
 	}
 	said := strings.Join(parts, "; ")
-	if why := v.reasons(e, kind, s); len(why) > 0 {
+	if why := v.userReasons(e, kind, s); len(why) > 0 {
 		said += " (" + strings.Join(why, "; ") + ")"
 	}
 	return said
 }
 
-// reasons say what has changed about users who were moved before, as far as the effects tell.
-func (v *voice) reasons(e *plan.Effects, kind plan.SegmentKind, s plan.Shape) (why []string) {
+// userReasons say what has changed about users who were moved before, as far as the effects tell.
+func (v *voice) userReasons(e *plan.Effects, kind plan.SegmentKind, s plan.Shape) (why []string) {
 	switch kind {
 	case plan.SegmentWithdraw:
 		return []string{"not moved, and got in all the same"}
