@@ -324,6 +324,10 @@ func clientBlock() Block {
 				Text: "Whether redirect URLs must match exactly. Servers demand it.",
 			},
 			{
+				Name: "requested_scopes", Type: Strings,
+				Text: "What the application asks for, for checks of the plan; null: all that it is given.",
+			},
+			{
 				Name: "adopt", Type: Bool, Default: "false",
 				Text: "Take over a client with the name that is there already; it is never deleted.",
 			},

@@ -86,6 +86,9 @@ func (e *evaluator) client(n *node, i instance) Client {
 		state.AttrLegacyCrypto:     boolValue(r.bool("legacy_crypto")),
 		state.AttrStrictRedirects:  boolValue(r.bool("strict_redirects")),
 	}
+	if v, given := r.get("requested_scopes"); given && !v.IsNull() {
+		c.Requested = r.words("requested_scopes", scopeForm)
+	}
 	for _, b := range n.blocks {
 		br := e.reader(b, r.sc)
 		switch b.spec.Type {

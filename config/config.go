@@ -110,6 +110,7 @@ type Client struct {
 	Scopes     []ScopeMap
 	SupScopes  []ScopeMap
 	Claims     []ClaimMap
+	Requested  []string // scopes that the application asks for; nil: all that it is given
 	Adopt      bool
 	Pos        Pos
 }

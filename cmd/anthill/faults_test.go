@@ -93,7 +93,7 @@ oauth2_client "app" {
   redirect_urls = ["https://app.example.com/cb"]
   scope_map {
     groups = group.users
-    scopes = ["openid", "groups"]
+    scopes = ["openid", "groups", "groups_name"]
   }
 }
 account_policy "admins" {

@@ -48,7 +48,8 @@ oauth2_client "inventory" {
   redirect_urls = ["https://app.example.com/oauth/callback"]
   scope_map {
     groups = group.users
-    scopes = ["openid", "profile", "email", "groups"]
+    # groups_name: the names of groups as the application's mapping rows have them. It must ask for it, too.
+    scopes = ["openid", "profile", "email", "groups", "groups_name"]
   }
   claim_map {
     claim  = "role"

@@ -169,6 +169,10 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeScopeLost:
 		return v.client(f) + ": " + of(n, "moved user loses", "moved users lose") + " a scope that its scope_map gives " +
 			"them now. A client refuses them if it asks for a scope that none of them has"
+	case state.CodeNameless:
+		return v.client(f) + ": " + of(n, "user comes", "users come") + " in with tokens that name groups with the domain, " +
+			"or by their ids, and the mapping rows have the names alone: the application finds no tenant. Add groups_name to " +
+			"the scopes of the scope_map, and let the application ask for it (requested_scopes says what it asks for)"
 	case state.CodeHomeLost:
 		return of(n, "moved user leaves", "moved users leave") + " the last group that is mapped to their tenant: the " +
 			"application would not know where they belong when they come in through Self-auth"

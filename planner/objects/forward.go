@@ -43,6 +43,7 @@ func Forward(j *world.Joined) (*Plan, hcl.Diagnostics) {
 	p.order()
 	p.out.Scopes = scopeChanges(j, p.out.Changes)
 	p.awake()
+	p.out.Tokens = p.tokens()
 	return &p.out, p.diags
 }
 

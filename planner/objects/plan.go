@@ -20,9 +20,10 @@ type Plan struct {
 	Notes      []state.Finding
 	Violations []state.Finding // of tenant isolation, by taking something over
 	plan.Risk                  // hazards, none allowed yet
-	Tenants    []Tenant        // by index of the world's tenants; of Forward only, as are the next four
+	Tenants    []Tenant        // by index of the world's tenants; of Forward only, as are the next five
 	Deleting   map[uuid.UUID]state.Address
 	Scopes     []ScopeChange
+	Tokens     []Tokens
 	Names      []string // of declared groups and clients, which no person may get
 	Stays      bool     // of Folded.Plan only: an object that the runs made is still needed
 }

@@ -20,13 +20,15 @@ const (
 	LoginGap         HazardCode = "LOGIN_GAP"
 	EndsSessions     HazardCode = "ENDS_SESSIONS"
 	LocksOut         HazardCode = "LOCKS_OUT_USERS"
-	AdoptsPerson     HazardCode = "ADOPTS_PERSON"
+	// LoginWithoutTenant: users come in with tokens by which the application does not find their tenant.
+	LoginWithoutTenant HazardCode = "LOGIN_WITHOUT_TENANT"
+	AdoptsPerson       HazardCode = "ADOPTS_PERSON"
 )
 
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
-		AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, OverLimit, OverLimitRemoved, RowsGone,
+		AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, OverLimit, OverLimitRemoved, RowsGone,
 	}
 }
 

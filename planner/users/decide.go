@@ -27,7 +27,8 @@ type Decided struct {
 	Outside   []state.Finding           // changed outside Anthill
 	Notes     []state.Finding
 	plan.Risk
-	readdressed int64 // users moved before who get an address that they never confirmed
+	readdressed int64                   // users moved before who get an address that they never confirmed
+	nameless    map[state.Subject]int64 // users moved before, of clients that this plan changes: see said
 }
 
 // Wave is a declared wave with the figures of its users.
@@ -43,7 +44,10 @@ type Wave struct {
 }
 
 // said counts what is noted about users who are moved.
-type said struct{ unverified, groupless int64 }
+type said struct {
+	unverified, groupless int64
+	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
+}
 
 // Decide decides about every user of the world, in the order of tenant id, user id. Changes go to sink, and the sets of
 // groups that they name to table. Diagnostics with an error mean that there is no plan; an error is one of the sink or

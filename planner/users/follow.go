@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/planner/objects"
 	"anthill/planner/plan"
 	"anthill/planner/world"
 	"anthill/providers"
@@ -108,6 +109,10 @@ func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
 	}
 	leave := d.leaves(e, c)
 	d.countLosses(e, c, join, leave)
+	if c.Gains() && !s.After.Asleep && slices.ContainsFunc(d.objects.Tokens, func(t objects.Tokens) bool { return t.Changed }) {
+		_, left := d.groupsOf(e.Person, join, leave)
+		d.countNameless(&d.nameless, left, true)
+	}
 	if len(join)+len(leave) == 0 && s.Effect == (state.Effect{}) && s.After.Asleep == e.Recorded.Asleep {
 		return nil
 	}

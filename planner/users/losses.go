@@ -50,14 +50,7 @@ func (d *decider) countLosses(e *world.Entry, c plan.Claim, join, leave []uuid.U
 	if len(d.objects.Deleting) == 0 && len(leave) == 0 && len(d.losses.changed) == 0 && !waits.loses {
 		return
 	}
-	var had, stays []uuid.UUID
-	for _, m := range d.Index.MemberOf(e.Person) {
-		g := d.Index.IDs[m.Group]
-		had = append(had, g)
-		if d.objects.Deleting[g] == "" && !slices.Contains(leave, g) {
-			stays = append(stays, g)
-		}
-	}
+	had, stays := d.groupsOf(e.Person, nil, leave)
 	left := slices.Concat(stays, join)
 	then := [2][]uuid.UUID{slices.Concat(had, waits.was), slices.Concat(stays, waits.will)}
 	switch {
@@ -71,6 +64,18 @@ func (d *decider) countLosses(e *world.Entry, c plan.Claim, join, leave []uuid.U
 		// Who is active and waits (for a pause, say) is let in by what it has, and later by what it waits for.
 		d.count(e, [2][]uuid.UUID{had, left}, then)
 	}
+}
+
+// groupsOf are the groups that a person is in, and those that it will be in.
+func (d *decider) groupsOf(person uuid.UUID, join, leave []uuid.UUID) (had, left []uuid.UUID) {
+	for _, m := range d.Index.MemberOf(person) {
+		g := d.Index.IDs[m.Group]
+		had = append(had, g)
+		if d.objects.Deleting[g] == "" && !slices.Contains(leave, g) {
+			left = append(left, g)
+		}
+	}
+	return had, append(left, join...)
 }
 
 // count counts a user who loses by any of some pairs of groups, before and after.

@@ -64,6 +64,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	if len(join)+len(keep) == 0 {
 		w.Said.groupless++
 	}
+	d.countNameless(&w.Said.nameless, d.wants(e), false)
 	s.Join, s.Keep = d.table.Set(join...), d.table.Set(keep...)
 	s.Effect.Method = method(e)
 	s.Effect.Complete = d.policies[w.Policy].CompleteOnLink && !e.Is(world.HasCompleted)

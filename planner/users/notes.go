@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
 
 	"anthill/config"
@@ -69,6 +70,44 @@ func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
 	)
 }
 
+// Nameless raises the hazard of users whom the application cannot place by the tokens that they come in with: those of the
+// waves that moves names, and those who were moved before, of clients that the plan changes.
+func (d *Decided) Nameless(r *plan.Risk, moves func(wave string) bool) {
+	sum := maps.Clone(d.nameless)
+	if sum == nil {
+		sum = map[state.Subject]int64{}
+	}
+	for _, w := range d.Waves {
+		if moves(w.Name) {
+			for of, n := range w.Said.nameless {
+				sum[of] += n
+			}
+		}
+	}
+	for _, of := range sortedSubjects(sum) {
+		r.Raise(plan.LoginWithoutTenant, sum[of], state.About(state.CodeNameless, of).Times(sum[of]))
+	}
+}
+
+// countNameless counts a user who will be in some groups for each client whose tokens do not name them as mapping rows do.
+// onlyNew: only where that is this plan's doing.
+func (d *decider) countNameless(to *map[state.Subject]int64, groups []uuid.UUID, onlyNew bool) {
+	for i := range d.objects.Tokens {
+		t := &d.objects.Tokens[i]
+		if onlyNew && !t.Changed {
+			continue
+		}
+		nameless, fresh := t.Nameless(groups)
+		if !nameless || onlyNew && !fresh {
+			continue
+		}
+		if *to == nil {
+			*to = map[state.Subject]int64{}
+		}
+		(*to)[t.Of]++
+	}
+}
+
 // raise raises the hazards of what was decided.
 func (d *decider) raise() {
 	for _, of := range d.scopesLost() {
@@ -82,7 +121,11 @@ func (d *decider) raise() {
 
 // scopesLost are the clients of which somebody loses a scope, sorted by name.
 func (d *decider) scopesLost() []state.Subject {
-	return slices.SortedFunc(maps.Keys(d.losses.scopes), func(a, b state.Subject) int {
+	return sortedSubjects(d.losses.scopes)
+}
+
+func sortedSubjects(counts map[state.Subject]int64) []state.Subject {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b state.Subject) int {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
 	})
 }
