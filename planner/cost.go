@@ -2,14 +2,15 @@ package planner
 
 import (
 	"math"
+	"slices"
 
 	"anthill/planner/plan"
 	"anthill/state"
 )
 
 // cost estimates calls to Self-auth, what its writes take, and transactions on Postgres, for the reader. persons are
-// those in the directory. The figures are those of a real server on two cores (docs/selfauth.md).
-func cost(e *plan.Effects, figures []plan.TenantFigures, persons int) (c plan.Cost) {
+// those in the directory, runs the recorded ones, oldest first. The figures are those of a real server on two cores (docs/selfauth.md).
+func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []state.RunInfo) (c plan.Cost) {
 	const batch = 500
 	for _, o := range e.Objects {
 		c.Calls += 1 + int64(len(o.Will[state.AttrScopeMaps].Grants()))
@@ -35,5 +36,23 @@ func cost(e *plan.Effects, figures []plan.TenantFigures, persons int) (c plan.Co
 	// A person takes half a millisecond to create, and a quarter of a microsecond more for each that is there already.
 	seconds := float64(create)*(0.0005+0.00000025*(float64(persons)+float64(create)/2)) + 0.15*float64(revive)
 	c.WriteSeconds = math.Round(seconds*10) / 10
+	measured(&c, e.Kind, runs, users)
 	return c
+}
+
+// fewToMeasure is how many users a run must have done for its rate to say something.
+const fewToMeasure = 100
+
+// measured fills in how long users take at the rate of the newest run of a kind.
+func measured(c *plan.Cost, kind state.RunKind, runs []state.RunInfo, users int64) {
+	for _, r := range slices.Backward(runs) {
+		took := r.Ended.Sub(r.Started).Seconds()
+		if r.Kind != kind || r.Open || r.Counts.Done < fewToMeasure || took <= 0 || users == 0 {
+			continue
+		}
+		c.Run = r.ID
+		c.Rate = math.Round(10*float64(r.Counts.Done)/took) / 10
+		c.Seconds = math.Round(10*float64(users)*took/float64(r.Counts.Done)) / 10
+		return
+	}
 }

@@ -318,7 +318,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 		c.Notes = append(c.Notes, state.Found(state.CodeAllowanceUnused,
 			state.Text(state.KeyHazard, string(a.Code))).Times(a.Count))
 	}
-	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons())
+	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons(), m.State.Runs)
 }
 
 // moves says whether the plan moves users of a wave.

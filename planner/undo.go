@@ -214,5 +214,5 @@ func (u *undoer) context() {
 	if len(u.State.Objects) > 0 && u.whole() {
 		c.Notes = append(c.Notes, state.Found(state.CodeSchemaStays))
 	}
-	c.Cost = cost(&u.plan.Effects, u.figures(), 0)
+	c.Cost = cost(&u.plan.Effects, u.figures(), 0, u.State.Runs)
 }

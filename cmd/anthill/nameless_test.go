@@ -65,8 +65,8 @@ wave "rest" {
 	}
 	with := func(users, admins, more string) string { return everyone + waves + clientWith(users, admins, more) }
 	const live = `status = 'active' and deleted_at is null`
-	first := int(w.number(`select count(*) from users where role in ('admin', 'manager') and ` + live))
-	managers := int(w.number(`select count(*) from users where role = 'manager' and ` + live))
+	first := w.number(`select count(*) from users where role in ('admin', 'manager') and ` + live)
+	managers := w.number(`select count(*) from users where role = 'manager' and ` + live)
 	if first == 0 || managers == 0 || first == managers {
 		t.Fatalf("%d users in the first wave, %d of them managers: this test needs others", first, managers)
 	}
@@ -87,6 +87,6 @@ wave "rest" {
 	w.run(exitDone, "apply", "p")
 	calm("they have none since, and nobody is moved", with("openid groups", "", ""))
 	calm("other scopes change", with("openid groups email", "", ""))
-	rest := int(w.number(`select count(*) from users where {idp}_user_id is null and ` + live))
+	rest := w.number(`select count(*) from users where {idp}_user_id is null and ` + live)
 	blocked("those who come later", strings.ReplaceAll(with("openid groups", "", ""), `at    = "2099-01-01T00:00:00Z"`, ""), rest)
 }

@@ -59,6 +59,9 @@ func days(d time.Duration) string {
 
 // roughly writes a time of which only the size is known.
 func roughly(seconds float64) string {
+	if seconds < 1 {
+		return "less than a second"
+	}
 	if seconds < 100 {
 		return fmt.Sprintf("%.0f s", seconds)
 	}

@@ -387,9 +387,16 @@ func (p *planPage) cost() {
 	if c.WriteSeconds >= 1 {
 		takes = fmt.Sprintf(" (writing the persons takes a server with two cores about %s)", roughly(c.WriteSeconds))
 	}
+	text := fmt.Sprintf("about %s to Self-auth%s and %s on Postgres", of(c.Calls, "call", "calls"), takes,
+		of(c.Transactions, "transaction", "transactions"))
+	switch {
+	case c.Run != "":
+		text += fmt.Sprintf("; the users take %s at the %s/s of run %s", roughly(c.Seconds), count(int64(c.Rate)), Escape(c.Run))
+	case p.changed() > 0:
+		text += "; no earlier run says how long it takes"
+	}
 	p.gap()
-	p.hang(p.bold("Cost")+"  ", fmt.Sprintf("about %s to Self-auth%s and %s on Postgres", of(c.Calls, "call", "calls"),
-		takes, of(c.Transactions, "transaction", "transactions")))
+	p.hang(p.bold("Cost")+"  ", text)
 }
 
 func (p *planPage) next() {
