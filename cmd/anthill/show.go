@@ -12,12 +12,13 @@ func (p *program) showCommand() *cli.Command {
 		Name:      "show",
 		Usage:     "show a saved plan",
 		ArgsUsage: "PLANFILE",
-		Description: "Needs no server and no configuration.\n\n" +
+		Description: "Needs no server and no configuration, but for -check.\n\n" +
 			"   anthill show pilot.plan              as plan showed it\n" +
 			"   anthill show -json pilot.plan        for programs; the plan ID is at the top\n" +
 			"   anthill show -users pilot.plan       who changes, one a line: id, tenant, wave, what happens and why\n" +
 			"   anthill show -users -admins -tenant acme pilot.plan\n" +
 			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
+			"   anthill show -check pilot.plan       how much of it still holds; exit 4 where not all of it does\n" +
 			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'",
 		Flags: []cli.Flag{
 			jsonFlag(),
@@ -26,6 +27,7 @@ func (p *program) showCommand() *cli.Command {
 			&cli.BoolFlag{Name: "admins", Usage: "with -users: those who are admins of a tenant in Self-auth, before or after"},
 			&cli.StringFlag{Name: "tenant", Usage: "with -users or -skipped: those of the tenant with the slug `SLUG`"},
 			&cli.StringFlag{Name: "wave", Usage: "with -users or -skipped: those of the wave `WAVE`"},
+			&cli.BoolFlag{Name: "check", Usage: "look at both servers and say how much of the plan still holds"},
 			chdirFlag(),
 			noColorFlag(),
 		},
@@ -42,6 +44,9 @@ func (p *program) showCommand() *cli.Command {
 				return err
 			}
 			defer r.Close()
+			if c.Bool("check") {
+				return p.check(c, r)
+			}
 			o := p.options(c)
 			o.PlanFile = args[0]
 			of := report.Chosen{Tenant: c.String("tenant"), Wave: c.String("wave"), Admins: c.Bool("admins")}
@@ -62,11 +67,37 @@ func (p *program) showCommand() *cli.Command {
 	}
 }
 
+// check says how much of a plan still holds.
+func (p *program) check(c *cli.Context, file *planfile.File) error {
+	s, err := p.openFor(c, file.Effects().Target.Environment)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	progress := p.progress(c)
+	checked, err := s.Check(c.Context, &file.Reader, progress.Event)
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		err = report.CheckedJSON(p.stdout, file, checked)
+	} else {
+		err = report.Checked(p.stdout, file, checked, p.options(c))
+	}
+	if err == nil && !checked.Holds() {
+		return quietly(exitStale)
+	}
+	return err
+}
+
 // checkLists refuses flags of lists that do not go together.
 func checkLists(c *cli.Context) error {
 	users, skipped := c.Bool("users"), c.Bool("skipped")
 	wrong := ""
 	switch {
+	case c.Bool("check") && (users || skipped):
+		wrong = "-check says how much of the plan still holds, and lists nobody: use it without -users and -skipped"
 	case users && skipped:
 		wrong = "-users lists who changes and -skipped who is not moved: use one of them"
 	case c.Bool("admins") && !users:

@@ -344,12 +344,14 @@ func (x *executor) personOf(it *item) uuid.UUID {
 	return state.PersonID(x.effects.Lineage, it.change.User, it.shape.After.Generation)
 }
 
-// lookForStale looks at every user before any effect (-on-stale fail). Of a run that was stopped it looks at those who
-// are still to be tried: whoever is in flight is finished, or taken back, in any case.
+// lookForStale looks at everything before any effect (-on-stale fail). Of a run that was stopped it looks at the users who
+// are still to be tried: whoever is in flight is finished, or taken back, in any case, and so are its objects.
 func (x *executor) lookForStale(ctx context.Context) error {
 	begun, at := x.open, state.Position{}
 	if x.journal != nil {
 		at = x.journal.Position()
+	} else if err := x.lookForStaleObjects(ctx); err != nil {
+		return err
 	}
 	x.open = nil // judged each by itself, not as part of the batch that was in flight
 	defer func() { x.open = begun }()
@@ -361,42 +363,53 @@ func (x *executor) lookForStale(ctx context.Context) error {
 		case place == at.Segment:
 			from = at.Offset
 		}
-		if err := x.lookForStaleIn(ctx, n, from, begun); err != nil {
+		err := x.eachUserNow(ctx, n, from, begun, func(items []*item) error {
+			for _, it := range items {
+				if it.verdict == state.Changed {
+					return x.staleUser(it)
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (x *executor) lookForStaleIn(ctx context.Context, n int, from int64, begun map[uuid.UUID]state.Intent) error {
+// eachUserNow looks at the users of a segment from an offset on, some at a time; those of leave are left out.
+func (x *executor) eachUserNow(
+	ctx context.Context, n int, from int64, leave map[uuid.UUID]state.Intent, each func([]*item) error,
+) error {
+	const together = 1000
 	var batch []plan.UserChange
-	check := func() error {
+	look := func() error {
 		items, err := x.look(ctx, n, batch)
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			if it.verdict == state.Changed {
-				return x.staleUser(it)
-			}
+		if err == nil {
+			err = each(items)
 		}
 		batch = batch[:0]
-		return nil
+		return err
 	}
 	for c, err := range x.plan.Users(n, from) {
 		if err != nil {
 			return err
 		}
-		if _, open := begun[c.User]; open {
+		if _, open := leave[c.User]; open {
 			continue
 		}
-		if batch = append(batch, c); len(batch) == 1000 {
-			if err := check(); err != nil {
-				return err
-			}
+		if batch = append(batch, c); len(batch) < together {
+			continue
+		}
+		if err := interrupted(ctx); err != nil {
+			return err
+		}
+		if err := look(); err != nil {
+			return err
 		}
 	}
-	return check()
+	return look()
 }
 
 // staleUser is the error of a user who is not as planned.

@@ -34,6 +34,14 @@ func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approva
 	return result, err
 }
 
+// Check says how much of a plan still holds, and changes nothing.
+func (s *Session) Check(ctx context.Context, plan *planfile.Reader, events func(apply.Event)) (*apply.Checked, error) {
+	if err := s.maySee(plannedKinds(plan.Effects())); err != nil {
+		return nil, err
+	}
+	return apply.Check(ctx, plan, s.deps(Approval{}), events)
+}
+
 // CloseRun closes the open run, whose stored plan is, under the lock. events is told what happens; nil: nobody listens.
 //
 // Errors as of CarryOut and apply.Close.
