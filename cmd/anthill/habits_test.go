@@ -36,7 +36,7 @@ func TestHabits(t *testing.T) {
 		{"--version", 0, "anthill 0.1.0\n"},
 		{"-v", 0, "anthill 0.1.0\n"},
 		{"plan -version", 0, "anthill 0.1.0\n"},
-		{"explain", 0, "LOCKS_OUT_USERS     Users can no longer log in"},
+		{"explain", 0, "LOCKS_OUT_USERS       Users can no longer log in"},
 		{"explain over_limit", 0, "OVER_LIMIT\n\n"},
 		{"explain LOCK_OUT_USERS", 1, "did you mean LOCKS_OUT_USERS?"},
 		{"explain NOTHING", 1, "anthill explain"},

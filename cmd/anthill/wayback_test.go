@@ -315,7 +315,7 @@ func TestStaleRollback(t *testing.T) {
 	}
 	// A person of ours is put out where its row does not ask for it, whoever has put it there (L33).
 	out, _ := w.run(exitChanges, "plan", "-detailed-exitcode")
-	wants(t, out, "1 user leaves an admin group")
+	wants(t, out, "1 user ceases to be admin")
 	w.run(exitDone, "apply", "-auto-approve")
 	o.is("put out", "enabled", "tenant_globex_users")
 	w.rest("put out")
