@@ -242,7 +242,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
 	e.Add(m.decided.Risk)
-	m.decided.Nameless(&e.Risk, m.moves)
+	m.decided.Misled(&e.Risk, m.moves)
 	e.Allow(m.Allowed)
 }
 

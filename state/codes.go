@@ -56,6 +56,7 @@ const (
 	CodeRowsGone        Code = "rows_gone"        // tenant; population: moved users of it; count users
 	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
 	CodeAdopts          Code = "adopts"           // count persons
+	CodeLesser          Code = "lesser"           // tenant; group: by which they come in; count users with a stronger role
 	CodeNameless        Code = "nameless"         // client; count users: tokens without a name of a group as mapping rows have it
 	CodeScopeLost       Code = "scope_lost"       // address or client; count users
 	CodeHomeLost        Code = "home_lost"        // count users

@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"anthill/internal/sandbox"
+	"anthill/providers"
 )
 
 // clientWith is a client that gives all users, and administrators, scopes.
@@ -89,4 +92,40 @@ wave "rest" {
 	calm("other scopes change", with("openid groups email", "", ""))
 	rest := w.number(`select count(*) from users where {idp}_user_id is null and ` + live)
 	blocked("those who come later", strings.ReplaceAll(with("openid groups", "", ""), `at    = "2099-01-01T00:00:00Z"`, ""), rest)
+}
+
+// TestAdminsAsMembers: who would come in with less than their role blocks the plan: where the group for all is older than
+// that of the administrators. Where that one is deleted, the next plan makes it anew: the way out that is told.
+func TestAdminsAsMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 90, Seed: 8}, emulator(t))
+	old := providers.NewGroup{ID: uuid.New(), Name: "tenant_acme_users"}
+	must(t, w.api.Accounts().CreateGroups(t.Context(), []providers.NewGroup{old}))
+	adopting := strings.Replace(everyone, `  role        = "member"`, "  role        = \"member\"\n  adopt       = true", 1)
+	const live = `status = 'active' and deleted_at is null and tenant_id = (select tenant_id from tenants where slug = 'acme')`
+	admins := w.number(`select count(*) from users where role in ('admin', 'super_admin') and ` + live)
+	w.config(adopting)
+	out, _ := w.run(exitDone, "plan")
+	wants(t, out, "No hazards.", "older than one that should come before it")
+	w.config(adopting + waveEveryone)
+	out, _ = w.run(exitBlocked, "plan")
+	wants(t, out, fmt.Sprintf("-allow ADMINS_AS_MEMBERS=%d", admins), "come in by group tenant_acme_users")
+
+	// Moved all the same; then one more becomes administrator.
+	w.run(exitDone, "plan", "-out", "p", "-allow", fmt.Sprintf("ADMINS_AS_MEMBERS=%d", admins))
+	w.run(exitDone, "apply", "p")
+	out, _ = w.run(exitDone, "plan")
+	wants(t, out, "Nothing to do.")
+	w.exec("update users set role = 'admin' where user_id = (select user_id from users where role = 'user' and " + live + " order by user_id limit 1)")
+	out, _ = w.run(exitBlocked, "plan")
+	wants(t, out, "-allow ADMINS_AS_MEMBERS=1")
+
+	// The way out: the next plan makes the group anew, behind that of the administrators.
+	must(t, w.api.Accounts().DeleteGroups(t.Context(), []uuid.UUID{old.ID}))
+	out, _ = w.run(exitDone, "plan", "-out", "p")
+	wants(t, out, "+ group.users[\"acme\"]", "No hazards.")
+	w.run(exitDone, "apply", "p")
+	w.exec("update users set role = 'admin' where user_id = (select user_id from users where role = 'user' and " + live + " order by user_id limit 1)")
+	out, _ = w.run(exitDone, "plan")
+	wants(t, out, "1 user becomes admin of a tenant", "No hazards.")
 }

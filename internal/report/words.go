@@ -169,6 +169,11 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeScopeLost:
 		return v.client(f) + ": " + of(n, "moved user loses", "moved users lose") + " a scope that its scope_map gives " +
 			"them now. A client refuses them if it asks for a scope that none of them has"
+	case state.CodeLesser:
+		return "tenant " + name + ": " + of(n, "user comes", "users come") + " in by group " + text(state.KeyGroup) +
+			" and so with less than the role of another group of theirs, which is younger: tokens list groups in the order of " +
+			"their creation, and the application takes the first that is mapped. Delete " + text(state.KeyGroup) + " in Self-auth: " +
+			"the next plan makes it anew, and everybody joins it"
 	case state.CodeNameless:
 		return v.client(f) + ": " + of(n, "user comes", "users come") + " in with tokens that name groups with the domain, " +
 			"or by their ids, and the mapping rows have the names alone: the application finds no tenant. Add groups_name to " +

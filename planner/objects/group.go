@@ -387,22 +387,24 @@ func groupRenamed(was, will string, members int64) state.Finding {
 	return state.About(state.CodeGroupRenamed, state.OfGroup(was), state.Text(state.KeyName, will)).Times(members)
 }
 
-// wrongOrder reports groups of a tenant that were created in another order than tokens should list them in (L36).
+// wrongOrder notes the places of the tenants' groups, and reports those that were created in another order than tokens
+// should list them in (L36).
 func (p *forward) wrongOrder() (notes []state.Finding) {
 	// Place of a group that is made now, behind all that are there.
 	const newest = 1 << 30
 	for i, t := range p.out.Tenants {
 		last := -1
-		for _, g := range t.Groups {
-			place := newest
+		for k := range t.Groups {
+			g := &t.Groups[k]
+			g.Place = newest + k
 			if live, there := p.Index.Groups[g.ID]; there {
-				place = live.Place
-				if place < last {
+				g.Place = live.Place
+				if g.Place < last {
 					notes = append(notes, state.About(state.CodeOrderWrong, state.OfGroup(live.Name),
 						state.Text(state.KeyTenant, p.Tenants[i].Slug)))
 				}
 			}
-			last = place
+			last = g.Place
 		}
 	}
 	return world.Sorted(notes)

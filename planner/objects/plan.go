@@ -45,6 +45,26 @@ type Wanted struct {
 	Name    string
 	Role    state.Role
 	Members state.Members
+	Place   int // in the order in which tokens list groups, that of their creation; one that is made now is behind all
+}
+
+// Lesser reports whether somebody who will be in some groups comes in with less than the strongest of their roles: the
+// application takes the first group of a token that is mapped (L36). first is that group.
+func (t *Tenant) Lesser(groups []uuid.UUID) (first *Wanted, lesser bool) {
+	strongest := state.RoleInvalid
+	for i := range t.Groups {
+		g := &t.Groups[i]
+		if g.Role == state.RoleInvalid || !slices.Contains(groups, g.ID) {
+			continue
+		}
+		if strongest == state.RoleInvalid || g.Role < strongest {
+			strongest = g.Role
+		}
+		if first == nil || g.Place < first.Place {
+			first = g
+		}
+	}
+	return first, first != nil && first.Role != strongest
 }
 
 // ScopeChange is which scopes a client gives the members of groups, before and after the plan.

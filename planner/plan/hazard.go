@@ -23,12 +23,14 @@ const (
 	// LoginWithoutTenant: users come in with tokens by which the application does not find their tenant.
 	LoginWithoutTenant HazardCode = "LOGIN_WITHOUT_TENANT"
 	AdoptsPerson       HazardCode = "ADOPTS_PERSON"
+	// AdminsAsMembers: users come in with less than their role.
+	AdminsAsMembers HazardCode = "ADMINS_AS_MEMBERS"
 )
 
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
-		AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, OverLimit, OverLimitRemoved, RowsGone,
+		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, OverLimit, OverLimitRemoved, RowsGone,
 	}
 }
 

@@ -29,6 +29,7 @@ type Decided struct {
 	plan.Risk
 	readdressed int64                   // users moved before who get an address that they never confirmed
 	nameless    map[state.Subject]int64 // users moved before, of clients that this plan changes: see said
+	lesser      map[lesser]int64        // users moved before, by groups that they join now: see said
 }
 
 // Wave is a declared wave with the figures of its users.
@@ -43,9 +44,13 @@ type Wave struct {
 	Said     said // what is to be said of its users where they are moved
 }
 
+// lesser is a group of a tenant by which users come in who are in a stronger one as well.
+type lesser struct{ tenant, group string }
+
 // said counts what is noted about users who are moved.
 type said struct {
 	unverified, groupless int64
+	lesser                map[lesser]int64        // who come in with less than their role
 	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
 }
 

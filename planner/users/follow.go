@@ -109,6 +109,10 @@ func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
 	}
 	leave := d.leaves(e, c)
 	d.countLosses(e, c, join, leave)
+	if len(join) > 0 {
+		_, left := d.groupsOf(e.Person, join, leave)
+		d.countLesser(&d.lesser, e, left)
+	}
 	if c.Gains() && !s.After.Asleep && slices.ContainsFunc(d.objects.Tokens, func(t objects.Tokens) bool { return t.Changed }) {
 		_, left := d.groupsOf(e.Person, join, leave)
 		d.countNameless(&d.nameless, left, true)

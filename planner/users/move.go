@@ -65,6 +65,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		w.Said.groupless++
 	}
 	d.countNameless(&w.Said.nameless, d.wants(e), false)
+	d.countLesser(&w.Said.lesser, e, d.wants(e))
 	s.Join, s.Keep = d.table.Set(join...), d.table.Set(keep...)
 	s.Effect.Method = method(e)
 	s.Effect.Complete = d.policies[w.Policy].CompleteOnLink && !e.Is(world.HasCompleted)

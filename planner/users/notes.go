@@ -11,6 +11,7 @@ import (
 
 	"anthill/config"
 	"anthill/planner/plan"
+	"anthill/planner/world"
 	"anthill/state"
 )
 
@@ -70,23 +71,46 @@ func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
 	)
 }
 
-// Nameless raises the hazard of users whom the application cannot place by the tokens that they come in with: those of the
-// waves that moves names, and those who were moved before, of clients that the plan changes.
-func (d *Decided) Nameless(r *plan.Risk, moves func(wave string) bool) {
-	sum := maps.Clone(d.nameless)
-	if sum == nil {
-		sum = map[state.Subject]int64{}
-	}
-	for _, w := range d.Waves {
-		if moves(w.Name) {
-			for of, n := range w.Said.nameless {
-				sum[of] += n
-			}
+// Misled raises the hazards of users whom the application would not place as it should by the tokens that they come in with:
+// those of the waves that moves names, and those who were moved before, where this plan makes it so.
+func (d *Decided) Misled(r *plan.Risk, moves func(wave string) bool) {
+	nameless, less := map[state.Subject]int64{}, map[lesser]int64{}
+	add := func(s said) {
+		for of, n := range s.nameless {
+			nameless[of] += n
+		}
+		for of, n := range s.lesser {
+			less[of] += n
 		}
 	}
-	for _, of := range sortedSubjects(sum) {
-		r.Raise(plan.LoginWithoutTenant, sum[of], state.About(state.CodeNameless, of).Times(sum[of]))
+	add(said{nameless: d.nameless, lesser: d.lesser})
+	for _, w := range d.Waves {
+		if moves(w.Name) {
+			add(w.Said)
+		}
 	}
+	for _, of := range sortedSubjects(nameless) {
+		r.Raise(plan.LoginWithoutTenant, nameless[of], state.About(state.CodeNameless, of).Times(nameless[of]))
+	}
+	byTenant := func(a, b lesser) int {
+		return cmp.Or(strings.Compare(a.tenant, b.tenant), strings.Compare(a.group, b.group))
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(less), byTenant) {
+		r.Raise(plan.AdminsAsMembers, less[of], state.About(state.CodeLesser, state.OfTenant(of.tenant),
+			state.Text(state.KeyGroup, of.group)).Times(less[of]))
+	}
+}
+
+// countLesser counts a user who will be in some groups where the first of them gives less than another one.
+func (d *decider) countLesser(to *map[lesser]int64, e *world.Entry, groups []uuid.UUID) {
+	first, is := d.objects.Tenants[e.Tenant].Lesser(groups)
+	if !is {
+		return
+	}
+	if *to == nil {
+		*to = map[lesser]int64{}
+	}
+	(*to)[lesser{d.Tenants[e.Tenant].Slug, first.Name}]++
 }
 
 // countNameless counts a user who will be in some groups for each client whose tokens do not name them as mapping rows do.
