@@ -174,6 +174,11 @@ func (v *voice) say(f state.Finding) string {
 			" and so with less than the role of another group of theirs, which is younger: tokens list groups in the order of " +
 			"their creation, and the application takes the first that is mapped. Delete " + text(state.KeyGroup) + " in Self-auth: " +
 			"the next plan makes it anew, and everybody joins it"
+	case state.CodeWeakened:
+		return name + " demands less of a login than before: " + strings.Join(v.weaknesses(f), ", ")
+	case state.CodeMappedLess:
+		return name + " is mapped as " + text(state.KeyRole) + " and no longer as admin: its " + of(n, "member comes", "members come") +
+			" in with less"
 	case state.CodeNameless:
 		return v.client(f) + ": " + of(n, "user comes", "users come") + " in with tokens that name groups with the domain, " +
 			"or by their ids, and the mapping rows have the names alone: the application finds no tenant. Add groups_name to " +
@@ -372,6 +377,23 @@ func (v *voice) reasons(w plan.WaveView) (list []string) {
 			said = "paused: " + said // the wave's state does not say it
 		}
 		list = append(list, said)
+	}
+	return list
+}
+
+// weaknesses say what a client does without.
+func (v *voice) weaknesses(f state.Finding) (list []string) {
+	for _, a := range f.Arg(state.KeyAttributes).List {
+		switch state.Attribute(a) {
+		case state.AttrPKCE:
+			list = append(list, "no PKCE, so that a code which is caught can be used")
+		case state.AttrLegacyCrypto:
+			list = append(list, "tokens signed with RS256")
+		case state.AttrStrictRedirects:
+			list = append(list, "redirect URLs need not match exactly")
+		default:
+			list = append(list, "codes go to "+v.escape(a)+" in the clear")
+		}
 	}
 	return list
 }

@@ -3,6 +3,8 @@ package objects
 import (
 	"cmp"
 	"maps"
+	"net"
+	"net/url"
 	"slices"
 
 	"github.com/google/uuid"
@@ -87,6 +89,7 @@ func (p *forward) compareClient(x config.Client, c *plan.ObjectChange, live prov
 			c.Action = state.ActionAdopt
 		}
 		p.out.Add(loginsEnd(*c))
+		p.out.Add(weakened(*c))
 	}
 	return true
 }
@@ -161,6 +164,43 @@ func loginsEnd(c plan.ObjectChange) (r plan.Risk) {
 			state.List(state.KeyURLs, gone...)).Times(n))
 	}
 	return r
+}
+
+// weakened is the hazard of a client that demands less of a login than before.
+func weakened(c plan.ObjectChange) (r plan.Risk) {
+	var less []string
+	for _, a := range []struct {
+		name state.Attribute
+		weak string
+	}{
+		{state.AttrPKCE, "false"}, {state.AttrLegacyCrypto, "true"}, {state.AttrStrictRedirects, "false"},
+	} {
+		was, touched := c.Was[a.name]
+		if touched && was.Text != a.weak && c.Will.Text(a.name) == a.weak {
+			less = append(less, string(a.name))
+		}
+	}
+	was := c.Was[state.AttrRedirectURLs].List()
+	for _, u := range c.Will[state.AttrRedirectURLs].List() {
+		if !slices.Contains(was, u) && inTheClear(u) {
+			less = append(less, u)
+		}
+	}
+	if n := int64(len(less)); n > 0 {
+		r.Raise(plan.WeakensClient, n, state.About(state.CodeWeakened, state.Of(c.Address),
+			state.List(state.KeyAttributes, less...)).Times(n))
+	}
+	return r
+}
+
+// inTheClear reports whether whoever is on the way reads what a browser is sent to an address with.
+func inTheClear(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // scopeGap raises the hazard that members of groups which go cannot use the clients that let them in through those until

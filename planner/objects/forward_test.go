@@ -126,6 +126,29 @@ func TestRenamedGroup(t *testing.T) {
 	}
 }
 
+// TestMappedLess: a group of administrators that is mapped as less is a hazard with the members whom that concerns.
+func TestMappedLess(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[state.Role]int64{state.RoleAdmin: 0, state.RoleMember: 2, state.RoleViewer: 2} {
+		f := atRest(t)
+		f.config.Groups = f.config.Groups[:1]
+		f.group("tenant_acme_admins").Members = []uuid.UUID{f.user(10, acme), f.user(11, acme)}
+		f.config.Groups[0].Role = role
+		p := f.must(t)
+		if n := count(p.Risk, plan.AdminsAsMembers); n != want {
+			t.Errorf("mapped as %s: %d, want %d", role, n, want)
+		}
+	}
+	// More than before is none.
+	f := atRest(t)
+	f.config.Groups = f.config.Groups[1:]
+	f.group("tenant_acme_users").Members = []uuid.UUID{f.user(10, acme)}
+	f.config.Groups[0].Role = state.RoleAdmin
+	if p := f.must(t); count(p.Risk, plan.AdminsAsMembers) != 0 {
+		t.Errorf("%+v", p.Hazards)
+	}
+}
+
 // TestMovedGroup: a new address for the same object wants a moved block (L34), and then only its record moves; so
 // does a group whose tenant is called otherwise now (L32).
 func TestMovedGroup(t *testing.T) {

@@ -188,6 +188,7 @@ func (p *forward) group(g group, left []state.Object) {
 		return
 	}
 	p.renamed(c)
+	p.mappedLess(c)
 	p.add(c, g.Pos, said...)
 }
 
@@ -379,6 +380,18 @@ func (p *forward) renamed(c plan.ObjectChange) {
 	}
 	if n := members(p.Observed, c.After.ID); n > 0 {
 		p.out.Raise(plan.LoginGap, n, groupRenamed(c.Before.Attributes.Text(state.AttrName), name, n))
+	}
+}
+
+// mappedLess raises the hazard of a group of administrators that is mapped as less from now on.
+func (p *forward) mappedLess(c plan.ObjectChange) {
+	was, will := c.Was[state.AttrMapping], c.Will[state.AttrMapping]
+	if !was.IsSet() || !will.IsSet() || was.Mapping().Role != state.RoleAdmin || will.Mapping().Role == state.RoleAdmin {
+		return
+	}
+	if n := members(p.Observed, c.After.ID); n > 0 {
+		p.out.Raise(plan.AdminsAsMembers, n, state.About(state.CodeMappedLess, state.Of(c.Address),
+			state.Text(state.KeyRole, will.Mapping().Role.String())).Times(n))
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"anthill/planner/plan"
+	"anthill/state"
 )
 
 // TestNameless: whose tokens name groups, and none as the mapping rows do.
@@ -45,6 +48,44 @@ func TestNameless(t *testing.T) {
 		}
 		if _, fresh := (&Tokens{will: c.of}).Nameless(c.in); fresh != c.want {
 			t.Errorf("%s, of a client that is made: new %v, want %v", name, fresh, c.want)
+		}
+	}
+}
+
+// TestWeakened: a client that demands less of a login is a hazard, one that demands more is none.
+func TestWeakened(t *testing.T) {
+	t.Parallel()
+	urls := func(list ...string) state.Value { return state.ListValue(list) }
+	strong := state.Attributes{
+		state.AttrPKCE: state.TextValue("true"), state.AttrLegacyCrypto: state.TextValue("false"), state.AttrStrictRedirects: state.TextValue("true"),
+		state.AttrRedirectURLs: urls("https://a/"),
+	}
+	weak := state.Attributes{
+		state.AttrPKCE: state.TextValue("false"), state.AttrLegacyCrypto: state.TextValue("true"), state.AttrStrictRedirects: state.TextValue("false"),
+		state.AttrRedirectURLs: urls("http://a/", "https://a/"),
+	}
+	for name, c := range map[string]struct {
+		was, will state.Attributes
+		want      int64
+	}{
+		"all of it":           {strong, weak, 4},
+		"stronger":            {weak, strong, 0},
+		"as it was":           {strong, strong, 0},
+		"as weak as it was":   {weak, weak, 0},
+		"PKCE":                {strong, state.Attributes{state.AttrPKCE: state.TextValue("false")}, 1},
+		"on this machine":     {strong, state.Attributes{state.AttrRedirectURLs: urls("http://localhost:8080/", "http://127.0.0.1/", "http://[::1]/cb")}, 0},
+		"in the clear":        {strong, state.Attributes{state.AttrRedirectURLs: urls("http://localhost.example.com/", "http://10.0.0.1/")}, 2},
+		"another scheme":      {strong, state.Attributes{state.AttrRedirectURLs: urls("myapp://cb", "https://b/")}, 0},
+		"what was not found":  {nil, state.Attributes{state.AttrPKCE: state.TextValue("false")}, 0},
+		"what is not written": {strong, nil, 0},
+	} {
+		r := weakened(plan.ObjectChange{Was: c.was, Will: c.will})
+		var n int64
+		for _, h := range r.Hazards {
+			n += h.Count
+		}
+		if n != c.want {
+			t.Errorf("%s: %d, want %d", name, n, c.want)
 		}
 	}
 }

@@ -20,6 +20,8 @@ const (
 	LoginGap         HazardCode = "LOGIN_GAP"
 	EndsSessions     HazardCode = "ENDS_SESSIONS"
 	LocksOut         HazardCode = "LOCKS_OUT_USERS"
+	// WeakensClient: a client demands less of a login.
+	WeakensClient HazardCode = "WEAKENS_CLIENT"
 	// LoginWithoutTenant: users come in with tokens by which the application does not find their tenant.
 	LoginWithoutTenant HazardCode = "LOGIN_WITHOUT_TENANT"
 	AdoptsPerson       HazardCode = "ADOPTS_PERSON"
@@ -31,6 +33,7 @@ const (
 func HazardCodes() []HazardCode {
 	return []HazardCode{
 		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, OverLimit, OverLimitRemoved, RowsGone,
+		WeakensClient,
 	}
 }
 
