@@ -57,6 +57,10 @@ type Store interface {
 	// in conflict), at most limit, by record id.
 	Remainder(ctx context.Context, run string, limit int) ([]Record, error)
 
+	// Tally counts the users of a run who are settled so far, Already ones too, in no order: what a resumed run knows of those
+	// before, and what an auditor asks.
+	Tally(ctx context.Context, run string) ([]Tally, error)
+
 	// UserWaves names the waves that have moved users, or were about to when their run was stopped, whatever became of the
 	// users since; sorted.
 	UserWaves(ctx context.Context) ([]string, error)
@@ -107,9 +111,6 @@ type Run interface {
 	// says of each intent that the run was stopped with this very one unsettled.
 	IntendObjects(ctx context.Context, intents ...ObjectIntent) (again []bool, err error)
 	SettleObjects(ctx context.Context, outcomes ...ObjectOutcome) error
-	// Tally counts the users who are settled so far, Already ones too, in no order: what a resumed run knows of those
-	// whom it does not see again.
-	Tally(ctx context.Context) ([]Tally, error)
 	// Waves records waves as they stand now, and moves the run's position to next in the same transaction, so that a
 	// resumed run does not count the same users for a wave twice. All batches before are settled.
 	Waves(ctx context.Context, waves []Wave, next Position) error

@@ -1,24 +1,30 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
+	"anthill/internal/apply"
 	"anthill/internal/report"
+	"anthill/internal/session"
 	"anthill/planner/planfile"
 )
 
 func (p *program) showCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
-		Usage:     "show a saved plan",
-		ArgsUsage: "PLANFILE",
-		Description: "Needs no server and no configuration, but for -check.\n\n" +
+		Usage:     "show a saved plan, or what happened in a run",
+		ArgsUsage: "[PLANFILE]",
+		Description: "Needs no server and no configuration, but for -check and -run.\n\n" +
 			"   anthill show pilot.plan              as plan showed it\n" +
 			"   anthill show -json pilot.plan        for programs; the plan ID is at the top\n" +
 			"   anthill show -users pilot.plan       who changes, one a line: id, tenant, wave, what happens and why\n" +
 			"   anthill show -users -admins -tenant acme pilot.plan\n" +
 			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
 			"   anthill show -check pilot.plan       how much of it still holds; exit 4 where not all of it does\n" +
+			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned\n" +
 			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'",
 		Flags: []cli.Flag{
 			jsonFlag(),
@@ -27,16 +33,20 @@ func (p *program) showCommand() *cli.Command {
 			&cli.BoolFlag{Name: "admins", Usage: "with -users: those who are admins of a tenant in Self-auth, before or after"},
 			&cli.StringFlag{Name: "tenant", Usage: "with -users or -skipped: those of the tenant with the slug `SLUG`"},
 			&cli.StringFlag{Name: "wave", Usage: "with -users or -skipped: those of the wave `WAVE`"},
+			&cli.StringFlag{Name: "run", Usage: "show what happened in the run `ID`, instead of a plan file"},
 			&cli.BoolFlag{Name: "check", Usage: "look at both servers and say how much of the plan still holds"},
 			chdirFlag(),
 			noColorFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			args, err := words(c, 1, 1, "the name of a plan file")
-			if err != nil {
+			if err := checkLists(c); err != nil {
 				return err
 			}
-			if err := checkLists(c); err != nil {
+			if c.IsSet("run") {
+				return p.history(c)
+			}
+			args, err := words(c, 1, 1, "the name of a plan file")
+			if err != nil {
 				return err
 			}
 			r, err := planfile.Open(p.file(args[0]))
@@ -65,6 +75,34 @@ func (p *program) showCommand() *cli.Command {
 			return report.Plan(p.stdout, r, o)
 		},
 	}
+}
+
+// history shows what happened in a run.
+func (p *program) history(c *cli.Context) error {
+	if _, err := words(c, 0, 0, "no plan file with -run: a run keeps its plan"); err != nil {
+		return err
+	}
+	s, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	h, err := s.History(c.Context, c.String("run"))
+	if errors.Is(err, session.ErrNoRun) {
+		return fmt.Errorf("%w: %s. The runs are listed by:\n\n    anthill status", err, c.String("run"))
+	}
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	happened := report.Happened{Run: h.Run, Plan: h.Plan.File, Users: h.Users, Objects: h.Objects}
+	for _, r := range h.Left {
+		happened.Left = append(happened.Left, apply.Left{User: r.User, Wave: r.Wave, Verdict: r.Verdict, Reason: r.Reason})
+	}
+	if c.Bool("json") {
+		return report.HistoryJSON(p.stdout, happened)
+	}
+	return report.History(p.stdout, happened, p.options(c))
 }
 
 // check says how much of a plan still holds.
@@ -96,6 +134,8 @@ func checkLists(c *cli.Context) error {
 	users, skipped := c.Bool("users"), c.Bool("skipped")
 	wrong := ""
 	switch {
+	case c.IsSet("run") && (users || skipped || c.Bool("check")):
+		wrong = "-run shows what happened in a run: of these flags it knows -json alone"
 	case c.Bool("check") && (users || skipped):
 		wrong = "-check says how much of the plan still holds, and lists nobody: use it without -users and -skipped"
 	case users && skipped:

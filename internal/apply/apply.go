@@ -265,7 +265,7 @@ func (x *executor) takeOpen(ctx context.Context) error {
 		}
 		x.open[r.User] = r.Intent
 	}
-	tallies, err := x.journal.Tally(ctx)
+	tallies, err := x.Store.Tally(ctx, x.journal.ID())
 	if err != nil {
 		return err
 	}

@@ -103,6 +103,18 @@ func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.R
 	return s.records(ctx, 0, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
 }
 
+// Tally counts the users of a run who are settled so far.
+func (s *Store) Tally(ctx context.Context, run string) (list []state.Tally, err error) {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
+		list, err = collect(ctx, tx, s.sql(`select segment, tenant, verdict, count(*) from {schema}.records
+			where run = $1 and settled group by segment, tenant, verdict`), func(t *state.Tally) []any {
+			return []any{&t.Segment, &t.Tenant, code{&t.Verdict}, &t.Users}
+		}, run)
+		return err
+	})
+	return list, err
+}
+
 // UserWaves names the waves that users are recorded under, and those of intents that are not settled.
 func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {

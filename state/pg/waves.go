@@ -32,18 +32,6 @@ func (r *run) Waves(ctx context.Context, waves []state.Wave, next state.Position
 	return err
 }
 
-// Tally counts the users who are settled so far.
-func (r *run) Tally(ctx context.Context) (list []state.Tally, err error) {
-	err = r.s.reading(ctx, func(tx pgx.Tx) error {
-		list, err = collect(ctx, tx, r.s.sql(`select segment, tenant, verdict, count(*) from {schema}.records
-			where run = $1 and settled group by segment, tenant, verdict`), func(t *state.Tally) []any {
-			return []any{&t.Segment, &t.Tenant, code{&t.Verdict}, &t.Users}
-		}, r.id)
-		return err
-	})
-	return list, err
-}
-
 func orNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

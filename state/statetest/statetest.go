@@ -274,7 +274,7 @@ func batch(t *testing.T, f Fixture) {
 	same(t, "open intents", list, intentsOf(open))
 	out := outcomes(list)
 	out[2].Verdict, out[2].Recorded, out[2].Reason = state.Refused, nil, refused
-	tally(t, r)
+	tally(t, s, r.ID())
 	left3, already4 := f.Users[3], f.Users[4]
 	out = append(out,
 		state.Outcome{User: left3.ID, Tenant: left3.Tenant, Segment: 2, Wave: "pilot", Verdict: state.Changed,
@@ -284,7 +284,7 @@ func batch(t *testing.T, f Fixture) {
 	must(t, f.InTx(true, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, next) }))
 	same(t, "counts", state.Counts{Done: 2, Already: 1, Changed: 1, Failed: 1}, r.Counts())
 	same(t, "position", next, r.Position())
-	tally(t, r, state.Tally{Segment: 1, Tenant: list[0].Tenant, Verdict: state.Done, Users: 1},
+	tally(t, s, r.ID(), state.Tally{Segment: 1, Tenant: list[0].Tenant, Verdict: state.Done, Users: 1},
 		state.Tally{Segment: 1, Tenant: list[1].Tenant, Verdict: state.Done, Users: 1},
 		state.Tally{Segment: 1, Tenant: list[2].Tenant, Verdict: state.Refused, Users: 1},
 		state.Tally{Segment: 2, Tenant: left3.Tenant, Verdict: state.Changed, Users: 1},
@@ -326,9 +326,9 @@ func batch(t *testing.T, f Fixture) {
 }
 
 // tally checks how a run counts its settled users; those of want are counted together where they are alike.
-func tally(t *testing.T, r state.Run, want ...state.Tally) {
+func tally(t *testing.T, s state.Store, run string, want ...state.Tally) {
 	t.Helper()
-	list, err := r.Tally(t.Context())
+	list, err := s.Tally(t.Context(), run)
 	must(t, err)
 	count := func(list []state.Tally) map[state.Tally]int64 {
 		m := map[state.Tally]int64{}
