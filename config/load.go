@@ -47,6 +47,13 @@ const (
 	envPrefix      = "ANTHILL_VAR_"
 )
 
+// IsFile reports whether a file of this name in a configuration's directory is read with it.
+func IsFile(name string) bool {
+	return slices.ContainsFunc([]string{hclSuffix, jsonSuffix, autoSuffix, autoJSONSuffix}, func(end string) bool {
+		return strings.HasSuffix(name, end)
+	})
+}
+
 // Module is a loaded configuration: parsed and checked against the language, not yet evaluated. It is immutable.
 type Module struct {
 	files map[string]*hcl.File

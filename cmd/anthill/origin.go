@@ -1,11 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha1" //nolint:gosec // git names what it holds by it
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
+	"anthill/config"
 	"anthill/planner/plan"
 )
 
@@ -28,60 +38,127 @@ func jobs() []job {
 	}
 }
 
+// longestOrigin is how much of a text of the environment is kept: nobody reads more of it.
+const longestOrigin = 200
+
 // origin is where plans are made now: the commit that git says is checked out in the configuration's directory, or else
 // the one that the CI system names, and whose job it is.
-func (p *program) origin(ctx context.Context) (o plan.Origin) {
+func (p *program) origin(c *cli.Context) (o plan.Origin) {
+	told := func(name string) string {
+		text := []rune(p.env(name))
+		return string(text[:min(len(text), longestOrigin)])
+	}
 	for _, j := range jobs() {
-		if p.env(j.marker) == "" {
+		if told(j.marker) == "" {
 			continue
 		}
-		o.Commit, o.Author, o.Job = p.env(j.commit), p.env(j.author), p.env(j.url)
-		if len(j.more) > 0 && o.Job != "" {
-			o.Job += "/" + p.env(j.more[0]) + "/actions/runs/" + p.env(j.more[1])
+		o.Commit, o.Author, o.Job = told(j.commit), told(j.author), told(j.url)
+		if len(j.more) > 0 {
+			repository, run := told(j.more[0]), told(j.more[1])
+			if o.Job += "/" + repository + "/actions/runs/" + run; repository == "" || run == "" {
+				o.Job = ""
+			}
 		}
 		break
 	}
-	if commit, modified, known := checkedOut(ctx, p.dir()); known {
-		o.Commit, o.Modified = commit, modified
+	var vars []string
+	list, _ := given(c) // what is wrong with them was said before
+	for _, g := range list {
+		if g.File != "" {
+			vars = append(vars, g.File)
+		}
+	}
+	if commit, files, known := checkedOut(c.Context, p.dir(), vars); known {
+		o.Commit, o.Files = commit, files
 	}
 	return o
 }
 
 const gitPatience = 5 * time.Second
 
-// checkedOut asks git for the commit of a directory, and whether files that it knows differ from that, or files of a
-// configuration are new. known is false where there is no git, no repository or no commit.
-func checkedOut(ctx context.Context, dir string) (commit string, modified, known bool) {
+// checkedOut asks git for the commit of a directory, and compares the files of the configuration there, and those of
+// variables that are named, with what the commit has. known is false where there is no git, no repository or no commit.
+//
+// Git only reads what it has stored: to ask it what has changed would run whatever filters the repository names.
+func checkedOut(ctx context.Context, dir string, vars []string) (commit string, files plan.Files, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, gitPatience)
 	defer cancel()
 	git := func(args ...string) (string, error) {
-		// The repository's own settings must not make git run anything.
-		own := []string{"--no-optional-locks", "-c", "core.fsmonitor=false", "-C", dir}
-		out, err := exec.CommandContext(ctx, "git", append(own, args...)...).Output()
-		return strings.TrimRight(string(out), "\x00\n"), err
+		own := []string{"--no-optional-locks", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-C", dir}
+		cmd := exec.CommandContext(ctx, "git", append(own, args...)...)
+		// None of ours: it has tokens, and what hooks tell git about another repository. Nothing is fetched.
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GIT_ALLOW_PROTOCOL=none",
+			"GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0"}
+		cmd.WaitDelay = time.Second
+		out, err := cmd.Output()
+		return string(out), err
 	}
-	commit, err := git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+	head, err := git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 	if err != nil {
-		return "", false, false
+		return "", "", false
 	}
-	changed, err := git("status", "--porcelain", "-z", "--untracked-files=no")
-	fresh, freshErr := git("ls-files", "-z", "--others", "--exclude-standard", "--", ".")
-	if err != nil || freshErr != nil {
-		return "", false, false
+	commit = strings.TrimSpace(head)
+	tree, err := git("ls-tree", "-z", "HEAD", "./")
+	if err != nil {
+		return commit, "", true
 	}
-	modified = changed != ""
-	for name := range strings.SplitSeq(fresh, "\x00") {
-		modified = modified || isConfiguration(name)
+	if asCommitted(tree, dir, vars) {
+		return commit, plan.FilesCommitted, true
 	}
-	return commit, modified, true
+	return commit, plan.FilesOtherwise, true
 }
 
-// isConfiguration reports whether a file of the directory itself is read with its configuration.
-func isConfiguration(name string) bool {
-	for _, end := range []string{".anthill.hcl", ".anthillvars", ".anthillvars.json"} {
-		if !strings.Contains(name, "/") && strings.HasSuffix(name, end) {
-			return true
+// asCommitted reports whether the files that a configuration is read from are those of a tree, as git ls-tree -z writes
+// it, none more and none less.
+func asCommitted(tree, dir string, vars []string) bool {
+	stored := map[string]string{} // name -> id
+	for line := range strings.SplitSeq(strings.TrimSuffix(tree, "\x00"), "\x00") {
+		head, name, _ := strings.Cut(line, "\t")
+		if fields := strings.Fields(head); len(fields) == 3 {
+			stored[name] = fields[2]
 		}
 	}
-	return false
+	read := map[string]bool{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if config.IsFile(e.Name()) {
+			read[e.Name()] = true
+		}
+	}
+	for name := range stored {
+		if config.IsFile(name) && !read[name] {
+			return false
+		}
+	}
+	for _, name := range vars {
+		if filepath.Base(name) != name {
+			return false // it lies elsewhere: not looked for
+		}
+		read[name] = true
+	}
+	for name := range read {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !isBlob(stored[name], text) {
+			return false
+		}
+	}
+	return true
+}
+
+// isBlob reports whether git names a text so.
+func isBlob(id string, text []byte) bool {
+	whole := append(fmt.Appendf(nil, "blob %d\x00", len(text)), text...)
+	want, err := hex.DecodeString(id)
+	if err != nil {
+		return false
+	}
+	if len(want) == sha256.Size {
+		sum := sha256.Sum256(whole)
+		return bytes.Equal(sum[:], want)
+	}
+	sum := sha1.Sum(whole) //nolint:gosec // as above
+	return bytes.Equal(sum[:], want)
 }

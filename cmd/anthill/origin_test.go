@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 
 	"anthill/internal/sandbox"
 	"anthill/planner/plan"
@@ -40,53 +41,97 @@ func TestOrigin(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		t.Helper()
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	remove := func(name string) {
+		t.Helper()
+		must(t, os.Remove(filepath.Join(dir, name)))
 	}
 	file("main.anthill.hcl", "\n")
+	file(".gitignore", "ignored*\n")
+	file("eu.anthillvars", "")
 	outside := t.TempDir()
 	commit := committed(t, dir)
+	const as, otherwise = plan.FilesCommitted, plan.FilesOtherwise
 	vars := map[string]string{}
-	check := func(what, at string, want plan.Origin) {
+	check := func(what, at string, want plan.Origin, args ...string) {
 		t.Helper()
 		p := &program{env: func(name string) string { return vars[name] }, chdir: at}
-		if diff := cmp.Diff(want, p.origin(t.Context())); diff != "" {
+		var got plan.Origin
+		app := &cli.App{Flags: varFlags(), Action: func(c *cli.Context) error { got = p.origin(c); return nil }}
+		must(t, app.RunContext(t.Context(), append([]string{"anthill"}, args...)))
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
 	check("nothing is known", outside, plan.Origin{})
-	check("a clean tree", dir, plan.Origin{Commit: commit})
+	check("as committed", dir, plan.Origin{Commit: commit, Files: as})
 	file("pilot.plan", "a plan that was saved beside it")
-	check("a file beside the configuration", dir, plan.Origin{Commit: commit})
-	file("late.anthill.hcl", "\n")
-	check("a new file of the configuration", dir, plan.Origin{Commit: commit, Modified: true})
-	git(t, dir, "add", "late.anthill.hcl")
-	check("one that is added and not committed", dir, plan.Origin{Commit: commit, Modified: true})
-	git(t, dir, "rm", "-q", "--cached", "late.anthill.hcl")
-	if err := os.Remove(filepath.Join(dir, "late.anthill.hcl")); err != nil {
-		t.Fatal(err)
+	check("a file beside the configuration", dir, plan.Origin{Commit: commit, Files: as})
+	check("variables that are committed", dir, plan.Origin{Commit: commit, Files: as}, "-var-file=eu.anthillvars")
+	check("variables of elsewhere", dir, plan.Origin{Commit: commit, Files: otherwise}, "-var-file=../x.anthillvars")
+	for _, name := range []string{"late.anthill.hcl", "ignored.auto.anthillvars", "ignored.anthill.json"} {
+		file(name, "\n")
+		check("a file that is not committed: "+name, dir, plan.Origin{Commit: commit, Files: otherwise})
+		git(t, dir, "add", "-f", name)
+		check("one that is added: "+name, dir, plan.Origin{Commit: commit, Files: otherwise})
+		git(t, dir, "rm", "-q", "-f", "--cached", name)
+		remove(name)
 	}
-	check("clean again", dir, plan.Origin{Commit: commit})
+	check("as committed again", dir, plan.Origin{Commit: commit, Files: as})
 	file("main.anthill.hcl", "# changed\n")
-	check("a changed file", dir, plan.Origin{Commit: commit, Modified: true})
-	git(t, dir, "checkout", "-q", "main.anthill.hcl")
-	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	check("a directory below", filepath.Join(dir, "sub"), plan.Origin{Commit: commit})
+	git(t, dir, "update-index", "--assume-unchanged", "main.anthill.hcl")
+	check("a changed file", dir, plan.Origin{Commit: commit, Files: otherwise})
+	remove("main.anthill.hcl")
+	check("one that is missing", dir, plan.Origin{Commit: commit, Files: otherwise})
+	file("main.anthill.hcl", "\n")
 
 	vars = map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_SHA": "f00d", "GITHUB_ACTOR": "ana", "GITHUB_SERVER_URL": "https://git.example.test",
 		"GITHUB_REPOSITORY": "acme/idm", "GITHUB_RUN_ID": "17",
 	}
 	job := "https://git.example.test/acme/idm/actions/runs/17"
-	check("a job whose checkout git knows", dir, plan.Origin{Commit: commit, Author: "ana", Job: job})
+	check("a job whose checkout git knows", dir, plan.Origin{Commit: commit, Files: as, Author: "ana", Job: job})
 	check("a job without a checkout", outside, plan.Origin{Commit: "f00d", Author: "ana", Job: job})
+	delete(vars, "GITHUB_RUN_ID")
+	vars["GITHUB_ACTOR"] = strings.Repeat("a", 2000)
+	check("half of a job", outside, plan.Origin{Commit: "f00d", Author: strings.Repeat("a", 200)})
 	vars = map[string]string{"GITLAB_CI": "true", "CI_COMMIT_SHA": "beef", "GITLAB_USER_LOGIN": "ben", "CI_JOB_URL": "https://ci/1"}
 	check("another CI system", outside, plan.Origin{Commit: "beef", Author: "ben", Job: "https://ci/1"})
 	vars = map[string]string{"GITHUB_SHA": "f00d", "GITHUB_ACTOR": "ana"}
 	check("variables of no job", outside, plan.Origin{})
+}
+
+// TestOriginRunsNothing: a repository that names commands to be run has none of them run, whatever it is that names them.
+func TestOriginRunsNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ran := filepath.Join(t.TempDir(), "ran")
+	must(t, os.WriteFile(filepath.Join(dir, "main.anthill.hcl"), []byte("\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, ".gitattributes"), []byte("* filter=evil diff=evil\n"), 0o600))
+	commit := committed(t, dir)
+	for _, setting := range []string{
+		"filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv", "core.fsmonitor", "core.pager",
+		"core.sshCommand", "core.editor", "diff.external", "credential.helper",
+	} {
+		git(t, dir, "config", setting, "touch "+ran)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "main.anthill.hcl"), []byte("# changed, in as many letters\n"), 0o600))
+	if got, files, known := checkedOut(t.Context(), dir, nil); !known || got != commit || files != plan.FilesOtherwise {
+		t.Errorf("%s, %s, %v", got, files, known)
+	}
+	// The same settings in a bare repository that a commit brought along.
+	bare := filepath.Join(t.TempDir(), "cfg")
+	must(t, os.CopyFS(bare, os.DirFS(filepath.Join(dir, ".git"))))
+	git(t, bare, "config", "core.bare", "false")
+	git(t, bare, "config", "core.worktree", ".")
+	if _, _, known := checkedOut(t.Context(), bare, nil); known {
+		t.Error("a bare repository is believed")
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("a command of the repository was run")
+	}
 }
 
 // TestOriginIsContext: another commit, author and job are another seal and the same plan ID, and a hostile author is
@@ -115,7 +160,8 @@ func TestOriginIsContext(t *testing.T) {
 	if id != otherID || seal == otherSeal {
 		t.Errorf("plan ID %s, then %s; seal %s, then %s: want the same ID and another seal", id, otherID, seal, otherSeal)
 	}
-	if want := "\nMade     of commit 0123456789ab · by ana\\u001b[31m\\u202e · https://ci.example.test/7\n"; !strings.Contains(text, want) {
+	if want := "\nMade     of commit 0123456789ab, with which the files were not compared · by ana\\u001b[31m\\u202e\n" +
+		"Job      https://ci.example.test/7\n"; !strings.Contains(text, want) {
 		t.Errorf("%q is not in\n%s", want, text)
 	}
 }

@@ -80,7 +80,7 @@ func (p *program) openOld(c *cli.Context) (*planfile.File, error) {
 // makePlan plans with progress, and shows the warnings that came of it.
 func (p *program) makePlan(c *cli.Context, s *session.Session, r session.Request) (*session.Plan, error) {
 	progress := p.progress(c)
-	r.Progress, r.Origin = progress.Stage, p.origin(c.Context)
+	r.Progress, r.Origin = progress.Stage, p.origin(c)
 	made, err := s.Plan(c.Context, r)
 	progress.Close()
 	if err != nil {

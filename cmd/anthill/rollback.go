@@ -141,7 +141,7 @@ func undoOf(c *cli.Context) session.Undo {
 func (p *program) makeUndo(c *cli.Context, s *session.Session, r session.Request,
 	undo session.Undo) (*session.Plan, error) {
 	progress := p.progress(c)
-	r.Progress, r.Origin = progress.Stage, p.origin(c.Context)
+	r.Progress, r.Origin = progress.Stage, p.origin(c)
 	plan, err := s.Rollback(c.Context, r, undo)
 	progress.Close()
 	if err != nil {

@@ -17,7 +17,7 @@ func TestDiffScreens(t *testing.T) {
 	t.Parallel()
 	old := pilot()
 	same := pilot()
-	same.Context.Origin = plan.Origin{Commit: "0123456789abcdef", Author: "ana", Job: "https://ci.example.com/7"}
+	same.Context.Origin = plan.Origin{Commit: "0123456789abcdef", Files: plan.FilesCommitted, Author: "ana", Job: "https://ci.example.com/7"}
 	later := pilot()
 	later.Effects.Schema = []string{"users.columns"}
 	later.Effects.Objects[0].Will = state.Attributes{

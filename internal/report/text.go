@@ -57,6 +57,9 @@ func (p *planPage) head() {
 	if from := p.origin(); from != "" {
 		p.hang("Made     ", from)
 	}
+	if job := p.context.Origin.Job; job != "" {
+		p.hang("Job      ", Escape(job))
+	}
 	if p.context.OpenRun != "" {
 		p.gap()
 		p.para(fmt.Sprintf("Run %s is still open: its users are left out of this plan. `%s` finishes it first.",
@@ -70,16 +73,17 @@ func (p *planPage) origin() string {
 	var parts []string
 	if o.Commit != "" {
 		at := "of commit " + Escape(o.Commit[:min(len(o.Commit), 12)])
-		if o.Modified {
-			at += ", with changes that are not in it"
+		switch o.Files {
+		case plan.FilesCommitted:
+		case plan.FilesOtherwise:
+			at += ", with files that are not as in it"
+		default:
+			at += ", with which the files were not compared"
 		}
 		parts = append(parts, at)
 	}
 	if o.Author != "" {
 		parts = append(parts, "by "+Escape(o.Author))
-	}
-	if o.Job != "" {
-		parts = append(parts, Escape(o.Job))
 	}
 	return strings.Join(parts, p.dot())
 }

@@ -45,11 +45,20 @@ type Context struct {
 
 // Origin is where a plan was made, as far as the environment tells: it proves nothing.
 type Origin struct {
-	Commit   string `json:"commit,omitempty"`   // of the repository with the configuration
-	Modified bool   `json:"modified,omitempty"` // files of that repository differed from the commit
-	Author   string `json:"author,omitempty"`   // whoever the CI job is for, as the CI system names them
-	Job      string `json:"job,omitempty"`      // the job's address
+	Commit string `json:"commit,omitempty"` // of the repository with the configuration
+	Files  Files  `json:"files,omitempty"`  // the configuration's, beside those of the commit; "": not compared
+	Author string `json:"author,omitempty"` // whoever the CI job is for, as the CI system names them
+	Job    string `json:"job,omitempty"`    // the job's address
 }
+
+// Files says how the files that a plan was made from are, beside those of a commit.
+type Files string
+
+// The ways.
+const (
+	FilesCommitted Files = "as_committed"
+	FilesOtherwise Files = "otherwise" // one has another text, is not in the commit, or is missing
+)
 
 // Population is how many users there are. Live: row and tenant not deleted. Moved: recorded as moved.
 type Population struct {
