@@ -40,6 +40,9 @@ func describe(o *world.Observed, table *plan.Table, will map[uuid.UUID]plan.Grou
 	}
 	one := func(id uuid.UUID) plan.Group {
 		g, there := will[id]
+		if was, mapped := now[id]; there && mapped && was.Role != g.Role {
+			g.Was = was.Role
+		}
 		if !there {
 			g = now[id]
 			g.ID, g.Name = id, cmp.Or(o.Index.Groups[id].Name, g.Name)

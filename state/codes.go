@@ -57,7 +57,8 @@ const (
 	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
 	CodeAdopts          Code = "adopts"           // count persons
 	CodeLesser          Code = "lesser"           // tenant; group: by which they come in; count users with a stronger role
-	CodeWeakened        Code = "weakened"         // address; attributes: names, and addresses in the clear; count
+	CodeWeakened        Code = "weakened"         // address; attributes: names, and new hosts; count
+	CodeMappedAdmin     Code = "mapped_admin"     // address; count members
 	CodeMappedLess      Code = "mapped_less"      // address; role; count members
 	CodeNameless        Code = "nameless"         // client; count users: tokens without a name of a group as mapping rows have it
 	CodeScopeLost       Code = "scope_lost"       // address or client; count users

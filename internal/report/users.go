@@ -166,8 +166,7 @@ func among(what, name string, there []string) error {
 func lineOf(e *plan.Effects, s plan.Segment, shape plan.Shape) *userLine {
 	l := &userLine{Kind: s.Kind, Wave: s.Wave, Effect: shape.Effect, RowGone: shape.Ground.RowGone, Undo: shape.UndoKind()}
 	l.Join, l.Leave = groupNames(e, shape.Join), groupNames(e, shape.Leave)
-	keeps := e.Admin(shape.Keep)
-	l.AdminBefore, l.AdminAfter = keeps || e.Admin(shape.Leave), keeps || e.Admin(shape.Join)
+	l.AdminBefore, l.AdminAfter = e.Admin(shape)
 	return l
 }
 

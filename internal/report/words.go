@@ -175,7 +175,10 @@ func (v *voice) say(f state.Finding) string {
 			"their creation, and the application takes the first that is mapped. Delete " + text(state.KeyGroup) + " in Self-auth: " +
 			"the next plan makes it anew, and everybody joins it"
 	case state.CodeWeakened:
-		return name + " demands less of a login than before: " + strings.Join(v.weaknesses(f), ", ")
+		return name + " does without what protects a login: " + strings.Join(v.weaknesses(f), ", ")
+	case state.CodeMappedAdmin:
+		return name + " is mapped as admin from now on: its " + of(n, "member becomes admin", "members become admins") +
+			" of the tenant"
 	case state.CodeMappedLess:
 		return name + " is mapped as " + text(state.KeyRole) + " and no longer as admin: its " + of(n, "member comes", "members come") +
 			" in with less"
@@ -392,7 +395,7 @@ func (v *voice) weaknesses(f state.Finding) (list []string) {
 		case state.AttrStrictRedirects:
 			list = append(list, "redirect URLs need not match exactly")
 		default:
-			list = append(list, "codes go to "+v.escape(a)+" in the clear")
+			list = append(list, "logins may lead to "+v.escape(a)+", where they did not before")
 		}
 	}
 	return list

@@ -261,9 +261,9 @@ func TestWords(t *testing.T) {
 			"tokens list groups in the order of their creation, and the application takes the first that is mapped. Delete g " +
 			"in Self-auth: the next plan makes it anew, and everybody joins it",
 			state.About(state.CodeLesser, state.OfTenant("acme"), text(state.KeyGroup, "g")).Times(1)},
-		{"a.b demands less of a login than before: no PKCE, so that a code which is caught can be used, tokens signed with " +
-			"RS256, redirect URLs need not match exactly, codes go to http://a/ in the clear",
-			state.About(state.CodeWeakened, state.Of("a.b"), state.List(state.KeyAttributes, "pkce", "legacy_crypto", "strict_redirects", "http://a/"))},
+		{"a.b does without what protects a login: no PKCE, so that a code which is caught can be used, tokens signed with " +
+			"RS256, redirect URLs need not match exactly, logins may lead to a.example, where they did not before",
+			state.About(state.CodeWeakened, state.Of("a.b"), state.List(state.KeyAttributes, "pkce", "legacy_crypto", "strict_redirects", "a.example"))},
 		{"7d of soak, until 2026-12-07 09:00 UTC",
 			state.Found(state.CodeSoaks, state.Span(state.KeySpan, 7*24*time.Hour), state.At(state.KeyUntil, asOf))},
 		{"1 moved user's person is gone from Self-auth: left as it is", state.Found(state.CodeDriftPerson).Times(1)},

@@ -228,8 +228,10 @@ func (p *back) warn(c *chain, change *plan.ObjectChange, o state.Object, live st
 // warnClient adds what a change of a client means for users. Another type means another client: the one that was
 // deleted for it comes back.
 func (p *back) warnClient(c *chain, change *plan.ObjectChange, o state.Object, live state.Attributes) {
-	for _, h := range loginsEnd(*change).Hazards {
-		p.out.Notes = append(p.out.Notes, h.Of...)
+	for _, r := range []plan.Risk{loginsEnd(*change), weakened(*change)} {
+		for _, h := range r.Hazards {
+			p.out.Notes = append(p.out.Notes, h.Of...)
+		}
 	}
 	if typ, before := change.Will.Text(state.AttrType), c.records[0].Before; typ != "" && before != nil {
 		change.Action, change.Was, change.Will = state.ActionReplace, live.Set(), c.before().Set()

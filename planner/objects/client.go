@@ -3,7 +3,6 @@ package objects
 import (
 	"cmp"
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 
@@ -89,8 +88,8 @@ func (p *forward) compareClient(x config.Client, c *plan.ObjectChange, live prov
 			c.Action = state.ActionAdopt
 		}
 		p.out.Add(loginsEnd(*c))
-		p.out.Add(weakened(*c))
 	}
+	p.out.Add(weakened(*c))
 	return true
 }
 
@@ -166,7 +165,8 @@ func loginsEnd(c plan.ObjectChange) (r plan.Risk) {
 	return r
 }
 
-// weakened is the hazard of a client that demands less of a login than before.
+// weakened is the hazard of a client that does without what protects a login, and did not before; one that is made did not
+// do without any of it.
 func weakened(c plan.ObjectChange) (r plan.Risk) {
 	var less []string
 	for _, a := range []struct {
@@ -175,15 +175,18 @@ func weakened(c plan.ObjectChange) (r plan.Risk) {
 	}{
 		{state.AttrPKCE, "false"}, {state.AttrLegacyCrypto, "true"}, {state.AttrStrictRedirects, "false"},
 	} {
-		was, touched := c.Was[a.name]
-		if touched && was.Text != a.weak && c.Will.Text(a.name) == a.weak {
+		if c.Will.Text(a.name) == a.weak && c.Was.Text(a.name) != a.weak {
 			less = append(less, string(a.name))
 		}
 	}
-	was := c.Was[state.AttrRedirectURLs].List()
+	hosts := map[string]bool{}
+	for _, u := range append(c.Was[state.AttrRedirectURLs].List(), c.Was.Text(state.AttrLandingURL)) {
+		hosts[host(u)] = true
+	}
 	for _, u := range c.Will[state.AttrRedirectURLs].List() {
-		if !slices.Contains(was, u) && inTheClear(u) {
-			less = append(less, u)
+		if h := host(u); c.Was != nil && !hosts[h] {
+			hosts[h] = true
+			less = append(less, h)
 		}
 	}
 	if n := int64(len(less)); n > 0 {
@@ -193,14 +196,16 @@ func weakened(c plan.ObjectChange) (r plan.Risk) {
 	return r
 }
 
-// inTheClear reports whether whoever is on the way reads what a browser is sent to an address with.
-func inTheClear(address string) bool {
+// host is where an address leads to, with the scheme where that is not https.
+func host(address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" {
-		return false
+	switch {
+	case err != nil:
+		return address
+	case u.Scheme == "https":
+		return u.Host
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	return u.Scheme + "://" + u.Host
 }
 
 // scopeGap raises the hazard that members of groups which go cannot use the clients that let them in through those until

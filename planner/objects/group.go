@@ -188,7 +188,7 @@ func (p *forward) group(g group, left []state.Object) {
 		return
 	}
 	p.renamed(c)
-	p.mappedLess(c)
+	p.remapped(c)
 	p.add(c, g.Pos, said...)
 }
 
@@ -383,15 +383,20 @@ func (p *forward) renamed(c plan.ObjectChange) {
 	}
 }
 
-// mappedLess raises the hazard of a group of administrators that is mapped as less from now on.
-func (p *forward) mappedLess(c plan.ObjectChange) {
+// remapped raises the hazards of a group with members that is mapped as admin from now on, or no longer.
+func (p *forward) remapped(c plan.ObjectChange) {
 	was, will := c.Was[state.AttrMapping], c.Will[state.AttrMapping]
-	if !was.IsSet() || !will.IsSet() || was.Mapping().Role != state.RoleAdmin || will.Mapping().Role == state.RoleAdmin {
+	if !was.IsSet() || !will.IsSet() || c.After == nil {
 		return
 	}
-	if n := members(p.Observed, c.After.ID); n > 0 {
+	n, from, to := members(p.Observed, c.After.ID), was.Mapping().Role, will.Mapping().Role
+	switch {
+	case n == 0 || from == to:
+	case from == state.RoleAdmin:
 		p.out.Raise(plan.AdminsAsMembers, n, state.About(state.CodeMappedLess, state.Of(c.Address),
-			state.Text(state.KeyRole, will.Mapping().Role.String())).Times(n))
+			state.Text(state.KeyRole, to.String())).Times(n))
+	case to == state.RoleAdmin:
+		p.out.Raise(plan.MembersAsAdmins, n, state.About(state.CodeMappedAdmin, state.Of(c.Address)).Times(n))
 	}
 }
 

@@ -52,36 +52,41 @@ func TestNameless(t *testing.T) {
 	}
 }
 
-// TestWeakened: a client that demands less of a login is a hazard, one that demands more is none.
+// TestWeakened: a client that does without what protects a login is a hazard, one that demands more is none.
 func TestWeakened(t *testing.T) {
 	t.Parallel()
-	urls := func(list ...string) state.Value { return state.ListValue(list) }
+	text := state.TextValue
+	urls := func(list ...string) state.Attributes {
+		return state.Attributes{state.AttrRedirectURLs: state.ListValue(list)}
+	}
 	strong := state.Attributes{
-		state.AttrPKCE: state.TextValue("true"), state.AttrLegacyCrypto: state.TextValue("false"), state.AttrStrictRedirects: state.TextValue("true"),
-		state.AttrRedirectURLs: urls("https://a/"),
+		state.AttrPKCE: text("true"), state.AttrLegacyCrypto: text("false"), state.AttrStrictRedirects: text("true"),
+		state.AttrRedirectURLs: state.ListValue([]string{"https://a/"}), state.AttrLandingURL: text("https://app/"),
 	}
 	weak := state.Attributes{
-		state.AttrPKCE: state.TextValue("false"), state.AttrLegacyCrypto: state.TextValue("true"), state.AttrStrictRedirects: state.TextValue("false"),
-		state.AttrRedirectURLs: urls("http://a/", "https://a/"),
+		state.AttrPKCE: text("false"), state.AttrLegacyCrypto: text("true"), state.AttrStrictRedirects: text("false"),
+		state.AttrRedirectURLs: state.ListValue([]string{"https://a/", "https://evil/"}),
 	}
 	for name, c := range map[string]struct {
 		was, will state.Attributes
 		want      int64
 	}{
-		"all of it":           {strong, weak, 4},
-		"stronger":            {weak, strong, 0},
-		"as it was":           {strong, strong, 0},
-		"as weak as it was":   {weak, weak, 0},
-		"PKCE":                {strong, state.Attributes{state.AttrPKCE: state.TextValue("false")}, 1},
-		"on this machine":     {strong, state.Attributes{state.AttrRedirectURLs: urls("http://localhost:8080/", "http://127.0.0.1/", "http://[::1]/cb")}, 0},
-		"in the clear":        {strong, state.Attributes{state.AttrRedirectURLs: urls("http://localhost.example.com/", "http://10.0.0.1/")}, 2},
-		"another scheme":      {strong, state.Attributes{state.AttrRedirectURLs: urls("myapp://cb", "https://b/")}, 0},
-		"what was not found":  {nil, state.Attributes{state.AttrPKCE: state.TextValue("false")}, 0},
-		"what is not written": {strong, nil, 0},
+		"all of it":                {strong, weak, 4},
+		"stronger":                 {weak, strong, 0},
+		"as it was":                {strong, strong, 0},
+		"as weak as it was":        {weak, weak, 0},
+		"PKCE":                     {strong, state.Attributes{state.AttrPKCE: text("false")}, 1},
+		"made so":                  {nil, weak, 3},
+		"made strong":              {nil, strong, 0},
+		"another path":             {strong, urls("https://a/other", "https://app/cb"), 0},
+		"another host, twice":      {strong, urls("https://b/1", "https://b/2"), 1},
+		"another port":             {strong, urls("https://a:8443/"), 1},
+		"the same in the clear":    {strong, urls("http://a/"), 1},
+		"an application's address": {strong, urls("myapp://cb"), 1},
+		"what is not written":      {strong, nil, 0},
 	} {
-		r := weakened(plan.ObjectChange{Was: c.was, Will: c.will})
 		var n int64
-		for _, h := range r.Hazards {
+		for _, h := range weakened(plan.ObjectChange{Was: c.was, Will: c.will}).Hazards {
 			n += h.Count
 		}
 		if n != c.want {

@@ -75,6 +75,7 @@ type Group struct {
 	Name    string        `json:"name,omitempty"`
 	Tenant  uuid.UUID     `json:"tenant,omitzero"` // whose, by the mapping table; zero: nobody's
 	Role    state.Role    `json:"role,omitempty"`  // that it is mapped as
+	Was     state.Role    `json:"was,omitempty"`   // that it is mapped as now, where that is another one
 	Members state.Members `json:"members,omitzero"`
 }
 

@@ -22,8 +22,8 @@ const (
 	FigureJoin      Figure = "join"       // memberships
 	FigureLeave     Figure = "leave"      // memberships
 	FigureLeavers   Figure = "leavers"    // users who leave a group
-	FigureGainAdmin Figure = "gain_admin" // users who join a group that is mapped as admin
-	FigureLoseAdmin Figure = "lose_admin" // users who leave one
+	FigureGainAdmin Figure = "gain_admin" // users who become admin of a tenant, by groups and by what these are mapped as
+	FigureLoseAdmin Figure = "lose_admin" // users who cease to be
 	FigureRemoved   Figure = "removed"    // users who lose a link, a membership or a person that is not expired
 	// Of users who are taken back and not moved any more: whose persons were there before us and keep their login, and whose
 	// persons of ours stay as they are, as they are expired already or somebody else's by now.
@@ -93,9 +93,10 @@ func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 	}
 	join, leave, keep := e.GroupsOf(s.Join), e.GroupsOf(s.Leave), e.GroupsOf(s.Keep)
 	add(true, FigureUsers)
-	add(admins(join) || admins(leave) || admins(keep), FigureAdmins)
-	add(admins(join), FigureGainAdmin)
-	add(admins(leave), FigureLoseAdmin)
+	before, after := adminOf(slices.Concat(leave, keep), Group.was), adminOf(slices.Concat(join, keep), Group.is)
+	add(len(before)+len(after) > 0, FigureAdmins)
+	add(!within(after, before), FigureGainAdmin)
+	add(!within(before, after), FigureLoseAdmin)
 	add(len(leave) > 0, FigureLeavers)
 	add(kind == SegmentMove && s.Ground.Linked, FigureLinked)
 	f[FigureJoin] += int64(len(join)) * c.Users
@@ -133,11 +134,34 @@ func (e *Effects) Strangers() int64 {
 	return int64(len(persons))
 }
 
-// Admin reports whether one of a set's groups is mapped as admin.
-func (e *Effects) Admin(s Set) bool { return admins(e.GroupsOf(s)) }
+// Admin reports whether the users of a shape are admins of a tenant in Self-auth, before and after.
+func (e *Effects) Admin(s Shape) (before, after bool) {
+	join, leave, keep := e.GroupsOf(s.Join), e.GroupsOf(s.Leave), e.GroupsOf(s.Keep)
+	return len(adminOf(slices.Concat(leave, keep), Group.was)) > 0, len(adminOf(slices.Concat(join, keep), Group.is)) > 0
+}
 
-func admins(groups []Group) bool {
-	return slices.ContainsFunc(groups, func(g Group) bool { return g.Role == state.RoleAdmin })
+func (g Group) is() state.Role { return g.Role }
+
+func (g Group) was() state.Role {
+	if g.Was != state.RoleInvalid {
+		return g.Was
+	}
+	return g.Role
+}
+
+// adminOf are the tenants of which somebody in some groups is admin.
+func adminOf(groups []Group, role func(Group) state.Role) (tenants []uuid.UUID) {
+	for _, g := range groups {
+		if role(g) == state.RoleAdmin {
+			tenants = append(tenants, g.Tenant)
+		}
+	}
+	return tenants
+}
+
+// within reports whether all of some are among others.
+func within(some, others []uuid.UUID) bool {
+	return !slices.ContainsFunc(some, func(id uuid.UUID) bool { return !slices.Contains(others, id) })
 }
 
 // Gains is how many users gain a login through Self-auth.

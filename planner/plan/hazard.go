@@ -20,7 +20,9 @@ const (
 	LoginGap         HazardCode = "LOGIN_GAP"
 	EndsSessions     HazardCode = "ENDS_SESSIONS"
 	LocksOut         HazardCode = "LOCKS_OUT_USERS"
-	// WeakensClient: a client demands less of a login.
+	// MembersAsAdmins: everybody in a group becomes admin.
+	MembersAsAdmins HazardCode = "MEMBERS_AS_ADMINS"
+	// WeakensClient: a client does without what protects a login.
 	WeakensClient HazardCode = "WEAKENS_CLIENT"
 	// LoginWithoutTenant: users come in with tokens by which the application does not find their tenant.
 	LoginWithoutTenant HazardCode = "LOGIN_WITHOUT_TENANT"
@@ -32,7 +34,7 @@ const (
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
-		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, OverLimit, OverLimitRemoved, RowsGone,
+		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone,
 		WeakensClient,
 	}
 }

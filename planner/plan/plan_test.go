@@ -258,3 +258,43 @@ func TestUndoKind(t *testing.T) {
 		}
 	}
 }
+
+// TestAdminFigures: who becomes admin of a tenant and who ceases to be is told by what the groups are mapped as before and
+// after.
+func TestAdminFigures(t *testing.T) {
+	t.Parallel()
+	acme, globex := id(1), id(2)
+	e := plan.Effects{
+		Groups: []plan.Group{
+			{ID: id(10), Tenant: acme, Role: state.RoleAdmin}, {ID: id(11), Tenant: acme, Role: state.RoleMember},
+			{ID: id(12), Tenant: acme, Role: state.RoleAdmin, Was: state.RoleMember},
+			{ID: id(13), Tenant: acme, Role: state.RoleViewer, Was: state.RoleAdmin},
+			{ID: id(20), Tenant: globex, Role: state.RoleAdmin},
+		},
+		Sets: [][]int{{}, {0}, {1}, {2}, {3}, {4}},
+	}
+	const admins, members, raised, lowered, others = 1, 2, 3, 4, 5
+	for name, c := range map[string]struct {
+		shape       plan.Shape
+		gains, lose int64
+	}{
+		"promoted":                            {plan.Shape{Join: admins, Keep: members}, 1, 0},
+		"demoted":                             {plan.Shape{Leave: admins, Keep: members}, 0, 1},
+		"stays one":                           {plan.Shape{Keep: admins, Join: members}, 0, 0},
+		"is none":                             {plan.Shape{Join: members}, 0, 0},
+		"by another group":                    {plan.Shape{Leave: admins, Join: raised}, 0, 0},
+		"its group is raised":                 {plan.Shape{Keep: raised}, 1, 0},
+		"its group is lowered":                {plan.Shape{Keep: lowered}, 0, 1},
+		"joins one that is lowered":           {plan.Shape{Join: lowered}, 0, 0},
+		"leaves one that was lowered":         {plan.Shape{Leave: lowered}, 0, 1},
+		"leaves one that is raised":           {plan.Shape{Leave: raised}, 0, 0},
+		"admin of another tenant":             {plan.Shape{Leave: admins, Join: others}, 1, 1},
+		"leaves admins, another stays raised": {plan.Shape{Leave: admins, Keep: raised}, 0, 0},
+	} {
+		f := plan.Figures{}
+		e.Count(f, plan.SegmentFollow, plan.Counted{Shape: c.shape, Users: 1})
+		if f[plan.FigureGainAdmin] != c.gains || f[plan.FigureLoseAdmin] != c.lose {
+			t.Errorf("%s: %d become admin, %d cease to be", name, f[plan.FigureGainAdmin], f[plan.FigureLoseAdmin])
+		}
+	}
+}
