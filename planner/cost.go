@@ -40,19 +40,30 @@ func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []sta
 	return c
 }
 
-// fewToMeasure is how many users a run must have done for its rate to say something.
-const fewToMeasure = 100
+// fewToMeasure is how many users a run must have done for its rate to say something, and slowest the least rate that does:
+// a run that was slower lay stopped for a while, which nobody has recorded.
+const (
+	fewToMeasure = 100
+	slowest      = 10 // users a second
+	measures     = 3  // runs
+)
 
-// measured fills in how long users take at the rate of the newest run of a kind.
+// measured fills in how long users take at the rate of the quickest of the last few runs of a kind.
 func measured(c *plan.Cost, kind state.RunKind, runs []state.RunInfo, users int64) {
+	best, seen := 0.0, 0
 	for _, r := range slices.Backward(runs) {
 		took := r.Ended.Sub(r.Started).Seconds()
 		if r.Kind != kind || r.Open || r.Counts.Done < fewToMeasure || took <= 0 || users == 0 {
 			continue
 		}
-		c.Run = r.ID
-		c.Rate = math.Round(10*float64(r.Counts.Done)/took) / 10
-		c.Seconds = math.Round(10*float64(users)*took/float64(r.Counts.Done)) / 10
-		return
+		if rate := float64(r.Counts.Done) / took; rate >= slowest && rate > best {
+			best, c.Run = rate, r.ID
+		}
+		if seen++; seen == measures {
+			break
+		}
+	}
+	if best > 0 {
+		c.Rate, c.Seconds = math.Round(10*best)/10, math.Round(10*float64(users)/best)/10
 	}
 }

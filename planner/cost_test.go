@@ -8,7 +8,7 @@ import (
 	"anthill/state"
 )
 
-// TestMeasured: how long users take is told by the newest run of the same kind that was long enough.
+// TestMeasured: how long users take is told by the quickest of the last three runs of the same kind that were long enough.
 func TestMeasured(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)
@@ -24,14 +24,17 @@ func TestMeasured(t *testing.T) {
 		users int64
 		want  plan.Cost
 	}{
-		"none":           {nil, 800, plan.Cost{}},
-		"one":            {[]state.RunInfo{slow}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
-		"the newest":     {[]state.RunInfo{slow, quick}, 800, plan.Cost{Run: "quick", Rate: 400, Seconds: 2}},
-		"too short":      {[]state.RunInfo{slow, run("few", apply, 99, time.Millisecond)}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
-		"another kind":   {[]state.RunInfo{slow, run("back", back, 4000, time.Second)}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
-		"one that runs":  {[]state.RunInfo{slow, open}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
-		"no time at all": {[]state.RunInfo{run("now", apply, 400, 0)}, 800, plan.Cost{}},
-		"no users":       {[]state.RunInfo{slow}, 0, plan.Cost{}},
+		"none":                 {nil, 800, plan.Cost{}},
+		"one":                  {[]state.RunInfo{slow}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
+		"the quickest":         {[]state.RunInfo{quick, slow}, 800, plan.Cost{Run: "quick", Rate: 400, Seconds: 2}},
+		"too short":            {[]state.RunInfo{slow, run("few", apply, 99, time.Millisecond)}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
+		"another kind":         {[]state.RunInfo{slow, run("back", back, 4000, time.Second)}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
+		"one that runs":        {[]state.RunInfo{slow, open}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
+		"no time at all":       {[]state.RunInfo{run("now", apply, 400, 0)}, 800, plan.Cost{}},
+		"one that lay stopped": {[]state.RunInfo{slow, run("night", apply, 1000, 12*time.Hour)}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
+		"that alone":           {[]state.RunInfo{run("night", apply, 1000, 12*time.Hour)}, 800, plan.Cost{}},
+		"long ago":             {[]state.RunInfo{quick, slow, slow, slow}, 800, plan.Cost{Run: "slow", Rate: 100, Seconds: 8}},
+		"no users":             {[]state.RunInfo{slow}, 0, plan.Cost{}},
 	} {
 		var got plan.Cost
 		measured(&got, apply, c.runs, c.users)

@@ -67,3 +67,44 @@ func TestCheck(t *testing.T) {
 	w.run(exitDone, "show", "-check", "empty")
 	w.run(exitError, "show", "-check", "-users", "p")
 }
+
+// TestCheckRefused: where apply would refuse all of a plan, that is said, with its exit status and the way on.
+func TestCheckRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 5}, emulator(t))
+	limited := strings.Replace(everyone, "max_users_changed_percent = 100", "max_users_changed_percent = 1", 1) + waveEveryone
+	w.config(limited)
+	w.run(exitBlocked, "plan", "-out", "blocked")
+	out, _ := w.run(exitBlocked, "show", "-check", "blocked")
+	wants(t, out, "Apply refuses all of it: the plan is blocked by a hazard")
+	out, _ = w.run(exitBlocked, "show", "-check", "-json", "blocked")
+	wants(t, out, `"holds": false`, `"refused": "the plan is blocked`)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "plan", "-as-of", "2099-01-01T00:00:00Z", "-out", "later")
+	out, _ = w.run(exitStale, "show", "-check", "later")
+	wants(t, out, "which has not come: apply it then")
+	w.run(exitDone, "apply", "-auto-approve")
+	first := w.latest()
+	w.run(exitDone, "rollback", "-run", first, "-out", "back")
+	out, _ = w.run(exitDone, "show", "-check", "back")
+	wants(t, out, "All of it still holds.")
+	w.exec("update users set status = 'suspended' where user_id = (select user_id from users where status = 'active' and {idp}_user_id is not null order by user_id limit 1)")
+	w.run(exitDone, "apply", "-auto-approve")
+	out, _ = w.run(exitStale, "show", "-check", "back")
+	wants(t, out, "came, or went on, after this rollback was planned", "anthill rollback -run "+first)
+	if strings.Contains(out, "anthill plan") {
+		t.Errorf("of a rollback it offers a plan:\n%s", out)
+	}
+}
+
+// TestSchemaCountedOnce: a run that is stopped in the middle of the schema, and gone on with, has done each step once.
+func TestSchemaCountedOnce(t *testing.T) {
+	t.Parallel()
+	w, k := cutWorld(t)
+	w.config(everyone + waveEveryone)
+	k.cut(0)
+	w.run(exitStopped, "apply", "-auto-approve")
+	k.mend()
+	out, _ := w.run(exitDone, "apply", "-auto-approve")
+	wants(t, out, "12 schema steps done")
+}

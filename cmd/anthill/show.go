@@ -23,7 +23,7 @@ func (p *program) showCommand() *cli.Command {
 			"   anthill show -users pilot.plan       who changes, one a line: id, tenant, wave, what happens and why\n" +
 			"   anthill show -users -admins -tenant acme pilot.plan\n" +
 			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
-			"   anthill show -check pilot.plan       how much of it still holds; exit 4 where not all of it does\n" +
+			"   anthill show -check pilot.plan       how much of it still holds; exit 4, or 3, where not all does\n" +
 			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned\n" +
 			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'",
 		Flags: []cli.Flag{
@@ -123,10 +123,15 @@ func (p *program) check(c *cli.Context, file *planfile.File) error {
 	} else {
 		err = report.Checked(p.stdout, file, checked, p.options(c))
 	}
-	if err == nil && !checked.Holds() {
+	switch {
+	case err != nil:
+		return err
+	case checked.Refused != nil:
+		return quietly(statusOf(checked.Refused))
+	case !checked.Holds():
 		return quietly(exitStale)
 	}
-	return err
+	return nil
 }
 
 // checkLists refuses flags of lists that do not go together.

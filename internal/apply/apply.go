@@ -65,12 +65,10 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 			}
 		}
 	}
-	// A rollback folds the journal of all runs since the one that it takes back: one that came, or went on, after it was
-	// planned is not in it. Its own run, which goes on here, does not count.
+	// Its own run, which goes on here, does not count.
 	if open == nil || open.Plan != file.ID() {
-		if after, now := x.effects.After, plan.Now(st); after != nil && !after.Equal(now) {
-			return Result{}, &StaleError{Reason: "run " + now.Run + " came, or went on, after this rollback was " +
-				"planned, which does not know what that did: plan it again"}
+		if err := x.laterRun(); err != nil {
+			return Result{}, err
 		}
 	}
 	if err := x.checkGroups(ctx); err != nil {
@@ -91,6 +89,16 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 		}
 	}
 	return x.run(ctx, resumed)
+}
+
+// laterRun refuses a rollback that was planned before the last run: it folds the journal of all runs since the one that it
+// takes back, and one that came, or went on, later is not in it.
+func (x *executor) laterRun() error {
+	if after, now := x.effects.After, plan.Now(x.st); after != nil && !after.Equal(now) {
+		return &StaleError{Reason: "run " + now.Run + " came, or went on, after this rollback was " +
+			"planned, which does not know what that did: plan it again"}
+	}
+	return nil
 }
 
 // check says why a plan may not run here and now: a *state.TargetError, *BlockedError or *StaleError.
@@ -379,7 +387,7 @@ func (x *executor) left(ctx context.Context, run string) ([]Left, error) {
 // schema carries out the schema's steps; each is idempotent by the catalogue.
 func (x *executor) schema(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
-	total := int64(len(x.effects.Schema))
+	total, settled := int64(len(x.effects.Schema)), x.journal.Counts().Schema
 	for i, step := range x.effects.Schema {
 		if err := interrupted(ctx); err != nil {
 			return err
@@ -393,6 +401,10 @@ func (x *executor) schema(ctx context.Context) error {
 		// A step may take long. ^C does not cut it short but ends the run behind it; each can be done again.
 		if err := x.Rows.Upgrade(ctx, step, nil); err != nil {
 			return err
+		}
+		// A step that was settled before the run was stopped has been counted.
+		if int64(i) < settled {
+			continue
 		}
 		if err := x.journal.SettleObjects(work, state.ObjectOutcome{Address: address, Verdict: state.Done}); err != nil {
 			return err

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"anthill/planner/plan"
@@ -15,10 +16,14 @@ type Checked struct {
 	Objects map[state.Verdict]int64 // the same, and Refused where one cannot be read
 	Left    []Left                  // users who are not as planned, the first 100
 	Said    []state.Finding         // objects that are not as planned
+	Refused error                   // why apply would refuse all of it; nil: it would not
 }
 
-// Holds reports whether all of the plan is as planned, or done already.
+// Holds reports whether all of the plan is as planned, or done already, and apply would carry it out.
 func (c *Checked) Holds() bool {
+	if c.Refused != nil {
+		return false
+	}
 	n := int64(0)
 	for _, v := range []state.Verdict{state.Changed, state.Paused, state.Refused} {
 		n += c.Users[v] + c.Objects[v]
@@ -26,8 +31,8 @@ func (c *Checked) Holds() bool {
 	return n == 0
 }
 
-// Check looks at all that a plan relies on, and changes nothing: Deps needs no lock. Errors: those of Run before any
-// effect, but for a plan that is blocked, or what reading says.
+// Check looks at all that a plan relies on, and changes nothing: Deps needs no lock. Errors: *state.TargetError, or what
+// reading says.
 func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event)) (*Checked, error) {
 	if events == nil {
 		events = func(Event) {}
@@ -36,14 +41,31 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return nil, err
 	}
-	if diff := file.Effects().Target.Differs(d.Target); diff != "" {
-		return nil, &state.TargetError{What: "plan", Differs: diff}
+	refused := check(file.Effects(), st, d)
+	if target := (*state.TargetError)(nil); errors.As(refused, &target) {
+		return nil, refused
 	}
 	x, err := newExecutor(file, st, d, events)
 	if err != nil {
 		return nil, err
 	}
-	c := &Checked{Users: map[state.Verdict]int64{}, Objects: map[state.Verdict]int64{}}
+	open := st.OpenRun()
+	switch {
+	case refused != nil:
+	case open != nil && open.Plan != file.ID() && x.effects.Kind == state.RunApply:
+		refused = &OpenRunError{Run: open.ID, Plan: open.Plan}
+	case open == nil || open.Plan != file.ID():
+		refused = x.laterRun()
+	}
+	if refused == nil {
+		if err := x.checkGroups(ctx); err != nil {
+			if stale := (*StaleError)(nil); !errors.As(err, &stale) {
+				return nil, err
+			}
+			refused = err
+		}
+	}
+	c := &Checked{Users: map[state.Verdict]int64{}, Objects: map[state.Verdict]int64{}, Refused: refused}
 	err = x.eachObjectNow(ctx, func(o plan.ObjectChange, v state.Verdict, why state.Finding) error {
 		c.Objects[v]++
 		if !why.IsZero() {

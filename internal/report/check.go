@@ -15,9 +15,12 @@ func Checked(w io.Writer, f *planfile.File, c *apply.Checked, o Options) error {
 	say := newView(f).speaks(p.voice()).say
 	p.line("Plan %s of %s", p.bold(f.ID().Short()), stamp(f.Context().AsOf))
 	p.gap()
-	if c.Holds() {
+	switch {
+	case c.Holds():
 		p.para(p.bold("All of it still holds."))
-	} else {
+	case c.Refused != nil:
+		p.para(p.bold("Apply refuses all of it") + ": " + Escape(c.Refused.Error()))
+	default:
 		p.para(p.bold("Not all of it holds any more.") + " Apply leaves what has changed, and does the rest.")
 	}
 	p.gap()
@@ -37,7 +40,13 @@ func Checked(w io.Writer, f *planfile.File, c *apply.Checked, o Options) error {
 		p.gap()
 		p.line("To have a plan of what is there now:")
 		p.gap()
-		p.line("    %s", p.command("plan"))
+		again := [][]string{{"plan"}}
+		if f.Effects().Kind == state.RunRollback {
+			again = goesOn(f.Effects())
+		}
+		for _, args := range again {
+			p.line("    %s", p.command(args...))
+		}
 	}
 	return p.flush()
 }
@@ -62,6 +71,7 @@ type checkedJSON struct {
 	FormatVersion string           `json:"format_version"`
 	PlanID        state.Hash       `json:"plan_id"`
 	Holds         bool             `json:"holds"`
+	Refused       string           `json:"refused,omitempty"` // why apply would refuse all of it
 	Users         map[string]int64 `json:"users"`
 	Objects       map[string]int64 `json:"objects"`
 	Left          []leftJSON       `json:"left"`
@@ -79,7 +89,10 @@ func CheckedJSON(w io.Writer, f *planfile.File, c *apply.Checked) error {
 		}
 		return named
 	}
-	j := checkedJSON{FormatVersion, f.ID(), c.Holds(), counts(c.Users), counts(c.Objects), []leftJSON{}, listed(c.Said)}
+	j := checkedJSON{FormatVersion, f.ID(), c.Holds(), "", counts(c.Users), counts(c.Objects), []leftJSON{}, listed(c.Said)}
+	if c.Refused != nil {
+		j.Refused = c.Refused.Error()
+	}
 	for _, l := range c.Left {
 		j.Left = append(j.Left, leftJSON{l.User, l.Wave, l.Verdict, l.Reason})
 	}

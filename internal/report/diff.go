@@ -349,7 +349,7 @@ type userDiff struct {
 // DiffUsersJSON lists the users of whom two plans do not do the same as JSON, one object a line.
 func DiffUsersJSON(w io.Writer, old, new *planfile.File) error {
 	p := newPage(w, Options{})
-	lines := json.NewEncoder(p.w)
+	lines := json.NewEncoder(visible{p.w})
 	sides := [2]*plan.Effects{old.Effects(), new.Effects()}
 	slugs := [2]map[uuid.UUID]string{sides[0].Slugs(), sides[1].Slugs()}
 	one := func(side int, at *planfile.Placed, user uuid.UUID) *userLine {

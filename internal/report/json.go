@@ -2,7 +2,10 @@ package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"strings"
+	"unicode/utf16"
 
 	"anthill/planner/plan"
 	"anthill/planner/planfile"
@@ -77,7 +80,36 @@ func listed[T any](list []T) []T {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(visible{w})
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
+
+// visible writes JSON with what a reader would not see, or see in another place, as escapes: to a program it is the same.
+type visible struct{ w io.Writer }
+
+func (v visible) Write(b []byte) (int, error) {
+	text := string(b)
+	if strings.IndexFunc(text, unseen) < 0 {
+		return v.w.Write(b)
+	}
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case !unseen(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	if _, err := io.WriteString(v.w, out.String()); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// unseen are the signs that Escape takes away, but for those of which JSON itself is made.
+func unseen(r rune) bool { return hidden(r) && r != '\n' }

@@ -75,7 +75,7 @@ func Users(w io.Writer, f *planfile.File, o Options, of Chosen) error {
 // UsersJSON lists the same as JSON, one object a line.
 func UsersJSON(w io.Writer, f *planfile.File, of Chosen) error {
 	p := newPage(w, Options{})
-	lines := json.NewEncoder(p.w)
+	lines := json.NewEncoder(visible{p.w})
 	err := eachUser(f, of, newView(f).speaks(p.voice()), func(l *userLine) error { return lines.Encode(l) })
 	if err != nil {
 		return err
@@ -234,7 +234,17 @@ func (v *voice) userReasons(e *plan.Effects, kind plan.SegmentKind, s plan.Shape
 	for _, g := range e.GroupsOf(s.Join) {
 		add(len(g.Members.Roles) > 0, "its role is now "+roles(g))
 	}
+	gone := func(g plan.Group) bool {
+		return slices.ContainsFunc(e.Objects, func(c plan.ObjectChange) bool {
+			goes := c.Action == state.ActionDelete || c.Action == state.ActionForget
+			return c.Kind == state.KindGroup && goes && c.Before != nil && c.Before.ID == g.ID
+		})
+	}
 	for _, g := range e.GroupsOf(s.Leave) {
+		if gone(g) {
+			add(true, "group "+v.escape(cmp.Or(g.Name, g.ID.String()))+" goes")
+			continue
+		}
 		add(g.Tenant != uuid.Nil && g.Tenant != s.Tenant, "it is in another tenant now")
 		add(g.Tenant == s.Tenant && len(g.Members.Roles) > 0, "its role is no longer "+roles(g))
 	}
@@ -273,7 +283,7 @@ func Skipped(w io.Writer, f *planfile.File, o Options, of Chosen) error {
 // SkippedJSON lists the same as JSON, one object a line.
 func SkippedJSON(w io.Writer, f *planfile.File, of Chosen) error {
 	p := newPage(w, Options{})
-	lines := json.NewEncoder(p.w)
+	lines := json.NewEncoder(visible{p.w})
 	if err := eachSkipped(f, of, func(s plan.SkippedUser) error { return lines.Encode(s) }); err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ type Cost struct {
 	Calls        int64   `json:"calls"`         // to Self-auth
 	Transactions int64   `json:"transactions"`  // on Postgres
 	WriteSeconds float64 `json:"write_seconds"` // that creating persons takes a server of two cores
-	// By the newest run of the same kind that was long enough to tell; zero where there is none.
+	// By the quickest of the last few runs of the same kind that were long enough to tell; zero where there is none.
 	Run     string  `json:"run,omitempty"`
 	Rate    float64 `json:"users_per_second,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"` // that the users of this plan take at that rate
