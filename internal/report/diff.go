@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -56,76 +55,51 @@ func (p *diffPage) who(old, new string) {
 // diffPage is the comparison of two plans as text.
 type diffPage struct {
 	*page
-	*planfile.Diff
-	old, new *view
+	*contrast
 }
 
 func newDiffPage(w io.Writer, old, new *planfile.File, d *planfile.Diff, o Options) diffPage {
-	return diffPage{newPage(w, o), d, newView(old), newView(new)}
+	p := newPage(w, o)
+	return diffPage{p, compared(old, new, d, p.voice)}
 }
-
-func alikeTargets(old, new *planfile.File) bool { return old.Effects().Target == new.Effects().Target }
 
 // diff is the verdict, then what differs, in the order in which a plan is read.
 func (p *diffPage) diff() {
+	verdict, follows := p.verdict()
 	p.gap()
+	p.para(p.bold(verdict) + follows)
 	if p.Same {
-		p.para(p.bold("Both plans do the same") + ": they have one plan ID, and an approval of the one is one of the other.")
 		return
 	}
-	p.para(p.bold("The plans do not do the same") + ": an approval of the old one is none of the new one.")
 	p.gap()
-	p.counts("users", p.Users)
-	p.counts("objects", p.Objects)
-	if len(p.Users) == 0 && len(p.Objects) == 0 {
-		p.line("  neither changes a user or an object")
+	for _, s := range p.counts() {
+		p.para(s)
 	}
 	p.tenants()
 	p.objects()
-	p.rest()
-}
-
-// counts says how many of a sort there are, by what became of them.
-func (p *diffPage) counts(what string, n planfile.DiffCounts) {
-	var all int64
-	for _, k := range n {
-		all += k
+	if rest := p.besides(); len(rest) > 0 {
+		p.gap()
+		p.line("%s", p.bold("Besides"))
+		for _, s := range rest {
+			p.para(s)
+		}
 	}
-	if all == 0 {
-		return
-	}
-	s := fmt.Sprintf("%s: %s new, %s gone, %s otherwise, %s the same", what, count(n[planfile.DiffNew]),
-		count(n[planfile.DiffGone]), count(n[planfile.DiffChanged]), count(n[planfile.DiffSame]+n[planfile.DiffRebased]))
-	if r := n[planfile.DiffRebased]; r > 0 {
-		s += " (of " + plural(r, "one", count(r)) + " of these the row has changed since)"
-	}
-	p.para(s)
 }
 
 const listedDiffs = 12
 
-// tenants is a table of waves and tenants in which something differs, most first.
 func (p *diffPage) tenants() {
-	differ := func(t planfile.TenantDiff) int64 {
-		return t.Users[planfile.DiffNew] + t.Users[planfile.DiffGone] + t.Users[planfile.DiffChanged] +
-			t.Users[planfile.DiffRebased]
-	}
-	list := slices.DeleteFunc(slices.Clone(p.Tenants), func(t planfile.TenantDiff) bool { return differ(t) == 0 })
-	slices.SortStableFunc(list, func(a, b planfile.TenantDiff) int { return cmp.Compare(differ(b), differ(a)) })
+	list := p.differing()
 	if len(list) == 0 {
 		return
 	}
-	rows := [][]string{{"", "", "new", "gone", "otherwise", "row changed", "same"}}
+	rows := [][]string{append([]string{"", ""}, diffColumns()...)}
 	for i, t := range list {
 		if i == listedDiffs && len(list) > listedDiffs+1 {
 			break
 		}
-		row := []string{sortOf(t.Kind, t.Wave), cmp.Or(short(Escape(t.Tenant.Slug), 32), "(tenant gone)")}
-		for _, k := range []planfile.DiffKind{planfile.DiffNew, planfile.DiffGone, planfile.DiffChanged,
-			planfile.DiffRebased, planfile.DiffSame} {
-			row = append(row, count(t.Users[k]))
-		}
-		rows = append(rows, row)
+		slug := cmp.Or(short(Escape(t.Tenant.Slug), 32), "(tenant gone)")
+		rows = append(rows, append([]string{p.new.words.sortOf(t.Kind, t.Wave), slug}, diffCells(t)...))
 	}
 	p.gap()
 	p.line("%s", p.bold("Users"))
@@ -133,24 +107,6 @@ func (p *diffPage) tenants() {
 	if rest := len(list) + 1 - len(rows); rest > 0 {
 		p.line("  and %s more", of(int64(rest), "tenant", "tenants"))
 	}
-}
-
-// sortOf names the users of a sort of segment.
-func sortOf(kind plan.SegmentKind, wave string) string {
-	switch kind {
-	case plan.SegmentFollow:
-		return "moved before"
-	case plan.SegmentWithdraw:
-		return "not moved"
-	case plan.SegmentRestore:
-		return "taken back from " + Escape(wave)
-	}
-	return "wave." + Escape(wave)
-}
-
-var diffSigns = map[planfile.DiffKind]string{
-	planfile.DiffNew: "new", planfile.DiffGone: "gone", planfile.DiffChanged: "otherwise",
-	planfile.DiffRebased: "row changed", planfile.DiffSame: "same",
 }
 
 func (p *diffPage) objects() {
@@ -165,7 +121,7 @@ func (p *diffPage) objects() {
 	shown, rest := alike{}, []plan.ObjectChange{}
 	for _, c := range p.Changes {
 		o := cmp.Or(c.New, c.Old)
-		if len(p.Changes) > listedObjects+2 && shown.enough(*o, string(c.Kind)) {
+		if len(p.Changes) > listedObjects+2 && shown.add(*o, string(c.Kind)) > listedAlike(*o) {
 			rest = append(rest, *o)
 			continue
 		}
@@ -173,80 +129,9 @@ func (p *diffPage) objects() {
 		p.hang(fmt.Sprintf("  %-9s  ", diffSigns[c.Kind]), name+strings.Join(p.object(c), "; "))
 	}
 	if len(rest) > 0 {
-		p.line("  and %s of %s like these (%s lists all)", count(int64(len(rest))), strings.Join(blocks(rest), ", "),
+		p.line("  and %s of %s like these (%s lists all)", count(int64(len(rest))), strings.Join(p.new.words.blocks(rest), ", "),
 			p.command("diff", "-json", "OLD", "NEW"))
 	}
-}
-
-// object says what a plan does with an object, or where both do something, what of it is not the same.
-func (p *diffPage) object(c planfile.ObjectDiff) []string {
-	a, b := p.old.speaks(p.voice()), p.new.speaks(p.voice())
-	by := func(words *voice, v *view, o *plan.ObjectChange) []string {
-		return words.object(*o, v.context.Objects.Said[o.Address], v.isRollback())
-	}
-	switch {
-	case c.Old == nil:
-		return by(b, p.new, c.New)
-	case c.New == nil:
-		return by(a, p.old, c.Old)
-	case c.Old.Action == c.New.Action:
-		if list := b.values(c.Old.Will, c.New.Will, c.New.Will.Sorted()...); len(list) > 0 {
-			return list
-		}
-	}
-	is, was := strings.Join(by(b, p.new, c.New), "; "), strings.Join(by(a, p.old, c.Old), "; ")
-	if is == was {
-		return []string{"what it relies on has changed"}
-	}
-	return []string{is, "was: " + signs[c.Old.Action] + " " + was}
-}
-
-// rest says what else differs: hazards, and what is under the plan ID besides.
-func (p *diffPage) rest() {
-	if len(p.Hazards)+len(p.Other) == 0 {
-		return
-	}
-	p.gap()
-	p.line("%s", p.bold("Besides"))
-	for _, h := range p.Hazards {
-		p.line("  hazard %s: %s, was %s", Escape(string(h.Code)), noneOr(h.New), noneOr(h.Old))
-	}
-	for _, name := range p.Other {
-		p.para(effectName(name))
-	}
-}
-
-// effectName says what else of the effects differs, by its name in JSON.
-func effectName(name string) string {
-	switch name {
-	case "kind":
-		return "one is a rollback and the other is not"
-	case "target":
-		return "the target: servers, database or environment"
-	case "lineage":
-		return "the recorded state that they belong to"
-	case "not_before":
-		return "the time before which apply refuses the plan"
-	case "after":
-		return "the last run that the rollback knows"
-	case "waves":
-		return "what becomes of a wave as a whole: its selection, order or limit of failures, or whether it is done then"
-	case "identity":
-		return "how names of persons are made, or whether persons follow the status of their rows"
-	case "undo":
-		return "what the rollback takes back and leaves paused"
-	case "allowed":
-		return "what was allowed"
-	case "hazards":
-		return "what a hazard is made of"
-	case "tenants":
-		return "what a tenant is called"
-	case "tables":
-		return "tenants or groups that the plan names"
-	case "groups":
-		return "who belongs in a group, or what it is mapped as"
-	}
-	return Escape(name)
 }
 
 // DiffUsers lists the users of whom two plans do not do the same, one a line: what became of it, id, tenant, wave, what
@@ -254,7 +139,7 @@ func effectName(name string) string {
 func DiffUsers(w io.Writer, old, new *planfile.File, o Options) error {
 	p := newPage(w, o)
 	a, b := newView(old), newView(new)
-	said := [2]*saying{sayings(a, p), sayings(b, p)}
+	said := [2]*saying{sayings(a, p.voice()), sayings(b, p.voice())}
 	tenant, wave := a.widths()
 	t, v := b.widths()
 	tenant, wave = max(tenant, t), max(wave, v)
@@ -282,7 +167,7 @@ func whatDiffers(u planfile.UserDiff, said [2]*saying) string {
 	case planfile.DiffChanged:
 		was := said[0].of(u.Old)
 		if u.Old.Segment.Wave != u.New.Segment.Wave {
-			was += " (" + sortOf(u.Old.Segment.Kind, u.Old.Segment.Wave) + ")"
+			was += " (" + said[0].words.sortOf(u.Old.Segment.Kind, u.Old.Segment.Wave) + ")"
 		}
 		return said[1].of(u.New) + " -- was: " + was
 	}
@@ -297,8 +182,8 @@ type saying struct {
 	said    map[*plan.Shape]string
 }
 
-func sayings(v *view, p *page) *saying {
-	return &saying{v.effects, v.speaks(p.voice()), v.effects.Slugs(), map[*plan.Shape]string{}}
+func sayings(v *view, words *voice) *saying {
+	return &saying{v.effects, v.speaks(words), v.effects.Slugs(), map[*plan.Shape]string{}}
 }
 
 func (s *saying) of(at *planfile.Placed) string {

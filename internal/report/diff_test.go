@@ -109,7 +109,7 @@ func TestEffectNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"kind", "target", "lineage", "not_before", "after", "waves", "identity", "undo", "allowed",
 		"hazards", "tenants", "groups", "tables"} {
-		if effectName(name) == name {
+		if text100().effectName(name) == name {
 			t.Errorf("%s has no words", name)
 		}
 	}

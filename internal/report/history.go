@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -115,9 +116,8 @@ func (h Happened) missed() (list []state.ObjectRecord) {
 // History writes what happened in a run beside what was planned: the page of whoever looks at it later.
 func History(w io.Writer, h Happened, o Options) error {
 	p := newPage(w, o)
-	v := newView(h.Plan)
-	say := v.speaks(p.voice()).say
-	r := h.Run
+	t := tell(h.Plan, p.voice(), "")
+	say, r := t.words.say, h.Run
 	p.line("Run      %s%s%s%s%s", p.bold(Escape(r.ID)), p.dot(), string(r.Kind), p.dot(), outcome(r))
 	p.line("By       %s%s", Escape(r.Who), approved(r))
 	p.line("From     %s%s", stamp(r.Started), until(r))
@@ -129,8 +129,11 @@ func History(w io.Writer, h Happened, o Options) error {
 			p.line("Behind   %s, the digest of the run before", r.Previous)
 		}
 	}
-	if from := (&planPage{page: p, view: v}).origin(); from != "" {
+	if from := strings.Join(t.origin(), p.dot()); from != "" {
 		p.hang("Made     ", from)
+	}
+	if job := t.job(); job != "" {
+		p.hang("Job      ", job)
 	}
 	list, all := h.byTenant()
 	p.gap()
@@ -138,7 +141,7 @@ func History(w io.Writer, h Happened, o Options) error {
 	if all.Untried > 0 {
 		p.para(of(all.Untried, "user was", "users were") + " not tried")
 	}
-	p.para(of(int64(len(v.effects.Objects)), "object", "objects") + " planned")
+	p.para(of(int64(len(t.effects.Objects)), "object", "objects") + " planned")
 	if r.Undone {
 		p.para(p.bold("It was taken back later, wholly."))
 	}
@@ -193,7 +196,7 @@ func (p *page) happened(list []*happened) {
 		if i == listedHappened && len(list) > listedHappened+1 {
 			break
 		}
-		row := []string{sortOf(h.Kind, h.Wave), cmp.Or(short(Escape(h.Tenant.Slug), 32), "(tenant gone)")}
+		row := []string{p.voice().sortOf(h.Kind, h.Wave), cmp.Or(short(Escape(h.Tenant.Slug), 32), "(tenant gone)")}
 		for _, n := range []int64{h.Planned, h.Done, h.Already, h.Changed, h.Failed, h.Paused, h.Untried} {
 			row = append(row, count(n))
 		}

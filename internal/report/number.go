@@ -67,3 +67,11 @@ func roughly(seconds float64) string {
 	}
 	return fmt.Sprintf("%.0f minutes", seconds/60)
 }
+
+func counts(list []int64) []string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = count(n)
+	}
+	return out
+}

@@ -304,7 +304,14 @@ func (v *voice) label(name string) string {
 	case state.AttrStrangers:
 		return "members who do not belong"
 	}
-	return v.escape(strings.ReplaceAll(name, "_", " "))
+	own := slices.ContainsFunc(state.Kinds(), func(k state.KindSpec) bool {
+		return k.Attribute(state.Attribute(name)).Form != state.FormInvalid
+	})
+	label := strings.ReplaceAll(name, "_", " ")
+	if own {
+		return label
+	}
+	return v.escape(label)
 }
 
 const shownText = 120
@@ -332,7 +339,7 @@ func (v *voice) value(x state.Value) string {
 func (v *voice) list(was, will state.Value) string {
 	come := without(will.List(), was.List())
 	if !was.IsSet() {
-		return strings.Join(each(come, v.escape), ", ")
+		return v.names(come)
 	}
 	var parts []string
 	for _, s := range come {
@@ -341,7 +348,7 @@ func (v *voice) list(was, will state.Value) string {
 	for _, s := range without(was.List(), will.List()) {
 		parts = append(parts, "- "+v.escape(s))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(v.few(parts), ", ")
 }
 
 // without are the texts of a list that another does not have.
@@ -394,7 +401,7 @@ func (v *voice) grants(was, will state.Value) string {
 		}
 		order[i] = what + " for " + strings.Join(groups, ", ")
 	}
-	return strings.Join(order, "; ")
+	return strings.Join(v.few(order), "; ")
 }
 
 // grantKey is where a grant stands: a group, and the claim of a claim map.
@@ -421,7 +428,7 @@ func (v *voice) place(k grantKey) string {
 func (v *voice) granted(x state.Value) map[grantKey]string {
 	out := map[grantKey]string{}
 	for _, g := range x.Grants() {
-		s := strings.Join(each(g.Values, v.escape), " ")
+		s := strings.Join(v.few(each(g.Values, v.escape)), " ")
 		if g.Claim != "" {
 			s += " as " + v.escape(g.Join)
 		}

@@ -61,7 +61,7 @@ func (p *page) command(args ...string) string {
 }
 
 // voice is how text speaks.
-func (p *page) voice() *voice { return &voice{escape: Escape, command: p.command} }
+func (p *page) voice() *voice { return &voice{escape: Escape, command: p.command, ticks: "`"} }
 
 // bold is for titles, and for words that must not be missed.
 func (p *page) bold(s string) string { return p.paint(text.Bold, s) }

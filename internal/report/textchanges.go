@@ -1,8 +1,6 @@
 package report
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"anthill/planner/plan"
@@ -11,36 +9,22 @@ import (
 
 // changes lists what the plan does: to the schema, to objects, to users.
 func (p *planPage) changes() {
-	if p.effects.Empty() {
+	if p.t.effects.Empty() {
 		return
 	}
 	p.gap()
 	p.line("%s", p.bold("Changes"))
-	for _, f := range p.schema() {
-		p.hang("  ~ schema  ", p.words.say(f))
+	for _, f := range p.t.schema() {
+		p.hang("  ~ schema  ", p.t.words.say(f))
 	}
 	p.objects()
-	for _, one := range p.parts {
-		switch one.Kind {
-		case plan.SegmentFollow:
-			p.line("  ~ users moved before, whose row changed")
-		case plan.SegmentWithdraw:
-			p.line("  ~ users who are not moved and got in all the same")
-		case plan.SegmentRestore:
-			p.line("  ~ users moved under wave %s", Escape(one.Wave))
-		default:
-			p.line("  ~ wave.%s", Escape(one.Wave))
-		}
+	for _, one := range p.t.parts {
+		p.line("  ~ %s", p.t.words.part(one))
 		p.figures(one)
 	}
 }
 
 const listedObjects = 16
-
-var signs = map[state.Action]string{
-	state.ActionCreate: "+", state.ActionUpdate: "~", state.ActionRecover: "~", state.ActionDelete: "-",
-	state.ActionReplace: "-+", state.ActionAdopt: "~", state.ActionForget: ".",
-}
 
 // listedAlike is how many objects of one block with one action are listed, where there are many in all. Clients and
 // tenants are few, and each says something of its own.
@@ -51,41 +35,32 @@ func listedAlike(o plan.ObjectChange) int {
 	return 4
 }
 
-// alike counts objects of one block of which the same is said.
-type alike map[string]int
-
-// enough counts one more and reports whether there are enough of them to be listed.
-func (a alike) enough(o plan.ObjectChange, what string) bool {
-	key := o.Address.Block() + " " + what
-	a[key]++
-	return a[key] > listedAlike(o)
-}
-
 // widestText is how much is said of an object in its own line; more stands below it.
 const widestText = 90
 
 func (p *planPage) objects() {
 	// A thousand tenants have thousands of groups, each like the others. A few of each kind are shown, and the rest is
 	// counted; nothing is left out without a word.
-	many := len(p.effects.Objects) > listedObjects+2
+	many := len(p.t.effects.Objects) > listedObjects+2
 	var rows [][]string
 	var rest []plan.ObjectChange
 	listed, under := alike{}, map[int][]string{}
-	for _, o := range p.effects.Objects {
-		if many && listed.enough(o, string(o.Action)) {
+	for _, o := range p.t.effects.Objects {
+		if many && listed.add(o, string(o.Action)) > listedAlike(o) {
 			rest = append(rest, o)
 			continue
 		}
-		beside, below := fitting(p.words.object(o, p.context.Objects.Said[o.Address], p.isRollback()))
+		l := p.t.object(o)
+		beside, below := fitting(l.texts)
 		if len(below) > 0 {
 			under[len(rows)] = below
 		}
-		rows = append(rows, []string{signs[o.Action] + " " + Escape(string(o.Address)), beside, p.where(o.Address)})
+		rows = append(rows, []string{l.sign + " " + l.address, beside, l.where})
 	}
 	p.tableWith(2, nil, rows, under)
 	if len(rest) > 0 {
-		p.line("    and %s of %s like these (%s lists all)", count(int64(len(rest))), strings.Join(blocks(rest), ", "),
-			p.command("show", "-json", "PLANFILE"))
+		p.line("    and %s of %s like these (%s lists all)", count(int64(len(rest))),
+			strings.Join(p.t.words.blocks(rest), ", "), p.command("show", "-json", "PLANFILE"))
 	}
 }
 
@@ -101,72 +76,37 @@ func fitting(texts []string) (beside string, below []string) {
 	return "", texts
 }
 
-// where is the place of an object's block; "" where it has none.
-func (p *planPage) where(a state.Address) string {
-	at, known := p.context.Objects.Where[a]
-	if !known {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d", Escape(at.File), at.Line)
-}
-
-// blocks names the blocks of some objects.
-func blocks(list []plan.ObjectChange) (names []string) {
-	for _, o := range list {
-		if name := Escape(o.Address.Block()); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 const tenantColumns = 5
 
 // figures writes what happens to users by tenant, those with most users first.
 func (p *planPage) figures(one part) {
-	list := bySize(one.Tenants)
-	shown := list
-	if len(list) > tenantColumns+1 {
-		shown = list[:tenantColumns]
-	}
+	t := p.t.words.figures(one, tenantColumns)
 	head := []string{""}
-	for _, t := range shown {
-		head = append(head, short(tenantName(t), 16))
+	for _, name := range t.tenants {
+		head = append(head, short(name, 16))
 	}
-	if len(shown) < len(list) {
-		head = append(head, of(int64(len(list)-len(shown)), "other", "others"))
+	if t.others > 0 {
+		head = append(head, of(int64(t.others), "other", "others"))
 	}
-	if len(list) > 1 {
+	if t.all {
 		head = append(head, "all")
 	}
 	rows := [][]string{head}
-	for _, f := range figures() {
-		if one.All[f.Figure] > 0 && !one.repeats(f.Figure) {
-			rows = append(rows, figureLine(f, one.All[f.Figure], list, len(shown)))
+	for _, l := range t.lines {
+		row := append([]string{l.label}, counts(l.tenants)...)
+		if t.others > 0 {
+			row = append(row, count(l.others))
 		}
+		if t.all {
+			row = append(row, count(l.all))
+		}
+		rows = append(rows, row)
 	}
 	right := make([]bool, len(head))
 	for i := range right {
 		right[i] = i > 0
 	}
 	p.table(8, right, rows)
-}
-
-func figureLine(f figure, all int64, list []plan.TenantFigures, shown int) []string {
-	row := []string{f.label}
-	rest := all
-	for _, t := range list[:shown] {
-		n := t.Figures[f.Figure]
-		rest -= n
-		row = append(row, count(n))
-	}
-	if shown < len(list) {
-		row = append(row, count(rest))
-	}
-	if len(list) > 1 {
-		row = append(row, count(all))
-	}
-	return row
 }
 
 func short(s string, width int) string {

@@ -190,9 +190,9 @@ func (v *voice) userChange(e *plan.Effects, kind plan.SegmentKind, s plan.Shape)
 		switch line.Figure {
 		case plan.FigureUsers, plan.FigureAdmins, plan.FigureGainAdmin, plan.FigureLoseAdmin, plan.FigureRowGone:
 		case plan.FigureJoin:
-			parts = append(parts, "join "+strings.Join(each(groupNames(e, s.Join), v.escape), ", "))
+			parts = append(parts, "join "+v.names(groupNames(e, s.Join)))
 		case plan.FigureLeave:
-			parts = append(parts, "leave "+strings.Join(each(groupNames(e, s.Leave), v.escape), ", "))
+			parts = append(parts, "leave "+v.names(groupNames(e, s.Leave)))
 		default:
 			parts = append(parts, line.label)
 		}

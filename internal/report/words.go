@@ -6,9 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"anthill/internal/apply"
 	"anthill/planner/plan"
-	"anthill/providers"
 	"anthill/state"
 )
 
@@ -17,15 +15,31 @@ import (
 type voice struct {
 	escape  func(string) string         // makes a text from outside safe for the form
 	command func(args ...string) string // writes a command of anthill, its arguments not escaped yet
+	ticks   string                      // stands around a command within a sentence
+	most    int                         // how much of a list stands in a sentence; 0: all
 	groups  map[uuid.UUID]string        // names of groups, for values that hold their ids
 }
+
+// inline writes a command within a sentence.
+func (v *voice) inline(args ...string) string { return v.ticks + v.command(args...) + v.ticks }
+
+// few is a list that stands in a sentence; what is left out is counted.
+func (v *voice) few(list []string) []string {
+	if v.most == 0 || len(list) <= v.most+1 {
+		return list
+	}
+	return append(list[:v.most:v.most], "and "+count(int64(len(list)-v.most))+" more")
+}
+
+// names are texts from outside, one after the other.
+func (v *voice) names(list []string) string { return strings.Join(v.few(each(list, v.escape)), ", ") }
 
 // say says a finding in words, without a full stop. One whose code has no words here is said by its code.
 func (v *voice) say(f state.Finding) string {
 	n := f.Count
 	name := v.escape(f.Subject.Name)
 	text := func(k state.Key) string { return v.escape(f.Text(k)) }
-	list := func(k state.Key) []string { return each(f.Arg(k).List, v.escape) }
+	list := func(k state.Key) []string { return v.few(each(f.Arg(k).List, v.escape)) }
 	span := func() string { return days(f.Arg(state.KeySpan).Span) }
 	moment := func(k state.Key) string { return stamp(f.Arg(k).Time) }
 	why := func(between string) string { return v.sayAll(f.Arg(state.KeyWhy).Findings, between) }
@@ -381,7 +395,7 @@ func (v *voice) reasons(w plan.WaveView) (list []string) {
 		}
 		list = append(list, said)
 	}
-	return list
+	return v.few(list)
 }
 
 // weaknesses say what a client does without.
@@ -407,7 +421,7 @@ func (v *voice) sayAll(list []state.Finding, between string) string {
 	for i, f := range list {
 		parts[i] = v.say(f)
 	}
-	return strings.Join(parts, between)
+	return strings.Join(v.few(parts), between)
 }
 
 // over says how far a plan is over a limit of the configuration's guard.
@@ -458,112 +472,4 @@ func enclosed(opening, s string) string {
 		return ""
 	}
 	return opening + s + ")"
-}
-
-// skipped says why a user in scope is not moved.
-func skipped(r plan.SkipReason) string {
-	switch r {
-	case plan.SkipExcluded:
-		return "excluded by the configuration (service accounts)"
-	case plan.SkipInactive:
-		return "inactive"
-	case plan.SkipSuspended:
-		return "suspended"
-	case plan.SkipTenantSuspended:
-		return "tenant suspended"
-	case plan.SkipTenantCancelled:
-		return "tenant cancelled"
-	case plan.SkipTenantBlocked:
-		return "tenant blocked: its isolation does not hold"
-	case plan.SkipGroupTaken:
-		return "tenant blocked: a wanted group name is held by an entry that is not ours"
-	case plan.SkipGroupHidden:
-		return "tenant blocked: who is in one of its groups cannot be seen"
-	case plan.SkipOpenRun:
-		return "belongs to a run that is still open"
-	case plan.SkipPaused:
-		return "waits for a paused wave"
-	case plan.SkipLinkUnknown:
-		return "linked to a person that Self-auth does not have"
-	case plan.SkipPersonTwice:
-		return "its person is linked to another row"
-	case plan.SkipNoEmail:
-		return "no e-mail address"
-	case plan.SkipEmailRefused:
-		return "e-mail that Self-auth refuses"
-	case plan.SkipShared:
-		return "same address on another live user"
-	case plan.SkipEmailTaken:
-		return "a person in Self-auth has the address already"
-	case plan.SkipUnverified:
-		return "address never verified"
-	case plan.SkipName:
-		return "no name can be made that Self-auth accepts"
-	case plan.SkipHolderAway:
-		return "the person with the address is expired in Self-auth"
-	case plan.SkipPersonExpired:
-		return "somebody else has expired its person in Self-auth"
-	case plan.SkipHolderForeign:
-		return "the person with the address is in a group of another tenant, or has another user"
-	}
-	return r.String()
-}
-
-// figure is a line of the table of what happens to users.
-type figure struct {
-	plan.Figure
-	label string
-}
-
-// figures are those that a table shows, in its order. The others, complete and suffix, say how a line is carried out:
-// JSON has them.
-func figures() []figure {
-	return []figure{
-		{plan.FigureUsers, "users"},
-		{plan.FigureAdmins, "of them admins"},
-		{plan.FigureRowGone, "row gone"},
-		{plan.FigureOf(state.PersonCreate), "create a person"},
-		{plan.FigureOf(state.PersonEnable), "reuse the person made before"},
-		{plan.FigureOf(state.PersonAdopt), "take over the person with the address"},
-		{plan.FigureOf(state.PersonRevive), "bring the person back"},
-		{plan.FigureLinked, "linked before, only recorded"},
-		{"mail", "address follows the row"},
-		{plan.FigureOf(state.PersonExpire), "expire the person"},
-		{plan.FigureOf(state.PersonDelete), "delete the person"},
-		{plan.FigureJoin, "join groups"},
-		{plan.FigureGainAdmin, "gain an admin group"},
-		{plan.FigureLoseAdmin, "lose an admin group"},
-		{plan.FigureLeave, "leave groups"},
-		{"link", "link the row"},
-		{plan.FigureTo(state.MethodPassword), "-> password"},
-		{plan.FigureTo(state.MethodDual), "password -> dual"},
-		{plan.FigureTo(state.MethodSelfAuth), "no password -> self_auth"},
-		{"restore", "row goes back"},
-	}
-}
-
-// stage is the name of a part of a run, as progress shows it.
-func stage(e apply.Event) string {
-	switch plan.SegmentKind(e.Stage) {
-	case plan.SegmentMove:
-		return Escape(e.Wave)
-	case plan.SegmentFollow:
-		return "users moved before"
-	case plan.SegmentWithdraw:
-		return "users not moved"
-	case plan.SegmentRestore:
-		if e.Wave != "" {
-			return "taken back from " + Escape(e.Wave)
-		}
-		return "users taken back"
-	}
-	return e.Stage
-}
-
-// levelWords say how far the database's schema has come.
-func levelWords(l providers.Level) string {
-	if l == providers.LevelBetween {
-		return "between baseline and dual"
-	}
-	return l.String()
 }

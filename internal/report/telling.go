@@ -1,0 +1,387 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
+	"anthill/state"
+)
+
+// telling is a plan in words, for one form: what is said of it, and in what order, but not where it stands. The texts are
+// safe for the form, as its voice is, and end without a line break.
+type telling struct {
+	*view
+	words *voice
+	file  string // where the plan is saved, for commands that are told; "": nowhere
+}
+
+func tell(f *planfile.File, words *voice, file string) *telling {
+	v := newView(f)
+	return &telling{v, v.speaks(words), file}
+}
+
+// said is a sentence; one that is strong must not be missed.
+type said struct {
+	text   string
+	strong bool
+}
+
+// show is the command that shows this plan with flags.
+func (t *telling) show(flags ...string) string {
+	return t.words.command(append(append([]string{"show"}, flags...), cmp.Or(t.file, "PLANFILE"))...)
+}
+
+// early says that the plan must not be carried out yet; "" where it may.
+func (t *telling) early() string {
+	if at := t.effects.NotBefore; !at.IsZero() {
+		return "Made as of " + stamp(at) + ", a time that lies ahead: apply refuses this plan until then."
+	}
+	return ""
+}
+
+// openRun says that a run must be finished first; "" where none is open.
+func (t *telling) openRun() string {
+	if t.context.OpenRun == "" {
+		return ""
+	}
+	return fmt.Sprintf("Run %s is still open: its users are left out of this plan. %s finishes it first.",
+		t.words.escape(t.context.OpenRun), t.words.inline("apply"))
+}
+
+// origin says where the plan was made, as far as that is known, in parts.
+func (t *telling) origin() (parts []string) {
+	o := t.context.Origin
+	if o.Commit != "" {
+		at := "of commit " + t.words.escape(o.Commit[:min(len(o.Commit), 12)])
+		switch o.Files {
+		case plan.FilesCommitted:
+		case plan.FilesOtherwise:
+			at += ", with files that are not as in it"
+		default:
+			at += ", with which the files were not compared"
+		}
+		parts = append(parts, at)
+	}
+	if o.Author != "" {
+		parts = append(parts, "by "+t.words.escape(o.Author))
+	}
+	return parts
+}
+
+// job is the address of the job that made the plan; "" where none is known.
+func (t *telling) job() string { return t.words.escape(t.context.Origin.Job) }
+
+// risk is a hazard in words.
+type risk struct {
+	code    string
+	count   int64
+	of      []string // what it is made of
+	allowed bool
+	explain string // the command that says what to do about it
+	allow   string // the flag that allows it
+}
+
+func (t *telling) hazards() (list []risk) {
+	for _, h := range t.effects.Hazards {
+		one := risk{
+			code: t.words.escape(string(h.Code)), count: h.Count, allowed: t.effects.Allows(h),
+			explain: t.words.command("explain", string(h.Code)), allow: fmt.Sprintf("-allow %s=%d", h.Code, h.Count),
+		}
+		for _, f := range h.Of {
+			one.of = append(one.of, t.words.say(f))
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// blocked are the hazards that nobody allowed.
+func (t *telling) blocked() []risk {
+	return slices.DeleteFunc(t.hazards(), func(r risk) bool { return r.allowed })
+}
+
+// headline says in one sentence what the plan does.
+func (t *telling) headline() string {
+	switch n, live := t.changed(), t.context.Population.Live; {
+	case t.isRollback():
+		return "This plan " + t.undoes() + "."
+	case t.effects.Empty():
+		return "Nothing to do."
+	default:
+		return fmt.Sprintf("%s of %s %s (%s): %s", count(n), of(live, "live user", "live users"),
+			plural(n, "changes", "change"), percent(n, live), t.gains())
+	}
+}
+
+// moved says how many users are moved already.
+func (t *telling) movedAlready() string {
+	all := t.context.Population
+	return fmt.Sprintf("%s of %s moved already.", count(all.Moved), of(all.Live, "live user is", "live users are"))
+}
+
+// gains says in few words who gains and who loses.
+func (t *telling) gains() string {
+	all := t.total()
+	gain := all.Gains()
+	s := count(gain) + plural(gain, " gains", " gain") + " Self-auth login"
+	strange := t.effects.Strangers()
+	switch lose := all.Loses(); {
+	case lose > 0:
+		s += ", " + count(lose) + plural(lose, " loses it", " lose it")
+	case all[plan.FigureLeave]+strange == 0 && !t.groupsGo():
+		s += ", none loses anything"
+	}
+	if n := all[plan.FigureLeavers]; n > 0 {
+		s += ", " + of(n, "leaves groups", "leave groups") + " (" +
+			of(all[plan.FigureLeave], "membership ends", "memberships end") + ")"
+	}
+	if strange > 0 {
+		s += "; " + of(strange, "member who does not belong leaves a group", "members who do not belong leave their groups") +
+			` (manage = "full")`
+	}
+	return s
+}
+
+// groupsGo says whether a group goes, or its mapping row, which its members lose with it.
+func (t *telling) groupsGo() bool {
+	return slices.ContainsFunc(t.effects.Objects, func(o plan.ObjectChange) bool {
+		return o.Kind == state.KindGroup && (o.Action == state.ActionDelete || o.Action == state.ActionForget)
+	})
+}
+
+// admins says who becomes admin of a tenant in Self-auth, and who ceases to be; "" where nobody does.
+func (t *telling) admins() string {
+	all := t.total()
+	gain, lose := all[plan.FigureGainAdmin], all[plan.FigureLoseAdmin]
+	var parts []string
+	if gain > 0 {
+		parts = append(parts, of(gain, "user becomes admin of a tenant", "users become admin of their tenants"))
+	}
+	switch {
+	case lose > 0 && gain > 0:
+		parts = append(parts, count(lose)+plural(lose, " ceases to be admin", " cease to be admin"))
+	case lose > 0:
+		parts = append(parts, of(lose, "user ceases to be admin", "users cease to be admin"))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + " in Self-auth"
+}
+
+// objectCounts says how many objects change, and how many steps the schema takes, each where there are any.
+func (t *telling) objectCounts() (list []string) {
+	n := t.actions
+	if all := len(t.effects.Objects); all > 0 {
+		s := fmt.Sprintf("%s: %s to create, %s to change, %s to delete", of(int64(all), "object", "objects"),
+			count(n[state.ActionCreate]), count(n[state.ActionUpdate]+n[state.ActionRecover]), count(n[state.ActionDelete]))
+		for _, more := range []struct {
+			action state.Action
+			words  string
+		}{
+			{state.ActionReplace, "to make again"}, {state.ActionAdopt, "to take over"}, {state.ActionForget, "to forget"},
+		} {
+			if n[more.action] > 0 {
+				s += ", " + count(n[more.action]) + " " + more.words
+			}
+		}
+		list = append(list, s+"; "+count(int64(t.context.Objects.Unchanged))+" unchanged")
+	}
+	if len(t.effects.Schema) > 0 {
+		list = append(list, of(int64(len(t.effects.Schema)), "schema step", "schema steps")+" from the baseline to dual")
+	}
+	return list
+}
+
+// logins says who loses a way to log in, or that nobody does.
+func (t *telling) logins() said {
+	lose := t.total().Loses()
+	switch {
+	case lose > 0:
+		return said{of(lose,
+			"user whose row is gone, not active or not linked loses the Self-auth login; the person expires.",
+			"users whose row is gone, not active or not linked lose their Self-auth login; their persons expire."), true}
+	case t.effects.Has(plan.LocksOut):
+		return said{"Users lose a way to log in: see " + string(plan.LocksOut) + ".", true}
+	}
+	return said{"Nobody loses a way to log in.", false}
+}
+
+// isolation says whether tenants are kept apart, what follows where they are not, and what is wrong then.
+func (t *telling) isolation() (verdict said, follows string, violations []state.Finding) {
+	i := t.context.Isolation
+	if len(i.Violations) == 0 {
+		return said{fmt.Sprintf("Tenant isolation holds (%s, %s).", of(int64(i.Groups), "group", "groups"),
+			of(i.Memberships, "membership", "memberships")), false}, "", nil
+	}
+	verdict = said{"Tenant isolation does not hold.", true}
+	if !slices.ContainsFunc(i.Violations, func(f state.Finding) bool { return f.Code != state.CodeGroupHidden }) {
+		verdict.text = "Tenant isolation cannot be seen."
+	}
+	return verdict, "The tenants concerned are left out:", i.Violations
+}
+
+// undo says whether what the plan does can be taken back; "" where it does nothing.
+func (t *telling) undo() string {
+	switch {
+	case t.isRollback():
+		return "This rollback can itself be rolled back."
+	case len(t.effects.Schema) > 0:
+		return "Everything can be undone, but the schema stays: its columns are only added and relaxed."
+	case !t.effects.Empty():
+		return "Everything can be undone."
+	}
+	return ""
+}
+
+// recycled says what is deleted, and so comes back as it was for some days only; "" where nothing is.
+func (t *telling) recycled() string {
+	n := map[state.Kind]int64{}
+	for _, c := range t.effects.Objects {
+		if c.UndoKind() == plan.UndoRecycled {
+			n[c.Kind]++
+		}
+	}
+	var parts []string
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			parts = append(parts, of(n, one, many))
+		}
+	}
+	add(n[state.KindGroup], "group", "groups")
+	add(n[state.KindClient], "client with its secret", "clients with their secrets")
+	add(t.total()[plan.FigureOf(state.PersonDelete)], "person with its credentials", "persons with their credentials")
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("What is deleted comes back as it was for %d days, and is made anew after that: %s.",
+		plan.RecycleDays, strings.Join(parts, ", "))
+}
+
+// wave says how a wave stands, behind its name and state.
+func (t *telling) wave(w plan.WaveView) string {
+	var parts []string
+	moves, due := t.moved(w.Name), t.due(w)
+	reasons := func() { parts = append(parts, t.words.reasons(w)...) }
+	switch {
+	case w.State == plan.WaveDone:
+		parts = append(parts, fmt.Sprintf("%s moved, since %s", users(w.Moved), day(w.Since)))
+		if moves != nil {
+			parts = append(parts, fmt.Sprintf("%s late: %s", users(due), t.tenants(moves.Tenants)))
+		}
+		reasons()
+	case w.State == plan.WaveDisabled && moves == nil:
+		parts = append(parts, "disabled")
+		reasons()
+		return strings.Join(parts, "; ")
+	case moves == nil && w.State == plan.WaveHeld:
+		reasons()
+		if due > 0 {
+			parts = append(parts, users(due)+" to move")
+		}
+	default:
+		if w.Moved > 0 {
+			parts = append(parts, users(w.Moved)+" moved")
+		}
+		if moves != nil {
+			parts = append(parts, users(due)+" to move: "+t.tenants(moves.Tenants))
+		}
+		reasons()
+	}
+	if w.Waiting > 0 {
+		parts = append(parts, of(w.Waiting, "user waits", "users wait")+" for a pause to end")
+	}
+	if w.Skipped > 0 {
+		parts = append(parts, users(w.Skipped)+" skipped")
+	}
+	if len(parts) == 0 {
+		return "nobody to move"
+	}
+	return strings.Join(parts, "; ")
+}
+
+const listedTenants = 6
+
+// tenants names the tenants with most users.
+func (t *telling) tenants(list []plan.TenantFigures) string {
+	list = bySize(list)
+	var parts []string
+	for i, one := range list {
+		if i == listedTenants {
+			var rest int64
+			for _, r := range list[i:] {
+				rest += r.Figures[plan.FigureUsers]
+			}
+			parts = append(parts, of(int64(len(list)-i), "other tenant", "other tenants")+" "+count(rest))
+			break
+		}
+		parts = append(parts, t.words.tenant(one)+" "+count(one.Figures[plan.FigureUsers]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// reason is why users are not moved.
+type reason struct {
+	users int64
+	why   string
+}
+
+// notMoved counts the users whom waves that the plan moves, or that were moved before, leave out. What waves that are held
+// will leave out stands beside each of them.
+func (t *telling) notMoved() (all int64, list []reason) {
+	counts := map[plan.SkipReason]int64{}
+	for _, w := range t.context.Waves {
+		if w.State == plan.WaveHeld || w.State == plan.WaveDisabled {
+			continue
+		}
+		for _, s := range w.NotMoved {
+			counts[s.Reason] += s.Count
+			all += s.Count
+		}
+	}
+	for _, r := range plan.SkipReasons() {
+		if n := counts[r]; n > 0 {
+			list = append(list, reason{n, skipped(r)})
+		}
+	}
+	return all, list
+}
+
+// remark is a list of findings under a title.
+type remark struct {
+	title string
+	list  []state.Finding
+}
+
+func (t *telling) remarks() []remark {
+	return slices.DeleteFunc([]remark{
+		{"Dormant", t.context.Objects.Dormant},
+		{"Changed outside Anthill", t.context.Outside},
+		{"Notes", t.context.Notes},
+	}, func(r remark) bool { return len(r.list) == 0 })
+}
+
+// cost says what carrying out the plan takes; "" where it does nothing.
+func (t *telling) cost() string {
+	if t.effects.Empty() {
+		return ""
+	}
+	c, takes := t.context.Cost, ""
+	if c.WriteSeconds >= 1 {
+		takes = fmt.Sprintf(" (writing the persons takes a server with two cores about %s)", roughly(c.WriteSeconds))
+	}
+	s := fmt.Sprintf("about %s to Self-auth%s and %s on Postgres", of(c.Calls, "call", "calls"), takes,
+		of(c.Transactions, "transaction", "transactions"))
+	switch {
+	case c.Run != "":
+		s += fmt.Sprintf("; the users take %s at the %s/s of run %s", roughly(c.Seconds), count(int64(c.Rate)),
+			t.words.escape(c.Run))
+	case t.changed() > 0:
+		s += "; no earlier run says how long it takes"
+	}
+	return s
+}

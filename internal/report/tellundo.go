@@ -1,0 +1,94 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"anthill/planner/plan"
+	"anthill/state"
+)
+
+// undoes says which runs, and how much of them, are undone.
+func (t *telling) undoes() string {
+	var u plan.Undoing
+	if t.effects.Undo != nil {
+		u = *t.effects.Undo
+	}
+	runs := each(u.Runs, t.words.escape)
+	s := "undoes " + users(t.changed()) + " of run " + strings.Join(runs, ", ")
+	if len(runs) > 3 {
+		s = fmt.Sprintf("undoes %s of %d runs, %s to %s", users(t.changed()), len(runs), runs[0], runs[len(runs)-1])
+	}
+	if len(u.Waves) > 0 {
+		s += ", wave " + t.words.names(u.Waves)
+	}
+	if len(u.Tenants) > 0 {
+		s += ", " + of(int64(len(u.Tenants)), "tenant", "tenants")
+	}
+	return s
+}
+
+// undone says what a rollback does to persons, memberships and rows.
+func (t *telling) undone() (list []string) {
+	all := t.total()
+	say := func(n int64, s string) {
+		if n > 0 {
+			list = append(list, s)
+		}
+	}
+	n := all[plan.FigureOf(state.PersonExpire)]
+	say(n, of(n, "person expires", "persons expire")+
+		" at once; credentials are kept (deleted only with -delete-persons).")
+	n = t.context.Asleep
+	say(n, of(n, "of them is", "of them are")+" expired by now.")
+	n = all[plan.FigureOf(state.PersonDelete)]
+	say(n, of(n, "person is", "persons are")+" deleted with the credentials enrolled.")
+	n = all[plan.FigureOf(state.PersonEnable)]
+	say(n, of(n, "person is", "persons are")+" enabled again.")
+	n = all[plan.FigureOf(state.PersonRevive)]
+	say(n, of(n, "person comes", "persons come")+" back from the recycle bin, one by one.")
+	n = all[plan.FigureKeepsLogin]
+	say(n, of(n, "person was in Self-auth before Anthill and stays, with the login that it had.",
+		"persons were in Self-auth before Anthill and stay, with the logins that they had."))
+	n = all[plan.FigureAsItIs]
+	say(n, of(n, "person stays as it is", "persons stay as they are")+": expired already, or another row is linked to it.")
+	n = all[plan.FigureStaysMoved]
+	say(n, of(n, "user was moved by an earlier run and stays moved", "users were moved by earlier runs and stay moved")+
+		": only what was changed since is taken back.")
+	n = all["mail"]
+	say(n, of(n, "person gets back the addresses that it had", "persons get back the addresses that they had")+".")
+	list = append(list, fmt.Sprintf("%s removed, %s added.",
+		of(all[plan.FigureLeave], "membership is", "memberships are"), count(all[plan.FigureJoin])))
+	if s := t.admins(); s != "" {
+		list = append(list, s+"   ("+t.show("-users", "-admins")+")")
+	}
+	list = append(list, of(all["restore"], "row goes back to what it held", "rows go back to what they held")+
+		" before, link and method included.")
+	n = t.context.Completed
+	say(n, of(n, "of them has", "of them have")+
+		" logged in through Self-auth since: that way closes, their password stays.")
+	return list
+}
+
+// closes says what a rollback takes from everybody.
+func (t *telling) closes() (list []said) {
+	if !t.effects.Has(plan.LocksOut) {
+		list = append(list, said{"Nobody loses the last way to log in.", false})
+	}
+	if t.clients(state.ActionDelete) {
+		list = append(list, said{"Clients are deleted: logins through them end.", true})
+	}
+	return list
+}
+
+// stay says what stays paused, and until when.
+func (t *telling) stay() (list []string) {
+	for _, one := range pausesOf(t.effects) {
+		what := "Wave " + t.words.escape(one.wave)
+		if one.tenant != "" {
+			what = t.words.escape(one.tenant) + " in wave " + t.words.escape(one.wave)
+		}
+		list = append(list, what+" stays paused until:  "+t.words.command(one.resume()...))
+	}
+	return list
+}
