@@ -6,7 +6,6 @@ import (
 	"anthill/internal/report"
 	"anthill/internal/session"
 	"anthill/planner/plan"
-	"anthill/planner/planfile"
 )
 
 func (p *program) planCommand() *cli.Command {
@@ -19,12 +18,12 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -out pilot.plan                  and save it, for `anthill apply pilot.plan`\n" +
 			"   anthill plan -as-of 2027-03-01T09:00:00Z      as it would look then\n" +
 			"   anthill plan -allow OVER_LIMIT=4180           with a hazard allowed, by its exact count\n" +
-			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved",
-		Flags: configFlags(
+			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
+			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request",
+		Flags: configFlags(append(formFlags(),
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
-			&cli.StringFlag{Name: "diff", Usage: "say as well what the saved plan `OLD` does otherwise", TakesFile: true},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
-			asOfFlag(), allowFlag(), jsonFlag()),
+			asOfFlag(), allowFlag())...),
 		Action: p.plan,
 	}
 }
@@ -39,6 +38,9 @@ func allowFlag() cli.Flag {
 
 func (p *program) plan(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments (the directory is -chdir, the plan file -out)"); err != nil {
+		return err
+	}
+	if err := checkForm(c); err != nil {
 		return err
 	}
 	r, err := p.request(c)
@@ -63,18 +65,10 @@ func (p *program) plan(c *cli.Context) error {
 		return err
 	}
 	defer made.Close()
-	if err := p.showPlan(c, made.File, old); err != nil {
+	if err := p.showPlan(c, made.File, old, c.String("out")); err != nil {
 		return err
 	}
 	return planStatus(made.Effects(), c.Bool("detailed-exitcode"))
-}
-
-// openOld opens the plan that -diff names; nil: none.
-func (p *program) openOld(c *cli.Context) (*planfile.File, error) {
-	if name := c.String("diff"); name != "" {
-		return p.openPlan(name)
-	}
-	return nil, nil
 }
 
 // makePlan plans with progress, and shows the warnings that came of it.
@@ -93,26 +87,6 @@ func (p *program) makePlan(c *cli.Context, s *session.Session, r session.Request
 func (p *program) warn(c *cli.Context, d session.Diagnostics) error {
 	o := p.options(c)
 	return report.Diagnostics(p.stderr, told(d.List, o), d.Files, o)
-}
-
-// showPlan shows a plan that was just made, as the flags say, and what it does otherwise than an older one, if any.
-func (p *program) showPlan(c *cli.Context, file, old *planfile.File) error {
-	var d *planfile.Diff
-	if old != nil {
-		var err error
-		if d, err = planfile.Compare(old, file, nil); err != nil {
-			return err
-		}
-	}
-	if c.Bool("json") {
-		return report.PlanJSON(p.stdout, file, old, d)
-	}
-	o := p.options(c)
-	o.PlanFile = c.String("out")
-	if err := report.Plan(p.stdout, file, o); err != nil || old == nil {
-		return err
-	}
-	return report.Since(p.stdout, old, file, d, o, c.String("diff"))
 }
 
 func planStatus(e *plan.Effects, detailed bool) error {

@@ -74,7 +74,7 @@ func (p *program) rollback(c *cli.Context) error {
 	if r.Out == "" {
 		return afterClosing(closed, p.approveAndRun(c, s, plan.File, "Carry out this rollback?"))
 	}
-	if err := p.showPlan(c, plan.File, nil); err != nil {
+	if err := p.showPlan(c, plan.File, nil, c.String("out")); err != nil {
 		return err
 	}
 	return planStatus(plan.Effects(), false)

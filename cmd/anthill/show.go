@@ -25,9 +25,10 @@ func (p *program) showCommand() *cli.Command {
 			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
 			"   anthill show -check pilot.plan       how much of it still holds; exit 4, or 3, where not all does\n" +
 			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned\n" +
-			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'",
-		Flags: []cli.Flag{
-			jsonFlag(),
+			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'\n" +
+			"   anthill show -markdown -diff approved.plan pilot.plan   for a comment on a pull request\n" +
+			"   anthill show -stat pilot.plan        one line",
+		Flags: append(formFlags(),
 			&cli.BoolFlag{Name: "users", Usage: "list the users whom the plan changes, by id"},
 			&cli.BoolFlag{Name: "skipped", Usage: "list the users who are not moved, by id"},
 			&cli.BoolFlag{Name: "admins", Usage: "with -users: those who are admins of a tenant in Self-auth, before or after"},
@@ -37,7 +38,7 @@ func (p *program) showCommand() *cli.Command {
 			&cli.BoolFlag{Name: "check", Usage: "look at both servers and say how much of the plan still holds"},
 			chdirFlag(),
 			noColorFlag(),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if err := checkLists(c); err != nil {
 				return err
@@ -49,6 +50,13 @@ func (p *program) showCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			old, err := p.openOld(c)
+			if err != nil {
+				return err
+			}
+			if old != nil {
+				defer old.Close()
+			}
 			r, err := planfile.Open(p.file(args[0]))
 			if err != nil {
 				return err
@@ -58,7 +66,6 @@ func (p *program) showCommand() *cli.Command {
 				return p.check(c, r)
 			}
 			o := p.options(c)
-			o.PlanFile = args[0]
 			of := report.Chosen{Tenant: c.String("tenant"), Wave: c.String("wave"), Admins: c.Bool("admins")}
 			switch users, skipped, json := c.Bool("users"), c.Bool("skipped"), c.Bool("json"); {
 			case users && json:
@@ -69,10 +76,8 @@ func (p *program) showCommand() *cli.Command {
 				return report.SkippedJSON(p.stdout, r, of)
 			case skipped:
 				return report.Skipped(p.stdout, r, o, of)
-			case json:
-				return report.PlanJSON(p.stdout, r, nil, nil)
 			}
-			return report.Plan(p.stdout, r, o)
+			return p.showPlan(c, r, old, args[0])
 		},
 	}
 }
@@ -134,24 +139,18 @@ func (p *program) check(c *cli.Context, file *planfile.File) error {
 	return nil
 }
 
-// checkLists refuses flags of lists that do not go together.
+// checkLists refuses flags of lists, and of forms, that do not go together.
 func checkLists(c *cli.Context) error {
 	users, skipped := c.Bool("users"), c.Bool("skipped")
-	wrong := ""
 	switch {
-	case c.IsSet("run") && (users || skipped || c.Bool("check")):
-		wrong = "-run shows what happened in a run: of these flags it knows -json alone"
-	case c.Bool("check") && (users || skipped):
-		wrong = "-check says how much of the plan still holds, and lists nobody: use it without -users and -skipped"
-	case users && skipped:
-		wrong = "-users lists who changes and -skipped who is not moved: use one of them"
+	case c.IsSet("run") && (users || skipped || c.Bool("check") || c.Bool("markdown") || c.Bool("stat") || c.IsSet("diff")):
+		return misused(c, "-run shows what happened in a run: of these flags it knows -json alone")
+	case c.Bool("check") && (users || skipped || c.Bool("markdown") || c.Bool("stat") || c.IsSet("diff")):
+		return misused(c, "-check says how much of the plan still holds: of these flags it knows -json alone")
 	case c.Bool("admins") && !users:
-		wrong = "-admins narrows the list of -users: use both"
+		return misused(c, "-admins narrows the list of -users: use both")
 	case (c.IsSet("tenant") || c.IsSet("wave")) && !users && !skipped:
-		wrong = "-tenant and -wave narrow the lists of -users and -skipped: use one of these too"
+		return misused(c, "-tenant and -wave narrow the lists of -users and -skipped: use one of these too")
 	}
-	if wrong == "" {
-		return nil
-	}
-	return &usageError{wrong + "\nSee:\n\n    " + c.Command.HelpName + " -h"}
+	return checkForm(c)
 }

@@ -60,7 +60,7 @@ type diffPage struct {
 
 func newDiffPage(w io.Writer, old, new *planfile.File, d *planfile.Diff, o Options) diffPage {
 	p := newPage(w, o)
-	return diffPage{p, compared(old, new, d, p.voice)}
+	return diffPage{p, compared(newView(old), newView(new), d, p.voice)}
 }
 
 // diff is the verdict, then what differs, in the order in which a plan is read.

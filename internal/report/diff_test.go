@@ -12,12 +12,8 @@ import (
 	"anthill/state"
 )
 
-// TestDiffScreens: what a reviewer of a plan sees who has approved another one before.
-func TestDiffScreens(t *testing.T) {
-	t.Parallel()
-	old := pilot()
-	same := pilot()
-	same.Context.Origin = plan.Origin{Commit: "0123456789abcdef", Files: plan.FilesCommitted, Author: "ana", Job: "https://ci.example.com/7"}
+// later is the pilot's plan made again, after this and that has changed.
+func later() *made {
 	later := pilot()
 	later.Effects.Schema = []string{"users.columns"}
 	later.Effects.Objects[0].Will = state.Attributes{
@@ -35,6 +31,16 @@ func TestDiffScreens(t *testing.T) {
 	later.changes[0].users -= 3
 	later.change(2, plan.SegmentMove, "pilot", later.moving(globex, state.MethodDual, false, globexUsers, globexAdmins))
 	later.changes = slices.DeleteFunc(later.changes, func(c change) bool { return c.kind == plan.SegmentFollow })
+	return later
+}
+
+// TestDiffScreens: what a reviewer of a plan sees who has approved another one before.
+func TestDiffScreens(t *testing.T) {
+	t.Parallel()
+	old := pilot()
+	same := pilot()
+	same.Context.Origin = plan.Origin{Commit: "0123456789abcdef", Files: plan.FilesCommitted, Author: "ana", Job: "https://ci.example.com/7"}
+	later := later()
 
 	screens := func(a, b *planfile.File) string {
 		d, err := planfile.Compare(a, b, nil)

@@ -116,7 +116,7 @@ func (h Happened) missed() (list []state.ObjectRecord) {
 // History writes what happened in a run beside what was planned: the page of whoever looks at it later.
 func History(w io.Writer, h Happened, o Options) error {
 	p := newPage(w, o)
-	t := tell(h.Plan, p.voice(), "")
+	t := newView(h.Plan).tell(p.voice(), "")
 	say, r := t.words.say, h.Run
 	p.line("Run      %s%s%s%s%s", p.bold(Escape(r.ID)), p.dot(), string(r.Kind), p.dot(), outcome(r))
 	p.line("By       %s%s", Escape(r.Who), approved(r))

@@ -348,7 +348,7 @@ func (v *voice) list(was, will state.Value) string {
 	for _, s := range without(was.List(), will.List()) {
 		parts = append(parts, "- "+v.escape(s))
 	}
-	return strings.Join(v.few(parts), ", ")
+	return strings.Join(v.fewOf(parts), ", ")
 }
 
 // without are the texts of a list that another does not have.
@@ -401,7 +401,7 @@ func (v *voice) grants(was, will state.Value) string {
 		}
 		order[i] = what + " for " + strings.Join(groups, ", ")
 	}
-	return strings.Join(v.few(order), "; ")
+	return strings.Join(v.fewOf(order), "; ")
 }
 
 // grantKey is where a grant stands: a group, and the claim of a claim map.
@@ -428,7 +428,7 @@ func (v *voice) place(k grantKey) string {
 func (v *voice) granted(x state.Value) map[grantKey]string {
 	out := map[grantKey]string{}
 	for _, g := range x.Grants() {
-		s := strings.Join(v.few(each(g.Values, v.escape)), " ")
+		s := strings.Join(v.fewNames(g.Values), " ")
 		if g.Claim != "" {
 			s += " as " + v.escape(g.Join)
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"anthill/planner/plan"
-	"anthill/planner/planfile"
 	"anthill/state"
 )
 
@@ -19,8 +18,7 @@ type telling struct {
 	file  string // where the plan is saved, for commands that are told; "": nowhere
 }
 
-func tell(f *planfile.File, words *voice, file string) *telling {
-	v := newView(f)
+func (v *view) tell(words *voice, file string) *telling {
 	return &telling{v, v.speaks(words), file}
 }
 
@@ -79,7 +77,7 @@ func (t *telling) job() string { return t.words.escape(t.context.Origin.Job) }
 type risk struct {
 	code    string
 	count   int64
-	of      []string // what it is made of
+	of      []string // what it is made of; where that is much, the last one counts the rest
 	allowed bool
 	explain string // the command that says what to do about it
 	allow   string // the flag that allows it
@@ -88,15 +86,21 @@ type risk struct {
 func (t *telling) hazards() (list []risk) {
 	for _, h := range t.effects.Hazards {
 		one := risk{
-			code: t.words.escape(string(h.Code)), count: h.Count, allowed: t.effects.Allows(h),
+			code: t.words.hazard(h.Code), count: h.Count, allowed: t.effects.Allows(h),
 			explain: t.words.command("explain", string(h.Code)), allow: fmt.Sprintf("-allow %s=%d", h.Code, h.Count),
 		}
-		for _, f := range h.Of {
-			one.of = append(one.of, t.words.say(f))
-		}
+		one.of = t.words.sayFew(h.Of)
 		list = append(list, one)
 	}
 	return list
+}
+
+// hazard is a code of those that there are; a file may have any other.
+func (v *voice) hazard(c plan.HazardCode) string {
+	if slices.Contains(plan.HazardCodes(), c) {
+		return string(c)
+	}
+	return v.escape(string(c))
 }
 
 // blocked are the hazards that nobody allowed.

@@ -17,8 +17,8 @@ type contrast struct {
 }
 
 // compared puts a comparison into words; each plan has a voice of its own, as each names its own groups.
-func compared(old, new *planfile.File, d *planfile.Diff, voice func() *voice) *contrast {
-	return &contrast{d, tell(old, voice(), ""), tell(new, voice(), "")}
+func compared(old, new *view, d *planfile.Diff, voice func() *voice) *contrast {
+	return &contrast{d, old.tell(voice(), ""), new.tell(voice(), "")}
 }
 
 func alikeTargets(old, new *planfile.File) bool { return old.Effects().Target == new.Effects().Target }
@@ -132,7 +132,7 @@ func (c *contrast) object(o planfile.ObjectDiff) []string {
 // besides says what else differs: hazards, and what is under the plan ID besides.
 func (c *contrast) besides() (list []string) {
 	for _, h := range c.Hazards {
-		list = append(list, fmt.Sprintf("hazard %s: %s, was %s", c.new.words.escape(string(h.Code)), noneOr(h.New),
+		list = append(list, fmt.Sprintf("hazard %s: %s, was %s", c.new.words.hazard(h.Code), noneOr(h.New),
 			noneOr(h.Old)))
 	}
 	for _, name := range c.Other {

@@ -92,3 +92,41 @@ func (t *telling) stay() (list []string) {
 	}
 	return list
 }
+
+// undoKinds says how what the plan does is taken back, each sort of it.
+func (t *telling) undoKinds() (list []string) {
+	objects := map[plan.UndoKind]int64{}
+	for _, c := range t.effects.Objects {
+		objects[c.UndoKind()]++
+	}
+	for _, kind := range []plan.UndoKind{plan.UndoExact, plan.UndoExpire, plan.UndoRecycled, plan.UndoNone} {
+		var what []string
+		if n := t.view.undo[kind]; n > 0 {
+			what = append(what, users(n))
+		}
+		if n := objects[kind]; n > 0 {
+			what = append(what, of(n, "object", "objects"))
+		}
+		if len(what) > 0 {
+			list = append(list, strings.Join(what, ", ")+": "+undoWords(kind))
+		}
+	}
+	if n := int64(len(t.effects.Schema)); n > 0 {
+		list = append(list, of(n, "schema step", "schema steps")+": "+undoWords(plan.UndoNone))
+	}
+	return list
+}
+
+// undoWords say how a change is taken back.
+func undoWords(k plan.UndoKind) string {
+	switch k {
+	case plan.UndoExact:
+		return "as it was, but for what others change until then"
+	case plan.UndoExpire:
+		return "as it was, and the person expires; it keeps the credential that it may have enrolled by then"
+	case plan.UndoRecycled:
+		return fmt.Sprintf("as it was for %d days; made anew after that, with another id and without credential or secret",
+			plan.RecycleDays)
+	}
+	return "stays"
+}

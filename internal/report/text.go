@@ -39,7 +39,7 @@ type planPage struct {
 
 func newPlanPage(w io.Writer, f *planfile.File, o Options) planPage {
 	p := newPage(w, o)
-	return planPage{p, tell(f, p.voice(), o.PlanFile)}
+	return planPage{p, newView(f).tell(p.voice(), o.PlanFile)}
 }
 
 // sentence writes what is said on a line of its own.

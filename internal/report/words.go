@@ -23,23 +23,40 @@ type voice struct {
 // inline writes a command within a sentence.
 func (v *voice) inline(args ...string) string { return v.ticks + v.command(args...) + v.ticks }
 
-// few is a list that stands in a sentence; what is left out is counted.
-func (v *voice) few(list []string) []string {
-	if v.most == 0 || len(list) <= v.most+1 {
-		return list
+// few is a list of n that stands in a sentence; what is left out is counted.
+func (v *voice) few(n int, of func(int) string) []string {
+	shown := n
+	if v.most > 0 && n > v.most+1 {
+		shown = v.most
 	}
-	return append(list[:v.most:v.most], "and "+count(int64(len(list)-v.most))+" more")
+	list := make([]string, shown, shown+1)
+	for i := range list {
+		list[i] = of(i)
+	}
+	if shown < n {
+		list = append(list, "and "+count(int64(n-shown))+" more")
+	}
+	return list
+}
+
+// fewOf is few of a list that is said already, and fewNames of texts from outside.
+func (v *voice) fewOf(list []string) []string {
+	return v.few(len(list), func(i int) string { return list[i] })
+}
+
+func (v *voice) fewNames(list []string) []string {
+	return v.few(len(list), func(i int) string { return v.escape(list[i]) })
 }
 
 // names are texts from outside, one after the other.
-func (v *voice) names(list []string) string { return strings.Join(v.few(each(list, v.escape)), ", ") }
+func (v *voice) names(list []string) string { return strings.Join(v.fewNames(list), ", ") }
 
 // say says a finding in words, without a full stop. One whose code has no words here is said by its code.
 func (v *voice) say(f state.Finding) string {
 	n := f.Count
 	name := v.escape(f.Subject.Name)
 	text := func(k state.Key) string { return v.escape(f.Text(k)) }
-	list := func(k state.Key) []string { return v.few(each(f.Arg(k).List, v.escape)) }
+	list := func(k state.Key) []string { return v.fewNames(f.Arg(k).List) }
 	span := func() string { return days(f.Arg(state.KeySpan).Span) }
 	moment := func(k state.Key) string { return stamp(f.Arg(k).Time) }
 	why := func(between string) string { return v.sayAll(f.Arg(state.KeyWhy).Findings, between) }
@@ -387,15 +404,13 @@ func (v *voice) say(f state.Finding) string {
 }
 
 // reasons say why a wave stands as it does, and its pauses.
-func (v *voice) reasons(w plan.WaveView) (list []string) {
-	for _, f := range w.Reasons {
-		said := v.say(f)
-		if f.Code == state.CodeWavePaused && w.State != plan.WavePaused {
-			said = "paused: " + said // the wave's state does not say it
+func (v *voice) reasons(w plan.WaveView) []string {
+	return v.few(len(w.Reasons), func(i int) string {
+		if w.Reasons[i].Code == state.CodeWavePaused && w.State != plan.WavePaused {
+			return "paused: " + v.say(w.Reasons[i]) // the wave's state does not say it
 		}
-		list = append(list, said)
-	}
-	return v.few(list)
+		return v.say(w.Reasons[i])
+	})
 }
 
 // weaknesses say what a client does without.
@@ -417,11 +432,12 @@ func (v *voice) weaknesses(f state.Finding) (list []string) {
 
 // sayAll says findings one after the other.
 func (v *voice) sayAll(list []state.Finding, between string) string {
-	parts := make([]string, len(list))
-	for i, f := range list {
-		parts[i] = v.say(f)
-	}
-	return strings.Join(v.few(parts), between)
+	return strings.Join(v.sayFew(list), between)
+}
+
+// sayFew says findings, as many as stand in a sentence.
+func (v *voice) sayFew(list []state.Finding) []string {
+	return v.few(len(list), func(i int) string { return v.say(list[i]) })
 }
 
 // over says how far a plan is over a limit of the configuration's guard.

@@ -1,0 +1,80 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
+)
+
+// Stat writes a plan as one line, for logs and titles.
+func Stat(w io.Writer, f *planfile.File) error {
+	v := newView(f)
+	what := strings.Join(v.stat(), ", ")
+	if what == "" {
+		what = "nothing to do"
+	}
+	_, err := fmt.Fprintf(w, "plan %s: %s\n", v.id.Short(), what)
+	return err
+}
+
+// stat are the figures of a plan that one line has; none where it does nothing.
+func (v *view) stat() (parts []string) {
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			parts = append(parts, of(n, one, many))
+		}
+	}
+	if s := v.statUsers(); s != "" {
+		parts = append(parts, s)
+	}
+	add(int64(len(v.effects.Objects)), "object", "objects")
+	add(int64(len(v.effects.Schema)), "schema step", "schema steps")
+	add(int64(len(v.context.Conflicts)), "user in conflict", "users in conflict")
+	if at := v.effects.NotBefore; !at.IsZero() {
+		parts = append(parts, "not before "+stamp(at))
+	}
+	var blocked []string
+	for _, h := range v.effects.Hazards {
+		if !v.effects.Allows(h) {
+			blocked = append(blocked, fmt.Sprintf("%s=%d", Escape(string(h.Code)), h.Count))
+		}
+	}
+	if len(blocked) > 0 {
+		parts = append(parts, "blocked by "+strings.Join(blocked, " "))
+	}
+	return parts
+}
+
+// statUsers counts the users whom a plan changes; "" where it changes none.
+func (v *view) statUsers() string {
+	n, live := v.changed(), users(v.context.Population.Live)
+	if n == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("%s of %s %s", count(n), live, plural(n, "changes", "change"))
+	if v.isRollback() {
+		s = fmt.Sprintf("%s of %s %s taken back", count(n), live, plural(n, "is", "are"))
+	}
+	all := v.total()
+	var more []string
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			more = append(more, of(n, one, many))
+		}
+	}
+	add(all.Gains(), "gains login", "gain login")
+	if all.Gains() > 0 {
+		add(all.Loses(), "loses it", "lose it")
+	} else {
+		add(all.Loses(), "loses login", "lose login")
+	}
+	add(all[plan.FigureGainAdmin], "becomes admin", "become admin")
+	add(all[plan.FigureLoseAdmin], "ceases to be admin", "cease to be admin")
+	if len(more) > 0 {
+		s += " (" + strings.Join(more, ", ") + ")"
+	}
+	return s
+}
