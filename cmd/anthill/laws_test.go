@@ -131,7 +131,7 @@ func readRepository(t *testing.T, root string) repository {
 }
 
 func isText(file string) bool {
-	return slices.Contains([]string{".go", ".md", ".sql", ".hcl", ".txtar", ".jsonl"}, filepath.Ext(file)) ||
+	return slices.Contains([]string{".go", ".md", ".sql", ".hcl", ".txtar", ".jsonl", ".json"}, filepath.Ext(file)) ||
 		slices.Contains([]string{"Makefile", "run"}, filepath.Base(file))
 }
 

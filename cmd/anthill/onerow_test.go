@@ -356,8 +356,7 @@ func TestOneObject(t *testing.T) {
 			wants(t, out, c.says)
 			w.someone("user", "globex").is("the others go on", "enabled", "tenant_globex_users")
 			w.exec("drop trigger no on " + c.table)
-			w.run(exitDone, "apply", "-auto-approve")
-			w.run(exitDone, "plan", "-detailed-exitcode")
+			w.settle("the database takes it") // a group of admins that is made last is a hazard
 		})
 	}
 }

@@ -168,7 +168,7 @@ func TestMappingsInARollback(t *testing.T) {
 		s := w.someone("admin", "acme")
 		s.set("role", "user")
 		w.config(strings.Replace(everyone, `role     = "admin"`, `role     = "viewer"`, 1) + waveEveryone)
-		w.allowing("apply", "-auto-approve")
+		w.settle("another mapping")
 		w.allowing("rollback", "-auto-approve")
 		s.is("rolled back", "enabled", "tenant_acme_users")
 		if n := w.number("select count(*) from {idp}_tenant_groups where role = 'admin'"); n == 0 {
