@@ -60,8 +60,8 @@ type Config struct {
 	Awake      Awake
 }
 
-// Awake is what a configuration declares once every tenant is there and active. Mistakes in it are reported when they are
-// declared in earnest.
+// Awake is what a configuration declares once every tenant is active: whatever could be told without a mistake. The
+// others are reported when they are declared in earnest.
 type Awake struct {
 	Groups  []Group  // of the tenants that are away at present
 	Clients []Client // all, where there are such groups

@@ -20,7 +20,7 @@ type evaluator struct {
 	stack []string
 	slugs map[string]string // of the data: as expressions spell them -> as the database does; filled when first asked
 	diags hcl.Diagnostics
-	// every tenant counts as there and active
+	// every tenant counts as active
 	awake bool
 	// a variable without a value was asked for
 	lacking bool

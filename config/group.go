@@ -74,7 +74,10 @@ func (e *evaluator) groups() (groups []Group) {
 			continue
 		}
 		for _, i := range list {
-			if g := e.group(n, i, known); known {
+			before := len(e.diags)
+			g := e.group(n, i, known)
+			// With a mistake in it, a group that only a tenant that is away would have lets nobody in.
+			if known && (!e.awake || !e.diags[before:].HasErrors()) {
 				groups = append(groups, g)
 			}
 		}

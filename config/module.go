@@ -36,18 +36,13 @@ func (m *Module) Evaluate(d Data) (*Config, hcl.Diagnostics) {
 	return c, diags
 }
 
-// awakeConfig is what is declared once every tenant is there and active.
+// awakeConfig is what is declared once every tenant is active.
 func (e *evaluator) awakeConfig() (a Awake) {
 	away := map[string]bool{}
 	planned, _ := e.plannedTenants()
 	for _, t := range planned {
-		if t.Deleted || t.Status != "active" {
+		if !t.Deleted && t.Status != "active" {
 			away[t.Slug] = true
-		}
-	}
-	for _, t := range planned {
-		if !t.Deleted && t.Status == "active" { // its slug may be that of a deleted one as well
-			delete(away, t.Slug)
 		}
 	}
 	if len(away) == 0 {

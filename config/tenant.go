@@ -165,25 +165,12 @@ func (e *evaluator) plannedTenants() ([]TenantData, bool) {
 			planned = overlay(planned, one, e.data.Recorded[i.address(n)])
 		}
 	}
-	if e.awake {
-		wake(planned)
-	}
-	return planned, true
-}
-
-// wake makes all rows active, and those that are deleted live, unless another one has the slug.
-func wake(rows []TenantData) {
-	taken := map[string]bool{}
-	for _, t := range rows {
-		taken[cty.NormalizeString(t.Slug)] = taken[cty.NormalizeString(t.Slug)] || !t.Deleted
-	}
-	for i := range rows {
-		t := &rows[i]
-		t.Status = "active"
-		if slug := cty.NormalizeString(t.Slug); !taken[slug] {
-			t.Deleted, taken[slug] = false, true
+	for i := range planned {
+		if e.awake {
+			planned[i].Status = "active"
 		}
 	}
+	return planned, true
 }
 
 // overlay lays one declared tenant over the rows.

@@ -560,3 +560,48 @@ func TestUnlinkedSaid(t *testing.T) {
 		})
 	}
 }
+
+// TestLossesOfADeletedTenant: what happens to the groups of a deleted tenant is nobody's loss.
+func TestLossesOfADeletedTenant(t *testing.T) {
+	t.Parallel()
+	w, _, where := oneManager(t, true)
+	w.exec("update users set role = 'user' where " + where)
+	w.config(byRole + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update tenants set deleted_at = now() where slug = 'acme'")
+	w.exec("update users set role = 'manager' where " + where) // no group takes it in
+	if out, st := w.try2("plan"); st != exitDone {
+		t.Errorf("a role: exit status %d:\n%s", st, out)
+	}
+}
+
+// TestWakesToNothing: a rule that is changed by the plan in which a user wakes takes its last group from it.
+func TestWakesToNothing(t *testing.T) {
+	t.Parallel()
+	for _, made := range []bool{true, false} {
+		for _, tenant := range []bool{true, false} {
+			t.Run(fmt.Sprint("made by us ", made, ", tenant away ", tenant), func(t *testing.T) {
+				t.Parallel()
+				w, _, where := oneManager(t, made)
+				w.config(byRole + forManagers + waveEveryone)
+				w.run(exitDone, "apply", "-auto-approve")
+				w.exec(suspends + where)
+				w.run(exitDone, "apply", "-auto-approve")
+				if tenant {
+					w.exec(away)
+					w.run(exitDone, "apply", "-auto-approve")
+				}
+				w.exec(wakes + where)
+				w.exec("update tenants set status = 'active' where slug = 'acme'")
+				w.config(byRole + strings.Replace(forManagers, `roles = ["manager"]`, `roles = ["viewer"]`, 1) + waveEveryone)
+				out, st := w.try2("plan")
+				if wants(t, out, "LOCKS_OUT_USERS=1"); st != exitBlocked {
+					t.Errorf("exit status %d", st)
+				}
+				// With the rule as it was nobody loses anything.
+				w.config(byRole + forManagers + waveEveryone)
+				w.run(exitDone, "plan")
+			})
+		}
+	}
+}

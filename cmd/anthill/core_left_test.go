@@ -2,10 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
+
+	"anthill/internal/sandbox"
+	"anthill/internal/selfauthd"
 )
 
 // TestRevivedAsleep: a person who sleeps by our doing, was deleted by a rollback whose row is refused, and is brought back,
@@ -286,5 +291,48 @@ func TestRemainderOfGoneTenant(t *testing.T) {
 	for _, args := range [][]string{{"rollback", "-tenant", no}, {"wave", "resume", "-tenant", no, "everyone"}} {
 		out, _ := w.try2(args...)
 		wants(t, out, `there is no tenant with the slug "`+no+`"`)
+	}
+}
+
+// TestDeletedMeanwhile: a rollback deletes a person, and meanwhile its row changes. It comes back only where somebody's row
+// is linked to it still.
+func TestDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ sql, want string }{
+		"unlinked":         {"update users set {idp}_user_id = null where user_id = $1", "gone"},
+		"linked elsewhere": {"update users set {idp}_user_id = gen_random_uuid() where user_id = $1", "gone"},
+		"row gone":         {"delete from users where user_id = $1", "gone"},
+		"promoted":         {"update users set role = 'admin' where user_id = $1", "gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var armed atomic.Bool
+			var change func()
+			w := newWorld(t, sandbox.Options{Tenants: 4, Users: 120, Seed: 11}, emulatorWith(t, selfauthd.Options{
+				Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path == "/v1/raw/delete" && armed.CompareAndSwap(true, false) {
+						change()
+					}
+					return false
+				}}))
+			w.exec("delete from user_profiles")
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			s := w.someone("user", "acme")
+			change = func() { w.exec(w.spell(c.sql), s.user) }
+			w.allowing("rollback", "-tenant", "acme", "-delete-persons", "-out", "p")
+			armed.Store(true)
+			out, st := w.try2("apply", "p")
+			if armed.Load() {
+				t.Fatalf("nobody was deleted: %d\n%s", st, out)
+			}
+			if st != exitDone && st != exitRemainder {
+				t.Errorf("exit status %d:\n%s", st, out)
+			}
+			s.is("deleted", c.want)
+			// Nor does the next plan make one that no row asks for.
+			w.try2("apply", "-auto-approve")
+			s.is("in the end", c.want)
+		})
 	}
 }

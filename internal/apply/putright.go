@@ -289,11 +289,14 @@ func (x *executor) giveBack(ctx context.Context, items []*item, all map[*item]*f
 	})
 }
 
-// reviveDeleted brings deleted persons back as they were, or their users would be linked to nobody. What does not belong to
-// them by now is taken from them again.
+// reviveDeleted brings deleted persons back as they were to which a row is linked, or their users would be linked to nobody.
+// What does not belong to them by now is taken from them again.
 func (x *executor) reviveDeleted(ctx context.Context, items []*item, all map[*item]*found) error {
 	forgive(items)
-	deleted := slices.DeleteFunc(acting(items, state.PersonDelete), func(it *item) bool { return all[it].there })
+	deleted := slices.DeleteFunc(acting(items, state.PersonDelete), func(it *item) bool {
+		f := all[it]
+		return f.there || !f.claim.Linked && len(f.others) == 0
+	})
 	if len(deleted) == 0 {
 		return nil
 	}

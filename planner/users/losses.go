@@ -43,8 +43,11 @@ func newLosses(o *objects.Plan) losses {
 // countLosses counts what a moved user loses by this plan: by leaving groups, by groups that are deleted, by rules, and by
 // changes of clients' scope maps.
 func (d *decider) countLosses(e *world.Entry, c plan.Claim, join, leave []uuid.UUID) {
+	if d.Tenants[e.Tenant].Deleted {
+		return // its groups are nobody's last ones
+	}
 	var waits waiting
-	if !c.Gains() {
+	if !c.Gains() || e.Recorded.Asleep {
 		waits = d.waitsFor(e, c)
 	}
 	if len(d.objects.Deleting) == 0 && len(leave) == 0 && len(d.losses.changed) == 0 && !waits.loses {
@@ -54,14 +57,15 @@ func (d *decider) countLosses(e *world.Entry, c plan.Claim, join, leave []uuid.U
 	left := slices.Concat(stays, join)
 	then := [2][]uuid.UUID{slices.Concat(had, waits.was), slices.Concat(stays, waits.will)}
 	switch {
-	case c.Gains():
+	case c.Gains() && !e.Recorded.Asleep:
 		d.count(e, [2][]uuid.UUID{had, left})
 	case !c.Active || !c.Live:
 		// Who is not active, or whose tenant is not, gets in nowhere now: what counts is where it gets in when it is. It
 		// falls asleep in its groups, or leaves them and joins them again: neither is a loss.
 		d.count(e, then)
 	default:
-		// Who is active and waits (for a pause, say) is let in by what it has, and later by what it waits for.
+		// Who is active and waits (for a pause, say) is let in by what it has, and later by what it waits for. Who wakes by
+		// this plan has waited until now.
 		d.count(e, [2][]uuid.UUID{had, left}, then)
 	}
 }
