@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -272,13 +273,15 @@ func (r reader) span(name string) (d time.Duration, known bool) {
 }
 
 // wordedDuration is a number that may have a fraction, with a unit that may be written out.
-var wordedDuration = regexp.MustCompile(
-	`(?i)^([0-9]{1,7}(?:\.[0-9]{1,7})?) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
+var wordedDuration = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(
+		`(?i)^([0-9]{1,7}(?:\.[0-9]{1,7})?) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
+})
 
 // MeantDuration is what was probably meant by a text that is no duration, as ParseDuration takes it: "36h" for "1.5
 // days". "" where nothing comes near, or no whole number of seconds.
 func MeantDuration(s string) string {
-	part := wordedDuration.FindStringSubmatch(s)
+	part := wordedDuration().FindStringSubmatch(s)
 	if part == nil {
 		return ""
 	}

@@ -92,8 +92,12 @@ type KindSpec struct {
 	Attributes []AttributeSpec
 }
 
-// Kinds is the table of kinds, in the order of apply.
-func Kinds() []KindSpec {
+// Kinds is the table of kinds, in the order of apply. It is not to be changed.
+func Kinds() []KindSpec { return kinds }
+
+var kinds = tableOfKinds()
+
+func tableOfKinds() []KindSpec {
 	of := func(form Form, names ...Attribute) (list []AttributeSpec) {
 		for _, n := range names {
 			list = append(list, AttributeSpec{Name: n, Form: form})

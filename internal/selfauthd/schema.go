@@ -156,7 +156,7 @@ var hexDigits = regexp.MustCompile(`^[0-9a-f]+$`)
 func parse(attr, value string) (string, *fault) {
 	switch schema[attr].syntax {
 	case address:
-		if !email.MatchString(value) {
+		if !email().MatchString(value) {
 			return "", invalidAttribute("Invalid Email Address syntax")
 		}
 	case moment:
