@@ -22,7 +22,8 @@ func formFlags() []cli.Flag {
 	}
 }
 
-// checkForm refuses flags of forms that do not go together. Lists of users have a form for programs, so they go with -json.
+// checkForm refuses flags of forms that do not go together. Lists of users have a form for programs, so they go with
+// -json.
 func checkForm(c *cli.Context) error {
 	var given []string
 	for _, name := range []string{"json", "markdown", "stat", "users", "skipped"} {
@@ -40,11 +41,13 @@ func checkForm(c *cli.Context) error {
 	case c.IsSet("max-bytes") && !has("markdown"):
 		return misused(c, "-max-bytes is how long -markdown may be: use both")
 	case c.IsSet("max-bytes") && c.Int("max-bytes") < report.LeastMarkdown:
-		return misused(c, fmt.Sprintf("-max-bytes %d is too short: %d or more is needed", c.Int("max-bytes"), report.LeastMarkdown))
+		return misused(c, fmt.Sprintf("-max-bytes %d is too short: %d or more is needed", c.Int("max-bytes"),
+			report.LeastMarkdown))
 	case c.IsSet("diff") && has("stat"):
 		return misused(c, "-stat is one line and has no place for -diff: use -markdown, -json or neither")
 	case c.IsSet("diff") && lists:
-		return misused(c, "-diff compares plans, not the lists of -users and -skipped: anthill diff -users OLD NEW lists who differs")
+		return misused(c, "-diff compares plans, not the lists of -users and -skipped: anthill diff -users OLD NEW lists "+
+			"who differs")
 	}
 	return nil
 }
@@ -61,8 +64,8 @@ func (p *program) openOld(c *cli.Context) (*planfile.File, error) {
 	return nil, nil
 }
 
-// showPlan shows a plan in the form that the flags choose, and what it does otherwise than an older one, if any. name is
-// where the plan is saved; "": nowhere.
+// showPlan shows a plan in the form that the flags choose, and what it does otherwise than an older one, if any. name
+// is where the plan is saved; "": nowhere.
 func (p *program) showPlan(c *cli.Context, file, old *planfile.File, name string) error {
 	var d *planfile.Diff
 	if old != nil {

@@ -129,8 +129,8 @@ func (p *diffPage) objects() {
 		p.hang(fmt.Sprintf("  %-9s  ", diffSigns[c.Kind]), name+strings.Join(p.object(c), "; "))
 	}
 	if len(rest) > 0 {
-		p.line("  and %s of %s like these (%s lists all)", count(int64(len(rest))), strings.Join(p.new.words.blocks(rest), ", "),
-			p.command("diff", "-json", "OLD", "NEW"))
+		p.line("  and %s of %s like these (%s lists all)", count(int64(len(rest))),
+			strings.Join(p.new.words.blocks(rest), ", "), p.command("diff", "-json", "OLD", "NEW"))
 	}
 }
 

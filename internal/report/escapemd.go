@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// Texts from outside stand in markdown within <code>, where GitHub and GitLab look for no mention, no issue, no emoji and
-// no address, and every sign in them is an entity, so that no parser finds markup in them either.
+// Texts from outside stand in markdown within <code>, where GitHub and GitLab look for no mention, no issue, no emoji
+// and no address, and every sign in them is an entity, so that no parser finds markup in them either.
 
 const (
 	codeOpen, codeClose = "<code>", "</code>"

@@ -26,8 +26,9 @@ const (
 	LeastMarkdown = 4000
 )
 
-// Markdown writes a plan for a comment on a pull request, as GitHub and GitLab show it. With old, d says what the plan does
-// otherwise than that. It is never longer than it may be: lists are cut until it fits, and what is left out is counted.
+// Markdown writes a plan for a comment on a pull request, as GitHub and GitLab show it. With old, d says what the plan
+// does otherwise than that. It is never longer than it may be: lists are cut until it fits, and what is left out is
+// counted.
 func Markdown(w io.Writer, f, old *planfile.File, d *planfile.Diff, o MarkdownOptions) error {
 	o.MaxBytes = max(cmp.Or(o.MaxBytes, MarkdownBytes), LeastMarkdown)
 	v, before := newView(f), (*view)(nil)
@@ -61,8 +62,8 @@ type limits struct {
 // markdownLimits are tried one after the other, until the plan is short enough.
 func markdownLimits() []limits {
 	return []limits{
-		{300, 40, 80, 4000}, {100, 20, 80, 2000}, {65, 15, 80, 1500}, {40, 10, 80, 1000}, {20, 8, 60, 600}, {10, 6, 40, 400}, {5, 4, 30, 250},
-		{2, 2, 20, 160}, {0, 1, 12, 100},
+		{300, 40, 80, 4000}, {100, 20, 80, 2000}, {65, 15, 80, 1500}, {40, 10, 80, 1000}, {20, 8, 60, 600},
+		{10, 6, 40, 400}, {5, 4, 30, 250}, {2, 2, 20, 160}, {0, 1, 12, 100},
 	}
 }
 
@@ -194,8 +195,8 @@ func (m *markdown) blocked() {
 	for _, r := range list[:min(len(list), mostBlocked)] {
 		flags = append(flags, r.allow)
 		if m.l.entries > 0 {
-			m.add(rankHead, bold("BLOCKED")+" "+r.code+": "+m.clip(strings.Join(r.of, ". "))+" ("+r.explain+")<br>To allow it for this plan "+
-				"alone, make the plan again with the same flags and "+code(r.allow, 80))
+			m.add(rankHead, fmt.Sprintf("%s %s: %s (%s)<br>To allow it for this plan alone, make the plan again with the same "+
+				"flags and %s", bold("BLOCKED"), r.code, m.clip(strings.Join(r.of, ". ")), r.explain, code(r.allow, 80)))
 		}
 	}
 	if n := len(list) - len(flags); n > 0 {

@@ -58,7 +58,9 @@ func nothing() *made {
 }
 
 func withOrigin(m *made, files plan.Files) *made {
-	m.Context.Origin = plan.Origin{Commit: "0123456789abcdef", Files: files, Author: "ana", Job: "https://ci.example.com/7"}
+	m.Context.Origin = plan.Origin{
+		Commit: "0123456789abcdef", Files: files, Author: "ana", Job: "https://ci.example.com/7",
+	}
 	return m
 }
 
@@ -109,7 +111,8 @@ func harmless(t *testing.T, text string, hostile ...string) {
 		t.Errorf("the marker: %q", first)
 	}
 	bare := ownTags.ReplaceAllString(codeElement.ReplaceAllString(rest, "C"), "")
-	for _, bad := range append(hostile, "<", "&", "@", "`", "{", "}", "[", "]", "$", "\\", "://", "www.", ":x:", "!1", "\x1b", "\u202e", "\r") {
+	for _, bad := range append(hostile, "<", "&", "@", "`", "{", "}", "[", "]", "$", "\\", "://", "www.", ":x:", "!1",
+		"\x1b", "\u202e", "\r") {
 		if at := strings.Index(bare, bad); at >= 0 {
 			t.Errorf("%q stands outside of code: %q", bad, bare[max(0, at-60):min(len(bare), at+60)])
 		}
@@ -141,13 +144,15 @@ func harmless(t *testing.T, text string, hostile ...string) {
 // hostiles are texts that do harm where markdown is made carelessly.
 func hostiles() map[string]string {
 	list := map[string]string{
-		"all": "</code></details>\n\n# zzz\n<script>alert(1)</script> @team zzz `zzz` | zzz | \x1b[31mzzz \u202e {{zzz}} [zzz](https://zzz.example) " +
-			"![zzz](x) #1 !1 :x: zzz@zzz.example www.zzz.example **zzz** ~~zzz~~ <!-- zzz --> $zzz$",
+		"all": "</code></details>\n\n# zzz\n<script>alert(1)</script> @team zzz `zzz` | zzz | \x1b[31mzzz \u202e {{zzz}} " +
+			"[zzz](https://zzz.example) ![zzz](x) #1 !1 :x: zzz@zzz.example www.zzz.example **zzz** ~~zzz~~ <!-- zzz --> $zzz$",
 	}
 	// Each is shown whole: texts are cut at 80 characters.
-	for _, s := range []string{"<script>zzz</script> </code></details> @team-zzz `zzz` a|zzz", "</details>", "--> zzz <!-- zzz", "---",
-		"\x1b[31mzzz \u202ezzz {{zzz}} ](zzz [zzz]: https://zzz.example", "zzz\n- zzz\r\n\n# zzz", "#1 !1 :x: $zzz$ &lt;zzz ~~zzz~~ **zzz**",
-		"zzz@zzz.example www.zzz.example https://zzz.example", "\xffzzz\x00"} {
+	for _, s := range []string{
+		"<script>zzz</script> </code></details> @team-zzz `zzz` a|zzz", "</details>", "--> zzz <!-- zzz", "---",
+		"\x1b[31mzzz \u202ezzz {{zzz}} ](zzz [zzz]: https://zzz.example", "zzz\n- zzz\r\n\n# zzz",
+		"#1 !1 :x: $zzz$ &lt;zzz ~~zzz~~ **zzz**", "zzz@zzz.example www.zzz.example https://zzz.example", "\xffzzz\x00",
+	} {
 		list[s] = s
 	}
 	list["long"] = strings.Repeat("zzz<>|", 1700)
@@ -273,7 +278,8 @@ func manyTenants() *made {
 func (m *made) group(tenant uuid.UUID, slug, name string) {
 	at := state.Address(fmt.Sprintf("group.%s[%q]", name, slug))
 	group := state.Object{
-		Address: at, Kind: state.KindGroup, ID: state.GroupID(uuid.Nil, at, 1), Generation: 1, Tenant: tenant, TenantSlug: slug,
+		Address: at, Kind: state.KindGroup, ID: state.GroupID(uuid.Nil, at, 1), Generation: 1,
+		Tenant: tenant, TenantSlug: slug,
 		Attributes: state.Attributes{
 			state.AttrName:    state.TextValue("tenant_" + slug + "_" + name),
 			state.AttrMapping: state.MappingValue(state.RoleMember, "tenant_"+slug+"_"+name),
@@ -292,7 +298,10 @@ func largest(slug string) *made {
 	for w := range 200 {
 		name := fmt.Sprintf("%s%03d", slug, w)
 		m.Effects.Waves = append(m.Effects.Waves, plan.WaveEffect{Name: name, Starts: true})
-		view := plan.WaveView{Name: name, State: plan.WaveStarts, Skipped: 2, NotMoved: []plan.Skipped{{Reason: plan.SkipShared, Count: 2}}}
+		view := plan.WaveView{
+			Name: name, State: plan.WaveStarts, Skipped: 2,
+			NotMoved: []plan.Skipped{{Reason: plan.SkipShared, Count: 2}},
+		}
 		for i := range 60 {
 			view.Reasons = append(view.Reasons, state.About(state.CodeTenantPaused, state.OfTenant(fmt.Sprint(slug, i)),
 				state.Text(state.KeyWave, name), state.Text(state.KeyRun, "r")))
@@ -306,7 +315,8 @@ func largest(slug string) *made {
 		for _, name := range []string{"users", "admins", "viewers"} {
 			m.group(id, tenant, name)
 		}
-		f := state.About(state.CodeTenantAway, state.Of(state.Address(fmt.Sprint(slug, i))), state.Text(state.KeyStatus, slug)).Times(int64(i))
+		f := state.About(state.CodeTenantAway, state.Of(state.Address(fmt.Sprint(slug, i))),
+			state.Text(state.KeyStatus, slug)).Times(int64(i))
 		m.Context.Notes = append(m.Context.Notes, f)
 		m.Context.Outside = append(m.Context.Outside, f)
 		m.Context.Objects.Dormant = append(m.Context.Objects.Dormant, f)
@@ -346,7 +356,8 @@ func TestMarkdownIsShort(t *testing.T) {
 			harmless(t, s)
 			want := []string{f.ID().String(), f.Seal().String(), "### Anthill "}
 			if name == "large" || name == "hostile" {
-				want = append(want, "**2,000 of 90,000 live users change (2.2 %): 2,000 gain Self-auth login, none loses anything**",
+				want = append(want,
+					"**2,000 of 90,000 live users change (2.2 %): 2,000 gain Self-auth login, none loses anything**",
 					"3,000 objects: 3,000 to create, 0 to change, 0 to delete; 0 unchanged.", "BLOCKED")
 			}
 			for _, w := range want {
@@ -361,8 +372,10 @@ func TestMarkdownIsShort(t *testing.T) {
 	}
 	f := largest("t").save(t)
 	s := marked(t, f, nil, MarkdownOptions{})
-	for _, want := range []string{"3,000 object changes", "Users by wave and tenant (2,000 users, 1,000 tenants)", "Notes (1,000)",
-		"400 users not moved, by reason", "| and "} {
+	for _, want := range []string{
+		"3,000 object changes", "Users by wave and tenant (2,000 users, 1,000 tenants)", "Notes (1,000)",
+		"400 users not moved, by reason", "| and ",
+	} {
 		if !strings.Contains(s, want) {
 			t.Errorf("%q is not in\n%s", want, s)
 		}

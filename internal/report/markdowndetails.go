@@ -82,7 +82,9 @@ var weights = map[state.Action]int{
 func (m *markdown) objects(list []plan.ObjectChange) (lines []string) {
 	shown, others := list, []plan.ObjectChange(nil)
 	if n := m.listed(len(list)); n < len(list) {
-		shown, others = someOfEach(list, n, func(o plan.ObjectChange) (plan.ObjectChange, string) { return o, string(o.Action) })
+		shown, others = someOfEach(list, n, func(o plan.ObjectChange) (plan.ObjectChange, string) {
+			return o, string(o.Action)
+		})
 	}
 	var rows [][]string
 	for _, o := range shown {
@@ -278,7 +280,8 @@ func (m *markdown) differingObjects() (lines []string) {
 	return lines
 }
 
-// foot says what the plan is: since which other one, by whom it was made, its sums, and the command that carries it out.
+// foot says what the plan is: since which other one, by whom it was made, its sums, and the command that carries it
+// out.
 func (m *markdown) foot() {
 	var parts []string
 	if c := m.since; c != nil {

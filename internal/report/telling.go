@@ -10,8 +10,8 @@ import (
 	"anthill/state"
 )
 
-// telling is a plan in words, for one form: what is said of it, and in what order, but not where it stands. The texts are
-// safe for the form, as its voice is, and end without a line break.
+// telling is a plan in words, for one form: what is said of it, and in what order, but not where it stands. The texts
+// are safe for the form, as its voice is, and hold no line break.
 type telling struct {
 	*view
 	words *voice
@@ -121,7 +121,7 @@ func (t *telling) headline() string {
 	}
 }
 
-// moved says how many users are moved already.
+// movedAlready says how many users are.
 func (t *telling) movedAlready() string {
 	all := t.context.Population
 	return fmt.Sprintf("%s of %s moved already.", count(all.Moved), of(all.Live, "live user is", "live users are"))
@@ -334,8 +334,8 @@ type reason struct {
 	why   string
 }
 
-// notMoved counts the users whom waves that the plan moves, or that were moved before, leave out. What waves that are held
-// will leave out stands beside each of them.
+// notMoved counts the users whom waves that the plan moves, or that were moved before, leave out. What waves that are
+// held will leave out stands beside each of them.
 func (t *telling) notMoved() (all int64, list []reason) {
 	counts := map[plan.SkipReason]int64{}
 	for _, w := range t.context.Waves {
