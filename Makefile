@@ -16,9 +16,11 @@ demo: build
 test:
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
-# The random tests again, with many more cases than the suite has time for: about three quarters of an hour.
+# The random tests and those of the same bytes again, with many more cases than the suite has time for: about three
+# quarters of an hour.
 test-long:
-	$(GO) test -timeout 3h -run 'TestRandom|TestFaults' ./cmd/anthill -cases 1000 -seeds 50 -sequences 2000
+	$(GO) test -timeout 3h -run 'TestRandom|TestFaults|TestSamePlan' ./cmd/anthill \
+		-cases 1000 -seeds 50 -sequences 2000 -orders 50
 
 check: lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these files:"; echo "$$unformatted"; exit 1; }

@@ -2,13 +2,20 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"anthill/internal/sandbox"
+	"anthill/internal/selfauthd"
 	"anthill/planner/planfile"
 )
 
@@ -75,5 +82,126 @@ func TestSamePlan(t *testing.T) {
 	w.planAs(shuffled, "d")
 	if one, other := w.planID(w.dir, "a"), w.planID(shuffled, "d"); one != other {
 		t.Errorf("plan ID %s, shuffled %s", one, other)
+	}
+}
+
+// TestSamePlanOfAnyOrder plans a world of 5,000 users again and again: however its rows lie in Postgres, in whatever order
+// Self-auth lists what it has, on one, two and eight processors, the file has the same bytes, before and after its users
+// are moved, when some are to be followed.
+func TestSamePlanOfAnyOrder(t *testing.T) {
+	t.Parallel()
+	var shuffles atomic.Int64
+	var other *browser
+	s := emulatorWith(t, selfauthd.Options{Intercept: func(w http.ResponseWriter, r *http.Request) bool {
+		if shuffles.Load() == 0 || r.Method != http.MethodGet {
+			return false
+		}
+		return shuffled(other, w, r, rand.New(rand.NewPCG(uint64(shuffles.Add(1)), 1)))
+	}})
+	other = newBrowser(t, s)
+	w := newWorld(t, sandbox.Options{Tenants: 40, Users: 5000, Seed: 8}, s)
+	c := w.connect()
+	orders := []string{"md5(user_id::text)", "email desc", "status, role, created_at", "tenant_id desc, user_id desc"}
+	plans := func() {
+		t.Helper()
+		shuffles.Store(0)
+		want := w.planAs(w.dir, "first", "GOMAXPROCS=2")
+		shuffles.Store(1)
+		for i := range *plansOfAnyOrder {
+			again := []string{"create index by_some_order on users (" + orders[i%len(orders)] + ")", "cluster users using by_some_order",
+				"drop index by_some_order", "vacuum full users"}
+			for _, sql := range again[:3+i%2] {
+				if _, err := c.Exec(t.Context(), sql); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := w.planAs(w.dir, "p", "GOMAXPROCS="+[]string{"1", "2", "8"}[i%3])
+			if !bytes.Equal(want, got) {
+				t.Fatalf("plan %d: other bytes: plan ID %s, not %s", i, w.planID(w.dir, "p"), w.planID(w.dir, "first"))
+			}
+		}
+	}
+	w.config(everyone + waveEveryone)
+	plans()
+	if n := shuffles.Load(); n < int64(*plansOfAnyOrder)*3 {
+		t.Errorf("only %d listings were shuffled", n)
+	}
+	shuffles.Store(0)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update users set role = 'admin' where role = 'manager'")
+	w.exec("update users set status = 'suspended' where role = 'viewer'")
+	w.exec("delete from users where user_id = (select min(user_id::text)::uuid from users where {idp}_user_id is not null)")
+	plans()
+}
+
+var plansOfAnyOrder = flag.Int("orders", 6, "how many plans TestSamePlanOfAnyOrder makes in each of its two worlds")
+
+// shuffled answers a request for a list as the server does, but in another order. Groups stay in theirs, which is that of
+// their creation and means something (L36); their members do not.
+func shuffled(b *browser, w http.ResponseWriter, r *http.Request, random *rand.Rand) bool {
+	const asItIs = "As-It-Is"
+	if r.Header.Get(asItIs) != "" {
+		return false
+	}
+	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	got := b.do(r.Method, r.URL.RequestURI(), bearer, nil, asItIs, "1")
+	var whole map[string]json.RawMessage
+	var list []json.RawMessage
+	if json.Unmarshal(got.body, &whole) == nil && json.Unmarshal(whole["resources"], &list) == nil {
+		if !strings.Contains(r.URL.RawQuery, "group") {
+			random.Shuffle(len(list), func(i, k int) { list[i], list[k] = list[k], list[i] })
+		}
+		for i := range list {
+			var entry map[string]json.RawMessage
+			var members []json.RawMessage
+			if json.Unmarshal(list[i], &entry) == nil && json.Unmarshal(entry["member"], &members) == nil {
+				random.Shuffle(len(members), func(i, k int) { members[i], members[k] = members[k], members[i] })
+				entry["member"], _ = json.Marshal(members)
+				list[i], _ = json.Marshal(entry)
+			}
+		}
+		whole["resources"], _ = json.Marshal(list)
+		got.body, _ = json.Marshal(whole)
+	}
+	for name, values := range got.header {
+		if name != "Content-Length" {
+			w.Header()[name] = values
+		}
+	}
+	w.WriteHeader(got.status)
+	_, _ = w.Write(got.body)
+	return true
+}
+
+// TestSameIDElsewhere: files renamed, another commit and another CI job change what is told of a plan, and not its ID.
+func TestSameIDElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 6, Users: 200, Seed: 3}, emulator(t))
+	w.config(everyone + waveEveryone)
+	ids, seals := map[string]bool{}, map[string]bool{}
+	text, err := os.ReadFile(filepath.Join(w.dir, "main.anthill.hcl"))
+	must(t, err)
+	for i, name := range []string{"main", "zz", "a-b"} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, name+".anthill.hcl"), text, 0o600))
+		for _, args := range [][]string{{"init", "-q"}, {"add", "."},
+			{"-c", "user.name=x", "-c", "user.email=x@x.example", "commit", "-q", "-m", fmt.Sprint("commit ", i)}} {
+			if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+				t.Fatalf("git %v: %v %s", args, err, out)
+			}
+		}
+		w.planAs(dir, "p", "GITHUB_ACTIONS=true", "GITHUB_SERVER_URL=https://forge.example", "GITHUB_REPOSITORY=o/r",
+			fmt.Sprint("GITHUB_RUN_ID=", i), fmt.Sprint("GITHUB_ACTOR=somebody", i))
+		ids[w.planID(dir, "p")] = true
+		r, err := planfile.Open(filepath.Join(dir, "p"))
+		must(t, err)
+		seals[r.Seal().String()] = true
+		if o := r.Context().Origin; o.Commit == "" || o.Author == "" || o.Job == "" {
+			t.Errorf("its origin is not told: %+v", o)
+		}
+		must(t, r.Close())
+	}
+	if len(ids) != 1 || len(seals) != 3 {
+		t.Errorf("%d plan IDs and %d seals", len(ids), len(seals))
 	}
 }
