@@ -115,6 +115,8 @@ func (t *telling) headline() string {
 		return "This plan " + t.undoes() + "."
 	case t.effects.Empty():
 		return "Nothing to do."
+	case n+t.effects.Strangers() == 0 && !t.groupsGo():
+		return "None of " + of(live, "live user", "live users") + " changes"
 	default:
 		return fmt.Sprintf("%s of %s %s (%s): %s", count(n), of(live, "live user", "live users"),
 			plural(n, "changes", "change"), percent(n, live), t.gains())

@@ -35,23 +35,29 @@ func listedAlike(o plan.ObjectChange) int {
 	return 4
 }
 
-// widestText is how much is said of an object in its own line; more stands below it.
-const widestText = 90
-
 func (p *planPage) objects() {
 	// A thousand tenants have thousands of groups, each like the others. A few of each kind are shown, and the rest is
 	// counted; nothing is left out without a word.
 	many := len(p.t.effects.Objects) > listedObjects+2
-	var rows [][]string
+	var lines []objectLine
 	var rest []plan.ObjectChange
-	listed, under := alike{}, map[int][]string{}
+	listed := alike{}
 	for _, o := range p.t.effects.Objects {
 		if many && listed.add(o, string(o.Action)) > listedAlike(o) {
 			rest = append(rest, o)
 			continue
 		}
-		l := p.t.object(o)
-		beside, below := fitting(l.texts)
+		lines = append(lines, p.t.object(o))
+	}
+	var address, where int
+	for _, l := range lines {
+		address, where = max(address, cells(l.address)), max(where, cells(l.where))
+	}
+	var rows [][]string
+	under := map[int][]string{}
+	for _, l := range lines {
+		// Two columns at the edge, two for the sign, two between what follows.
+		beside, below := fitting(l.texts, p.o.Width-address-where-8)
 		if len(below) > 0 {
 			under[len(rows)] = below
 		}
@@ -60,17 +66,18 @@ func (p *planPage) objects() {
 	p.tableWith(2, nil, rows, under)
 	if len(rest) > 0 {
 		p.line("    and %s of %s like these (%s lists all)", count(int64(len(rest))),
-			strings.Join(p.t.words.blocks(rest), ", "), p.command("show", "-json", "PLANFILE"))
+			strings.Join(p.t.words.blocks(rest), ", "), p.t.show("-json"))
 	}
 }
 
-// fitting parts what is said of an object into what stands in its own line and what stands below.
-func fitting(texts []string) (beside string, below []string) {
+// fitting parts what is said of an object into what stands in its own line, which has so many columns, and what stands
+// below.
+func fitting(texts []string, room int) (beside string, below []string) {
 	all := strings.Join(texts, "; ")
 	switch {
-	case cells(all) <= widestText:
+	case len(texts) == 0 || cells(all) <= room:
 		return all, nil
-	case cells(texts[0]) <= widestText:
+	case cells(texts[0]) <= room:
 		return texts[0], texts[1:]
 	}
 	return "", texts
