@@ -80,11 +80,10 @@ func (p *page) para(s string) { p.hang("  ", s) }
 func (p *page) hang(head, s string) {
 	width := cells(head)
 	for i, l := range wrap(s, max(p.o.Width-width, 30)) {
-		if i == 0 {
-			p.line("%s%s", head, l)
-		} else {
-			p.line("%s%s", strings.Repeat(" ", width), l)
+		if i > 0 {
+			head = strings.Repeat(" ", width)
 		}
+		p.line("%s", strings.TrimRight(unbound(head+l), " "))
 	}
 }
 
@@ -110,11 +109,6 @@ func cells(s string) int { return text.StringWidthWithoutEscSequences(unbound(s)
 
 // table writes rows in columns, two blanks between them; those marked are aligned to the right.
 func (p *page) table(indent int, right []bool, rows [][]string) {
-	p.tableWith(indent, right, rows, nil)
-}
-
-// tableWith is a table with lines under some of its rows.
-func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[int][]string) {
 	// Cells are measured as a terminal shows them: colours have no width, and some signs have two columns.
 	var widths []int
 	for _, r := range rows {
@@ -125,7 +119,7 @@ func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[in
 			widths[i] = max(widths[i], cells(c))
 		}
 	}
-	for n, r := range rows {
+	for _, r := range rows {
 		line := strings.Repeat(" ", indent)
 		for i, c := range r {
 			pad := strings.Repeat(" ", widths[i]-cells(c))
@@ -142,8 +136,5 @@ func (p *page) tableWith(indent int, right []bool, rows [][]string, under map[in
 			}
 		}
 		p.line("%s", strings.TrimRight(line, " "))
-		for _, below := range under[n] {
-			p.hang(strings.Repeat(" ", indent+6), below)
-		}
 	}
 }

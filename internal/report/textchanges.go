@@ -49,35 +49,62 @@ func (p *planPage) objects() {
 		}
 		lines = append(lines, p.t.object(o))
 	}
-	var address, where int
-	for _, l := range lines {
-		address, where = max(address, cells(l.address)), max(where, cells(l.where))
-	}
-	var rows [][]string
-	under := map[int][]string{}
-	for _, l := range lines {
-		// Two columns at the edge, two for the sign, two between what follows.
-		beside, below := fitting(l.texts, p.o.Width-address-where-8)
-		if len(below) > 0 {
-			under[len(rows)] = below
-		}
-		rows = append(rows, []string{l.sign + " " + l.address, beside, l.where})
-	}
-	p.tableWith(2, nil, rows, under)
+	p.objectLines(lines)
 	if len(rest) > 0 {
 		p.line("    and %s of %s like these (%s lists all)", count(int64(len(rest))),
 			strings.Join(p.t.words.blocks(rest), ", "), p.t.show("-json"))
 	}
 }
 
-// fitting parts what is said of an object into what stands in its own line, which has so many columns, and what stands
-// below.
-func fitting(texts []string, room int) (beside string, below []string) {
+const (
+	widestAddress = 40 // that others are aligned to
+	widestText    = 90 // how much is said of an object beside its address; more stands below
+)
+
+// objectLines writes what becomes of objects: beside its address what it is and where it stands, below what else changes.
+func (p *planPage) objectLines(lines []objectLine) {
+	var address, text, where int // the widest of each
+	besides, belows := make([]string, len(lines)), make([][]string, len(lines))
+	for i, l := range lines {
+		besides[i], belows[i] = fitting(l.texts)
+		text, where = max(text, cells(besides[i])), max(where, cells(l.where))
+		if n := cells(l.sign + " " + l.address); n <= widestAddress {
+			address = max(address, n)
+		}
+	}
+	for i, l := range lines {
+		head := "  " + l.sign + " " + l.address
+		column := 2 + address + 2
+		said := besides[i]
+		if l.where != "" {
+			gap := 2
+			if column+text+2+where <= p.o.Width {
+				gap += text - cells(said)
+			}
+			said += strings.Repeat(bound, gap-1) + " " + l.where
+		}
+		switch n := cells(head); {
+		case said == "":
+			p.line("%s", head)
+		case n+2 > column:
+			p.line("%s", head)
+			p.hang(strings.Repeat(" ", column), said)
+		default:
+			p.hang(head+strings.Repeat(" ", column-n), said)
+		}
+		for _, below := range belows[i] {
+			p.hang("        ", below)
+		}
+	}
+}
+
+// fitting parts what is said of an object into what stands beside its address and what stands below.
+func fitting(texts []string) (beside string, below []string) {
 	all := strings.Join(texts, "; ")
 	switch {
-	case len(texts) == 0 || cells(all) <= room:
+	case len(texts) == 0 || cells(all) <= widestText:
 		return all, nil
-	case cells(texts[0]) <= room:
+	case cells(texts[0]) <= widestText:
 		return texts[0], texts[1:]
 	}
 	return "", texts
