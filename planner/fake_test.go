@@ -32,11 +32,13 @@ type fake struct {
 	persons  []providers.Person
 	groups   []providers.Group
 	clients  []providers.Client
-	state    *state.State
-	recorded []state.User
-	config   *config.Config
-	asOf     time.Time
-	allowed  []plan.Allowance
+	// what the clients tell applications, by name
+	documents map[string]providers.Discovery
+	state     *state.State
+	recorded  []state.User
+	config    *config.Config
+	asOf      time.Time
+	allowed   []plan.Allowance
 }
 
 func (f *fake) Tenants(context.Context) ([]providers.Tenant, error)   { return f.tenants, nil }
@@ -44,7 +46,10 @@ func (f *fake) Mappings(context.Context) ([]providers.Mapping, error) { return f
 func (f *fake) Groups(context.Context) ([]providers.Group, error)     { return f.groups, nil }
 func (f *fake) Clients(context.Context) ([]providers.Client, error)   { return f.clients, nil }
 func (f *fake) Enrolled(context.Context) ([]uuid.UUID, error)         { return nil, nil }
-func (f *fake) Recycled(context.Context) ([]uuid.UUID, error)         { return nil, nil }
+func (f *fake) Discovery(_ context.Context, client string) (providers.Discovery, error) {
+	return f.documents[client], nil
+}
+func (f *fake) Recycled(context.Context) ([]uuid.UUID, error) { return nil, nil }
 func (f *fake) OtherNames(context.Context) ([]string, error) {
 	return []string{"admin", "idm_admin"}, nil
 }

@@ -79,6 +79,11 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	decided.Notes = append(rollout.Undeclared(waves), decided.Notes...)
 	m.effects(steps, &table)
 	m.context(steps)
+	undiscovered, err := m.discover(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.plan.Context.Notes = append(m.plan.Context.Notes, undiscovered...)
 	return &m.plan, diags, nil
 }
 

@@ -27,6 +27,8 @@ type Directory interface {
 	// OtherNames are the names in use that are neither persons' nor groups': service accounts, clients.
 	OtherNames(ctx context.Context) ([]string, error)
 	Clients(ctx context.Context) ([]Client, error) // OAuth2 clients, sorted by name
+	// Discovery is what an OAuth2 client's discovery document says; the zero value where there is none.
+	Discovery(ctx context.Context, client string) (Discovery, error)
 	// Enrolled are the persons who have a credential in Self-auth, sorted by id. That there are none counts only where the
 	// account may see them; else it is Denied.
 	Enrolled(ctx context.Context) ([]uuid.UUID, error)

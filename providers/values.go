@@ -88,6 +88,13 @@ type Group struct {
 	Place       int              // in the order of creation
 }
 
+// Discovery is what applications read of a client before anybody logs in through it.
+type Discovery struct {
+	Issuer     string   // "": there is no document
+	Algorithms []string // that ID tokens are signed with
+	Challenges []string // the methods of PKCE that are taken
+}
+
 // Client is an OAuth2 client of the directory.
 type Client struct {
 	ID         uuid.UUID

@@ -39,6 +39,10 @@ const (
 	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
 	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; run, tenant: its slug, none: all of it
 	CodeMailStuck       Code = "mail_stuck"        // count users
+	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
+	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be
+	CodeAlgorithmOther  Code = "algorithm_other"   // address: of a client; live: algorithms, wrote: that it should sign with
+	CodeNoChallenge     Code = "no_challenge"      // address: of a client: it tells applications nothing of PKCE
 	CodeInNoWave        Code = "in_no_wave"        // count users
 	CodeGroupless       Code = "groupless"         // count users
 	CodeCompletesOnLink Code = "completes_on_link" // address: of the auth_policy

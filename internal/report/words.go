@@ -151,6 +151,17 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"
+	case state.CodeDiscoverySilent:
+		return name + ": Self-auth has no discovery document at its issuer " + text(state.KeyLive) +
+			": an application cannot find out how to log in through it"
+	case state.CodeIssuerOther:
+		return name + ": its issuer is " + text(state.KeyLive) + ", not " + text(state.KeyWrote) + " as the address of " +
+			"Self-auth that is configured here would have it: an application that is set up with the other one refuses its tokens"
+	case state.CodeAlgorithmOther:
+		return name + ": its tokens are signed with " + strings.Join(list(state.KeyLive), ", ") + ", and it is to be " +
+			text(state.KeyWrote)
+	case state.CodeNoChallenge:
+		return name + ": Self-auth does not tell applications that it takes PKCE, though it demands it of this client"
 	case state.CodeInNoWave:
 		return of(n, "live user is", "live users are") + " selected by no wave"
 	case state.CodeGroupless:

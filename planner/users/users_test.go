@@ -41,13 +41,14 @@ func (s *sides) Users(context.Context) iter.Seq2[providers.User, error] {
 	return each([]providers.User{s.user})
 }
 
-func (s *sides) Mappings(context.Context) ([]providers.Mapping, error)      { return s.mappings, nil }
-func (s *sides) Persons(context.Context) iter.Seq2[providers.Person, error] { return each(s.persons) }
-func (s *sides) Groups(context.Context) ([]providers.Group, error)          { return s.groups, nil }
-func (s *sides) OtherNames(context.Context) ([]string, error)               { return nil, nil }
-func (s *sides) Clients(context.Context) ([]providers.Client, error)        { return nil, nil }
-func (s *sides) Enrolled(context.Context) ([]uuid.UUID, error)              { return s.enrolled, nil }
-func (s *sides) Recycled(context.Context) ([]uuid.UUID, error)              { return nil, nil }
+func (s *sides) Mappings(context.Context) ([]providers.Mapping, error)                { return s.mappings, nil }
+func (s *sides) Persons(context.Context) iter.Seq2[providers.Person, error]           { return each(s.persons) }
+func (s *sides) Groups(context.Context) ([]providers.Group, error)                    { return s.groups, nil }
+func (s *sides) OtherNames(context.Context) ([]string, error)                         { return nil, nil }
+func (s *sides) Clients(context.Context) ([]providers.Client, error)                  { return nil, nil }
+func (s *sides) Enrolled(context.Context) ([]uuid.UUID, error)                        { return s.enrolled, nil }
+func (s *sides) Discovery(context.Context, string) (d providers.Discovery, err error) { return d, nil }
+func (s *sides) Recycled(context.Context) ([]uuid.UUID, error)                        { return nil, nil }
 
 func each[T any](list []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

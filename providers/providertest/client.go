@@ -91,6 +91,7 @@ func clients(t *testing.T, r *run, kind string) {
 		must(t, "change to "+what, a.ChangeObject(ctx, state.KindClient, id, now, to))
 		now = want
 		checkClient(t, p, what, id, want.Text(state.AttrName), want)
+		checkDiscovery(t, p, what, want)
 		must(t, "change to what it is after "+what, a.ChangeObject(ctx, state.KindClient, id, now, now))
 		checkClient(t, p, what+" again", id, want.Text(state.AttrName), want)
 	}
@@ -134,8 +135,31 @@ func clients(t *testing.T, r *run, kind string) {
 
 	must(t, "delete", a.DeleteObject(ctx, state.KindClient, id, now))
 	checkClient(t, p, "delete", id, name, nil)
+	for _, name := range []string{name, "..", "a/b", ""} {
+		if d, err := p.Directory().Discovery(ctx, name); err != nil || d.Issuer != "" {
+			t.Errorf("discovery of %q, where there is no client: %+v, %v", name, d, err)
+		}
+	}
 	r.kind(t, "delete it again", a.DeleteObject(ctx, state.KindClient, id, now), state.ErrorNotFound)
 	r.kind(t, "change a deleted client", a.ChangeObject(ctx, state.KindClient, id, now, end), state.ErrorNotFound)
+}
+
+// checkDiscovery wants applications to be told what a client is.
+func checkDiscovery(t testing.TB, p Provider, what string, want state.Attributes) {
+	t.Helper()
+	d, err := p.Directory().Discovery(within(t), want.Text(state.AttrName))
+	must(t, "read the discovery document after "+what, err)
+	algorithm, challenges := "ES256", []string{"S256"}
+	if want.Text(state.AttrLegacyCrypto) == "true" {
+		algorithm = "RS256"
+	}
+	if want.Text(state.AttrPKCE) == "false" {
+		challenges = nil
+	}
+	if !strings.HasSuffix(d.Issuer, "/oauth2/openid/"+want.Text(state.AttrName)) || !slices.Equal(d.Algorithms, []string{algorithm}) ||
+		!slices.Equal(d.Challenges, challenges) {
+		t.Errorf("after %s the discovery document has %+v", what, d)
+	}
 }
 
 func clientMaps(t *testing.T, r *run) {
