@@ -63,6 +63,9 @@ func TestHistory(t *testing.T) {
 	wants(t, out, "By tester@host, approved by Ana\\u001b[31m", "2 changed meanwhile and left alone, 1 failed", "its row changed after the plan",
 		"a trigger of the application refuses the row")
 
+	out, _ = w.run(exitDone, "show", "-run", run, "-markdown")
+	wants(t, out, "### Anthill run ", ": done, with a remainder", "1 failed", "Ana&#92;u001b&#91;31m")
+
 	// It stays what it was when it is taken back, and the rollback has a history of its own.
 	w.run(exitDone, "rollback", "-auto-approve")
 	out, _ = w.run(exitDone, "show", "-run", run)

@@ -24,7 +24,7 @@ func (p *program) showCommand() *cli.Command {
 			"   anthill show -users -admins -tenant acme pilot.plan\n" +
 			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
 			"   anthill show -check pilot.plan       how much of it still holds; exit 4, or 3, where not all does\n" +
-			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned\n" +
+			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned; -markdown for a comment\n" +
 			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'\n" +
 			"   anthill show -markdown -diff approved.plan pilot.plan   for a comment on a pull request\n" +
 			"   anthill show -stat pilot.plan        one line",
@@ -104,8 +104,12 @@ func (p *program) history(c *cli.Context) error {
 	for _, r := range h.Left {
 		happened.Left = append(happened.Left, apply.Left{User: r.User, Wave: r.Wave, Verdict: r.Verdict, Reason: r.Reason})
 	}
-	if c.Bool("json") {
+	switch {
+	case c.Bool("json"):
 		return report.HistoryJSON(p.stdout, happened)
+	case c.Bool("markdown"):
+		return report.HistoryMarkdown(p.stdout, happened,
+			report.MarkdownOptions{MaxBytes: c.Int("max-bytes"), Chdir: p.chdir})
 	}
 	return report.History(p.stdout, happened, p.options(c))
 }
@@ -143,8 +147,8 @@ func (p *program) check(c *cli.Context, file *planfile.File) error {
 func checkLists(c *cli.Context) error {
 	users, skipped := c.Bool("users"), c.Bool("skipped")
 	switch {
-	case c.IsSet("run") && (users || skipped || c.Bool("check") || c.Bool("markdown") || c.Bool("stat") || c.IsSet("diff")):
-		return misused(c, "-run shows what happened in a run: of these flags it knows -json alone")
+	case c.IsSet("run") && (users || skipped || c.Bool("check") || c.Bool("stat") || c.IsSet("diff")):
+		return misused(c, "-run shows what happened in a run: of these flags it knows -json and -markdown alone")
 	case c.Bool("check") && (users || skipped || c.Bool("markdown") || c.Bool("stat") || c.IsSet("diff")):
 		return misused(c, "-check says how much of the plan still holds: of these flags it knows -json alone")
 	case c.Bool("admins") && !users:

@@ -123,7 +123,7 @@ func (m *markdown) String() string {
 }
 
 // leftOut stands where blocks are left out.
-const leftOut = "The rest of this plan is too long to be shown here: anthill show has it.\n"
+const leftOut = "The rest is too long to be shown here: anthill show has it.\n"
 
 // drop leaves out blocks until the text is no longer than most.
 func (m *markdown) drop(most int) {
