@@ -17,7 +17,7 @@ import (
 	"anthill/state"
 )
 
-var cases = flag.Int("cases", 15, "how many random sequences TestRandomSequences tries")
+var cases = flag.Int("cases", 10, "how many random sequences TestRandomSequences tries")
 
 // wish is a configuration that grows and shrinks.
 type wish struct {

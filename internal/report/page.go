@@ -109,16 +109,7 @@ func cells(s string) int { return text.StringWidthWithoutEscSequences(unbound(s)
 
 // table writes rows in columns, two blanks between them; those marked are aligned to the right.
 func (p *page) table(indent int, right []bool, rows [][]string) {
-	// Cells are measured as a terminal shows them: colours have no width, and some signs have two columns.
-	var widths []int
-	for _, r := range rows {
-		for i, c := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], cells(c))
-		}
-	}
+	widths := widthsOf(rows)
 	for _, r := range rows {
 		line := strings.Repeat(" ", indent)
 		for i, c := range r {
@@ -137,4 +128,26 @@ func (p *page) table(indent int, right []bool, rows [][]string) {
 		}
 		p.line("%s", strings.TrimRight(line, " "))
 	}
+}
+
+// widthsOf are the widths of a table's columns.
+func widthsOf(rows [][]string) (widths []int) {
+	// Cells are measured as a terminal shows them: colours have no width, and some signs have two columns.
+	for _, r := range rows {
+		for i, c := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], cells(c))
+		}
+	}
+	return widths
+}
+
+// widthOf is the width of a table without what it is indented by.
+func widthOf(rows [][]string) (width int) {
+	for _, n := range widthsOf(rows) {
+		width += n + 2
+	}
+	return width - 2
 }

@@ -47,7 +47,7 @@ func (p *planPage) sentence(s said) {
 	if s.strong {
 		s.text = p.bold(s.text)
 	}
-	p.line("  %s", s.text)
+	p.para(s.text)
 }
 
 func (p *planPage) head() {
@@ -55,10 +55,10 @@ func (p *planPage) head() {
 		p.line("%s", p.bold(early))
 	}
 	t, of := p.t.effects.Target, p.t.basis.Versions
-	p.line("Target   Postgres %s, database %s (system %s)%sSelf-auth %s %s", Escape(of.Postgres), Escape(t.Database),
-		Escape(t.System), p.dot(), Escape(t.Domain), Escape(of.SelfAuth))
-	p.line("Plan     %s as of %s%senvironment %s", p.bold(p.t.id.Short()), stamp(p.t.context.AsOf), p.dot(),
-		Escape(t.Environment))
+	p.hang("Target   ", fmt.Sprintf("Postgres %s, database %s (system %s)%sSelf-auth %s %s", Escape(of.Postgres),
+		Escape(t.Database), Escape(t.System), p.dot(), Escape(t.Domain), Escape(of.SelfAuth)))
+	p.hang("Plan     ", fmt.Sprintf("%s as of %s%senvironment %s", p.bold(p.t.id.Short()), stamp(p.t.context.AsOf), p.dot(),
+		Escape(t.Environment)))
 	if from := strings.Join(p.t.origin(), p.dot()); from != "" {
 		p.hang("Made     ", from)
 	}
@@ -76,7 +76,7 @@ func (p *planPage) blocked() {
 	for _, r := range p.t.blocked() {
 		p.gap()
 		p.hang("  "+p.bold("BLOCKED")+"  "+r.code+"  ", strings.Join(r.of, ". ")+"   ("+r.explain+")")
-		p.line("           To allow it for this plan alone, make the plan again with the same flags and:")
+		p.hang("           ", "To allow it for this plan alone, make the plan again with the same flags and:")
 		p.gap()
 		p.line("    %s", Escape(r.allow))
 	}
@@ -99,7 +99,7 @@ func (p *planPage) summary() {
 	p.sentence(p.t.logins())
 	p.isolation()
 	if undo := p.t.undo(); undo != "" {
-		p.line("  %s", undo)
+		p.para(undo)
 	}
 	p.recycled()
 	p.allowed()
@@ -107,7 +107,7 @@ func (p *planPage) summary() {
 
 func (p *planPage) objectCounts() {
 	for _, s := range p.t.objectCounts() {
-		p.line("  %s", s)
+		p.para(s)
 	}
 }
 
@@ -117,7 +117,7 @@ func (p *planPage) isolation() {
 		p.sentence(verdict)
 		return
 	}
-	p.line("  %s %s", p.bold(verdict.text), follows)
+	p.para(p.bold(verdict.text) + " " + follows)
 	for _, f := range violations {
 		p.hang("    - ", p.t.words.say(f))
 	}
@@ -168,7 +168,7 @@ func (p *planPage) notMoved() {
 		rows = append(rows, []string{count(r.users), r.why})
 	}
 	p.gap()
-	p.line("%s: %s of these waves   (%s)", p.bold("Not moved"), users(all), p.t.show("-skipped"))
+	p.hang("", fmt.Sprintf("%s: %s of these waves (%s)", p.bold("Not moved"), users(all), p.t.show("-skipped")))
 	p.table(2, []bool{true}, rows)
 }
 

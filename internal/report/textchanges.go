@@ -112,9 +112,25 @@ func fitting(texts []string) (beside string, below []string) {
 
 const tenantColumns = 5
 
-// figures writes what happens to users by tenant, those with most users first.
+// figures writes what happens to users by tenant, those with most users first, as many as there is room for.
 func (p *planPage) figures(one part) {
-	t := p.t.words.figures(one, tenantColumns)
+	const indent = 8
+	for n := tenantColumns; ; n-- {
+		rows := p.figureRows(one, n)
+		if n == 1 || indent+widthOf(rows) <= p.o.Width {
+			right := make([]bool, len(rows[0]))
+			for i := range right {
+				right[i] = i > 0
+			}
+			p.table(indent, right, rows)
+			return
+		}
+	}
+}
+
+// figureRows are the figures with a column for each of so many tenants.
+func (p *planPage) figureRows(one part, tenants int) [][]string {
+	t := p.t.words.figures(one, tenants)
 	head := []string{""}
 	for _, name := range t.tenants {
 		head = append(head, short(name, 16))
@@ -136,11 +152,7 @@ func (p *planPage) figures(one part) {
 		}
 		rows = append(rows, row)
 	}
-	right := make([]bool, len(head))
-	for i := range right {
-		right[i] = i > 0
-	}
-	p.table(8, right, rows)
+	return rows
 }
 
 func short(s string, width int) string {

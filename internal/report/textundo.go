@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 
 	"anthill/planner/planfile"
@@ -24,11 +25,11 @@ func (p *planPage) undoSummary() {
 	for _, s := range p.t.closes() {
 		p.sentence(s)
 	}
-	p.line("  %s", p.t.undo())
+	p.para(p.t.undo())
 	p.recycled()
 	p.allowed()
 	for _, s := range p.t.stay() {
-		p.line("  %s", s)
+		p.para(s)
 	}
 }
 
@@ -43,7 +44,7 @@ func (p *planPage) conflicts() {
 			p.line("     and %s more", count(int64(len(list)-i)))
 			return
 		}
-		p.line("     %s  %s", c.User, p.t.words.say(c.Why))
+		p.hang(fmt.Sprintf("     %s  ", c.User), p.t.words.say(c.Why))
 	}
 }
 

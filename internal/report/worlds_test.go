@@ -265,3 +265,24 @@ func TestWorldsAreDecided(t *testing.T) {
 		}
 	}
 }
+
+// TestWorldsFit: on a terminal of 80 columns no line is wider than that but what is to be pasted or compared whole.
+func TestWorldsFit(t *testing.T) {
+	t.Parallel()
+	for name, m := range worlds() {
+		f := m.save(t)
+		for _, width := range []int{80, 100} {
+			var b bytes.Buffer
+			if err := Plan(&b, f, Options{Width: width, PlanFile: "p.plan"}); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(b.String()) {
+				whole := strings.HasPrefix(line, "    ") && !strings.HasPrefix(line, "     ") || strings.HasPrefix(line, "Plan ID") ||
+					strings.HasPrefix(line, "Seal")
+				if n := cells(strings.TrimRight(line, "\n")); n > width && !whole {
+					t.Errorf("%s at %d columns: a line of %d: %s", name, width, n, line)
+				}
+			}
+		}
+	}
+}
