@@ -109,7 +109,7 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 func (s *Store) UsersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]state.User, error) {
 	m := make(map[uuid.UUID]state.User, len(ids))
 	// One by one by their key: where the table has not been analyzed, the server would read all of it for each batch.
-	const from = `unnest($1::uuid[]) as w (id)
+	const from = `from unnest($1::uuid[]) as w (id)
 		cross join lateral (select * from {schema}.users r where r.user_id = w.id offset 0) u`
 	err := s.eachUser(ctx, from, ids, func(u state.User) { m[u.User] = u })
 	return m, err
@@ -117,7 +117,7 @@ func (s *Store) UsersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]s
 
 // UsersByPerson returns what is recorded of the users of some persons, whatever their standing, in no order.
 func (s *Store) UsersByPerson(ctx context.Context, persons []uuid.UUID) (list []state.User, err error) {
-	err = s.eachUser(ctx, "{schema}.users u where u.person = any($1)", persons, func(u state.User) { list = append(list, u) })
+	err = s.eachUser(ctx, "from {schema}.users u where u.person = any($1)", persons, func(u state.User) { list = append(list, u) })
 	return list, err
 }
 
@@ -126,7 +126,7 @@ func (s *Store) eachUser(ctx context.Context, from string, ids []uuid.UUID, f fu
 	const doing = "read recorded users"
 	// A single statement, as it is asked for each batch. It is planned anew each time: a plan that the server keeps from
 	// the first batches, when the table was all but empty, reads all of it for each batch from then on.
-	rows, err := s.pool.Query(ctx, s.sql("select "+userColumns+" from "+from), pgx.QueryExecModeCacheDescribe, binaryForm,
+	rows, err := s.pool.Query(ctx, s.sql("select "+userColumns+" "+from), pgx.QueryExecModeCacheDescribe, binaryForm,
 		bytes16(ids))
 	if err == nil {
 		defer rows.Close()
