@@ -16,7 +16,7 @@ func (d directory) Discovery(ctx context.Context, client string) (providers.Disc
 	}
 	k := call{
 		method: http.MethodGet, path: "/oauth2/openid/" + name + "/.well-known/openid-configuration",
-		doing: "read a discovery document",
+		doing: "read discovery",
 	}
 	var document struct {
 		Issuer     string   `json:"issuer"`
