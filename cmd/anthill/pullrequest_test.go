@@ -133,7 +133,7 @@ func (x *reviewed) first() {
 	// Approved, it is applied, and the comment has outcome, run and digest.
 	x.approve(n, "ana", b)
 	x.job(exitDone, nil, "ci/merge.sh", "production", "production", before)
-	x.applied(n, b, "Done.", "94 done", "ana")
+	x.applied(n, b, ": done", "94 users done", "ana")
 	if got := x.number("select count(*) from users where {idp}_user_id is not null and {idp}_synced_at > now() - interval '1 hour'"); got != 94 {
 		t.Errorf("%d rows are linked", got)
 	}
@@ -160,7 +160,7 @@ func (x *reviewed) unrelated() {
 		"(select user_id from users join tenants t using (tenant_id) where t.slug = 'stark' and users.status = 'active' and password_hash is not null limit 1)); end $$")
 	before := x.merge(n)
 	x.job(exitStopped, nil, "ci/merge.sh", "production", "production", before)
-	wants(x.t, x.comment(n), "**Stopped in the middle**: run this job again", id)
+	wants(x.t, x.comment(n), "**Stopped in the middle**: run this job again", "| Plan ID | <code>"+id+"</code> |")
 	x.exec("drop trigger no_waves on anthill_state.waves")
 	x.job(exitDone, nil, "ci/merge.sh", "production", "production", before)
 	x.applied(n, id, "Done with a remainder", "1 failed", "ana")
@@ -213,7 +213,7 @@ func (x *reviewed) conflicting() {
 		t.Error("a plan that waits has made persons")
 	}
 	x.job(exitDone, nil, gate...)
-	x.applied(one, waits, "Done.", "failed", "dora")
+	x.applied(one, waits, ": done", "users done", "dora")
 	other[4] = ""
 	wants(t, x.job(exitDone, nil, other...), "No plan waits")
 }
@@ -246,7 +246,7 @@ func (x *reviewed) atlantis() {
 	stale := maps.Clone(env)
 	stale["HEAD_COMMIT"] = strings.Repeat("0", 40)
 	wants(t, x.script(exitStale, dir, stale, "atlantis/apply.sh"), "plan again")
-	wants(t, x.script(exitDone, dir, env, "atlantis/apply.sh"), "Done.", "1 done", "| Approved by | `ana` |")
+	wants(t, x.script(exitDone, dir, env, "atlantis/apply.sh"), ": done", "1 user done", "| Approved by | <code>ana</code> |")
 	if got := x.number("select count(*) from users join tenants t using (tenant_id) where t.slug = 'solo' and {idp}_user_id is not null"); got != 1 {
 		t.Errorf("%d rows are linked", got)
 	}
@@ -568,7 +568,8 @@ func (x *reviewed) applied(n int, id string, says, counts, by string) {
 	if plan != id || approved != by {
 		x.t.Errorf("run %s is of plan %s, approved by %q; want %s, %q", run, plan, approved, id, by)
 	}
-	wants(x.t, x.comment(n), says, counts, "| Run | `"+run+"` |", "| Digest | `"+digest+"` |", "| Plan ID | `"+id+"` |", "| Approved by | `"+by+"` |")
+	wants(x.t, x.comment(n), says, counts, "### Anthill run <code>"+strings.ReplaceAll(run, "-", "&#45;")+"</code>", "| Digest of the run | <code>"+digest+"</code> |",
+		"| Plan ID | <code>"+id+"</code> |", "| Approved by | <code>"+by+"</code> |")
 }
 
 // TestInstall: a job runs the program that the repository names by its digest, and no other.

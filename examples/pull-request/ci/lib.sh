@@ -145,7 +145,7 @@ carry_out() {
 	applied=0
 	rm -f "$out/result.json"
 	anthill -chdir "$directory" apply -json -plan-id "$id" -approved-by "$by" "$@" >"$out/result.json" || applied=$?
-	outcome "$applied" "$by" >"$out/outcome.md"
+	outcome "$applied" >"$out/outcome.md"
 	comment "$out/outcome.md"
 	[ "$applied" = 5 ] || return "$applied"
 }
@@ -156,25 +156,20 @@ not_planned() {
 		"$directory" "$environment" "$planned"
 }
 
-# outcome STATUS BY: how an apply ended, for a comment.
+# outcome STATUS: how an apply ended, for a comment: what happened in the run, with its digest.
 outcome() {
-	case $1 in
-	0) word="Done" ;;
-	5) word="Done with a remainder, which the next plan has" ;;
-	9) word="**Stopped in the middle**: run this job again, it finishes the run" ;;
-	*) word="**Not applied**, exit status $1: the log of the job says why" ;;
-	esac
-	printf '### Anthill in `%s` for `%s`: plan `%s`\n\n%s.\n\n' "$directory" "$environment" "$(short "$id")" "$word"
-	printf '| | |\n|---|---|\n| Plan ID | `%s` |\n| Approved by | `%s` |\n' "$id" "$2"
 	run=$(jq -r '.run // ""' "$out/result.json" 2>/dev/null) || run=
-	[ "$run" ] || return 0
-	jq -r '.counts
-		| "| Users | \(.done) done, \(.already) already, \(.changed) changed meanwhile, \(.paused) paused, \(.failed) failed |",
-		"| Objects | \(.objects) done |"' "$out/result.json"
-	digest=$(anthill -chdir "$directory" show -run "$run" -json | jq -r '.run | select(.open | not) | .digest')
-	printf '| Run | `%s` |\n' "$run"
-	[ ! "$digest" ] || printf '| Digest | `%s` |\n' "$digest"
-	printf '\nWho was left, and why: `anthill show -run %s`\n' "$run"
+	if [ ! "$run" ]; then
+		printf '### Anthill in `%s` for `%s`: plan `%s` was not applied, exit status %s\n\nThe log of the job says why.\n' \
+			"$directory" "$environment" "$(short "$id")" "$1"
+		return
+	fi
+	# The server may be gone in whose middle it was stopped.
+	anthill -chdir "$directory" show -run "$run" -markdown || printf '### Anthill run `%s` of plan `%s`\n' "$run" "$id"
+	case $1 in
+	5) printf '\n**Done with a remainder**: the next plan has the rest.\n' ;;
+	9) printf '\n**Stopped in the middle**: run this job again, which finishes the run.\n' ;;
+	esac
 }
 
 short() { printf '%.8s' "$1"; }
