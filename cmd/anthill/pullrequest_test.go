@@ -101,6 +101,9 @@ func (x *reviewed) first() {
 	x.push(n)
 	b := x.plan(exitDone, n)
 	wants(t, x.comment(n), "94 of 325 live users change", "Since the plan approved before", "35 new, 0 gone, 0 otherwise, 59 the same", "apply "+b)
+	if strings.Contains(x.comment(n), "anthill apply") {
+		t.Errorf("the comment says how to apply by hand:\n%s", x.comment(n))
+	}
 	if a == b {
 		t.Fatal("another plan has the same ID")
 	}
@@ -193,9 +196,13 @@ func (x *reviewed) conflicting() {
 	out := x.jobAt(exitDone, commit, nil, "ci/merge.sh", "production", "production", first)
 	wants(t, out, "the job of the newer commit plans")
 	persons := len(x.directory().persons)
-	x.job(exitDone, nil, "ci/merge.sh", "production", "production", second)
+	// A merge queue may push both at once.
+	x.job(exitDone, nil, "ci/merge.sh", "production", "production", first)
 	waits := x.told
 	text := x.comment(one)
+	if text != x.comment(two) {
+		t.Error("the requests do not say the same")
+	}
 	wants(t, text, "**Waits: this plan is not one that was approved.**", waits, "Since the plan approved before", "<code>group&#46;users")
 	if len(x.directory().persons) != persons {
 		t.Error("a plan that waits has made persons")

@@ -57,9 +57,10 @@ make_plan() {
 	id=$(field .plan_id "$out/plan.json")
 }
 
-# markdown [OLD]: the plan for a comment, beside an older one.
+# markdown [OLD]: the plan for a comment, beside an older one. Nobody applies it by hand here.
 markdown() {
-	(cd "$out" && anthill show -markdown ${1:+-diff "$1"} anthill.plan)
+	(cd "$out" && anthill show -markdown ${1:+-diff "$1"} anthill.plan) >"$out/plan.md"
+	sed '/^To carry out exactly this: /d' "$out/plan.md"
 	if [ -s "$out/denied" ]; then
 		printf '\n**Not allowed by ci/policy.jq:**\n\n'
 		sed 's/^/    /' "$out/denied"

@@ -16,5 +16,6 @@ ever=$(forge_ever "$3")
 old=$(older "$ever")
 : >"$out/approve.md"
 [ "$(field .empty "$out/plan.json")" = true ] || [ "$planned" = 3 ] || how_to_approve >"$out/approve.md"
-markdown "$old" | cat - "$out/approve.md" >"$out/comment.md"
+markdown "$old" >"$out/comment.md"
+cat "$out/approve.md" >>"$out/comment.md"
 exit "$planned"
