@@ -24,8 +24,8 @@ func place(r hcl.Range) string { return fmt.Sprintf("%s line %d", r.Filename, r.
 
 func posOf(r hcl.Range) Pos { return Pos{File: r.Filename, Line: r.Start.Line} }
 
-// nearest returns the name that somebody who wrote got probably meant, "" where none is near.
-func nearest(got string, names []string) string {
+// Nearest returns the name that somebody who wrote got probably meant, "" where none is near.
+func Nearest(got string, names []string) string {
 	best, bestDistance := "", 3
 	if limit := len(got)/3 + 1; limit < bestDistance {
 		bestDistance = limit
@@ -41,7 +41,7 @@ func nearest(got string, names []string) string {
 
 // didYouMean is a sentence with a blank before it, or "".
 func didYouMean(got string, names []string) string {
-	if n := nearest(got, names); n != "" {
+	if n := Nearest(got, names); n != "" {
 		return fmt.Sprintf(" Did you mean %q?", n)
 	}
 	return ""

@@ -223,7 +223,7 @@ func (e *evaluator) declared(root, prefix, name string, at hcl.Range) bool {
 		names = append(names, strings.TrimPrefix(n, prefix))
 	}
 	hint := ""
-	if n := nearest(name, names); n != "" {
+	if n := Nearest(name, names); n != "" {
 		where, _ := e.m.place(prefix + n)
 		hint = fmt.Sprintf(" Did you mean %s%s (%s)?", prefix, n, place(where))
 	}

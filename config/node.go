@@ -171,7 +171,7 @@ func readNative(n *node, body *hclsyntax.Body) (diags hcl.Diagnostics) {
 		spec, label, moreDiags := n.spec.choose(b.Type, b.Labels, b.DefRange(), b.LabelRanges)
 		diags = append(diags, moreDiags...)
 		if spec == nil {
-			n.meant = append(n.meant, nearest(b.Type, n.spec.names()))
+			n.meant = append(n.meant, Nearest(b.Type, n.spec.names()))
 			continue
 		}
 		child, moreDiags := readBody(&node{spec: spec, label: label, at: b.DefRange()}, b.Body)
@@ -200,7 +200,7 @@ func (n *node) addArgument(a *hcl.Attribute) (diags hcl.Diagnostics) {
 			"There are only blocks at the top of a file, no argument %q. Values to be named go into a locals "+
 				"block.%s%s", a.Name, didYouMean(a.Name, n.spec.blockNames()), n.spec.offers()))
 	case spec == nil:
-		n.meant = append(n.meant, nearest(a.Name, n.spec.names()))
+		n.meant = append(n.meant, Nearest(a.Name, n.spec.names()))
 		return diags.Append(problem(a.NameRange, "Unknown argument", "There is no argument %q%s.%s%s", a.Name,
 			n.spec.where(), didYouMean(a.Name, n.spec.names()), n.spec.offers()))
 	case spec.Later:

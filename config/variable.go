@@ -211,7 +211,7 @@ func badText(n *node, what string, want cty.Type) hcl.Diagnostics {
 // shownName is a name that was given on the line as diagnostics show it: only where it is like one that there is. Else it
 // may be a part of a secret.
 func shownName(got string, names []string) string {
-	if nearest(got, names) == "" {
+	if Nearest(got, names) == "" {
 		return "a name"
 	}
 	return strconv.Quote(got)

@@ -39,6 +39,8 @@ type fake struct {
 	config    *config.Config
 	asOf      time.Time
 	allowed   []plan.Allowance
+	targets   []plan.Target
+	exclude   []plan.Target
 }
 
 func (f *fake) Tenants(context.Context) ([]providers.Tenant, error)   { return f.tenants, nil }
@@ -153,12 +155,13 @@ func resolve(e *plan.Effects, s plan.Shape) shape {
 func (f *fake) input(db providers.Database, dir providers.Directory) planner.Input {
 	return planner.Input{
 		Config: f.config, State: f.state, Target: target, AsOf: f.asOf, Allowed: f.allowed,
+		Targets: f.targets, Exclude: f.exclude,
 		Recorded: func(context.Context) iter.Seq2[state.User, error] { return each(f.recorded) },
 		Database: db, Directory: dir, Inspection: providers.Inspection{Level: providers.LevelDual},
 	}
 }
 
-// make makes a plan of the world, writes it and reads it back. The error is that there is none, with the diagnostics.
+// make makes a plan of the world, writes it and reads it back. The error is that there is none, with the diagnostics or as it is.
 func (f *fake) make(t testing.TB) (made, error) {
 	t.Helper()
 	m := made{users: map[string][]byte{}, skipped: map[byte]plan.SkipReason{}, shapes: map[byte]shape{}}
@@ -172,7 +175,7 @@ func (f *fake) make(t testing.TB) (made, error) {
 	})
 	p, diags, err := planner.Make(t.Context(), f.input(f, f), w)
 	if err != nil {
-		t.Fatal(err)
+		return m, err
 	}
 	if diags.HasErrors() {
 		return m, errors.New(diags.Error())

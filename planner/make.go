@@ -29,6 +29,8 @@ type Input struct {
 	AsOf       time.Time // at which dates and soaks are judged
 	Future     bool      // AsOf lies after the clock
 	Allowed    []plan.Allowance
+	Targets    []plan.Target // the part of the configuration that is planned; none: all of it
+	Exclude    []plan.Target // left out of that
 	Origin     plan.Origin
 	Basis      plan.Basis // digests and versions, as far as the caller knows them; the rest is filled in here
 	Database   providers.Database
@@ -57,12 +59,22 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 		return nil, nil, err
 	}
 	defer joined.Entries.Close()
-	declared, moreDiags := objects.Forward(joined)
+	part, moreDiags, err := in.narrow(joined, len(steps))
+	if err != nil {
+		return nil, nil, err
+	}
+	if diags = append(diags, moreDiags...); diags.HasErrors() {
+		return nil, diags, nil
+	}
+	if part.noSchema {
+		steps = nil
+	}
+	declared, moreDiags := objects.Forward(joined, part.leave)
 	if diags = append(diags, moreDiags...); diags.HasErrors() {
 		return nil, diags, nil
 	}
 	var table plan.Table
-	decided, moreDiags, err := users.Decide(joined, declared, &table, sink)
+	decided, moreDiags, err := users.Decide(joined, declared, part.scope, &table, sink)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,7 +83,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	}
 	// Who is a stranger is known only when all users have been looked at.
 	declared.Expel(joined, decided.Strangers)
-	m := maker{Input: in, world: joined, declared: declared, decided: decided, sink: sink}
+	m := maker{Input: in, part: part, world: joined, declared: declared, decided: decided, sink: sink}
 	waves := m.rollout()
 	if err := m.addWaves(rollout.Judge(waves)); err != nil {
 		return nil, nil, err
@@ -84,6 +96,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 		return nil, nil, err
 	}
 	m.plan.Context.Notes = append(m.plan.Context.Notes, undiscovered...)
+	m.leftOut(steps)
 	return &m.plan, diags, nil
 }
 
@@ -142,6 +155,7 @@ func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 // maker puts a plan together.
 type maker struct {
 	Input
+	part     narrowing
 	world    *world.Joined
 	declared *objects.Plan
 	decided  *users.Decided
@@ -178,6 +192,7 @@ func (m *maker) rollout() rollout.Input {
 func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 	for i, v := range verdicts {
 		w := &m.decided.Waves[i]
+		left := m.leave(w, &v)
 		m.plan.Context.Waves = append(m.plan.Context.Waves, plan.WaveView{
 			Name:    w.Name,
 			Policy:  w.Policy,
@@ -190,19 +205,20 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Due:     w.Tally.Due,
 			Waiting: w.Tally.Waiting,
 			Skipped: w.Skipped,
+			Left:    left,
 
 			NotMoved: notMoved(w.NotMoved),
 		})
-		// Who is moved now is not put out first.
-		needless := &w.Withdraw
-		if !v.Moves {
-			needless = &w.Segment
-		}
-		if *needless >= 0 {
-			if err := m.sink.Drop(*needless); err != nil {
+		// Who is moved now, or would be by the plan of all, is not put out first.
+		if v.Moves || m.part.moves[w.Name] {
+			if err := m.drop(&w.Withdraw); err != nil {
 				return err
 			}
-			*needless = -1
+		}
+		if !v.Moves {
+			if err := m.drop(&w.Segment); err != nil {
+				return err
+			}
 		}
 		if !v.Moves {
 			continue
@@ -211,18 +227,62 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Name:        w.Name,
 			Digest:      rollout.SelectionDigest(w.Wave),
 			MaxFailures: w.MaxFailures,
-			Starts:      v.State == plan.WaveStarts,
-			RestartSoak: v.RestartSoak && w.Tally.Due > 0,
+			Starts:      v.State == plan.WaveStarts && w.Tally.Left == 0,
+			RestartSoak: v.RestartSoak && w.Tally.Due > w.Tally.Left,
 			Moved:       v.MovedAfter,
 			Done:        v.DoneAfter,
 		}
 		// A wave that runs already waits for no other.
-		if e.Starts {
+		if v.State == plan.WaveStarts {
 			e.After = rollout.EnabledAfter(m.Config.Waves, w.Wave)
 		}
 		m.plan.Effects.Waves = append(m.plan.Effects.Waves, e)
 	}
 	return nil
+}
+
+// drop forgets a segment, if there is one.
+func (m *maker) drop(segment *int) error {
+	if *segment < 0 {
+		return nil
+	}
+	n := *segment
+	*segment = -1
+	return m.sink.Drop(n)
+}
+
+// leave has a wave that is not part of the plan stay as it is, and says how many users of a wave would be moved if the plan
+// were one of all.
+func (m *maker) leave(w *users.Wave, v *rollout.Verdict) (left int64) {
+	if m.part.part == nil {
+		return 0
+	}
+	if m.part.moves[w.Name] {
+		left = w.Tally.Left
+	}
+	if m.part.waves.has(w.Name) {
+		return left
+	}
+	v.Moves = false
+	if v.State == plan.WaveStarts {
+		v.State, v.Reasons = plan.WaveHeld, append([]state.Finding{state.Found(state.CodeLeftOut)}, v.Reasons...)
+	}
+	return left
+}
+
+// leftOut says which part of the configuration the plan is of, and counts what it leaves out.
+func (m *maker) leftOut(steps []providers.SchemaStep) {
+	p := m.part.part
+	if p == nil {
+		return
+	}
+	p.Left = m.part.whole
+	p.Left.Objects -= int64(len(m.plan.Effects.Objects))
+	p.Left.Schema -= len(steps)
+	for _, f := range m.figures() {
+		p.Left.Users -= f.Figures[plan.FigureUsers]
+	}
+	m.plan.Context.Part = p
 }
 
 // effects fills in all that apply decides by.

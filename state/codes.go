@@ -87,6 +87,7 @@ const (
 	CodeMembersLose    Code = "members_lose" // count members of a group that goes
 
 	// Why a wave is held, soaking or paused (L14, L15, L17, L23).
+	CodeLeftOut       Code = "left_out"       // the wave is not part of the plan
 	CodeWaitsFor      Code = "waits_for"      // wave: the one before; why: findings
 	CodeHeldItself    Code = "held_itself"    // in why
 	CodePausedItself  Code = "paused_itself"  // in why

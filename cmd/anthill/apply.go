@@ -26,13 +26,14 @@ func (p *program) applyCommand() *cli.Command {
 			"   anthill apply pilot.plan\n" +
 			"   anthill apply pilot.plan -plan-id 7f3a91c2... -approved-by \"ana, #412\"\n" +
 			"   anthill apply -auto-approve\n" +
+			"   anthill apply -target tenant=acme             plans a part, as `anthill plan` does, and carries it out\n" +
 			"   anthill apply -close                          end the run that was stopped, and do nothing else",
-		Flags: configFlags(append(runFlags(),
+		Flags: append(configFlags(append(runFlags(),
 			&cli.StringFlag{Name: "plan-id", Usage: "refuse any plan but the one with this full `ID`"},
 			&cli.StringFlag{Name: "on-stale", Value: "skip",
 				Usage: "`skip` users who changed since the plan, or fail before any effect"},
 			&cli.BoolFlag{Name: "close", Usage: "only end the run that was stopped: settle who is in flight, give nobody anything"},
-			asOfFlag(), lockFlag(), jsonFlag())...),
+			asOfFlag(), lockFlag(), jsonFlag())...), partFlags()...),
 		Action: p.apply,
 	}
 }
@@ -55,6 +56,9 @@ func (p *program) apply(c *cli.Context) error {
 	}
 	if c.Bool("close") && len(args) == 1 {
 		return &usageError{"-close ends the run that was stopped, whose plan is stored: no plan file belongs to it"}
+	}
+	if name := partFlag(c); name != "" && (c.Bool("close") || len(args) == 1) {
+		return &usageError{"-" + name + " belongs to planning: it goes with neither a plan file nor -close"}
 	}
 	if c.Bool("close") {
 		return p.applyClose(c)
@@ -206,6 +210,9 @@ func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfi
 	if file.Effects().Blocked() {
 		return &apply.BlockedError{Reason: "the plan is blocked; allow its hazards by code and count when you plan, " +
 			"or change the configuration. Nothing was changed"}
+	}
+	if err := heldError(file); err != nil {
+		return err
 	}
 	if needsApproval(file.Effects()) && !c.Bool("auto-approve") {
 		if err := p.ask(c.Context, question); err != nil {

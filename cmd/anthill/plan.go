@@ -5,7 +5,7 @@ import (
 
 	"anthill/internal/report"
 	"anthill/internal/session"
-	"anthill/planner/plan"
+	"anthill/planner/planfile"
 )
 
 func (p *program) planCommand() *cli.Command {
@@ -18,12 +18,14 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -out pilot.plan                  and save it, for `anthill apply pilot.plan`\n" +
 			"   anthill plan -as-of 2027-03-01T09:00:00Z      as it would look then\n" +
 			"   anthill plan -allow OVER_LIMIT=4180           with a hazard allowed, by its exact count\n" +
+			"   anthill plan -wave pilot -target tenant=acme  only these users, and what they need\n" +
+			"   anthill plan -exclude oauth2_client.legacy    all but that\n" +
 			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
 			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request",
-		Flags: configFlags(append(formFlags(),
+		Flags: append(configFlags(append(formFlags(),
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
-			asOfFlag(), allowFlag())...),
+			asOfFlag(), allowFlag())...), partFlags()...),
 		Action: p.plan,
 	}
 }
@@ -68,7 +70,7 @@ func (p *program) plan(c *cli.Context) error {
 	if err := p.showPlan(c, made.File, old, c.String("out")); err != nil {
 		return err
 	}
-	return planStatus(made.Effects(), c.Bool("detailed-exitcode"))
+	return planStatus(made.File, c.Bool("detailed-exitcode"))
 }
 
 // makePlan plans with progress, and shows the warnings that came of it.
@@ -89,10 +91,14 @@ func (p *program) warn(c *cli.Context, d session.Diagnostics) error {
 	return report.Diagnostics(p.stderr, told(d.List, o), d.Files, o)
 }
 
-func planStatus(e *plan.Effects, detailed bool) error {
+// planStatus is how a command ends that has made and shown a plan. A wave that was named and is held has been shown as such.
+func planStatus(file *planfile.File, detailed bool) error {
+	e := file.Effects()
 	switch {
 	case e.Blocked():
 		return quietly(exitBlocked)
+	case len(file.Context().HeldWaves()) > 0:
+		return quietly(exitHeld)
 	case detailed && !e.Empty():
 		return quietly(exitChanges)
 	}

@@ -77,7 +77,7 @@ func (p *program) rollback(c *cli.Context) error {
 	if err := p.showPlan(c, plan.File, nil, c.String("out")); err != nil {
 		return err
 	}
-	return planStatus(plan.Effects(), false)
+	return planStatus(plan.File, false)
 }
 
 // closeFirst closes a run that was stopped: nothing is planned from what is not settled. It returns what is to be taken

@@ -68,7 +68,9 @@ func (p *program) request(c *cli.Context) (session.Request, error) {
 		}
 		r.Allowed = append(r.Allowed, a)
 	}
-	return r, nil
+	var err error
+	r.Targets, r.Exclude, err = partOf(c)
+	return r, err
 }
 
 func parseAllowance(text string) (plan.Allowance, error) {

@@ -177,6 +177,12 @@ func (m *markdown) head() {
 	if early := m.t.early(); early != "" {
 		m.add(rankHead, bold(early))
 	}
+	if part := m.t.part(); part != "" {
+		m.add(rankHead, bold(m.clip(part)))
+	}
+	if list := m.t.pulledIn(); len(list) > 0 {
+		m.add(rankVerdicts, pulledTitle+": "+m.clip(strings.Join(m.t.words.fewOf(list), ", "))+".")
+	}
 	if open := m.t.openRun(); open != "" {
 		m.add(rankVerdicts, open)
 	}

@@ -16,7 +16,11 @@ func Stat(w io.Writer, f *planfile.File) error {
 	if what == "" {
 		what = "nothing to do"
 	}
-	_, err := fmt.Fprintf(w, "plan %s: %s\n", v.id.Short(), what)
+	of := ""
+	if v.context.Part != nil {
+		of = " of a part"
+	}
+	_, err := fmt.Fprintf(w, "plan %s%s: %s\n", v.id.Short(), of, what)
 	return err
 }
 

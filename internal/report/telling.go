@@ -301,6 +301,9 @@ func (t *telling) wave(w plan.WaveView) string {
 	if w.Waiting > 0 {
 		parts = append(parts, of(w.Waiting, "user waits", "users wait")+" for a pause to end")
 	}
+	if w.Left > 0 && w.State != plan.WaveHeld {
+		parts = append(parts, users(w.Left)+" left out of this plan")
+	}
 	if w.Skipped > 0 {
 		parts = append(parts, users(w.Skipped)+" skipped")
 	}

@@ -54,6 +54,7 @@ func (p *planPage) head() {
 	if early := p.t.early(); early != "" {
 		p.line("%s", p.bold(early))
 	}
+	p.part()
 	t, of := p.t.effects.Target, p.t.basis.Versions
 	p.hang("Target   ", fmt.Sprintf("Postgres %s, database %s (system %s)%sSelf-auth %s %s", Escape(of.Postgres),
 		Escape(t.Database), Escape(t.System), p.dot(), Escape(t.Domain), Escape(of.SelfAuth)))
@@ -69,6 +70,27 @@ func (p *planPage) head() {
 		p.gap()
 		p.para(open)
 	}
+}
+
+// part says of which part of the configuration the plan is, and what was not named and comes with it.
+func (p *planPage) part() {
+	part := p.t.part()
+	if part == "" {
+		return
+	}
+	p.hang("", p.bold(part))
+	list := p.t.pulledIn()
+	if len(list) > 0 {
+		p.line("%s:", pulledTitle)
+	}
+	for i, one := range list {
+		if i == listedRemarks && len(list) > listedRemarks+1 {
+			p.line("  and %s more (%s)", count(int64(len(list)-i)), p.t.show("-json"))
+			break
+		}
+		p.hang("  - ", one)
+	}
+	p.gap()
 }
 
 // blocked names the hazards that nobody allowed, at the top and once more at the end.

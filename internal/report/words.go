@@ -274,6 +274,8 @@ func (v *voice) say(f state.Finding) string {
 		return of(n, "member", "members")
 
 	// Why a wave is held, soaking or paused.
+	case state.CodeLeftOut:
+		return "left out of this plan"
 	case state.CodeWaitsFor:
 		if reasons := why(", "); reasons != "" {
 			return "waits for wave." + name + ": " + reasons

@@ -23,6 +23,8 @@ type Request struct {
 	AsOf    time.Time // at which dates and soaks are judged
 	Future  bool      // AsOf lies after the clock: apply refuses the plan until then
 	Allowed []plan.Allowance
+	Targets []plan.Target // the part of the configuration that is planned; none: all of it. Not of a rollback, as the next
+	Exclude []plan.Target // left out of that
 	Origin  plan.Origin
 	Out     string // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
 
@@ -52,7 +54,7 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	if err := s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...)); err != nil {
 		return nil, err
 	}
-	in.Config = cfg
+	in.Config, in.Targets, in.Exclude = cfg, r.Targets, r.Exclude
 	w := planfile.NewWriter("")
 	defer func() { err = errors.Join(err, w.Close()) }()
 	made, moreDiags, err := planner.Make(ctx, in, w)

@@ -19,7 +19,7 @@ import (
 func (p *forward) oauth2Clients() {
 	for _, x := range p.Config.Clients {
 		rec, from := p.take(x.Address)
-		if p.paused(x.Address, rec) {
+		if p.leave[x.Address] || p.paused(x.Address, rec) {
 			continue
 		}
 		after := state.Object{Address: x.Address, Kind: state.KindClient}

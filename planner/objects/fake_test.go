@@ -157,7 +157,7 @@ func (f *fake) observed(t *testing.T) *world.Observed {
 
 func (f *fake) forward(t *testing.T) (*objects.Plan, hcl.Diagnostics) {
 	t.Helper()
-	return objects.Forward(f.joined(t))
+	return objects.Forward(f.joined(t), nil)
 }
 
 func (f *fake) must(t *testing.T) *objects.Plan {

@@ -17,9 +17,12 @@ import (
 // Forward plans all declared objects, and those that are recorded but no longer declared, and says how each tenant can
 // be served. Diagnostics with an error mean that there is no plan; what they are about is in their Extra
 // (config.About).
-func Forward(j *world.Joined) (*Plan, hcl.Diagnostics) {
+//
+// leave are the addresses of objects that are not part of the plan: they stay as they are, and others go by that. nil: none.
+func Forward(j *world.Joined, leave map[state.Address]bool) (*Plan, hcl.Diagnostics) {
 	p := &forward{
 		Joined:   j,
+		leave:    leave,
 		out:      Plan{Tenants: make([]Tenant, len(j.Tenants)), Deleting: map[uuid.UUID]state.Address{}},
 		recorded: map[state.Address]state.Object{},
 		declared: map[state.Address]bool{},
@@ -51,6 +54,7 @@ func Forward(j *world.Joined) (*Plan, hcl.Diagnostics) {
 type forward struct {
 	*world.Joined
 	out      Plan
+	leave    map[state.Address]bool // left out of the plan
 	diags    hcl.Diagnostics
 	recorded map[state.Address]state.Object  // not met yet
 	declared map[state.Address]bool          // addresses of all declared objects

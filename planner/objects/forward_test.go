@@ -620,7 +620,7 @@ func TestExpel(t *testing.T) {
 	f.group("tenant_acme_users").Description = "theirs"
 	f.groups = f.groups[:3] // that of globex's users is made by this plan: nobody is in it
 	j := f.joined(t)
-	p, _ := objects.Forward(j)
+	p, _ := objects.Forward(j, nil)
 	strangers := map[uuid.UUID][]uuid.UUID{}
 	for _, g := range slices.Concat(p.Tenants[0].Groups, p.Tenants[1].Groups[1:]) {
 		strangers[g.ID] = []uuid.UUID{id(99), id(98)}

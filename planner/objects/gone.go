@@ -20,6 +20,12 @@ func (p *forward) gone(kinds ...state.Kind) {
 
 // stays says whether an object that is no longer declared is kept all the same, and notes why (L31).
 func (p *forward) stays(rec state.Object) bool {
+	if p.leave[rec.Address] {
+		if rec.Kind == state.KindGroup {
+			p.kept[rec.ID] = true
+		}
+		return true
+	}
 	switch rec.Kind {
 	case state.KindPolicy:
 		if p.kept[rec.ID] {

@@ -164,6 +164,10 @@ func (p *forward) group(g group, left []state.Object) {
 		t.Paused = true
 		return
 	}
+	if p.leave[g.Address] {
+		p.leaveGroup(g)
+		return
+	}
 	outside := len(p.out.Outside)
 	c, said := p.compareGroup(g)
 	id := c.After.ID
@@ -179,8 +183,8 @@ func (p *forward) group(g group, left []state.Object) {
 	p.groupIDs[g.Address] = id
 	wanted := Wanted{ID: id, Address: g.Address, Name: g.Name, Role: g.Role, Members: g.Members}
 	paused := p.paused(g.Address, g.rec)
-	if paused { // it stays what it is: users go by that
-		wanted.Name, wanted.Role, wanted.Members = g.rec.Attributes.Text(state.AttrName), g.rec.Role(), g.rec.Members
+	if paused {
+		wanted = g.asRecorded()
 	}
 	t.Groups = append(t.Groups, wanted)
 	if paused {
@@ -190,6 +194,24 @@ func (p *forward) group(g group, left []state.Object) {
 	p.renamed(c)
 	p.remapped(c)
 	p.add(c, g.Pos, said...)
+}
+
+// asRecorded is a group that stays what it is: users go by that.
+func (g *group) asRecorded() Wanted {
+	return Wanted{ID: g.rec.ID, Address: g.Address, Name: g.rec.Attributes.Text(state.AttrName), Role: g.rec.Role(),
+		Members: g.rec.Members}
+}
+
+// leaveGroup notes a group that is not part of the plan. One of ours that is there is wanted as it is.
+func (p *forward) leaveGroup(g group) {
+	p.keep(g)
+	if g.rec == nil || g.rec.Deleted {
+		return
+	}
+	if _, there := p.Index.Groups[g.rec.ID]; there {
+		t := &p.out.Tenants[g.tenant]
+		t.Groups = append(t.Groups, g.asRecorded())
+	}
 }
 
 // slugPassedOn reports a group whose tenant has another slug by now, while another tenant has taken that slug, and says

@@ -35,6 +35,7 @@ type Tenant struct {
 	Blocked bool     // its isolation does not hold, or cannot be seen to
 	Hidden  bool     // it is blocked because the members of a group of it are not known
 	Taken   bool     // a wanted group name is held by an entry that is not ours
+	Left    bool     // its row is to be changed, and that is left out of the plan
 	Paused  bool     // a group of it was taken back, and waits for its wave to go on
 }
 

@@ -27,6 +27,7 @@ func (p *forward) policies() {
 		rec, from := p.take(a.Address)
 		group, known := p.groupIDs[a.Group]
 		switch {
+		case p.leave[a.Address]:
 		case !known || p.kept[group]:
 			p.dormant(state.CodePolicyGroupAway, a.Address, state.Text(state.KeyGroup, string(a.Group)))
 		case p.paused(a.Address, rec):

@@ -14,6 +14,10 @@ func (p *forward) tenants() {
 		delete(p.recorded, t.Address)
 		delete(p.recorded, t.From)
 		switch {
+		case p.leave[t.Address]:
+			if t.Place >= 0 {
+				p.out.Tenants[t.Place].Left = true
+			}
 		case p.paused(t.Address, t.Recorded), p.notOurs(t):
 		case t.Recorded != nil && !t.Recorded.Deleted && t.Live != nil && t.Live.Deleted:
 			p.dormant(state.CodeRowDeleted, t.Address)

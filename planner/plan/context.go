@@ -30,6 +30,7 @@ type Context struct {
 	AsOf       time.Time       `json:"as_of"` // at which dates and soaks were judged
 	Origin     Origin          `json:"origin,omitzero"`
 	OpenRun    string          `json:"open_run,omitempty"`
+	Part       *Part           `json:"part,omitempty"` // that the plan is narrowed to; nil: it is one of all
 	Population Population      `json:"population"`
 	Isolation  Isolation       `json:"isolation"`
 	Schema     []state.Finding `json:"schema,omitempty"` // what each step of Effects.Schema does
@@ -120,11 +121,12 @@ type WaveView struct {
 	Since   time.Time       `json:"since,omitzero"` // done or started; zero: never
 	Until   time.Time       `json:"until,omitzero"` // soaking: when soak ends; held by its date: the date
 	Reasons []state.Finding `json:"reasons,omitempty"`
-	Matched int64           `json:"matched"` // recorded as moved under it, or selected by it and by no earlier wave
-	Moved   int64           `json:"moved"`   // of them, recorded as moved
-	Due     int64           `json:"due"`     // to be moved, now or once it may start
-	Waiting int64           `json:"waiting"` // for a pause, or for the open run to decide about them
-	Skipped int64           `json:"skipped"` // for good
+	Matched int64           `json:"matched"`            // recorded as moved under it, or selected by it and by no earlier wave
+	Moved   int64           `json:"moved"`              // of them, recorded as moved
+	Due     int64           `json:"due"`                // to be moved, now or once it may start
+	Waiting int64           `json:"waiting"`            // for a pause, or for the open run to decide about them
+	Skipped int64           `json:"skipped"`            // for good
+	Left    int64           `json:"left_out,omitempty"` // of those due, whom this plan would move if it were not one of a part
 	// Those who are not moved now, whatever becomes of the wave, by the first reason that holds.
 	NotMoved []Skipped `json:"not_moved,omitempty"`
 }

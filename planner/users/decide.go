@@ -54,11 +54,27 @@ type said struct {
 	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
 }
 
-// Decide decides about every user of the world, in the order of tenant id, user id. Changes go to sink, and the sets of
-// groups that they name to table. Diagnostics with an error mean that there is no plan; an error is one of the sink or
+// Scope is whom a plan of a part changes. Who is outside is looked at all the same, and counts as it stays. The zero Scope
+// is everybody.
+type Scope struct {
+	// Has says whether users belong to the part, by the tenant and the wave that they belong to or were moved under; "": none.
+	Has func(tenant uuid.UUID, wave string) bool
+	// Expels says whether a group of the part is one that strangers may be put out of.
+	Expels func(state.Address) bool
+}
+
+func (s Scope) has(tenant uuid.UUID, wave string) bool { return s.Has == nil || s.Has(tenant, wave) }
+
+func (s Scope) expels(at state.Address) bool { return s.Expels == nil || s.Expels(at) }
+
+// Decide decides about every user of the world, in the order of tenant id, user id. Changes of those in the scope go to
+// sink, and the sets of groups that they name to table. Diagnostics with an error mean that there is no plan; an error is one of the sink or
 // of the spool.
-func Decide(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.Sink) (*Decided, hcl.Diagnostics, error) {
+func Decide(
+	j *world.Joined, o *objects.Plan, scope Scope, table *plan.Table, sink plan.Sink,
+) (*Decided, hcl.Diagnostics, error) {
 	d := newDecider(j, o, table, sink)
+	d.scope = scope
 	if err := j.Entries.Each(d.user); err != nil {
 		return nil, nil, err
 	}
@@ -78,6 +94,8 @@ type decider struct {
 	Decided
 	*world.Joined
 	objects   *objects.Plan
+	scope     Scope
+	left      bool // the user in hand is not in the scope
 	table     *plan.Table
 	sink      plan.Sink
 	cohorts   *rollout.Cohorts
@@ -111,12 +129,16 @@ type nameBook struct {
 
 // counts are the figures that become findings.
 type counts struct {
-	nowhere, mailStuck            int64
-	link, person, expired, method int64 // changed by others
-
+	drift
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
 	policies   map[string]int64 // users moved, by policy
 	unordered  map[[2]int]int64 // users whom two waves in no order select
+}
+
+// drift are the counts that one user adds to.
+type drift struct {
+	nowhere, mailStuck            int64
+	link, person, expired, method int64 // changed by others
 }
 
 // newDecider prepares the look-ups by which each user is decided.
@@ -168,6 +190,17 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 
 // user decides one entry.
 func (d *decider) user(e *world.Entry) error {
+	counts, readdressed := d.counts.drift, d.readdressed
+	d.left = !d.scope.has(e.TenantNow(d.Observed), e.Recorded.Wave)
+	err := d.decide(e)
+	if d.left {
+		// What is noted is about the users of the plan.
+		d.counts.drift, d.readdressed = counts, readdressed
+	}
+	return err
+}
+
+func (d *decider) decide(e *world.Entry) error {
 	if e.Moved() {
 		d.Moved++
 		d.MovedOf[e.TenantNow(d.Observed)]++
@@ -281,6 +314,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	own := waves[0]
 	w := &d.Waves[own]
 	w.Matched++
+	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
 	switch {
 	case reason == plan.SkipOpenRun:
 		// Not skipped for good: the wave is not moved before the open run has decided about this user (L15).
@@ -288,6 +322,9 @@ func (d *decider) candidate(e *world.Entry) error {
 		return d.skip(e, w, reason)
 	case reason != plan.SkipNone:
 		w.Skipped++
+		if d.left && d.objects.Tenants[e.Tenant].Left {
+			w.Tally.Left++ // it is skipped by how its tenant will be, and that is left out as well
+		}
 		return errors.Join(d.skip(e, w, reason), d.withdraw(e, ""))
 	}
 	for _, i := range waves[1:] {
@@ -300,6 +337,9 @@ func (d *decider) candidate(e *world.Entry) error {
 		return errors.Join(d.skip(e, w, plan.SkipPaused), d.withdraw(e, ""))
 	}
 	w.Tally.Due++
+	if d.left {
+		w.Tally.Left++
+	}
 	if err := d.withdraw(e, w.Name); err != nil {
 		return err
 	}
@@ -311,6 +351,9 @@ func (d *decider) isPaused(wave string, tenant uuid.UUID) bool {
 }
 
 func (d *decider) skip(e *world.Entry, w *Wave, reason plan.SkipReason) error {
+	if d.left {
+		return nil
+	}
 	w.NotMoved[reason]++
 	t := &d.Tenants[e.Tenant]
 	return d.sink.Skip(plan.SkippedUser{

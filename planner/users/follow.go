@@ -108,6 +108,11 @@ func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
 		}
 	}
 	leave := d.leaves(e, c)
+	if d.left {
+		// It stays as it is, and loses what objects of the plan take from it.
+		d.countLosses(e, c, nil, nil)
+		return nil
+	}
 	d.countLosses(e, c, join, leave)
 	if len(join) > 0 {
 		_, left := d.groupsOf(e.Person, join, leave)
@@ -245,6 +250,9 @@ func (d *decider) goneHidden(e *world.Entry) error {
 }
 
 func (d *decider) addFollow(s plan.Shape, c plan.UserChange) error {
+	if d.left {
+		return nil
+	}
 	d.admins.change, d.admins.changed = s, true
 	if d.Follow < 0 {
 		d.Follow = d.sink.Segment(plan.SegmentFollow, "")

@@ -14,6 +14,10 @@ import (
 // move adds the change that moves a user under a wave.
 func (d *decider) move(e *world.Entry, w *Wave) error {
 	there, ours := e.Is(world.PersonThere), e.Is(world.PersonOurs)
+	told := &w.Said
+	if d.left {
+		told = &said{}
+	}
 	s := plan.Shape{
 		Tenant: d.Tenants[e.Tenant].ID,
 		Ground: plan.Ground{Relies: providers.ReliesAll, Linked: e.Link != uuid.Nil},
@@ -42,7 +46,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		d.names.adopting[e.Holder] = true
 	default:
 		s.Effect.Act, s.Effect.Link, s.Ground.Made = state.PersonCreate, true, there
-		d.planPerson(e, &s, &w.Said)
+		d.planPerson(e, &s, told)
 	}
 	// A membership that is there already is recorded as ours only if we can have added it: a rollback takes back what is
 	// ours, and must leave what others gave.
@@ -60,6 +64,9 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		c := d.claim(e, state.Moved, s.After.MadePerson)
 		c.Linked = true
 		s.Leave = d.table.Set(d.leaves(e, c)...)
+	}
+	if d.left {
+		return nil
 	}
 	if len(join)+len(keep) == 0 {
 		w.Said.groupless++

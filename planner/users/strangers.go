@@ -79,7 +79,7 @@ func (d *decider) strangers(which func(objects.Wanted) bool) map[uuid.UUID][]uui
 
 // strangersOfFull are the members who leave because their groups are managed in full.
 func (d *decider) strangersOfFull() map[uuid.UUID][]uuid.UUID {
-	return d.strangers(func(g objects.Wanted) bool { return g.Members.Full })
+	return d.strangers(func(g objects.Wanted) bool { return g.Members.Full && d.scope.expels(g.Address) })
 }
 
 // strangersLeft are findings about the members who do not belong, but are only shown.

@@ -165,12 +165,12 @@ func (s *sides) decide(t *testing.T) (fate, *users.Decided) {
 		t.Fatal(err)
 	}
 	defer j.Entries.Close()
-	declared, diags := objects.Forward(j)
+	declared, diags := objects.Forward(j, nil)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
 	to := &sink{table: &plan.Table{}}
-	d, diags, err := users.Decide(j, declared, to.table, to)
+	d, diags, err := users.Decide(j, declared, users.Scope{}, to.table, to)
 	if err != nil || diags.HasErrors() {
 		t.Fatal(diags, err)
 	}

@@ -32,7 +32,7 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 	}
 	leave := d.leaves(&own, d.claim(&own, e.Recorded.Standing, true))
 	stays := p.Expired || d.isHeld(own.Person)
-	if stays && len(leave) == 0 {
+	if stays && len(leave) == 0 || d.left {
 		return nil
 	}
 	s := plan.Shape{
