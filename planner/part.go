@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -339,20 +338,14 @@ func (c *closure) users(m *maker, steps int) (list []need) {
 	}
 	to := m.sink.(*counting)
 	tenants := map[uuid.UUID]bool{}
-	note := func(n int, wave string) (left int64) {
-		if n < 0 {
-			return 0
-		}
-		for shape, users := range to.segments[n].shapes {
-			if c.hasUsers(shape.Tenant, cmp.Or(wave, shape.After.Wave)) {
+	note := func(segment int) {
+		for shape := range to.shapesOf(segment) {
+			if c.hasUsers(shape.Tenant, shape.After.Wave) {
 				tenants[shape.Tenant] = true
-			} else {
-				left += users
 			}
 		}
-		return left
 	}
-	note(m.decided.Follow, "")
+	note(m.decided.Follow)
 	in := m.rollout()
 	for i, w := range m.decided.Waves {
 		for shape, users := range to.shapesOf(w.Segment) {
@@ -363,7 +356,7 @@ func (c *closure) users(m *maker, steps int) (list []need) {
 	}
 	for i, v := range rollout.Judge(in) {
 		if w := m.decided.Waves[i]; v.Moves && c.waves.has(w.Name) {
-			note(w.Segment, w.Name)
+			note(w.Segment)
 		}
 	}
 	for id := range tenants {

@@ -253,15 +253,11 @@ func TestPartIsWithin(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := randomParts(t, rt)
 		whole := f.only(t).must(t)
-		var part []string
-		for _, one := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"tenant=acme", "tenant=globex", "wave=first", "wave=rest",
-			`group.admins["acme"]`, "group.users", "tenant=initech"}), 0, 3, rapid.ID).Draw(rt, "targets") {
-			part = append(part, one)
-		}
-		for _, one := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"-tenant=globex", "-wave=rest", "-group.admins",
-			`-group.users["globex"]`}), 0, 1, rapid.ID).Draw(rt, "excluded") {
-			part = append(part, one)
-		}
+		targets := rapid.SampledFrom([]string{"tenant=acme", "tenant=globex", "wave=first", "wave=rest", `group.admins["acme"]`,
+			"group.users", "tenant=initech"})
+		excluded := rapid.SampledFrom([]string{"-tenant=globex", "-wave=rest", "-group.admins", `-group.users["globex"]`})
+		part := append(rapid.SliceOfNDistinct(targets, 0, 3, rapid.ID).Draw(rt, "targets"),
+			rapid.SliceOfNDistinct(excluded, 0, 1, rapid.ID).Draw(rt, "excluded")...)
 		m, err := f.only(t, part...).make(t)
 		if err != nil {
 			var needed *planner.NeededError

@@ -92,7 +92,6 @@ func TestHabits(t *testing.T) {
 		{"providers", 1, "    anthill version\n"},
 		{"test", 1, "    anthill dev -- anthill plan\n"},
 		{"force-unlock 1", 1, "    anthill apply -lock-timeout 1m\n"},
-		{"plan -target=wave.pilot", 1, "    anthill rollback -wave WAVE -tenant SLUG\n"},
 		{"plan -input=false", 1, "-var-file"},
 		{"apply -parallelism 4", 1, "max_write_time"},
 		{"plan -refresh=false", 1, "reads both servers"},

@@ -62,8 +62,6 @@ const (
 
 // otherFlags answers flags that people know from Terraform.
 var otherFlags = map[string]string{
-	"target": "there is no -target. Waves say who is moved, and a plan has all that is due. A part is taken back by:\n\n" +
-		"    anthill rollback -wave WAVE -tenant SLUG",
 	"replace": "there is no -replace. Objects are changed in place, and where that cannot be done the plan " +
 		"says so: another type deletes an OAuth2 client that Anthill made, and makes it again. To see it:\n\n" +
 		"    anthill plan",
