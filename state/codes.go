@@ -29,6 +29,13 @@ const (
 	CodeDriftPerson  Code = "drift_person"  // count moved users
 	CodeDriftExpired Code = "drift_expired" // count moved users
 	CodeDriftMethod  Code = "drift_method"  // count moved users
+	CodeDriftRow     Code = "drift_row"     // count moved users
+	CodeDriftEnabled Code = "drift_enabled" // count moved users
+	CodeDriftLeft    Code = "drift_left"    // group; count memberships
+	CodeDriftAdded   Code = "drift_added"   // group; count members
+	CodeDriftChanged Code = "drift_changed" // address; attribute, wrote, live
+	CodeDriftGone    Code = "drift_gone"    // address
+	CodeDriftBack    Code = "drift_back"    // address
 	CodeStrangers    Code = "strangers"     // group; count members who do not belong in it
 
 	// Notes of a plan.

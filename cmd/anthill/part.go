@@ -16,6 +16,7 @@ const (
 	flagTarget  = "target"
 	flagWave    = "wave"
 	flagExclude = "exclude"
+	flagDrift   = "refresh-only"
 )
 
 // partFlags narrow a plan to a part of the configuration.
@@ -52,6 +53,19 @@ func partOf(c *cli.Context) (targets, exclude []plan.Target, err error) {
 	}
 	exclude, err = parseTargets(c, flagExclude)
 	return targets, exclude, err
+}
+
+// checkDrift refuses flags that have no meaning where nothing is planned.
+func checkDrift(c *cli.Context) error {
+	if !c.Bool(flagDrift) {
+		return nil
+	}
+	for _, name := range []string{flagTarget, flagWave, flagExclude, "allow", "as-of", "diff"} {
+		if c.IsSet(name) {
+			return misused(c, "-"+flagDrift+" looks at all that is recorded, as it is now, and plans nothing: -"+name+" does not go with it")
+		}
+	}
+	return nil
 }
 
 func hasFlag(c *cli.Context, name string) bool {

@@ -20,11 +20,13 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -allow OVER_LIMIT=4180           with a hazard allowed, by its exact count\n" +
 			"   anthill plan -wave pilot -target tenant=acme  only these users, and what they need\n" +
 			"   anthill plan -exclude oauth2_client.legacy    all but that\n" +
+			"   anthill plan -refresh-only -detailed-exitcode exit 2 where others have changed what Anthill recorded\n" +
 			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
 			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request",
 		Flags: append(configFlags(append(formFlags(),
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
+			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded"},
 			asOfFlag(), allowFlag())...), partFlags()...),
 		Action: p.plan,
 	}
@@ -45,10 +47,14 @@ func (p *program) plan(c *cli.Context) error {
 	if err := checkForm(c); err != nil {
 		return err
 	}
+	if err := checkDrift(c); err != nil {
+		return err
+	}
 	r, err := p.request(c)
 	if err != nil {
 		return err
 	}
+	r.Drift = c.Bool(flagDrift)
 	// Before anything is asked: a name that was mistyped is not told after minutes.
 	old, err := p.openOld(c)
 	if err != nil {
@@ -99,7 +105,7 @@ func planStatus(file *planfile.File, detailed bool) error {
 		return quietly(exitBlocked)
 	case len(file.Context().HeldWaves()) > 0:
 		return quietly(exitHeld)
-	case detailed && !e.Empty():
+	case detailed && (!e.Empty() || file.Context().Drift.Any()):
 		return quietly(exitChanges)
 	}
 	return nil

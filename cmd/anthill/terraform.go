@@ -13,7 +13,7 @@ var otherCommands = map[string]string{
 		"person by the verified address where the configuration says identity { adopt = \"mail\" }. See it in:\n\n" +
 		"    anthill plan",
 	"export": "export is not in this version. A plan for programs:\n\n    anthill show -json PLANFILE",
-	"verify": "verify is not in this version. What is not as it was left is shown by:\n\n    anthill plan",
+	"verify": "verify is not in this version. What is not as it was left is shown by:\n\n    anthill plan -refresh-only",
 	"schema": "schema is not in this version. The steps of the schema are part of every plan:\n\n    anthill plan",
 
 	"destroy": "there is no destroy. What was done is taken back, run by run:\n\n    anthill rollback",
@@ -77,7 +77,7 @@ var otherFlags = map[string]string{
 	"upgrade":          "there is no -upgrade. The providers are part of the program.",
 	"dry-run":          "there is no -dry-run. What would change is shown by:\n\n    anthill plan",
 	"refresh":          refreshText,
-	"refresh-only":     refreshText,
+	"refresh-only":     driftText,
 	"backend-config":   backendText,
 	"reconfigure":      backendText,
 	"migrate-state":    backendText,
@@ -90,6 +90,8 @@ var otherFlags = map[string]string{
 }
 
 const (
+	driftText = "-refresh-only shows what others have changed of what is recorded, and takes nothing over:\n\n" +
+		"    anthill plan -refresh-only"
 	refreshText = "there is no such flag: every plan reads both servers as they are."
 	backendText = "there is no backend to configure. The state lies in the application's database, " +
 		"in the schema that anthill { state \"postgres\" { schema = \"...\" } } names."

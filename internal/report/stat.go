@@ -13,6 +13,9 @@ import (
 func Stat(w io.Writer, f *planfile.File) error {
 	v := newView(f)
 	what := strings.Join(v.stat(), ", ")
+	if v.context.Drift != nil {
+		what = v.statDrift()
+	}
 	if what == "" {
 		what = "nothing to do"
 	}
@@ -22,6 +25,16 @@ func Stat(w io.Writer, f *planfile.File) error {
 	}
 	_, err := fmt.Fprintf(w, "plan %s%s: %s\n", v.id.Short(), of, what)
 	return err
+}
+
+// statDrift counts what is otherwise than it is recorded.
+func (v *view) statDrift() string {
+	d := v.context.Drift
+	if !d.Any() {
+		return "nothing changed outside Anthill"
+	}
+	return fmt.Sprintf("changed outside Anthill: %s, %s, %s", of(d.Objects, "object", "objects"), users(d.Users),
+		of(d.Memberships, "membership", "memberships"))
 }
 
 // stat are the figures of a plan that one line has; none where it does nothing.

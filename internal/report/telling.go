@@ -113,6 +113,8 @@ func (t *telling) headline() string {
 	switch n, live := t.changed(), t.context.Population.Live; {
 	case t.isRollback():
 		return "This plan " + t.undoes() + "."
+	case t.context.Drift != nil:
+		return t.drifted()
 	case t.effects.Empty():
 		return "Nothing to do."
 	case n+t.effects.Strangers() == 0 && !t.groupsGo():

@@ -68,3 +68,21 @@ func (v *voice) needs(by state.Subject) string {
 	}
 	return v.escape(by.Name)
 }
+
+// drifted counts what a plan that only looks has found to be otherwise than it is recorded.
+func (t *telling) drifted() string {
+	d := t.context.Drift
+	var parts []string
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			parts = append(parts, of(n, one, many))
+		}
+	}
+	add(d.Objects, "object", "objects")
+	add(d.Users, "moved user", "moved users")
+	add(d.Memberships, "membership", "memberships")
+	if len(parts) == 0 {
+		return "Nothing was changed outside Anthill: all is as it is recorded."
+	}
+	return "Changed outside Anthill: " + strings.Join(parts, ", ") + ". This plan only looks, and changes nothing."
+}

@@ -120,6 +120,21 @@ func (v *voice) say(f state.Finding) string {
 		return of(n, "moved user's person was", "moved users' persons were") + " expired in Self-auth: " + asItIs(n)
 	case state.CodeDriftMethod:
 		return of(n, "moved user's row was", "moved users' rows were") + " set back to logging in by password: " + asItIs(n)
+	case state.CodeDriftRow:
+		return of(n, "moved user has", "moved users have") + " no row any more"
+	case state.CodeDriftEnabled:
+		return of(n, "moved user's person", "moved users' persons") + " that Anthill had expired " + it("was", "were") +
+			" enabled in Self-auth"
+	case state.CodeDriftLeft:
+		return "group " + name + ": " + of(n, "member whom Anthill added was", "members whom Anthill added were") + " taken out"
+	case state.CodeDriftAdded:
+		return "group " + name + ": " + of(n, "member was", "members were") + " put in by somebody else"
+	case state.CodeDriftChanged:
+		return name + ": " + v.drift(f)
+	case state.CodeDriftGone:
+		return name + " is gone"
+	case state.CodeDriftBack:
+		return name + " was deleted by Anthill and is there again"
 	case state.CodeStrangers:
 		return "group " + name + " has " + strangers(n) + ": left as " + it("it is", "they are")
 

@@ -25,6 +25,7 @@ type Request struct {
 	Allowed []plan.Allowance
 	Targets []plan.Target // the part of the configuration that is planned; none: all of it. Not of a rollback, as the next
 	Exclude []plan.Target // left out of that
+	Drift   bool          // only compare what is recorded with what is there: the plan changes nothing
 	Origin  plan.Origin
 	Out     string // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
 
@@ -57,6 +58,13 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	in.Config, in.Targets, in.Exclude = cfg, r.Targets, r.Exclude
 	w := planfile.NewWriter("")
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if r.Drift {
+		made, err := planner.Drift(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return s.save(w, made, diags, r.Out)
+	}
 	made, moreDiags, err := planner.Make(ctx, in, w)
 	if err != nil {
 		return nil, err

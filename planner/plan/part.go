@@ -99,3 +99,14 @@ func (c *Context) HeldWaves() (list []WaveView) {
 	}
 	return list
 }
+
+// Drift counts what is otherwise than it is recorded, of a plan that only looks for that. What it is stands in
+// Context.Outside.
+type Drift struct {
+	Objects     int64 `json:"objects"`
+	Users       int64 `json:"users"`       // moved ones: row, link, person or method
+	Memberships int64 `json:"memberships"` // ended or added
+}
+
+// Any reports whether anything is. nil: nothing was looked for.
+func (d *Drift) Any() bool { return d != nil && d.Objects+d.Users+d.Memberships > 0 }
