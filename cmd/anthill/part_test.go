@@ -39,6 +39,9 @@ func TestPartsInTurn(t *testing.T) {
 				}
 				after := strings.Join(said, ", then ")
 				whole.settle(after)
+				if step == 0 {
+					whole.run(exitDone, "plan", "-refresh-only", "-detailed-exitcode")
+				}
 				parts.settleInParts(after, wishes[1].newco)
 				if diff := cmp.Diff(strings.Split(whole.snapshot(), "\n"), strings.Split(parts.snapshot(), "\n")); diff != "" {
 					t.Fatalf("after %s (-whole +in parts):\n%s", after, diff)

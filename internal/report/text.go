@@ -194,14 +194,21 @@ func (p *planPage) notMoved() {
 	p.table(2, []bool{true}, rows)
 }
 
-const listedRemarks = 8
+const (
+	listedRemarks = 8
+	listedDrift   = 100
+)
 
 func (p *planPage) remarks() {
+	most := listedRemarks
+	if p.t.context.Drift != nil { // they are what was asked for
+		most = listedDrift
+	}
 	for _, r := range p.t.remarks() {
 		p.gap()
 		p.line("%s", p.bold(r.title))
 		for i, f := range r.list {
-			if i == listedRemarks && len(r.list) > listedRemarks+1 {
+			if i == most && len(r.list) > most+1 {
 				p.line("  and %s more", count(int64(len(r.list)-i)))
 				break
 			}
@@ -214,7 +221,7 @@ func (p *planPage) next() {
 	p.gap()
 	p.line("Plan ID  %s", p.t.id)
 	p.line("Seal     %s", p.t.seal)
-	if p.o.PlanFile == "" || p.t.effects.Blocked() {
+	if p.o.PlanFile == "" || p.t.effects.Blocked() || p.t.context.Drift != nil {
 		return
 	}
 	p.line("Saved to %s. To carry out exactly this:", Escape(p.o.PlanFile))
