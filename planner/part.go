@@ -116,7 +116,7 @@ func (in Input) narrow(j *world.Joined, steps int) (n narrowing, diags hcl.Diagn
 	n = narrowing{
 		part:     &plan.Part{Targets: sorted(in.Targets), Exclude: sorted(in.Exclude), Pulled: c.pulledIn(declared.Changes)},
 		leave:    map[state.Address]bool{},
-		scope:    users.Scope{Has: s.hasUsers, Expels: func(at state.Address) bool { return c.direct[at] }},
+		scope:    users.Scope{Has: s.hasUsers, Of: s.hasTenant, Expels: func(at state.Address) bool { return c.direct[at] }},
 		noSchema: !c.schema,
 		moves:    c.moves,
 		waves:    s.waves,
@@ -280,7 +280,12 @@ func (s *selection) tenant(name string) uuid.UUID {
 
 // hasUsers says whether users of a tenant, and of a wave, are part of the plan.
 func (s *selection) hasUsers(tenant uuid.UUID, wave string) bool {
-	return s.waves.has(wave) && !s.without[tenant] && (len(s.tenants) == 0 || s.tenants[tenant])
+	return s.waves.has(wave) && s.hasTenant(tenant)
+}
+
+// hasTenant says whether users of a tenant are part of the plan, if any are.
+func (s *selection) hasTenant(tenant uuid.UUID) bool {
+	return !s.without[tenant] && (len(s.tenants) == 0 || s.tenants[tenant])
 }
 
 // of is the tenant that an object is of; zero: none.

@@ -174,6 +174,8 @@ func hostileMade(m *made, text string) *made {
 		m.Effects.Groups[i].Name = text
 	}
 	infect(reflect.ValueOf(&m.Basis).Elem(), text)
+	m.Context.Part = &plan.Part{Targets: []plan.Target{{Kind: plan.TargetObject}}, Exclude: []plan.Target{{Kind: plan.TargetTenant}},
+		Pulled: []plan.Pulled{{Address: "schema", By: state.OfTenant("acme")}}}
 	infect(reflect.ValueOf(&m.Context).Elem(), text)
 	m.Context.Objects.Where = map[state.Address]plan.Place{globexUsersAt: {File: text, Line: 3}}
 	for i, w := range m.Context.Waves {

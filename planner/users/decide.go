@@ -59,11 +59,15 @@ type said struct {
 type Scope struct {
 	// Has says whether users belong to the part, by the tenant and the wave that they belong to or were moved under; "": none.
 	Has func(tenant uuid.UUID, wave string) bool
+	// Of says whether a tenant has such users, or may have: what is noted of its groups is noted then.
+	Of func(tenant uuid.UUID) bool
 	// Expels says whether a group of the part is one that strangers may be put out of.
 	Expels func(state.Address) bool
 }
 
 func (s Scope) has(tenant uuid.UUID, wave string) bool { return s.Has == nil || s.Has(tenant, wave) }
+
+func (s Scope) of(tenant uuid.UUID) bool { return s.Of == nil || s.Of(tenant) }
 
 func (s Scope) expels(at state.Address) bool { return s.Expels == nil || s.Expels(at) }
 

@@ -85,7 +85,10 @@ func (d *decider) strangersOfFull() map[uuid.UUID][]uuid.UUID {
 // strangersLeft are findings about the members who do not belong, but are only shown.
 func (d *decider) strangersLeft() (list []state.Finding) {
 	found := d.strangers(func(g objects.Wanted) bool { return !g.Members.Full })
-	for _, t := range d.objects.Tenants {
+	for i, t := range d.objects.Tenants {
+		if !d.scope.of(d.Tenants[i].ID) {
+			continue
+		}
 		for _, g := range t.Groups {
 			if n := int64(len(found[g.ID])); n > 0 {
 				list = append(list, state.About(state.CodeStrangers, state.OfGroup(d.Index.Groups[g.ID].Name)).Times(n))
