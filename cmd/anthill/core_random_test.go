@@ -157,7 +157,7 @@ func (d drawer) command() []string {
 	case n < 13:
 		return []string{"close"}
 	}
-	return d.of("rollback run #", "rollback wave", "rollback tenant #", "rollback tenant #", "rollback delete", "rollback last", "resume", "resume tenant #", "use A", "save A")
+	return d.of("rollback run #", "rollback wave", "rollback tenant #", "rollback tenant #", "rollback delete", "rollback last", "resume", "resume tenant #", "use A", "save A", "apply tenant #", "apply tenant #")
 }
 
 // change is something that somebody else does, or that the configuration asks for.
@@ -397,7 +397,7 @@ func (x *teller) command(do []string, run func(args []string) (int, string)) {
 		if args[1] != "-auto-approve" {
 			continue // a plan that is blocked stays so
 		}
-		if status, _ := run(append([]string{"plan", "-out", "allowed"}, allow...)); status == exitDone {
+		if status, _ := run(slices.Concat([]string{"plan", "-out", "allowed"}, args[2:], allow)); status == exitDone {
 			run([]string{"apply", "allowed"})
 		}
 	}
@@ -417,7 +417,11 @@ func allowed(said string) (flags []string) {
 func (x *teller) arguments(do []string) (list [][]string) {
 	switch do[0] {
 	case "apply":
-		return [][]string{{"apply", "-auto-approve"}}
+		args := []string{"apply", "-auto-approve"}
+		if argument(do, 1) == "tenant" {
+			args = append(args, "-target", "tenant="+x.slug(number(do, 2)))
+		}
+		return [][]string{args}
 	case "close":
 		return [][]string{{"apply", "-close", "-auto-approve"}}
 	case "plan":
