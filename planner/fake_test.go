@@ -36,6 +36,7 @@ type fake struct {
 	documents map[string]providers.Discovery
 	state     *state.State
 	recorded  []state.User
+	enrolled  []uuid.UUID
 	config    *config.Config
 	asOf      time.Time
 	allowed   []plan.Allowance
@@ -47,7 +48,7 @@ func (f *fake) Tenants(context.Context) ([]providers.Tenant, error)   { return f
 func (f *fake) Mappings(context.Context) ([]providers.Mapping, error) { return f.mappings, nil }
 func (f *fake) Groups(context.Context) ([]providers.Group, error)     { return f.groups, nil }
 func (f *fake) Clients(context.Context) ([]providers.Client, error)   { return f.clients, nil }
-func (f *fake) Enrolled(context.Context) ([]uuid.UUID, error)         { return nil, nil }
+func (f *fake) Enrolled(context.Context) ([]uuid.UUID, error)         { return f.enrolled, nil }
 func (f *fake) Discovery(_ context.Context, client string) (providers.Discovery, error) {
 	return f.documents[client], nil
 }
@@ -100,7 +101,7 @@ func newFake(t testing.TB) *fake {
 		}
 		f.users = append(f.users, providers.User{ID: id(byte(10 + i)), Tenant: tenant,
 			Email: fmt.Sprintf("u%d@%d.example", i, tenant[0]), FullName: "U", Role: role,
-			Status: "active", Verified: true, HasPassword: true, Method: state.MethodPassword})
+			Status: "active", Verified: true, HasPassword: true, CanPassword: true, Method: state.MethodPassword})
 	}
 	f.config = &config.Config{Schema: &config.Schema{Level: "dual"},
 		Policies: []config.Policy{{Name: "dual", Method: state.MethodDual}},

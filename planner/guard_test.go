@@ -26,7 +26,7 @@ func crowd(t *testing.T, n int) *fake {
 			role = "admin"
 		}
 		f.users = append(f.users, providers.User{ID: id(byte(100 + i)), Tenant: acme, Role: role, FullName: "U",
-			Email: fmt.Sprintf("c%d@acme.example", i), Status: "active", Verified: true, HasPassword: true,
+			Email: fmt.Sprintf("c%d@acme.example", i), Status: "active", Verified: true, HasPassword: true, CanPassword: true,
 			Method: state.MethodPassword})
 		f.moved(byte(100+i), "everyone")
 	}
@@ -267,12 +267,12 @@ func TestLastAdmin(t *testing.T) {
 		}, want{}},
 		"another one is moved in the same plan": {func(f *fake) {
 			f.users = append(f.users, providers.User{ID: id(90), Tenant: acme, Role: "admin", Email: "new@acme.example",
-				FullName: "N", Status: "active", Verified: true, HasPassword: true, Method: state.MethodPassword})
+				FullName: "N", Status: "active", Verified: true, HasPassword: true, CanPassword: true, Method: state.MethodPassword})
 			f.user(100).Role = "user"
 		}, want{}},
 		"another one would be moved by a wave that is held": {func(f *fake) {
 			f.users = append(f.users, providers.User{ID: id(90), Tenant: acme, Role: "admin", Email: "new@acme.example",
-				FullName: "N", Status: "active", Verified: true, HasPassword: true, Method: state.MethodPassword})
+				FullName: "N", Status: "active", Verified: true, HasPassword: true, CanPassword: true, Method: state.MethodPassword})
 			f.config.Waves[0].StartGates = []string{"shut"}
 			f.user(100).Role = "user"
 		}, want{1, 0, 1}},

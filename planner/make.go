@@ -308,6 +308,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	adopts(e, figures)
 	e.Add(m.decided.Risk)
 	m.decided.Misled(&e.Risk, m.moves)
+	m.decided.LockedOut(&e.Risk, m.moves)
 	e.Allow(m.Allowed)
 }
 
@@ -378,6 +379,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 		c.Notes = append(c.Notes, state.Found(state.CodeVersionUntried, state.Text(state.KeyVersion, v)))
 	}
 	c.Notes = append(c.Notes, m.decided.Changing(m.moves)...)
+	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
 	for _, a := range m.plan.Effects.Unused() {
 		c.Notes = append(c.Notes, state.Found(state.CodeAllowanceUnused,

@@ -145,7 +145,7 @@ func newNamed(t testing.TB, names []providertest.Name) *named {
 			n.tenants = append(n.tenants, providers.Tenant{ID: tenants[c.Tenant], Slug: c.Tenant, Status: "active"})
 		}
 		u := providers.User{ID: c.User(), Tenant: tenants[c.Tenant], Email: c.Mail, FullName: c.FullName, Role: "user",
-			Status: "active", Verified: true, HasPassword: true, Method: state.MethodPassword}
+			Status: "active", Verified: true, HasPassword: true, CanPassword: true, Method: state.MethodPassword}
 		n.circumstances(&u, c)
 		n.users = append(n.users, u)
 	}

@@ -236,7 +236,7 @@ func TestFollowUps(t *testing.T) {
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	f.user(11).HasPassword = false
+	f.user(11).HasPassword, f.user(11).CanPassword = false, false
 	f.user(12).Link = id(200)
 	f.persons = []providers.Person{{ID: id(200), Name: "early"}}
 	m := f.must(t)
@@ -324,7 +324,7 @@ func TestHeldWaves(t *testing.T) {
 			f.users = append(f.users, u)
 		},
 		"a user of another role":          func(f *fake) { f.user(12).Role = "viewer" },
-		"a user without a password":       func(f *fake) { f.user(12).HasPassword = false },
+		"a user without a password":       func(f *fake) { f.user(12).HasPassword, f.user(12).CanPassword = false, false },
 		"a user whose address is another": func(f *fake) { f.user(12).Email = "new@2.example" },
 		"a user to be taken over": func(f *fake) {
 			f.persons = []providers.Person{{ID: id(200), Name: "old", Mails: []string{f.user(12).Email}}}

@@ -146,6 +146,7 @@ func (u *undoer) effects(table *plan.Table) {
 	}
 	lastAdmins(e, u.world, u.taken.Admins, u.KeepAdmins)
 	e.Add(u.back.Risk)
+	u.taken.LockedOut(&e.Risk)
 	// A person who is deleted takes the enrolled credentials along: no later run can bring those back.
 	var deleted int64
 	for _, f := range u.figures() {

@@ -11,7 +11,7 @@ import (
 type Relies uint8
 
 // ReliesAll: everything that a person is made from. ReliesMember: what memberships follow from. ReliesLink: the link,
-// and whether there is a password, on which undoing relies.
+// and whether there is a password and one that can be used, on which undoing relies.
 const (
 	ReliesInvalid Relies = iota
 	ReliesAll
@@ -49,7 +49,7 @@ func DigestUser(u User, r Relies, recorded *state.User) state.Digest {
 		w.Text(u.FullName)
 		w.Text(u.Role)
 		w.Text(u.Status)
-		w.Flags(u.Deleted, u.Verified, u.HasPassword, u.TenantLive)
+		w.Flags(u.Deleted, u.Verified, u.HasPassword, u.CanPassword, u.TenantLive)
 		w.ID(u.Link)
 		w.Text(u.Method.String())
 	case ReliesMember:
@@ -58,14 +58,14 @@ func DigestUser(u User, r Relies, recorded *state.User) state.Digest {
 		w.ID(u.Tenant)
 		w.Text(u.Role)
 		w.Text(u.Status)
-		w.Flags(u.Deleted, u.HasPassword, u.TenantLive)
+		w.Flags(u.Deleted, u.HasPassword, u.CanPassword, u.TenantLive)
 		w.ID(u.Link)
 		w.Text(u.Method.String())
 	case ReliesLink:
 		w.Text("link")
 		w.ID(u.ID)
 		w.ID(u.Link)
-		w.Flags(u.HasPassword)
+		w.Flags(u.HasPassword, u.CanPassword)
 	default:
 		panic("providers: digest that relies on nothing")
 	}

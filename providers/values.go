@@ -50,7 +50,9 @@ type User struct {
 	Status      string
 	Deleted     bool
 	Verified    bool
-	HasPassword bool      // whether password_hash is not null; the hash itself is never read
+	HasPassword bool // whether password_hash is not null; the hash itself is never read
+	// and has the form of a bcrypt hash, so that some password matches it: '' and placeholders such as '!' have not
+	CanPassword bool
 	Link        uuid.UUID // zero: NULL
 	Method      state.Method
 	Completed   bool // migration_completed_at is set

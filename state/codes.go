@@ -58,6 +58,7 @@ const (
 	CodeTenantRowStays  Code = "tenant_row_stays"  // tenant; count users
 	CodeClientTypeBack  Code = "client_type_back"  // client; type
 	CodeClientNewSecret Code = "client_new_secret" // client
+	CodeNoWayIn         Code = "no_way_in"         // why: bars, each with its count; count users who cannot log in as it is
 	CodeSchemaStays     Code = "schema_stays"
 	CodeConflicts       Code = "conflicts" // count users
 
@@ -74,6 +75,8 @@ const (
 	CodeNameless        Code = "nameless"         // client; count users: tokens without a name of a group as mapping rows have it
 	CodeScopeLost       Code = "scope_lost"       // address or client; count users
 	CodeHomeLost        Code = "home_lost"        // count users
+	CodeNoFallback      Code = "no_fallback"      // count users: counted for a loss, and no password lets them in
+	CodeLockedOut       Code = "locked_out"       // tenant; why: a bar; count users
 	CodeScopeGap        Code = "scope_gap"        // address: of a client; count members
 	CodeGroupRenamed    Code = "group_renamed"    // group; name: the new one; count members
 	CodeClientRemade    Code = "client_remade"    // client
@@ -85,6 +88,15 @@ const (
 	CodeTenantBack      Code = "tenant_back"      // tenant; status; count users: by a rollback
 	CodeClientLetsLess  Code = "client_lets_less" // client; count users
 	CodePersonsDeleted  Code = "persons_deleted"  // count persons
+
+	// What keeps a user from logging in. All but the first are of users whom no password lets in.
+	CodeBarTenant     Code = "bar_tenant"     // is suspended or cancelled
+	CodeBarLink       Code = "bar_link"       // none
+	CodeBarPerson     Code = "bar_person"     // is gone from Self-auth
+	CodeBarExpired    Code = "bar_expired"    // is the person
+	CodeBarCredential Code = "bar_credential" // none in Self-auth
+	CodeBarGroup      Code = "bar_group"      // none that is mapped to the tenant
+	CodeBarScope      Code = "bar_scope"      // no client gives one
 
 	// What else is said of an object's change than its values.
 	CodeWasGone        Code = "was_gone"        // the group that we had made is gone

@@ -275,7 +275,11 @@ func (m *markdown) verdicts() {
 			add("Ways to log in", strongly(s))
 		}
 	} else {
-		add("Ways to log in", strongly(m.t.logins()))
+		var logins []string
+		for _, s := range m.t.logins() {
+			logins = append(logins, strongly(s))
+		}
+		add("Ways to log in", logins...)
 		verdict, follows, violations := m.t.isolation()
 		sentences := []string{strongly(verdict)}
 		if follows != "" {

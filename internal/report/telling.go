@@ -206,17 +206,19 @@ func (t *telling) objectCounts() (list []string) {
 }
 
 // logins says who loses a way to log in, or that nobody does.
-func (t *telling) logins() said {
-	lose := t.total().Loses()
-	switch {
-	case lose > 0:
-		return said{of(lose,
+func (t *telling) logins() (list []said) {
+	if lose := t.total().Loses(); lose > 0 {
+		list = append(list, said{of(lose,
 			"user whose row is gone, not active or not linked loses the Self-auth login; the person expires.",
-			"users whose row is gone, not active or not linked lose their Self-auth login; their persons expire."), true}
-	case t.effects.Has(plan.LocksOut):
-		return said{"Users lose a way to log in: see " + string(plan.LocksOut) + ".", true}
+			"users whose row is gone, not active or not linked lose their Self-auth login; their persons expire."), true})
 	}
-	return said{"Nobody loses a way to log in.", false}
+	if t.effects.Has(plan.LocksOut) {
+		list = append(list, said{"Users lose a way to log in: see " + string(plan.LocksOut) + ".", true})
+	}
+	if len(list) == 0 {
+		list = append(list, said{"Nobody loses a way to log in.", false})
+	}
+	return list
 }
 
 // isolation says whether tenants are kept apart, what follows where they are not, and what is wrong then.

@@ -118,7 +118,9 @@ func (p *planPage) summary() {
 		p.objectCounts()
 	}
 	p.gap()
-	p.sentence(p.t.logins())
+	for _, s := range p.t.logins() {
+		p.sentence(s)
+	}
 	p.isolation()
 	if undo := p.t.undo(); undo != "" {
 		p.para(undo)

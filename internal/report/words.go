@@ -198,6 +198,8 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeClientNewSecret:
 		return "client " + name + " is made again with a new id and a new secret: the deleted one is not in the recycle " +
 			"bin any more, or the account may not see it there"
+	case state.CodeNoWayIn:
+		return of(n, "live user", "live users") + " can log in neither now nor after this plan: " + why("; ")
 	case state.CodeSchemaStays:
 		return "the schema stays at dual"
 	case state.CodeConflicts:
@@ -246,6 +248,10 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeHomeLost:
 		return of(n, "moved user leaves", "moved users leave") + " the last group that is mapped to their tenant: the " +
 			"application would not know where they belong when they come in through Self-auth"
+	case state.CodeNoFallback:
+		return of(n, "of these users has", "of these users have") + " no password to fall back on, and could not log in at all"
+	case state.CodeLockedOut:
+		return "tenant " + name + ": " + of(n, "user", "users") + " could no longer log in: " + why(", ")
 	case state.CodeScopeGap:
 		return name + ": members of groups that go are refused until they are in the new groups and the client has " +
 			"those in its scope_map. To avoid that, add the new groups in one plan and take the old ones away in the next"
@@ -275,6 +281,22 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodePersonsDeleted:
 		return of(n, "person is", "persons are") + " deleted from Self-auth with the credentials that they have enrolled; " +
 			"after seven days nobody can bring them back"
+
+	// What keeps users from logging in, and how many where that is known.
+	case state.CodeBarTenant:
+		return "tenant suspended or cancelled" + howMany(n)
+	case state.CodeBarLink:
+		return "no usable password and no person in Self-auth" + howMany(n)
+	case state.CodeBarPerson:
+		return "no usable password and a person who is gone from Self-auth" + howMany(n)
+	case state.CodeBarExpired:
+		return "no usable password and an expired person" + howMany(n)
+	case state.CodeBarCredential:
+		return "no usable password and no credential in Self-auth" + howMany(n)
+	case state.CodeBarGroup:
+		return "no usable password and no group that is mapped to the tenant" + howMany(n)
+	case state.CodeBarScope:
+		return "no usable password and no client that lets their groups in" + howMany(n)
 
 	// What else is said of an object's change.
 	case state.CodeWasGone:
@@ -439,6 +461,14 @@ func (v *voice) reasons(w plan.WaveView) []string {
 		}
 		return v.say(w.Reasons[i])
 	})
+}
+
+// howMany is a count behind what it counts.
+func howMany(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return ": " + count(n)
 }
 
 // weaknesses say what a client does without.

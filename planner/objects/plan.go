@@ -20,12 +20,14 @@ type Plan struct {
 	Notes      []state.Finding
 	Violations []state.Finding // of tenant isolation, by taking something over
 	plan.Risk                  // hazards, none allowed yet
-	Tenants    []Tenant        // by index of the world's tenants; of Forward only, as are the next five
+	Tenants    []Tenant        // by index of the world's tenants; of Forward only, as are the next seven
 	Deleting   map[uuid.UUID]state.Address
 	Scopes     []ScopeChange
 	Tokens     []Tokens
-	Names      []string // of declared groups and clients, which no person may get
-	Stays      bool     // of Folded.Plan only: an object that the runs made is still needed
+	LetIn      map[uuid.UUID]bool // groups whose members some client lets in now
+	LetsIn     map[uuid.UUID]bool // and after the plan
+	Names      []string           // of declared groups and clients, which no person may get
+	Stays      bool               // of Folded.Plan only: an object that the runs made is still needed
 }
 
 // Tenant says how the users of one tenant can be served.

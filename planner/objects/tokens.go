@@ -91,6 +91,25 @@ func (p *forward) tokens() (list []Tokens) {
 	return list
 }
 
+// admitted are the groups whose members some client lets in, now and after the plan: it gives them a scope.
+func (p *forward) admitted() (was, will map[uuid.UUID]bool) {
+	was, will = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	note := func(to map[uuid.UUID]bool, scopes map[uuid.UUID][]string) {
+		for g, list := range scopes {
+			if len(list) > 0 {
+				to[g] = true
+			}
+		}
+	}
+	for _, c := range p.Clients {
+		note(was, scopesOf(c.Attributes))
+	}
+	for i := range p.out.Tokens {
+		note(will, p.out.Tokens[i].will.scopes)
+	}
+	return was, will
+}
+
 // attributesAfter are those of a client when its change is made.
 func (p *forward) attributesAfter(c plan.ObjectChange) state.Attributes {
 	after := state.Attributes{}

@@ -172,7 +172,7 @@ func (t *taker) countAdmin(s plan.Shape, person uuid.UUID, join, leave []uuid.UU
 	awake := there && !p.Expired
 	switch before, after = before && awake, after && awakeAfter(s.Effect.Act, awake); {
 	case s.After.Standing != state.Moved:
-		if row.HasPassword && isAdmin(row.Role) {
+		if row.CanPassword && isAdmin(row.Role) {
 			t.Admins[i].Left++
 		}
 	case after:

@@ -30,6 +30,7 @@ type Decided struct {
 	readdressed int64                   // users moved before who get an address that they never confirmed
 	nameless    map[state.Subject]int64 // users moved before, of clients that this plan changes: see said
 	lesser      map[lesser]int64        // users moved before, by groups that they join now: see said
+	stay        ways                    // of all users, but those who are due
 }
 
 // Wave is a declared wave with the figures of its users.
@@ -42,6 +43,7 @@ type Wave struct {
 	Skipped  int64 // of them, for good
 	NotMoved map[plan.SkipReason]int64
 	Said     said // what is to be said of its users where they are moved
+	stay     ways // of those due, as it is where the wave does not move
 }
 
 // lesser is a group of a tenant by which users come in who are in a stronger one as well.
@@ -52,6 +54,7 @@ type said struct {
 	unverified, groupless int64
 	lesser                map[lesser]int64        // who come in with less than their role
 	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
+	ways                  ways
 }
 
 // Scope is whom a plan of a part changes. Who is outside is looked at all the same, and counts as it stays. The zero Scope
@@ -111,6 +114,7 @@ type decider struct {
 	names     nameBook
 	counts    counts
 	losses    losses
+	doors     doors
 	admins    adminCount
 	belongs   []bool // by place in Index.Members: whether the membership is no stranger's
 	matching  []int  // reused
@@ -164,6 +168,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		rules:     rules(j, o),
 		withdraws: map[string]int{},
 		losses:    newLosses(o),
+		doors:     newDoors(j, o.LetIn, o.LetsIn),
 		belongs:   make([]bool, len(j.Index.Members)),
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}
@@ -213,13 +218,19 @@ func (d *decider) decide(e *world.Entry) error {
 		if !e.Is(world.HasRow) {
 			d.noteBelonging(e.Person, e) // what we added leaves as ours, not as a stranger's
 		}
-		d.admins.changed = false
+		d.admins.changed, d.losses.met = false, false
 		if err := d.followUp(e); err != nil {
 			return err
 		}
 		d.countAdmin(e)
+		s := &d.admins.change
+		if !d.admins.changed {
+			s = nil
+		}
+		d.countWay(&d.stay, e, s, e.Recorded.Person)
 		return nil
 	}
+	d.losses.met = false
 	if !d.isLive(e) {
 		return d.withdraw(e, "")
 	}
@@ -305,6 +316,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	waves := d.matches(e)
 	if len(waves) == 0 {
 		d.counts.nowhere++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return d.withdraw(e, "")
 	}
 	reason := d.skipReason(e)
@@ -323,12 +335,14 @@ func (d *decider) candidate(e *world.Entry) error {
 	case reason == plan.SkipOpenRun:
 		// Not skipped for good: the wave is not moved before the open run has decided about this user (L15).
 		w.Tally.Waiting++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return d.skip(e, w, reason)
 	case reason != plan.SkipNone:
 		w.Skipped++
 		if d.left && d.objects.Tenants[e.Tenant].Left {
 			w.Tally.Left++ // it is skipped by how its tenant will be, and that is left out as well
 		}
+		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, reason), d.withdraw(e, ""))
 	}
 	for _, i := range waves[1:] {
@@ -338,12 +352,16 @@ func (d *decider) candidate(e *world.Entry) error {
 	}
 	if d.objects.Tenants[e.Tenant].Paused || d.isPaused(w.Name, d.Tenants[e.Tenant].ID) {
 		w.Tally.Waiting++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipPaused), d.withdraw(e, ""))
 	}
 	w.Tally.Due++
-	if d.left {
+	stay := &w.stay
+	if d.left { // it stays as it is, whatever becomes of the wave
 		w.Tally.Left++
+		stay = &d.stay
 	}
+	d.countWay(stay, e, nil, uuid.Nil)
 	if err := d.withdraw(e, w.Name); err != nil {
 		return err
 	}

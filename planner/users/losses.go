@@ -15,6 +15,8 @@ import (
 // or the client, refuses them.
 type losses struct {
 	homeless  int64                   // users who would lose the last mapped group, but for lastGroup
+	met       bool                    // the user at hand is counted
+	bare      int64                   // of all who are counted: whom no password lets in any more
 	lastGroup map[uuid.UUID]int64     // groups to be deleted -> users who would lose the last mapped group with it
 	deleted   map[uuid.UUID]bool      // groups to be deleted, and not only forgotten
 	scopes    map[state.Subject]int64 // clients -> users who would lose a scope of it
@@ -95,6 +97,7 @@ func (d *decider) count(e *world.Entry, pairs ...[2][]uuid.UUID) {
 			return c.Changed && !covers(will, was) || len(was) > 0 && len(will) == 0
 		}) >= 0 {
 			d.losses.scopes[c.Of]++
+			d.losses.met = true
 		}
 	}
 	home := func(g uuid.UUID) bool {
@@ -109,6 +112,7 @@ func (d *decider) count(e *world.Entry, pairs ...[2][]uuid.UUID) {
 		return
 	}
 	needed := false
+	d.losses.met = true
 	had := slices.Clone(pairs[i][0])
 	slices.SortFunc(had, world.CompareID)
 	for _, g := range slices.Compact(had) {

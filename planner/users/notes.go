@@ -141,6 +141,10 @@ func (d *decider) raise() {
 	if n := d.losses.homeless; n > 0 {
 		d.Raise(plan.LocksOut, n, state.Found(state.CodeHomeLost).Times(n))
 	}
+	// They are counted by now.
+	if n := d.losses.bare; n > 0 {
+		d.Raise(plan.LocksOut, 0, state.Found(state.CodeNoFallback).Times(n))
+	}
 }
 
 // scopesLost are the clients of which somebody loses a scope, sorted by name.

@@ -181,8 +181,9 @@ func (t *taker) conflict(ctx context.Context, made []state.Record, row *provider
 	case row == nil:
 	case row.Link != expectedLink(newest) && row.Link != oldest.Before.Link:
 		return state.Found(state.CodeLinkedElsewhere), nil
-	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.HasPassword:
-		if !hadNoPassword(oldest, row) {
+	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.CanPassword:
+		// A hash that lets nobody in stays where it is: what counts then is only what the user has by now.
+		if !row.HasPassword && !hadNoPassword(oldest, row) {
 			return state.Found(state.CodeNoPassword), nil
 		}
 		enrolled, err := t.hasEnrolled(ctx, row.Link)
@@ -293,6 +294,11 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 		t.Asleep++
 	}
 	t.countAdmin(s, last.Person, join, joined, row)
+	if row != nil {
+		if err := t.countWay(ctx, &s, oldest.Before, last.Person, join, joined, row); err != nil {
+			return err
+		}
+	}
 	s.Join, s.Leave, s.Keep = t.table.Set(join...), t.table.Set(joined...), t.table.Set(keep...)
 	s.Ground.Unrecorded = rec != nil && !s.Effect.Writes() && t.table.Unrecorded(s, rec.UserState, rec.Groups)
 	c := plan.UserChange{User: oldest.User, Record: oldest.ID}

@@ -46,6 +46,7 @@ type TakenBack struct {
 	Completed int64               // users taken back who have logged in through Self-auth
 	Asleep    int64               // persons to be expired who are expired by now
 	Admins    []Admins            // of each tenant, by index of the world's tenants
+	ways      ways
 }
 
 // TakeBack decides how each user is taken back: to the before-image of the oldest of its records, as far as the row is

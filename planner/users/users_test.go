@@ -76,7 +76,7 @@ func newSides(t *testing.T) *sides {
 	}
 	s := &sides{user: providers.User{ID: kim, Tenant: acme, Email: "kim@x.example", FullName: "Kim", Role: "user",
 		Status: "active", Verified: true,
-		HasPassword: true, Method: state.MethodPassword}}
+		HasPassword: true, CanPassword: true, Method: state.MethodPassword}}
 	s.config = config.Config{
 		Identity: config.Identity{Name: name, SharedEmail: "skip", Unverified: "allow", FollowState: true,
 			FollowMail: true},
@@ -194,7 +194,7 @@ func TestDecide(t *testing.T) {
 		want   fate
 	}{
 		"moved under a wave": {func(*sides) {}, fate{Kind: plan.SegmentMove, Effect: made, Join: home, After: moved}},
-		"without a password": {func(s *sides) { s.user.HasPassword = false },
+		"without a password": {func(s *sides) { s.user.HasPassword, s.user.CanPassword = false, false },
 			fate{Kind: plan.SegmentMove, Effect: state.Effect{Act: state.PersonCreate, Link: true,
 				Method: state.MethodSelfAuth}, Join: home, After: moved}},
 		"the policy completes on link": {func(s *sides) { s.config.Policies[0].CompleteOnLink = true },
@@ -336,13 +336,18 @@ func TestTakeBack(t *testing.T) {
 		}, fate{}, nil, state.CodeLinkedElsewhere},
 		"its password is gone": {func(s *sides, _ *users.Undoing,
 			_ *state.Record) {
-			s.user.HasPassword = false
+			s.user.HasPassword, s.user.CanPassword = false, false
 		}, fate{}, nil, state.CodeNoPassword},
 		"it never had one": {func(s *sides, _ *users.Undoing, r *state.Record) {
-			s.user.HasPassword, r.Effect.Method = false, state.MethodSelfAuth
+			s.user.HasPassword, s.user.CanPassword, r.Effect.Method = false, false, state.MethodSelfAuth
 		}, fate{Kind: plan.SegmentRestore, Effect: restore(state.PersonExpire), Leave: home, After: back}, wave, ""},
 		"it never had one, and has enrolled in Self-auth": {func(s *sides, _ *users.Undoing, r *state.Record) {
-			s.user.HasPassword, r.Effect.Method, s.enrolled = false, state.MethodSelfAuth, []uuid.UUID{person}
+			s.user.HasPassword, s.user.CanPassword, r.Effect.Method, s.enrolled = false, false, state.MethodSelfAuth, []uuid.UUID{person}
+		}, fate{}, nil, state.CodeEnrolled},
+		"its hash is of no password": {func(s *sides, _ *users.Undoing, _ *state.Record) { s.user.CanPassword = false },
+			fate{Kind: plan.SegmentRestore, Effect: restore(state.PersonExpire), Leave: home, After: back}, wave, ""},
+		"its hash is of no password, and it has enrolled in Self-auth": {func(s *sides, _ *users.Undoing, _ *state.Record) {
+			s.user.CanPassword, s.enrolled = false, []uuid.UUID{person}
 		}, fate{}, nil, state.CodeEnrolled},
 		"the run could not move it": {func(s *sides, _ *users.Undoing, r *state.Record) {
 			s.recorded.Standing, r.Verdict = state.Failed, state.Refused

@@ -51,6 +51,7 @@ const (
 	IsRecorded
 	IsDeleted // the row is marked so
 	HasPassword
+	CanPassword // and it has the form of a hash that some password matches
 	HasCompleted
 	IsVerified    // the row's address
 	IsInactive    // the row is suspended, inactive or deleted (L27)
@@ -66,6 +67,11 @@ func (e *Entry) Is(f Fact) bool { return e.Facts&f != 0 }
 // DigestGone is the before-state of a user whose row is gone.
 func (e *Entry) DigestGone() state.Digest {
 	return providers.DigestGone(state.User{User: e.User, UserState: e.Recorded.UserState, Person: e.Recorded.Person})
+}
+
+// asksEnrolled reports whether the user can only log in by a credential in Self-auth, and has a person, or may take one over.
+func (e *Entry) asksEnrolled() bool {
+	return (!e.Is(CanPassword) || e.Method == state.MethodSelfAuth) && (e.Is(PersonThere) || e.Holder != uuid.Nil)
 }
 
 // note makes a fact hold, or not.

@@ -41,6 +41,8 @@ type Person struct {
 	Mail    uint64 // hash of the primary address; 0: none
 	Expired bool
 	Closed  bool // by Anthill itself: nobody else has expired it since
+	// has a credential; known only where a user is met who cannot log in otherwise (Join)
+	Enrolled bool
 }
 
 type mail struct {
@@ -201,6 +203,25 @@ func (d *Index) Person(id uuid.UUID) (Person, bool) {
 		return Person{}, false
 	}
 	return d.persons[i], true
+}
+
+// enrol notes who has a credential. It is one list for everybody.
+func (d *Index) enrol(ctx context.Context, src providers.Directory) error {
+	list, err := src.Enrolled(ctx)
+	if err != nil {
+		return err
+	}
+	// Both are sorted by id.
+	i := 0
+	for _, id := range list {
+		for i < len(d.persons) && CompareID(d.persons[i].ID, id) < 0 {
+			i++
+		}
+		if i < len(d.persons) && d.persons[i].ID == id {
+			d.persons[i].Enrolled = true
+		}
+	}
+	return nil
 }
 
 // Persons is how many there are.

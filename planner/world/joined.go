@@ -98,6 +98,7 @@ type joiner struct {
 	excluded map[string]bool // lower-cased addresses, and ids
 	roles    words
 	foreign  map[[2]int]int64 // tenant of the row, tenant of the group -> persons
+	asks     bool             // for somebody it matters who has a credential in Self-auth
 }
 
 // Join merges rows and recorded users, both in the order of tenant id, user id, into the spool. The caller closes the
@@ -132,6 +133,11 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 	}()
 	if err := j.merge(ctx, s); err != nil {
 		return nil, err
+	}
+	if j.asks {
+		if err := j.Index.enrol(ctx, j.Directory); err != nil {
+			return nil, err
+		}
 	}
 	j.Roles = j.roles.list
 	slices.Sort(j.Names)
@@ -234,6 +240,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	}
 	e.note(IsDeleted, u.Deleted)
 	e.note(HasPassword, u.HasPassword)
+	e.note(CanPassword, u.CanPassword)
 	e.note(HasCompleted, u.Completed)
 	e.note(IsVerified, u.Verified)
 	e.note(IsInactive, u.Deleted || u.Status != "active")
@@ -267,6 +274,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 		j.judgeMail(&e, u)
 	}
 	j.setName(&e, u, j.Tenants[e.Tenant].Slug)
+	j.asks = j.asks || e.asksEnrolled()
 	return e
 }
 

@@ -66,7 +66,7 @@ func plain(t *testing.T) *sides {
 	for i, mail := range []string{"ann@x.example", "bob@x.example", "cyd@x.example", "dan@x.example"} {
 		s.users = append(s.users, providers.User{ID: id(byte(10 + i)), Tenant: id(byte(1 + i/2)), Email: mail,
 			FullName: "U", Role: "user", Status: "active",
-			Verified: true, HasPassword: true, Method: state.MethodPassword})
+			Verified: true, HasPassword: true, CanPassword: true, Method: state.MethodPassword})
 	}
 	return s
 }
@@ -183,7 +183,7 @@ func TestMerge(t *testing.T) {
 		facts  world.Fact
 		tenant int
 	}
-	const row = world.HasRow | world.HasPassword | world.IsVerified
+	const row = world.HasRow | world.HasPassword | world.CanPassword | world.IsVerified
 	for user, w := range map[byte]want{
 		5:  {world.IsRecorded, 0},
 		10: {row, 0},

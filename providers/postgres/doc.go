@@ -1,8 +1,8 @@
 // Package postgres reads and writes the application's tables: tenants, users, sessions, the mapping rows, and the
 // schema's step from the baseline to dual.
 //
-// Its rules, in order: password_hash is never read, only whether it is null; a row is written only while its logical
-// columns have the digest that the plan relies on; values are parameters and identifiers are quoted, through the
+// Its rules, in order: password_hash is never read, only whether it is null or could be one of bcrypt; a row is written only while
+// its logical columns have the digest that the plan relies on; values are parameters and identifiers are quoted, through the
 // naming; no statement keeps the application's writers waiting for longer than a moment.
 //
 // A row that cannot be seen is not taken for one that is gone. Tables are found once, as the search path of the first

@@ -432,8 +432,7 @@ func TestMapAndUnmap(t *testing.T) {
 	}
 }
 
-// TestPasswordsAreNeverRead looks at every statement text of the package: the column stands only where it is asked
-// whether it is null, or made nullable.
+// TestPasswordsAreNeverRead: whatever stands in the column, nothing of it is in what is read.
 func TestPasswordsAreNeverRead(t *testing.T) {
 	t.Parallel()
 	p, c, i := opened(t, sandbox.Options{Level: "dual"})
@@ -448,5 +447,52 @@ func TestPasswordsAreNeverRead(t *testing.T) {
 		if strings.Contains(fmt.Sprintf("%+v", u), "canary") {
 			t.Fatal("a hash was read")
 		}
+	}
+}
+
+// TestUsablePasswords: only a hash of the form of bcrypt is one that a password matches.
+func TestUsablePasswords(t *testing.T) {
+	t.Parallel()
+	p, c, _ := opened(t, sandbox.Options{Level: "dual"})
+	tail := strings.Repeat("aZ./9", 10) + "xyz"
+	null := (*string)(nil)
+	text := func(s string) *string { return &s }
+	for _, hash := range []struct {
+		hash         *string
+		has, matches bool
+	}{
+		{null, false, false}, {text(""), true, false}, {text("!"), true, false}, {text("*"), true, false},
+		{text("!placeholder, not a hash"), true, false},
+		{text("$2b$12$" + tail), true, true}, {text("$2a$04$" + tail), true, true}, {text("$2x$12$" + tail), true, true},
+		{text("$2y$31$" + tail), true, true},
+		{text("!$2b$12$" + tail), true, false}, {text("!2b$12$" + tail), true, false}, {text("$2b$12$" + tail + "a"), true, false},
+		{text("$2b$12$" + tail[1:]), true, false}, {text("$2b$12$" + tail[1:] + "\n"), true, false},
+		{text("$2b$12$" + tail[1:] + "é"), true, false}, {text("$2c$12$" + tail), true, false}, {text("$1$12$" + tail + "a"), true, false},
+		{text("$2b$1x$" + tail), true, false}, {text("$argon2id$v=19$m=65536,t=3,p=4$" + tail[:29]), true, false},
+		{text(strings.Repeat(" ", 60)), true, false},
+	} {
+		var id uuid.UUID
+		err := c.QueryRow(t.Context(), `update users set password_hash = $1
+			where user_id = (select user_id from users order by user_id limit 1) returning user_id`, hash.hash).Scan(&id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := p.Fetch(t.Context(), []uuid.UUID{id})
+		if err != nil || len(rows) != 1 || rows[0].HasPassword != hash.has || rows[0].CanPassword != hash.matches {
+			t.Errorf("%v: %+v, %v", hash.hash, rows, err)
+		}
+	}
+	// The stream says the same, of all users.
+	var want, got [2]int
+	if err := c.QueryRow(t.Context(), `select count(password_hash), count(*) filter (where password_hash ~
+		'^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$') from users`).Scan(&want[0], &want[1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range usersOf(t, p) {
+		got[0] += one(u.HasPassword)
+		got[1] += one(u.CanPassword)
+	}
+	if got != want || got[0] == got[1] {
+		t.Errorf("%d hashes, %d of them usable; want %d", got[0], got[1], want)
 	}
 }

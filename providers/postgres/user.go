@@ -24,7 +24,12 @@ func (p *Provider) userColumns() string {
 }
 
 const baseColumns = `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {deleted_at} is not null,
-	{email_verified}, {password_hash} is not null, {link_id}`
+	{email_verified}, {password_hash} is not null, ` + isBcrypt + `, {link_id}`
+
+// isBcrypt tests, inside the server, that a hash has the form of bcrypt: 7 characters of prefix and cost, 22 of salt, 31 of
+// the hash. The length stands apart, as a bound in the expression makes it ten times slower.
+const isBcrypt = `(octet_length({password_hash}::text) = 60
+	and {password_hash}::text collate "C" ~ '^[$]2[abxy][$][0-9][0-9][$][./A-Za-z0-9]+$')`
 
 // futureMethod is what the back-fill makes of a row, as the application's own migration does: linked and with a
 // password it is dual, linked without one it is the identity provider's.
@@ -66,25 +71,25 @@ func (r *userReader) word(b []byte) string {
 var errRow = errors.New("a row of users has an unexpected form; this is a bug in Anthill")
 
 func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
-	if len(raw) < 12 || len(raw[0]) != 16 || len(raw[1]) != 16 {
+	if len(raw) < 13 || len(raw[0]) != 16 || len(raw[1]) != 16 {
 		return u, errRow
 	}
 	copy(u.ID[:], raw[0])
 	copy(u.Tenant[:], raw[1])
 	u.Email, u.FullName = string(raw[2]), string(raw[3])
 	u.Role, u.Status = r.word(raw[4]), r.word(raw[5])
-	u.Deleted, u.Verified, u.HasPassword = isTrue(raw[6]), isTrue(raw[7]), isTrue(raw[8])
-	if len(raw[9]) == 16 {
-		copy(u.Link[:], raw[9])
+	u.Deleted, u.Verified, u.HasPassword, u.CanPassword = isTrue(raw[6]), isTrue(raw[7]), isTrue(raw[8]), isTrue(raw[9])
+	if len(raw[10]) == 16 {
+		copy(u.Link[:], raw[10])
 	}
-	u.Method, u.Completed = r.names.method(raw[10]), isTrue(raw[11])
+	u.Method, u.Completed = r.names.method(raw[11]), isTrue(raw[12])
 	return u, nil
 }
 
 func (r *userReader) image(u providers.User, raw [][]byte) state.Image {
 	return state.Image{
-		Link: u.Link, Method: u.Method, Synced: moment(raw[12]), Completed: moment(raw[13]),
-		Invited: moment(raw[14]),
+		Link: u.Link, Method: u.Method, Synced: moment(raw[13]), Completed: moment(raw[14]),
+		Invited: moment(raw[15]),
 	}
 }
 
@@ -126,7 +131,7 @@ func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...
 		if err != nil {
 			return nil, err
 		}
-		u.TenantLive = isTrue(raw[15])
+		u.TenantLive = isTrue(raw[16])
 		list = append(list, providers.UserRow{User: u, Image: r.image(u, raw)})
 	}
 	if err := rows.Err(); err != nil || len(list) > 0 {
