@@ -198,6 +198,9 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeClientNewSecret:
 		return "client " + name + " is made again with a new id and a new secret: the deleted one is not in the recycle " +
 			"bin any more, or the account may not see it there"
+	case state.CodeMinimumRaised:
+		return name + " asks more of a credential than before: Self-auth looks at that when a credential is next changed, so nobody " +
+			"is locked out by it, and those who have a weaker one keep it until then"
 	case state.CodeNoWayIn:
 		return of(n, "live user", "live users") + " can log in neither now nor after this plan: " + why("; ")
 	case state.CodeSchemaStays:
