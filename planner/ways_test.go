@@ -189,3 +189,23 @@ func TestNoFallback(t *testing.T) {
 	found(t, f.must(t).context.Notes, state.Found(state.CodeNoWayIn, state.Because(state.KeyWhy,
 		state.Found(state.CodeBarTenant).Times(1), state.Found(state.CodeBarScope).Times(1))).Times(2))
 }
+
+// TestClientOfNobody: with the only client that lets anybody in goes the last way in of those who have no password; where
+// it is only forgotten, it stays, and so do they.
+func TestClientOfNobody(t *testing.T) {
+	t.Parallel()
+	for adopted, want := range map[bool]int64{false: 1, true: 0} {
+		f := allMoved(t)
+		f.user(11).CanPassword, f.enrolled = false, []uuid.UUID{state.PersonID(lineage, id(11), 1)}
+		a := texts("name", "app", "type", "confidential")
+		a[state.AttrScopeMaps] = state.GrantsValue([]state.Grant{{Group: f.named("tenant_acme_users").ID, Values: []string{"openid"}},
+			{Group: f.named("tenant_globex_users").ID, Values: []string{"openid"}}})
+		f.clients = []providers.Client{{ID: id(150), Name: "app", Attributes: a}}
+		f.state.Objects = append(f.state.Objects, state.Object{Address: "oauth2_client.app", Kind: state.KindClient, ID: id(150),
+			Adopted: adopted, Attributes: a})
+		m := f.must(t)
+		if m.change("oauth2_client.app") == nil || m.hazard(plan.LocksOut) != want {
+			t.Errorf("adopted %t: hazards %+v", adopted, m.effects.Hazards)
+		}
+	}
+}

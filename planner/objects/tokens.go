@@ -101,8 +101,17 @@ func (p *forward) admitted() (was, will map[uuid.UUID]bool) {
 			}
 		}
 	}
+	// A client that is only forgotten stays, and goes on letting people in.
+	forgotten := func(id uuid.UUID) bool {
+		return slices.ContainsFunc(p.out.Changes, func(c plan.ObjectChange) bool {
+			return c.Kind == state.KindClient && c.Action == state.ActionForget && c.Object().ID == id
+		})
+	}
 	for _, c := range p.Clients {
 		note(was, scopesOf(c.Attributes))
+		if forgotten(c.ID) {
+			note(will, scopesOf(c.Attributes))
+		}
 	}
 	for i := range p.out.Tokens {
 		note(will, p.out.Tokens[i].will.scopes)
