@@ -159,13 +159,7 @@ func (r reader) optionalText(name string) (s string, known bool) {
 // allowed checks a value against the set of values of the argument.
 func (r reader) allowed(name, s string) bool {
 	spec := r.n.spec.argument(name)
-	switch {
-	case slices.Contains(spec.LaterOf, s):
-		r.e.fail(r.at(name), "Not in this version",
-			"The value %q of the argument %q%s belongs to the language, but this version of Anthill does not build "+
-				"it yet. There is %s.", s, name, r.n.spec.where(), quoteList(spec.OneOf))
-		return false
-	case spec.OneOf != nil && !slices.Contains(spec.OneOf, s):
+	if spec.OneOf != nil && !slices.Contains(spec.OneOf, s) {
 		r.wrong(name, "%s is needed, not %q", quoteList(spec.OneOf), s)
 		return false
 	}

@@ -21,7 +21,6 @@ type Argument struct {
 	Name     string
 	Type     ArgumentType
 	OneOf    []string // the values allowed; nil: any of the type
-	LaterOf  []string // values that the language has but this version does not
 	Refers   string   // of a Reference or References: the type of block
 	Default  string   // as written in a file; "" where there is none, or where Text says what happens
 	Required bool
@@ -386,15 +385,18 @@ func policyBlock() Block {
 				Name:     "method",
 				Type:     String,
 				Required: true,
-				OneOf:    []string{"dual"},
-				LaterOf:  []string{"self_auth"},
-				Text:     "Which ways to log in. dual is password and Self-auth.",
+				OneOf:    []string{"dual", "self_auth"},
+				Text:     "Which ways to log in. dual is password and Self-auth, self_auth is Self-auth alone.",
+			},
+			{
+				Name: "from", Type: Reference, Refers: "auth_policy",
+				Text: "The policy under which users were moved whom this one raises. self_auth needs it.",
 			},
 			{
 				Name: "complete_on", Type: String, OneOf: []string{"first_login", "link"}, Default: `"first_login"`,
 				Text: "When a user counts as completed.",
 			},
-		}, laterArguments("from", "password_until", "for_each")...),
+		}, laterArguments("password_until", "for_each")...),
 		Blocks: laterBlocks("lifecycle"),
 	}
 }

@@ -146,7 +146,8 @@ type Move struct {
 // Policy is an auth_policy block.
 type Policy struct {
 	Name           string
-	Method         state.Method // MethodDual in this version
+	Method         state.Method // MethodDual or MethodSelfAuth
+	From           string       // the policy under which users were moved whom this one raises; "": it moves users who are not
 	CompleteOnLink bool         // complete_on = "link"
 	Pos            Pos
 }

@@ -12,13 +12,37 @@ import (
 func (e *evaluator) policies() (list []Policy) {
 	for _, n := range e.m.all("auth_policy") {
 		r := e.reader(n, scope{})
-		p := Policy{Name: n.label, Pos: posOf(n.at), CompleteOnLink: r.text("complete_on") == "link"}
-		if r.text("method") == "dual" {
+		p := Policy{Name: n.label, From: r.one("from"), Pos: posOf(n.at), CompleteOnLink: r.text("complete_on") == "link"}
+		method := r.text("method")
+		switch method {
+		case "dual":
 			p.Method = state.MethodDual
+		case "self_auth":
+			p.Method = state.MethodSelfAuth
+		}
+		// Nobody has a credential in Self-auth before being moved there, so nobody's password may end with the move.
+		switch from := n.args["from"]; {
+		case method == "self_auth" && from == nil:
+			r.wrong("method", "self_auth is for users who were moved before and have enrolled in Self-auth. Name the policy "+
+				"under which they were moved, as from = auth_policy.NAME")
+		case method == "dual" && from != nil:
+			r.wrong("from", "it goes with method = \"self_auth\": from dual there is nothing that dual could raise")
 		}
 		list = append(list, p)
 	}
+	e.checkFrom(list)
 	return list
+}
+
+// checkFrom demands that a policy raises users from one with a method below its own.
+func (e *evaluator) checkFrom(list []Policy) {
+	for _, n := range e.m.all("auth_policy") {
+		i := slices.IndexFunc(list, func(p Policy) bool { return p.Name == n.label })
+		k := slices.IndexFunc(list, func(p Policy) bool { return p.Name == list[i].From })
+		if list[i].Method == state.MethodSelfAuth && k >= 0 && list[k].Method == state.MethodSelfAuth {
+			e.reader(n, scope{}).wrong("from", "auth_policy.%s has the method self_auth as well, which is the last one", list[k].Name)
+		}
+	}
 }
 
 func (e *evaluator) gates() (list []Gate) {

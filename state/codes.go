@@ -59,6 +59,8 @@ const (
 	CodeClientTypeBack  Code = "client_type_back"  // client; type
 	CodeClientNewSecret Code = "client_new_secret" // client
 	CodeMinimumRaised   Code = "minimum_raised"    // address: of an account policy that asks more of a credential
+	CodeDriftDual       Code = "drift_dual"        // count users
+	CodeDualAgain       Code = "dual_again"        // count users
 	CodeNoWayIn         Code = "no_way_in"         // why: bars, each with its count; count users who cannot log in as it is
 	CodeSchemaStays     Code = "schema_stays"
 	CodeConflicts       Code = "conflicts" // count users

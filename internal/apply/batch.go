@@ -312,6 +312,9 @@ func (x *executor) isAfter(it *item) bool {
 		return it.row != nil && it.row.Link == x.personOf(it) &&
 			(e.Method == state.MethodInvalid || it.row.Method == e.Method)
 	}
+	if it.shape.Ground.Moved {
+		return it.row != nil && it.row.Method >= e.Method && it.prior != nil && it.prior.UserState == it.shape.After
+	}
 	return !e.Writes() && !e.Mail && !it.shape.Ground.Unrecorded && it.prior != nil && it.prior.UserState == it.shape.After &&
 		!slices.ContainsFunc(x.sets[it.shape.Join], func(g uuid.UUID) bool { return !slices.Contains(it.prior.Groups, g) }) &&
 		!slices.ContainsFunc(x.sets[it.shape.Leave], func(g uuid.UUID) bool { return slices.Contains(it.prior.Groups, g) })

@@ -114,7 +114,7 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	}
 	if it.row != nil {
 		i.Before = it.row.Image
-		if s.Ground.Linked && s.After.WroteLink && x.effects.Segments[segment].Kind == plan.SegmentMove {
+		if s.Ground.Linked && !s.Ground.Moved && s.After.WroteLink && x.effects.Segments[segment].Kind == plan.SegmentMove {
 			// The link is ours by its id, and the state that recorded it is lost. To take this user back is to undo that
 			// link too, so the before-image is that of a row that was never linked.
 			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}

@@ -50,6 +50,10 @@ func skipped(r plan.SkipReason) string {
 		return "the person with the address is expired in Self-auth"
 	case plan.SkipPersonExpired:
 		return "somebody else has expired its person in Self-auth"
+	case plan.SkipNotEnrolled:
+		return "cannot log in through Self-auth yet: nothing is taken from them until they have enrolled there"
+	case plan.SkipFollows:
+		return "groups or person follow the row first; the next plan goes on"
 	case plan.SkipHolderForeign:
 		return "the person with the address is in a group of another tenant, or has another user"
 	}
@@ -74,6 +78,7 @@ func figures() []figure {
 		{plan.FigureOf(state.PersonAdopt), "take over the person with the address"},
 		{plan.FigureOf(state.PersonRevive), "bring the person back"},
 		{plan.FigureLinked, "linked before, only recorded"},
+		{plan.FigureRaised, "log in through Self-auth alone"},
 		{"mail", "address follows the row"},
 		{plan.FigureOf(state.PersonExpire), "expire the person"},
 		{plan.FigureOf(state.PersonDelete), "delete the person"},

@@ -140,8 +140,11 @@ func (t *telling) gains() string {
 	switch lose := all.Loses(); {
 	case lose > 0:
 		s += ", " + count(lose) + plural(lose, " loses it", " lose it")
-	case all[plan.FigureLeave]+strange == 0 && !t.groupsGo():
+	case all[plan.FigureLeave]+strange+all[plan.FigureRaised] == 0 && !t.groupsGo():
 		s += ", none loses anything"
+	}
+	if n := all[plan.FigureRaised]; n > 0 {
+		s += ", " + of(n, "logs in", "log in") + " through Self-auth alone from now on"
 	}
 	if n := all[plan.FigureLeavers]; n > 0 {
 		s += ", " + of(n, "leaves groups", "leave groups") + " (" +
@@ -302,9 +305,7 @@ func (t *telling) wave(w plan.WaveView) string {
 		}
 		reasons()
 	}
-	if w.Waiting > 0 {
-		parts = append(parts, of(w.Waiting, "user waits", "users wait")+" for a pause to end")
-	}
+	parts = append(parts, waiting(w)...)
 	if w.Left > 0 && w.State != plan.WaveHeld {
 		parts = append(parts, users(w.Left)+" left out of this plan")
 	}
@@ -315,6 +316,24 @@ func (t *telling) wave(w plan.WaveView) string {
 		return "nobody to move"
 	}
 	return strings.Join(parts, "; ")
+}
+
+// waiting says what users wait for who are neither to be moved now nor skipped.
+func waiting(w plan.WaveView) (parts []string) {
+	n := map[plan.SkipReason]int64{}
+	for _, s := range w.NotMoved {
+		n[s.Reason] = s.Count
+	}
+	enrol, follow := n[plan.SkipNotEnrolled], n[plan.SkipFollows]
+	add := func(n int64, what string) {
+		if n > 0 {
+			parts = append(parts, of(n, "user waits", "users wait")+what)
+		}
+	}
+	add(w.Waiting-enrol-follow, " for a pause to end")
+	add(enrol, " until enrolled in Self-auth")
+	add(follow, " for the next plan")
+	return parts
 }
 
 const listedTenants = 6

@@ -135,6 +135,10 @@ func (v *voice) say(f state.Finding) string {
 		return name + " is gone"
 	case state.CodeDriftBack:
 		return name + " was deleted by Anthill and is there again"
+	case state.CodeDriftDual:
+		return of(n, "row that logs in through Self-auth alone was", "rows that log in through Self-auth alone were") + " set back to " +
+			"dual: the application does that at each login through Self-auth while the row has a hash, so its password works again. " +
+			"Anthill does not write it again: " + asItIs(n)
 	case state.CodeStrangers:
 		return "group " + name + " has " + strangers(n) + ": left as " + it("it is", "they are")
 
@@ -201,6 +205,9 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeMinimumRaised:
 		return name + " asks more of a credential than before: Self-auth looks at that when a credential is next changed, so nobody " +
 			"is locked out by it, and those who have a weaker one keep it until then"
+	case state.CodeDualAgain:
+		return of(n, "user who is", "users who are") + " to log in through Self-auth alone still " + it("has a password hash", "have password hashes") +
+			": at the next login through Self-auth the application sets such a row back to dual, and the password works again"
 	case state.CodeNoWayIn:
 		return of(n, "live user", "live users") + " can log in neither now nor after this plan: " + why("; ")
 	case state.CodeSchemaStays:
@@ -328,7 +335,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeToMove:
 		return count(n) + " to move"
 	case state.CodeWaiting:
-		return count(n) + " held back by a pause"
+		return count(n) + " held back by a pause, or until they have enrolled"
 	case state.CodeSoakNeeded:
 		return span() + " of soak"
 	case state.CodeStartsAt:

@@ -31,6 +31,7 @@ const (
 	FigureAsItIs     Figure = "person_as_it_is"
 	FigureStaysMoved Figure = "stays_moved" // users who are taken back to how an earlier run had moved them
 	FigureRowGone    Figure = "row_gone"    // users moved before whose row is gone (L28)
+	FigureRaised     Figure = "raised"      // users moved before who log in through Self-auth alone from now on (L8)
 )
 
 // FigureOf is the figure of an act on a person.
@@ -98,7 +99,8 @@ func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 	add(!within(after, before), FigureGainAdmin)
 	add(!within(before, after), FigureLoseAdmin)
 	add(len(leave) > 0, FigureLeavers)
-	add(kind == SegmentMove && s.Ground.Linked, FigureLinked)
+	add(kind == SegmentMove && s.Ground.Linked && !s.Ground.Moved, FigureLinked)
+	add(s.Ground.Moved, FigureRaised)
 	f[FigureJoin] += int64(len(join)) * c.Users
 	f[FigureLeave] += int64(len(leave)) * c.Users
 	// A person that is there already is not created for the reader, whatever apply calls it.
@@ -107,7 +109,7 @@ func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 		act = state.PersonEnable
 	}
 	add(act != state.PersonNone, FigureOf(act))
-	add(s.Effect.Method != state.MethodInvalid, FigureTo(s.Effect.Method))
+	add(s.Effect.Method != state.MethodInvalid && !s.Ground.Moved, FigureTo(s.Effect.Method))
 	for _, w := range s.Effect.Switches() {
 		add(*w.On, Figure(w.Name))
 	}

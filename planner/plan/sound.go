@@ -238,8 +238,16 @@ func (s Shape) Fits(kind SegmentKind) bool {
 	switch {
 	case e.Link && kind != SegmentMove, e.Restore && kind != SegmentRestore, e.Restore && s.Ground.RowGone:
 		return false
+	case s.Ground.Moved:
+		return kind == SegmentMove && s.raises()
 	case kind != SegmentWithdraw:
 		return true
 	}
 	return s.After.Standing != state.Moved && s.Join == 0 && !e.Writes() && e.TakesAway() && e.Act != state.PersonDelete
+}
+
+// raises reports whether a shape does nothing but raise the method of a user who was moved before.
+func (s Shape) raises() bool {
+	only := state.Effect{Method: s.Effect.Method, Complete: s.Effect.Complete}
+	return s.Ground.Linked && s.After.Standing == state.Moved && s.Join == 0 && s.Leave == 0 && s.Effect == only
 }

@@ -76,7 +76,7 @@ func full() *whole {
 	s.Kind = plan.SegmentRestore
 	u := &s.Users[0]
 	u.Shape.Tenant, u.Shape.Effect.Act = tenant, state.PersonAdopt
-	u.Shape.Effect.Link, u.Shape.Ground.RowGone = false, false // they do not go with a restored row
+	u.Shape.Effect.Link, u.Shape.Ground.RowGone, u.Shape.Ground.Moved = false, false, false // they do not go with a restored row
 	u.Shape.Join, u.Shape.Leave, u.Shape.Keep = 1, 2, 3
 	u.Change.Shape = 0
 	second := *u

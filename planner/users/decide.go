@@ -52,6 +52,7 @@ type lesser struct{ tenant, group string }
 // said counts what is noted about users who are moved.
 type said struct {
 	unverified, groupless int64
+	dualAgain             int64                   // who log in through Self-auth alone, and whose rows have a hash
 	lesser                map[lesser]int64        // who come in with less than their role
 	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
 	ways                  ways
@@ -118,6 +119,8 @@ type decider struct {
 	admins    adminCount
 	belongs   []bool // by place in Index.Members: whether the membership is no stranger's
 	matching  []int  // reused
+	raises    bool   // a policy raises users who were moved under another
+	raising   []int  // reused
 	last      lastSpan
 }
 
@@ -138,8 +141,10 @@ type nameBook struct {
 // counts are the figures that become findings.
 type counts struct {
 	drift
+
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
 	policies   map[string]int64 // users moved, by policy
+	duals      map[string]int64 // of them, moved under it to dual
 	unordered  map[[2]int]int64 // users whom two waves in no order select
 }
 
@@ -147,6 +152,7 @@ type counts struct {
 type drift struct {
 	nowhere, mailStuck            int64
 	link, person, expired, method int64 // changed by others
+	dual                          int64 // raised before, and set back by the application
 }
 
 // newDecider prepares the look-ups by which each user is decided.
@@ -184,12 +190,13 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	for _, n := range o.Names {
 		d.names.taken[j.Index.Hash(n)] = true
 	}
-	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
+	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, duals: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for _, w := range c.Waves {
 		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
 	}
 	for _, p := range c.Policies {
 		d.policies[p.Name] = p
+		d.raises = d.raises || p.From != ""
 	}
 	for _, p := range j.State.Pauses {
 		d.pauses[pause{p.Wave, p.Tenant}] = true
@@ -214,6 +221,9 @@ func (d *decider) decide(e *world.Entry) error {
 		d.Moved++
 		d.MovedOf[e.TenantNow(d.Observed)]++
 		d.counts.policies[e.Recorded.Policy]++
+		if e.Is(world.RecordedDual) {
+			d.counts.duals[e.Recorded.Policy]++
+		}
 		d.tally(e)
 		if !e.Is(world.HasRow) {
 			d.noteBelonging(e.Person, e) // what we added leaves as ours, not as a stranger's
@@ -228,7 +238,7 @@ func (d *decider) decide(e *world.Entry) error {
 			s = nil
 		}
 		d.countWay(&d.stay, e, s, e.Recorded.Person)
-		return nil
+		return d.raiseMoved(e)
 	}
 	d.losses.met = false
 	if !d.isLive(e) {
@@ -294,7 +304,10 @@ func (d *decider) tally(e *world.Entry) {
 	if d.isLive(e) {
 		waves := d.matches(e)
 		for _, i := range waves {
-			d.Waves[i].Tally.Match++
+			// A wave that raises users selects only those of its own (raiseMoved).
+			if d.from(i) == "" || d.Waves[i].Policy == e.Recorded.Policy {
+				d.Waves[i].Tally.Match++
+			}
 		}
 		if len(waves) == 0 || e.Status == plan.SkipExcluded {
 			d.counts.unselected[name]++
@@ -313,7 +326,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	if d.InOpenRun(e.User) {
 		d.noteAll(e)
 	}
-	waves := d.matches(e)
+	waves := slices.DeleteFunc(d.matches(e), func(i int) bool { return d.raises && d.from(i) != "" })
 	if len(waves) == 0 {
 		d.counts.nowhere++
 		d.countWay(&d.stay, e, nil, uuid.Nil)

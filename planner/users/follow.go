@@ -307,7 +307,12 @@ func (d *decider) lookOutside(e *world.Entry) {
 	if e.Recorded.MadePerson && e.Is(world.PersonExpired) {
 		d.counts.expired++
 	}
-	if e.Method == state.MethodPassword {
+	switch {
+	case e.Method == state.MethodPassword:
 		d.counts.method++
+	case e.Method == state.MethodDual && d.policies[e.Recorded.Policy].Method == state.MethodSelfAuth:
+		// The application does so at each login through Self-auth while the row has a hash. Written again, it would do so
+		// again.
+		d.counts.dual++
 	}
 }

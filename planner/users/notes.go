@@ -33,6 +33,7 @@ func (d *decider) outside() []state.Finding {
 		state.Found(state.CodeDriftPerson).Times(c.person),
 		state.Found(state.CodeDriftExpired).Times(c.expired),
 		state.Found(state.CodeDriftMethod).Times(c.method),
+		state.Found(state.CodeDriftDual).Times(c.dual),
 	)
 	return append(drift, d.strangersLeft()...)
 }
@@ -63,11 +64,13 @@ func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
 		if moves(w.Name) {
 			sum.unverified += w.Said.unverified
 			sum.groupless += w.Said.groupless
+			sum.dualAgain += w.Said.dualAgain
 		}
 	}
 	return counted(
 		state.Found(state.CodeUnverified).Times(sum.unverified),
 		state.Found(state.CodeGroupless).Times(sum.groupless),
+		state.Found(state.CodeDualAgain).Times(sum.dualAgain),
 	)
 }
 
@@ -167,6 +170,14 @@ func (d *decider) problems() (diags hcl.Diagnostics) {
 				"%d users have moved under auth_policy %q, which no configuration declares any more. Declare it again; "+
 					"forgetting a policy in use is not in this version.",
 				d.counts.policies[name], name))
+		}
+	}
+	for _, p := range d.Config.Policies {
+		if n := d.counts.duals[p.Name]; n > 0 && p.Method == state.MethodSelfAuth {
+			diags = append(diags, config.Problem(config.About{Address: state.Address("auth_policy." + p.Name)}, "Policy in use changed",
+				"%d users have moved under auth_policy %q as it was before, with method = \"dual\". What users moved under stays as it "+
+					"is. Give it that method back, and raise them by another policy:\n\n    auth_policy \"alone\" {\n      method = "+
+					"\"self_auth\"\n      from   = auth_policy.%s\n    }", n, p.Name, p.Name))
 		}
 	}
 	diags = append(diags, d.groupsNeeded()...)

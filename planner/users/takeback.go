@@ -62,7 +62,11 @@ func (t *taker) pause(wave string, tenant uuid.UUID) {
 // toTakeBack are the records that stand, from the first one of a run that is undone on. taken is false where none of
 // them is of such a run: then there is nothing to take back.
 func (t *taker) toTakeBack(records []state.Record) (made []state.Record, taken bool) {
-	ofSeed := func(r state.Record) bool { return t.undoing.Seeds[r.Run] }
+	u := t.undoing
+	ofSeed := func(r state.Record) bool {
+		// A user whom a later wave has raised goes back to how the earlier one had moved it.
+		return u.Seeds[r.Run] && (len(u.Waves) == 0 || slices.Contains(u.Waves, r.Wave))
+	}
 	made = standing(records, t.undoing.Kind)
 	first := slices.IndexFunc(made, ofSeed)
 	if first < 0 {
@@ -309,7 +313,7 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 		s.Effect.Mail, c.Mails = true, made[m].ID
 	}
 	if t.undoing.Kind == state.RunApply {
-		t.pause(s.After.Wave, scopeOf(oldest, rec, row))
+		t.pause(oldest.Wave, scopeOf(oldest, rec, row))
 	}
 	return t.add(s, c, rec, row)
 }
@@ -341,7 +345,9 @@ func (t *taker) stayMoved(
 ) (join, leave, keep []uuid.UUID) {
 	before, wave := made[0].Prior, s.After.Wave
 	s.After = before.UserState
-	s.After.Wave = wave
+	if made[0].After.Policy == before.Policy {
+		s.After.Wave = wave
+	}
 	c := t.claim(made, row)
 	// A membership that was recorded before, and that the records only gave back, stays.
 	joined = slices.DeleteFunc(joined, func(g uuid.UUID) bool {

@@ -59,6 +59,7 @@ const (
 	PersonOurs    // and its id, or what is recorded, says that it is ours
 	PersonExpired // and it is expired
 	MailDiffers   // the address of the user's own person is not the row's (L26)
+	RecordedDual  // it was moved so that its password goes on working
 )
 
 // Is reports whether a fact holds.

@@ -111,6 +111,7 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		excluded: map[string]bool{},
 		foreign:  map[[2]int]int64{},
 	}
+	j.asks = slices.ContainsFunc(c.Policies, func(p config.Policy) bool { return p.From != "" })
 	j.Observed, j.Live = o, make([]int64, len(o.Tenants))
 	for _, m := range c.Exclude.Emails {
 		j.excluded[strings.ToLower(m)] = true
@@ -224,6 +225,7 @@ func (j *joiner) gone(r state.User) Entry {
 // remember takes in what is recorded of the user.
 func (e *Entry) remember(r state.User) {
 	e.note(IsRecorded, true)
+	e.note(RecordedDual, r.Method == state.MethodDual)
 	e.Recorded = Recorded{UserState: r.UserState, Person: r.Person, Tenant: r.Tenant, Groups: r.Groups}
 }
 

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"anthill/internal/sandbox"
+)
+
+const withRaise = withApp + `
+auth_policy "alone" {
+  method = "self_auth"
+  from   = auth_policy.dual
+}
+wave "alone" {
+  auth_policy = auth_policy.alone
+  users { all = true }
+  start { after = [wave.everyone] }
+}
+`
+
+// TestRaise (L5, L8): of those who were moved, a wave of a policy with `from` raises who has enrolled in Self-auth; the others
+// wait and keep their passwords. What the application sets back is told and left. A rollback of the wave gives back the
+// method that there was, and nobody but those of the wave is touched.
+func TestRaise(t *testing.T) {
+	t.Parallel()
+	s := emulator(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 6, Level: "dual"}, s)
+	b := newBrowser(t, s)
+	b.ok(b.do("PUT", "/v1/group/idm_all_persons/_attr/credential_type_minimum", b.token, []string{"any"}), nil)
+	methods := func() string {
+		var all string
+		err := w.connect().QueryRow(t.Context(), w.spell(`select string_agg(user_id || auth_method || coalesce({idp}_user_id::text, '-') ||
+			(password_hash is not null), ' ' order by user_id) from users`)).Scan(&all)
+		must(t, err)
+		return all
+	}
+	var start string
+	must(t, w.connect().QueryRow(t.Context(), w.spell(`select string_agg(user_id || auth_method || coalesce({idp}_user_id::text, '-') ||
+		(password_hash is not null), ' ' order by user_id) from users`)).Scan(&start))
+	w.config(withRaise)
+	out, _ := w.run(exitDone, "plan")
+	wants(t, out, "alone its selectors match no live user")
+	w.run(exitDone, "apply", "-auto-approve")
+	linked := w.allLinked()
+
+	// Nobody has enrolled: all wait, and nothing is to do.
+	out, _ = w.run(exitDone, "plan")
+	wants(t, out, "Nothing to do", fmt.Sprintf("%d users wait until enrolled in Self-auth", linked))
+	before := methods()
+
+	var person, user uuid.UUID
+	must(t, w.connect().QueryRow(t.Context(), w.spell(`select {idp}_user_id, user_id from users where {idp}_user_id is not null
+		and role = 'user' and password_hash is not null order by user_id limit 1`)).Scan(&person, &user))
+	b.enrol(person)
+	out, _ = w.run(exitDone, "plan", "-out", "p")
+	wants(t, out, "1 logs in through Self-auth alone from now on", "No hazards.", fmt.Sprintf("%d users wait until enrolled", linked-1),
+		"1 user who is to log in through Self-auth alone still has a password hash")
+	w.run(exitDone, "apply", "p")
+	raised := `select count(*) from users where user_id = $1 and auth_method = '{value}' and password_hash is not null and {idp}_user_id = $2`
+	if w.number(raised, user, person) != 1 || w.number(`select count(*) from users where auth_method = '{value}' and password_hash is not null`) != 1 {
+		t.Error("another one was raised than who has enrolled")
+	}
+	w.run(exitDone, "apply", "p") // once more: it is done
+	w.run(exitDone, "plan", "-detailed-exitcode")
+
+	// The application sets the row back, as it does at each login through Self-auth.
+	w.exec(`update users set auth_method = 'dual' where user_id = $1`, user)
+	out, _ = w.run(exitDone, "plan", "-detailed-exitcode")
+	wants(t, out, "Nothing to do", "1 row that logs in through Self-auth alone was set back to dual")
+	w.exec(`update users set auth_method = '{value}' where user_id = $1`, user)
+
+	// Who loses the person keeps the password: it waits.
+	w.run(exitDone, "rollback", "-wave", "alone", "-auto-approve")
+	if got := methods(); got != before {
+		t.Errorf("after the rollback of the wave:\n%s\nbefore it:\n%s", got, before)
+	}
+	out, _ = w.run(exitDone, "plan", "-detailed-exitcode")
+	wants(t, out, "Nothing to do")
+	w.run(exitDone, "wave", "resume", "alone")
+	w.exec(`update users set role = 'admin' where user_id = $1`, user)
+	out, _ = w.run(exitDone, "plan")
+	wants(t, out, "1 user waits for the next plan")
+	w.run(exitDone, "apply", "-auto-approve")
+	w.run(exitDone, "apply", "-auto-approve")
+	if w.number(raised, user, person) != 1 {
+		t.Error("it is not raised once the wave goes on")
+	}
+
+	// A rollback of the first wave gives the password back, whatever came after it.
+	w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	w.exec(`update users set role = 'user' where user_id = $1`, user)
+	if got := methods(); got != start {
+		t.Errorf("after the rollback:\n%s\nat the start:\n%s", got, start)
+	}
+}

@@ -1,0 +1,103 @@
+package users
+
+import (
+	"github.com/google/uuid"
+
+	"anthill/planner/plan"
+	"anthill/planner/world"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// from is the policy under which users were moved whom a wave raises; "": the wave moves users who are not moved.
+func (d *decider) from(wave int) string { return d.policies[d.Waves[wave].Policy].From }
+
+// raiseMoved adds the change of a moved user whom a wave of a later policy selects (L8): its row says that it logs in through
+// Self-auth alone. Only who can log in that way is raised, and only who is at rest: what follows its row comes first.
+func (d *decider) raiseMoved(e *world.Entry) error {
+	if !d.raises || !d.isLive(e) || d.InOpenRun(e.User) {
+		return nil
+	}
+	waves := d.raising[:0]
+	for _, i := range d.matches(e) {
+		if d.from(i) != "" && d.from(i) == e.Recorded.Policy {
+			waves = append(waves, i)
+		}
+	}
+	d.raising = waves
+	if len(waves) == 0 {
+		return nil
+	}
+	reason := d.skipReason(e)
+	if reason == plan.SkipNone && e.Link != e.Recorded.Person {
+		reason = plan.SkipLinkUnknown
+	}
+	for _, i := range waves {
+		d.Waves[i].Tally.Match++
+		if reason != plan.SkipNone {
+			d.Waves[i].Tally.MatchSkip++
+		}
+	}
+	own := waves[0]
+	w := &d.Waves[own]
+	w.Matched++
+	// Whether it follows its row is up to the wave that moved it, and whether it is raised up to this one.
+	defer func(left bool) { d.left = left }(d.left)
+	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
+	if reason != plan.SkipNone {
+		w.Skipped++
+		return d.skip(e, w, reason)
+	}
+	for _, i := range waves[1:] {
+		if !d.cohorts.Before(own, i) {
+			d.counts.unordered[[2]int{own, i}]++
+		}
+	}
+	if reason = d.waitsToRaise(e, w); reason != plan.SkipNone {
+		w.Tally.Waiting++
+		return d.skip(e, w, reason)
+	}
+	w.Tally.Due++
+	if d.left {
+		w.Tally.Left++
+		return nil
+	}
+	return d.addRaise(e, w)
+}
+
+// waitsToRaise says what a user waits for until it can be raised; SkipNone: nothing.
+func (d *decider) waitsToRaise(e *world.Entry, w *Wave) plan.SkipReason {
+	switch {
+	case d.objects.Tenants[e.Tenant].Paused, d.isPaused(w.Name, d.Tenants[e.Tenant].ID):
+		return plan.SkipPaused
+	case d.accountBefore(e).bar() != barNone, d.accountAfter(e, nil, uuid.Nil).bar() != barNone:
+		return plan.SkipNotEnrolled
+	case d.admins.changed:
+		return plan.SkipFollows
+	}
+	return plan.SkipNone
+}
+
+// addRaise adds the change to the wave's segment.
+func (d *decider) addRaise(e *world.Entry, w *Wave) error {
+	s := plan.Shape{
+		Tenant: d.Tenants[e.Tenant].ID,
+		Ground: plan.Ground{Relies: providers.ReliesMember, Linked: true, Moved: true},
+		Keep:   d.table.Set(e.Recorded.Groups...),
+		After:  e.Recorded.UserState,
+	}
+	if e.Is(world.MailDiffers) {
+		s.Ground.Relies = providers.ReliesAll // which the digest of such a row covers
+	}
+	s.After.Wave, s.After.Policy = w.Name, w.Policy
+	if e.Method < state.MethodSelfAuth {
+		s.Effect.Method = state.MethodSelfAuth
+	}
+	if e.Is(world.HasPassword) {
+		w.Said.dualAgain++
+	}
+	if w.Segment < 0 {
+		w.Segment = d.sink.Segment(plan.SegmentMove, w.Name)
+	}
+	return d.sink.Add(w.Segment, s, plan.UserChange{User: e.User, Before: e.Digest})
+}
