@@ -51,7 +51,7 @@ func skipped(r plan.SkipReason) string {
 	case plan.SkipPersonExpired:
 		return "somebody else has expired its person in Self-auth"
 	case plan.SkipNotEnrolled:
-		return "cannot log in through Self-auth yet: nothing is taken from them until they have enrolled there"
+		return "no way in through Self-auth yet: keeps the password until enrolled"
 	case plan.SkipFollows:
 		return "groups or person follow the row first; the next plan goes on"
 	case plan.SkipHolderForeign:

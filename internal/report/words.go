@@ -137,8 +137,8 @@ func (v *voice) say(f state.Finding) string {
 		return name + " was deleted by Anthill and is there again"
 	case state.CodeDriftDual:
 		return of(n, "row that logs in through Self-auth alone was", "rows that log in through Self-auth alone were") + " set back to " +
-			"dual: the application does that at each login through Self-auth while the row has a hash, so its password works again. " +
-			"Anthill does not write it again: " + asItIs(n)
+			"dual, so that the password works again: the application does that at each login through Self-auth while a row has a " +
+			"hash; " + asItIs(n)
 	case state.CodeStrangers:
 		return "group " + name + " has " + strangers(n) + ": left as " + it("it is", "they are")
 

@@ -134,6 +134,21 @@ func lockedOut() *made {
 	m := pilot()
 	m.Effects.Raise(plan.LocksOut, 3, state.About(state.CodeScopeLost, state.Of("oauth2_client.app")).Times(3))
 	m.Effects.Raise(plan.LocksOut, 17, state.Found(state.CodeHomeLost).Times(17))
+	m.Effects.Raise(plan.LocksOut, 0, state.Found(state.CodeNoFallback).Times(2))
+	out := func(tenant string, n int64, bar state.Code) {
+		m.Effects.Raise(plan.LocksOut, n, state.About(state.CodeLockedOut, state.OfTenant(tenant),
+			state.Because(state.KeyWhy, state.Found(bar))).Times(n))
+	}
+	out("acme", 16, state.CodeBarGroup)
+	out("globex", 1, state.CodeBarScope)
+	without := []state.Finding{state.Found(state.CodeBarTenant).Times(1204), state.Found(state.CodeBarLink).Times(1),
+		state.Found(state.CodeBarPerson).Times(2), state.Found(state.CodeBarExpired).Times(3), state.Found(state.CodeBarCredential).Times(40)}
+	m.Context.Notes = append(m.Context.Notes, state.Found(state.CodeNoWayIn, state.Because(state.KeyWhy, without...)).Times(1250),
+		state.About(state.CodeMinimumRaised, state.Of("account_policy.admins")), state.Found(state.CodeDualAgain).Times(2))
+	m.Context.Outside = append(m.Context.Outside, state.Found(state.CodeDriftDual).Times(7))
+	m.Context.Waves[1].NotMoved = append(m.Context.Waves[1].NotMoved, plan.Skipped{Reason: plan.SkipNotEnrolled, Count: 30},
+		plan.Skipped{Reason: plan.SkipFollows, Count: 4})
+	m.Context.Waves[1].Waiting += 34
 	return m
 }
 
