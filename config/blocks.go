@@ -100,11 +100,10 @@ func language() []Block {
 				{Name: "emails", Type: Strings, Text: "By address; upper and lower case are the same."},
 				{Name: "user_ids", Type: Strings, Text: "By users.user_id."}},
 		},
-		waveBlock(), gateBlock(), guardBlock()}
+		waveBlock(), gateBlock(), guardBlock(), allowBlock()}
 	list = append(list, later("group", "A group that exists in Self-auth.", "data")...)
 	list = append(list, later("users", "Counts of users.", "data")...)
 	list = append(list, later("", "Takes the password columns away.", "cleanup")...)
-	list = append(list, later("", "Allows a hazard.", "allow")...)
 	list = append(list, Block{
 		Type: "moved", Text: "Tells that what was declared under one address is declared under another.",
 		Arguments: []Argument{
@@ -507,6 +506,21 @@ func guardBlock() Block {
 			{
 				Name: "keep_admins", Type: Count, Default: "1",
 				Text: "Administrators of a tenant who can still log in after a plan that takes one away.",
+			},
+		},
+	}
+}
+
+func allowBlock() Block {
+	return Block{
+		Type: "allow", Label: "CODE",
+		Text: "Allows a hazard of plans that are made from the configuration, until a moment. A rollback has -allow alone.",
+		Arguments: []Argument{
+			{Name: "count", Type: Count, Text: "Of exactly this count; of any when not given."},
+			{Name: "reason", Type: String, Required: true, Text: "Why, for whoever reads the plan."},
+			{
+				Name: "until", Type: Time, Required: true,
+				Text: "From then on it allows nothing, and plans that rest on it are refused.",
 			},
 		},
 	}

@@ -57,6 +57,7 @@ type Config struct {
 	Gates      []Gate // sorted by Name
 	Waves      []Wave // in `after` order, ties by name
 	Guard      Guard
+	Allows     []Allow // sorted by Hazard, each once
 	Awake      Awake
 }
 
@@ -213,3 +214,18 @@ type Guard struct {
 	MinPopulation          int64   // 20
 	KeepAdmins             int64   // 1
 }
+
+// Allow is an allow block.
+type Allow struct {
+	Hazard string // its code, as it is written: whether there is such a hazard the planner knows
+	Count  int64  // 0: of any count
+	Reason string
+	Until  time.Time // from then on it allows nothing
+	Pos    Pos
+}
+
+// Address is how diagnostics name the block.
+func (a Allow) Address() state.Address { return state.Address("allow." + a.Hazard) }
+
+// Of reports whether the block is for a hazard of such a count.
+func (a Allow) Of(count int64) bool { return a.Count == 0 || a.Count == count }

@@ -71,7 +71,7 @@ func TestLoadFiles(t *testing.T) {
 			"b.anthill.hcl:2: Duplicate block: There is one guard block in a configuration, over all its files. Another stands in a.anthill.hcl line 1: make them one.\n"},
 		"unknown in JSON": {map[string]string{"a.anthill.json": "{\"gard\": {},\n\"guard\": {\"min\": 1},\n\"cleanup\": {},\n\"gate\": {\"g\": {\"manual\": true, \"sql\": \"x\"}}}"},
 			"a.anthill.json:1: Unknown block: There is no block \"gard\". Did you mean \"guard\"? The blocks at the top of a file are anthill, " +
-				"variable, locals, provider, schema, tenant, data, group, oauth2_client, account_policy, auth_policy, identity, exclude, wave, gate, guard, moved.\n" +
+				"variable, locals, provider, schema, tenant, data, group, oauth2_client, account_policy, auth_policy, identity, exclude, wave, gate, guard, allow, moved.\n" +
 				"a.anthill.json:2: Unknown argument: There is no argument \"min\" in a guard block. The block has the arguments " +
 				"max_users_changed_percent, max_removed_percent, min_population, keep_admins.\n" +
 				"a.anthill.json:3: Not in this version: The block \"cleanup\" belongs to the language, but this version of Anthill does not build it yet. Remove it.\n" +

@@ -93,7 +93,7 @@ func (e *evaluator) config() *Config {
 	if n := e.m.single("schema", ""); n.written() {
 		c.Schema = &Schema{Level: e.reader(n, scope{}).text("level"), Pos: posOf(n.at)}
 	}
-	c.Guard = e.guard()
+	c.Guard, c.Allows = e.guard(), e.allows()
 	return c
 }
 

@@ -26,11 +26,11 @@ type Input struct {
 	Config     *config.Config // nil: of a rollback, which needs none
 	State      *state.State
 	Target     state.Target
-	AsOf       time.Time // at which dates and soaks are judged
-	Future     bool      // AsOf lies after the clock
-	Allowed    []plan.Allowance
-	Targets    []plan.Target // the part of the configuration that is planned; none: all of it
-	Exclude    []plan.Target // left out of that
+	AsOf       time.Time        // at which dates and soaks are judged
+	Future     bool             // AsOf lies after the clock
+	Allowed    []plan.Allowance // besides those of the configuration
+	Targets    []plan.Target    // the part of the configuration that is planned; none: all of it
+	Exclude    []plan.Target    // left out of that
 	Origin     plan.Origin
 	Basis      plan.Basis // digests and versions, as far as the caller knows them; the rest is filled in here
 	Database   providers.Database
@@ -45,6 +45,9 @@ type Input struct {
 // Make makes the plan of one configuration. User changes go to sink, the rest is returned. Diagnostics with an
 // error mean that there is no plan; err is a failure to read.
 func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagnostics, error) {
+	if diags := CheckAllows(in.Config.Allows); diags.HasErrors() {
+		return nil, diags, nil
+	}
 	observed, err := in.observe(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -309,7 +312,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	e.Add(m.decided.Risk)
 	m.decided.Misled(&e.Risk, m.moves)
 	m.decided.LockedOut(&e.Risk, m.moves)
-	e.Allow(m.Allowed)
+	m.allow()
 }
 
 // wanted are the declared groups.
@@ -381,10 +384,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	c.Notes = append(c.Notes, m.decided.Changing(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
-	for _, a := range m.plan.Effects.Unused() {
-		c.Notes = append(c.Notes, state.Found(state.CodeAllowanceUnused,
-			state.Text(state.KeyHazard, string(a.Code))).Times(a.Count))
-	}
+	c.Notes = append(c.Notes, m.allowances()...)
 	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons(), m.State.Runs)
 }
 

@@ -54,6 +54,8 @@ const (
 	CodeGroupless       Code = "groupless"         // count users
 	CodeCompletesOnLink Code = "completes_on_link" // address: of the auth_policy
 	CodeAllowanceUnused Code = "allowance_unused"  // hazard; count
+	CodeAllowExpired    Code = "allow_expired"     // address: of the allow block; until
+	CodeAllowOther      Code = "allow_other_count" // address: of the allow block; limit: what it allows; count: of the hazard
 	CodeClientStays     Code = "client_stays"      // client; count users log in through it
 	CodeTenantRowStays  Code = "tenant_row_stays"  // tenant; count users
 	CodeClientTypeBack  Code = "client_type_back"  // client; type

@@ -59,6 +59,10 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 		if x.effects.Empty() && !x.latches() && x.effects.Undo == nil {
 			return Result{Nothing: true}, nil
 		}
+		// A run that was begun in time may be finished.
+		if err := lapsed(x.effects, d); err != nil {
+			return Result{}, err
+		}
 		if d.FailStale {
 			if err := x.lookForStale(ctx); err != nil {
 				return Result{}, err
@@ -121,6 +125,15 @@ func check(e *plan.Effects, st *state.State, d Deps) error {
 	case e.NotBefore.After(d.Now()):
 		return &StaleError{Reason: "the plan was made as of " + e.NotBefore.UTC().Format("2006-01-02 15:04 UTC") +
 			", which has not come: apply it then"}
+	}
+	return nil
+}
+
+// lapsed says that a plan rests on an allowance whose time is over.
+func lapsed(e *plan.Effects, d Deps) error {
+	for _, a := range e.Lapsed(d.Now()) {
+		return &BlockedError{Reason: fmt.Sprintf("what allowed %s=%d has expired at %s: plan again", a.Code, a.Count,
+			a.Until.UTC().Format("2006-01-02 15:04 UTC"))}
 	}
 	return nil
 }

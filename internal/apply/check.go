@@ -55,7 +55,9 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	case open != nil && open.Plan != file.ID() && x.effects.Kind == state.RunApply:
 		refused = &OpenRunError{Run: open.ID, Plan: open.Plan}
 	case open == nil || open.Plan != file.ID():
-		refused = x.laterRun()
+		if refused = x.laterRun(); refused == nil {
+			refused = lapsed(x.effects, d)
+		}
 	}
 	if refused == nil {
 		if err := x.checkGroups(ctx); err != nil {

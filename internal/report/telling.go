@@ -90,9 +90,27 @@ func (t *telling) hazards() (list []risk) {
 			explain: t.words.command("explain", string(h.Code)), allow: fmt.Sprintf("-allow %s=%d", h.Code, h.Count),
 		}
 		one.of = t.words.sayFew(h.Of)
+		if one.allowed {
+			one.of = append(one.of, t.allowedBy(h)...)
+		}
 		list = append(list, one)
 	}
 	return list
+}
+
+// allowedBy says which block of the configuration allows a hazard, until when and why; empty where the command line does.
+func (t *telling) allowedBy(h plan.Hazard) []string {
+	i := slices.IndexFunc(t.context.Allowed, func(a plan.AllowView) bool { return a.Code == h.Code })
+	k := slices.IndexFunc(t.effects.Allowed, func(a plan.Allowance) bool { return a.Code == h.Code && a.Count == h.Count })
+	if k < 0 || t.effects.Allowed[k].Until.IsZero() {
+		return nil
+	}
+	said := "Allowed until " + stamp(t.effects.Allowed[k].Until)
+	if i >= 0 {
+		a := t.context.Allowed[i]
+		said += " by " + t.words.escape(fmt.Sprintf("%s:%d", a.Where.File, a.Where.Line)) + ": " + t.words.escape(a.Reason)
+	}
+	return []string{said}
 }
 
 // hazard is a code of those that there are; a file may have any other.

@@ -191,6 +191,11 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeAllowanceUnused:
 		return fmt.Sprintf("-allow %s=%d was not needed: the plan has no such hazard of that count",
 			text(state.KeyHazard), n)
+	case state.CodeAllowExpired:
+		return name + " allows nothing any more: it has expired at " + moment(state.KeyUntil)
+	case state.CodeAllowOther:
+		return name + " allows a count of " + count(f.Arg(state.KeyLimit).Number) + ", and this plan has " + count(n) +
+			": another count is another plan"
 	case state.CodeClientStays:
 		return "client " + name + " stays: " + of(n, "user who stays moved logs", "users who stay moved log") +
 			" in through it"

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"anthill/config"
+	"anthill/planner"
 )
 
 // Settings are what a session takes from the process and from whoever started it.
@@ -39,6 +40,9 @@ func Validate(s Settings) Diagnostics {
 	m, diags := s.load()
 	if !diags.HasErrors() {
 		diags = append(diags, m.Validate()...)
+	}
+	if !diags.HasErrors() {
+		diags = append(diags, m.Locate(planner.CheckAllows(m.Allows()))...)
 	}
 	return Diagnostics{diags, m.Files()}
 }

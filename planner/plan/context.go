@@ -37,6 +37,7 @@ type Context struct {
 	Schema     []state.Finding `json:"schema,omitempty"` // what each step of Effects.Schema does
 	Objects    Objects         `json:"objects"`
 	Waves      []WaveView      `json:"waves,omitempty"`
+	Allowed    []AllowView     `json:"allowed,omitempty"` // allow blocks that the plan rests on, in the order of hazards' codes
 	Outside    []state.Finding `json:"outside,omitempty"` // changed outside Anthill
 	Notes      []state.Finding `json:"notes,omitempty"`
 	Conflicts  []Conflict      `json:"conflicts,omitempty"` // of a rollback, the first thousand
@@ -81,6 +82,13 @@ type Objects struct {
 	Dormant   []state.Finding                   `json:"dormant,omitempty"`
 	Where     map[state.Address]Place           `json:"where,omitempty"`
 	Said      map[state.Address][]state.Finding `json:"said,omitempty"`
+}
+
+// AllowView is an allow block that a plan rests on. Until when, and what count of it, is in the effects.
+type AllowView struct {
+	Code   HazardCode `json:"code"`
+	Reason string     `json:"reason"`
+	Where  Place      `json:"where"`
 }
 
 // Place is where a block stands in the configuration.

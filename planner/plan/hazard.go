@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"anthill/state"
 )
@@ -46,10 +47,11 @@ type Hazard struct {
 	Of    []state.Finding `json:"of"` // what it is made of, each with its count
 }
 
-// Allowance is one -allow CODE=COUNT.
+// Allowance is one -allow CODE=COUNT, or what an allow block of the configuration allows of a plan.
 type Allowance struct {
 	Code  HazardCode `json:"code"`
 	Count int64      `json:"count"`
+	Until time.Time  `json:"until,omitzero"` // of a block: from then on no run of the plan is begun
 }
 
 // Raise adds a finding to the hazard of a code, and n to its count. There is one hazard of each code, so that it can be
@@ -80,11 +82,27 @@ func (r *Risk) Add(o Risk) {
 // Allow sets what is allowed; the list is copied.
 func (r *Risk) Allow(list []Allowance) {
 	r.Allowed = slices.Clone(list)
-	slices.SortFunc(r.Allowed, func(a, b Allowance) int { return strings.Compare(string(a.Code), string(b.Code)) })
+	slices.SortStableFunc(r.Allowed, func(a, b Allowance) int { return strings.Compare(string(a.Code), string(b.Code)) })
 }
 
 // Allows reports whether a hazard is allowed, by its code and its exact count.
-func (r *Risk) Allows(h Hazard) bool { return slices.Contains(r.Allowed, Allowance{h.Code, h.Count}) }
+func (r *Risk) Allows(h Hazard) bool {
+	return slices.ContainsFunc(r.Allowed, func(a Allowance) bool { return a.of(h) })
+}
+
+func (a Allowance) of(h Hazard) bool { return a.Code == h.Code && a.Count == h.Count }
+
+// Lapsed are the hazards that were allowed for a time, which is over.
+func (r *Risk) Lapsed(now time.Time) (list []Allowance) {
+	for _, h := range r.Hazards {
+		lasts := func(a Allowance) bool { return a.of(h) && (a.Until.IsZero() || a.Until.After(now)) }
+		i := slices.IndexFunc(r.Allowed, func(a Allowance) bool { return a.of(h) })
+		if i >= 0 && !slices.ContainsFunc(r.Allowed, lasts) {
+			list = append(list, r.Allowed[i])
+		}
+	}
+	return list
+}
 
 // Blocked reports whether any hazard is not allowed: then apply refuses the plan.
 func (r *Risk) Blocked() bool {
@@ -99,7 +117,7 @@ func (r *Risk) Has(code HazardCode) bool {
 // Unused are the allowances that met no hazard of their count.
 func (r *Risk) Unused() (list []Allowance) {
 	for _, a := range r.Allowed {
-		if !slices.ContainsFunc(r.Hazards, func(h Hazard) bool { return h.Code == a.Code && h.Count == a.Count }) {
+		if !slices.ContainsFunc(r.Hazards, a.of) {
 			list = append(list, a)
 		}
 	}

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -144,6 +145,30 @@ func TestRisk(t *testing.T) {
 	}
 	if !r.Has(plan.LocksOut) || r.Has(plan.OverLimit) {
 		t.Error("Has tells of other hazards")
+	}
+}
+
+// TestLapsed: what allowed a hazard for a time does not do so at the end of it, unless something else allows it as well.
+func TestLapsed(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)
+	var r plan.Risk
+	r.Raise(plan.LocksOut, 2, state.Found(state.CodeHomeLost).Times(2))
+	for _, c := range []struct {
+		more []plan.Allowance
+		now  time.Time
+		want int
+	}{
+		{nil, end.Add(-time.Second), 0},
+		{nil, end, 1},
+		{[]plan.Allowance{{Code: plan.LocksOut, Count: 2}}, end, 0},
+		{[]plan.Allowance{{Code: plan.LocksOut, Count: 3}}, end, 1},
+	} {
+		r.Allow(append(c.more, plan.Allowance{Code: plan.LocksOut, Count: 2, Until: end},
+			plan.Allowance{Code: plan.OverLimit, Count: 2, Until: end}))
+		if got := r.Lapsed(c.now); len(got) != c.want || r.Blocked() {
+			t.Errorf("%v at %v: lapsed %v, blocked %v", c.more, c.now, got, r.Blocked())
+		}
 	}
 }
 
