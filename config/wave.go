@@ -64,7 +64,7 @@ func (e *evaluator) waves() []Wave {
 		waves = append(waves, e.wave(n))
 	}
 	if e.checkOrder(waves) {
-		return inOrder(waves)
+		return InOrder(waves)
 	}
 	return waves
 }
@@ -196,9 +196,10 @@ func findCycle(after map[string][]string, done map[string]bool, path []string, n
 	return nil
 }
 
-// inOrder takes again and again the first wave by name whose predecessors are all taken.
-func inOrder(waves []Wave) []Wave {
+// InOrder are waves in the order of `after`, ties by name. Those that they come after are among them, and none waits for itself.
+func InOrder(waves []Wave) []Wave {
 	left := slices.Clone(waves)
+	// The first by name whose predecessors are all taken, again and again.
 	slices.SortFunc(left, func(a, b Wave) int { return strings.Compare(a.Name, b.Name) })
 	taken := map[string]bool{}
 	var ordered []Wave

@@ -88,7 +88,9 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	declared.Expel(joined, decided.Strangers)
 	m := maker{Input: in, part: part, world: joined, declared: declared, decided: decided, sink: sink}
 	waves := m.rollout()
-	if err := m.addWaves(rollout.Judge(waves)); err != nil {
+	verdicts := rollout.Judge(waves)
+	m.released = rollout.Loosened(waves, verdicts, m.State.Brakes)
+	if err := m.addWaves(verdicts); err != nil {
 		return nil, nil, err
 	}
 	decided.Notes = append(rollout.Undeclared(waves), decided.Notes...)
@@ -164,6 +166,7 @@ type maker struct {
 	decided  *users.Decided
 	sink     plan.Sink
 	plan     plan.Plan
+	released []rollout.Release
 }
 
 func (m *maker) rollout() rollout.Input {
@@ -303,10 +306,12 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 		Display: m.Config.Identity.Display.Source(),
 		Follow:  m.Config.Identity.FollowState,
 	}
+	e.Brakes = rollout.Brakes(m.Config.Waves)
 	e.Sets, e.Tenants = table.Sets, tenants(m.world.Observed)
 	e.Groups = describe(m.world.Observed, table, m.wanted())
 	figures := m.figures()
 	m.guard(e, figures)
+	m.loosens()
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
 	e.Add(m.decided.Risk)

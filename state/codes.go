@@ -70,6 +70,7 @@ const (
 	// What a hazard is made of.
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
 	CodeOverRemoved     Code = "over_removed"     // limit: percent; population; count users, and strangers of them
+	CodeBrakeLoosened   Code = "brake_loosened"   // wave; why: what holds it by the brakes of the last run; count users
 	CodeRowsGone        Code = "rows_gone"        // tenant; population: moved users of it; count users
 	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
 	CodeAdopts          Code = "adopts"           // count persons

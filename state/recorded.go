@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,6 +43,25 @@ type Wave struct {
 	DoneAt  time.Time // when it was latched as done
 	Digest  Digest    // of its selection when it last ran: late joiners are told from widening by it
 	Users   int64     // moved under it so far
+}
+
+// Brakes are what holds a wave back, as it was declared when the last apply was planned (L22).
+type Brakes struct {
+	Wave        string        `json:"wave"`
+	Enabled     bool          `json:"enabled,omitempty"`
+	After       []string      `json:"after,omitempty"` // waves, sorted
+	At          time.Time     `json:"at,omitzero"`
+	StartGates  []string      `json:"start_gates,omitempty"` // sorted, as are FinishGates
+	Soak        time.Duration `json:"soak_ns,omitempty"`
+	FinishGates []string      `json:"finish_gates,omitempty"`
+	AllowEmpty  bool          `json:"allow_empty,omitempty"`
+}
+
+// Equal reports whether two brakes are the same.
+func (b Brakes) Equal(o Brakes) bool {
+	return b.Wave == o.Wave && b.Enabled == o.Enabled && slices.Equal(b.After, o.After) && b.At.Equal(o.At) &&
+		slices.Equal(b.StartGates, o.StartGates) && b.Soak == o.Soak && slices.Equal(b.FinishGates, o.FinishGates) &&
+		b.AllowEmpty == o.AllowEmpty
 }
 
 // Confirmation is one `anthill wave confirm`.
@@ -124,6 +144,7 @@ type State struct {
 	Target        Target
 	Objects       []Object // sorted by Address
 	Waves         []Wave   // sorted by Name
+	Brakes        []Brakes // of the declared waves, sorted by Wave
 	Confirmations []Confirmation
 	Pauses        []Pause
 	Runs          []RunInfo // oldest first

@@ -340,7 +340,7 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	// Groups stand before users join them, and go only when users have left them; what a rollback leaves behind is
 	// recorded last, since a run that stops before has taken nothing back as a whole.
 	for _, stage := range []func(context.Context) error{
-		x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.aftermath,
+		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.aftermath,
 	} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"anthill/planner/plan"
@@ -122,9 +123,23 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	return after
 }
 
-// latches reports whether a plan without changes would still record a wave in another state.
+// brakes records what holds the declared waves back, before anything else: who approved the plan has approved that.
+func (x *executor) brakes(ctx context.Context) error {
+	if !x.brakesDiffer() {
+		return nil
+	}
+	return x.journal.Brakes(context.WithoutCancel(ctx), x.effects.Brakes)
+}
+
+func (x *executor) brakesDiffer() bool {
+	byWave := func(a, b state.Brakes) int { return strings.Compare(a.Wave, b.Wave) }
+	planned := slices.SortedFunc(slices.Values(x.effects.Brakes), byWave)
+	return x.effects.Kind == state.RunApply && !slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal)
+}
+
+// latches reports whether a plan without changes would still record a wave, or what holds it back, in another state.
 func (x *executor) latches() bool {
-	return slices.ContainsFunc(x.effects.Waves, func(w plan.WaveEffect) bool {
+	return x.brakesDiffer() || slices.ContainsFunc(x.effects.Waves, func(w plan.WaveEffect) bool {
 		return x.latched(w, true) != x.waves[w.Name]
 	})
 }

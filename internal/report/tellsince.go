@@ -156,6 +156,8 @@ func (v *voice) effectName(name string) string {
 		return "the last run that the rollback knows"
 	case "waves":
 		return "what becomes of a wave as a whole: its selection, order or limit of failures, or whether it is done then"
+	case "brakes":
+		return "what holds a wave back: what it waits for, its date, soak or gates, or whether it is enabled or may be empty"
 	case "identity":
 		return "how names of persons are made, or whether persons follow the status of their rows"
 	case "undo":

@@ -226,6 +226,9 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeOverRemoved:
 		return v.over("max_removed_percent", f) + ". These users lose a link, a membership or their person. Find out " +
 			"why before you allow it"
+	case state.CodeBrakeLoosened:
+		return "wave " + name + " starts, with " + users(n) + ", because the configuration was edited since the last run. " +
+			"By what that had it is held: " + why(", ")
 	case state.CodeRowsGone:
 		all := f.Arg(state.KeyPopulation).Number
 		return fmt.Sprintf("%s of %s moved users of tenant %s (%s) have no row any more, and their persons would expire",

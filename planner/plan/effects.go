@@ -28,7 +28,8 @@ type Effects struct {
 	Sets      [][]int        `json:"sets,omitempty"`      // of places in Groups, by the groups' ids; the first is empty
 	Objects   []ObjectChange `json:"objects,omitempty"`   // in the order of apply
 	Segments  []Segment      `json:"segments,omitempty"`
-	Waves     []WaveEffect   `json:"waves,omitempty"` // in the order of `after`
+	Waves     []WaveEffect   `json:"waves,omitempty"`  // in the order of `after`
+	Brakes    []state.Brakes `json:"brakes,omitempty"` // of all declared waves, in the order of `after`: apply records them
 	Identity  Identity       `json:"identity"`
 	Undo      *Undoing       `json:"undo,omitempty"` // of a rollback
 	Risk

@@ -30,13 +30,15 @@ const (
 	AdoptsPerson       HazardCode = "ADOPTS_PERSON"
 	// AdminsAsMembers: users come in with less than their role.
 	AdminsAsMembers HazardCode = "ADMINS_AS_MEMBERS"
+	// LoosensBrake: a wave starts because what held it back was edited.
+	LoosensBrake HazardCode = "LOOSENS_BRAKE"
 )
 
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
-		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone,
-		WeakensClient,
+		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved,
+		RowsGone, WeakensClient,
 	}
 }
 

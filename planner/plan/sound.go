@@ -17,7 +17,7 @@ func (e *Effects) Sound() bool {
 	if !rollback && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
-	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.undoSound() &&
+	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() &&
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
 }
 
@@ -88,6 +88,18 @@ func (e *Effects) segmentsSound() bool {
 		default:
 			return false
 		}
+	}
+	return true
+}
+
+// brakesSound: each wave is there once, behind those that it comes after.
+func (e *Effects) brakesSound() bool {
+	seen := map[string]bool{}
+	for _, b := range e.Brakes {
+		if b.Wave == "" || seen[b.Wave] || slices.ContainsFunc(b.After, func(a string) bool { return !seen[a] }) {
+			return false
+		}
+		seen[b.Wave] = true
 	}
 	return true
 }

@@ -55,6 +55,7 @@ func full() *whole {
 	e.Sets = [][]int{{}, {0}, {1}, {2}}
 	e.Kind = state.RunRollback
 	e.Schema, e.Hazards[0].Code, e.Allowed[0].Code = providers.SchemaSteps()[:1], plan.OverLimit, plan.OverLimit
+	e.Brakes = append([]state.Brakes{{Wave: e.Brakes[0].After[0]}}, e.Brakes...)
 	e.Undo.Whole, e.Undo.Lift = e.Undo.Runs, e.Undo.Runs
 	var group plan.ObjectChange
 	f.fill(reflect.ValueOf(&group).Elem())

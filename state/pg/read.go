@@ -34,7 +34,7 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readConfirmations, s.readPauses, s.readRuns, s.readSchemaBegun,
+			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readConfirmations, s.readPauses, s.readRuns, s.readSchemaBegun,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -161,6 +161,12 @@ func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err 
 			digest{w.Digest[:]}, &w.Users,
 		}
 	})
+	return err
+}
+
+func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+	st.Brakes, err = collect(ctx, tx, s.sql(`select body from {schema}.brakes order by wave collate "C"`),
+		func(b *state.Brakes) []any { return []any{b} })
 	return err
 }
 

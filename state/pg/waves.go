@@ -39,6 +39,21 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
+// Brakes records the brakes of the declared waves, in the place of those that are recorded.
+func (r *run) Brakes(ctx context.Context, brakes []state.Brakes) error {
+	return r.s.writing(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, r.s.sql("delete from {schema}.brakes")); err != nil {
+			return err
+		}
+		for _, b := range brakes {
+			if _, err := tx.Exec(ctx, r.s.sql("insert into {schema}.brakes (wave, body) values ($1, $2)"), b.Wave, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Pause records pauses.
 func (r *run) Pause(ctx context.Context, pauses []state.Pause) error {
 	return r.s.writing(ctx, func(tx pgx.Tx) error {

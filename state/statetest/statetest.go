@@ -642,6 +642,10 @@ func waves(t *testing.T, f Fixture) {
 	again, err := s.Resume(t.Context(), r.ID())
 	must(t, err)
 	same(t, "position of who resumes it", next, again.Position())
+	brakes := []state.Brakes{{Wave: "a", Enabled: true, After: []string{"pilot"}, At: at, Soak: time.Hour}, {Wave: "pilot",
+		StartGates: []string{"g"}, FinishGates: []string{"h", "i"}, AllowEmpty: true}}
+	must(t, r.Brakes(t.Context(), append([]state.Brakes{{Wave: "gone"}}, brakes[0])))
+	must(t, r.Brakes(t.Context(), brakes))
 	tenant := uuid.New()
 	pauses := []state.Pause{
 		{Wave: "pilot", Run: r.ID(), At: at}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at},
@@ -657,6 +661,7 @@ func waves(t *testing.T, f Fixture) {
 	must(t, s.Confirm(t.Context(), c))
 	st := read(t, s)
 	same(t, "waves", []state.Wave{w}, st.Waves)
+	same(t, "brakes", brakes, st.Brakes)
 	same(t, "pauses", pauses, st.Pauses)
 	same(t, "confirmations", []state.Confirmation{c}, st.Confirmations)
 	n, err := s.Resumed(t.Context(), "pilot", tenant)

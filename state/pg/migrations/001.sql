@@ -60,6 +60,12 @@ create table {schema}.waves (
 );
 comment on table {schema}.waves is 'Anthill: how far each wave has come.';
 
+create table {schema}.brakes (
+  wave text primary key,
+  body jsonb not null
+);
+comment on table {schema}.brakes is 'Anthill: what holds each wave back, as it was declared for the last apply.';
+
 create table {schema}.confirmations (
   id bigint generated always as identity primary key,
   wave text not null,
