@@ -56,6 +56,8 @@ const (
 	CodeAllowanceUnused Code = "allowance_unused"  // hazard; count
 	CodeAllowExpired    Code = "allow_expired"     // address: of the allow block; until
 	CodeAllowOther      Code = "allow_other_count" // address: of the allow block; limit: what it allows; count: of the hazard
+	CodePolicyWeaker    Code = "policy_weaker"     // address; attributes: that demand less than before
+	CodePolicyNoEffect  Code = "policy_no_effect"  // address; attribute; group: that everybody is in and that demands as much
 	CodeClientStays     Code = "client_stays"      // client; count users log in through it
 	CodeTenantRowStays  Code = "tenant_row_stays"  // tenant; count users
 	CodeClientTypeBack  Code = "client_type_back"  // client; type

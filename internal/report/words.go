@@ -196,6 +196,11 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeAllowOther:
 		return name + " allows a count of " + count(f.Arg(state.KeyLimit).Number) + ", and this plan has " + count(n) +
 			": another count is another plan"
+	case state.CodePolicyWeaker:
+		return name + " demands less than before: " + strings.Join(v.fewOf(each(f.Arg(state.KeyAttributes).List, v.label)), ", ")
+	case state.CodePolicyNoEffect:
+		return name + ": its " + v.label(f.Text(state.KeyAttribute)) + " has no effect: everybody is in " + text(state.KeyGroup) +
+			", whose policy is at least as strict, and the strictest holds"
 	case state.CodeClientStays:
 		return "client " + name + " stays: " + of(n, "user who stays moved logs", "users who stay moved log") +
 			" in through it"

@@ -44,6 +44,7 @@ func Forward(j *world.Joined, leave map[state.Address]bool) (*Plan, hcl.Diagnost
 	p.gone(state.KindTenant, state.KindPolicy, state.KindClient)
 	p.scopeGap()
 	p.order()
+	p.out.Notes = append(p.out.Notes, p.policyNotes()...)
 	p.out.Scopes = scopeChanges(j, p.out.Changes)
 	p.awake()
 	p.out.Tokens = p.tokens()

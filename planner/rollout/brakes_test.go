@@ -24,7 +24,9 @@ func TestLoosened(t *testing.T) {
 		return state.About(state.CodeWaitsFor, state.OfWave("pilot"), state.Because(state.KeyWhy, why...))
 	}
 	at := func(t time.Time) state.Finding { return state.Found(state.CodeStartsAt, state.At(state.KeyAt, t)) }
-	rest := func(why ...state.Finding) []rollout.Release { return []rollout.Release{{Wave: "rest", Users: 90, Why: why}} }
+	rest := func(why ...state.Finding) []rollout.Release {
+		return []rollout.Release{{Wave: "rest", Users: 90, Why: why}}
+	}
 	for name, c := range map[string]struct {
 		was  func(*world) // what was declared when the brakes were recorded
 		now  func(*world)
