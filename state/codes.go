@@ -58,6 +58,11 @@ const (
 	CodeAllowOther      Code = "allow_other_count" // address: of the allow block; limit: what it allows; count: of the hazard
 	CodePolicyWeaker    Code = "policy_weaker"     // address; attributes: that demand less than before
 	CodePolicyNoEffect  Code = "policy_no_effect"  // address; attribute; group: that everybody is in and that demands as much
+	CodeMappingDead     Code = "mapping_dead"      // group: by its mapping row, and not there; tenant, role
+	CodeMappingName     Code = "mapping_name"      // group: by its mapping row; tenant, name: what the group is called
+	CodeMappingRoles    Code = "mapping_roles"     // group; tenant, roles: of rows with one name
+	CodeRolesUnnamed    Code = "roles_unnamed"     // why: findings of role_unnamed; count users
+	CodeRoleUnnamed     Code = "role_unnamed"      // in why; role: that no group names; count users
 	CodeClientStays     Code = "client_stays"      // client; count users log in through it
 	CodeTenantRowStays  Code = "tenant_row_stays"  // tenant; count users
 	CodeClientTypeBack  Code = "client_type_back"  // client; type
@@ -220,6 +225,7 @@ const (
 	KeyUntil      Key = "until"
 	KeyURLs       Key = "urls"
 	KeyRole       Key = "role"
+	KeyRoles      Key = "roles"
 	KeyAttributes Key = "attributes"
 	KeyVersion    Key = "version"
 	KeyWas        Key = "was"

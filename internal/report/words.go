@@ -201,6 +201,20 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodePolicyNoEffect:
 		return name + ": its " + v.label(f.Text(state.KeyAttribute)) + " has no effect: everybody is in " + text(state.KeyGroup) +
 			", whose policy is at least as strict, and the strictest holds"
+	case state.CodeMappingDead:
+		return "tenant " + text(state.KeyTenant) + " has a mapping row (" + text(state.KeyRole) + ") of group " + name +
+			", which is gone from Self-auth: nobody comes in by it, and whoever makes a group of that name would have it"
+	case state.CodeMappingName:
+		return "tenant " + text(state.KeyTenant) + " has a mapping row of group " + name + ", which Self-auth calls " +
+			text(state.KeyName) + ": the application looks for the name in the row, and finds no tenant for its members"
+	case state.CodeMappingRoles:
+		return "tenant " + text(state.KeyTenant) + " has mapping rows of group " + name + " with several roles (" +
+			strings.Join(list(state.KeyRoles), ", ") + "): which of them the application takes nobody can say"
+	case state.CodeRolesUnnamed:
+		return of(n, "user to be moved has a role", "users to be moved have roles") + " that no group of the tenant names (" +
+			why(", ") + "), and " + it("joins", "join") + " only the groups that are for all"
+	case state.CodeRoleUnnamed:
+		return text(state.KeyRole) + " " + count(n)
 	case state.CodeClientStays:
 		return "client " + name + " stays: " + of(n, "user who stays moved logs", "users who stay moved log") +
 			" in through it"

@@ -45,6 +45,7 @@ func Forward(j *world.Joined, leave map[state.Address]bool) (*Plan, hcl.Diagnost
 	p.scopeGap()
 	p.order()
 	p.out.Notes = append(p.out.Notes, p.policyNotes()...)
+	p.out.Notes = append(p.out.Notes, p.mappingNotes()...)
 	p.out.Scopes = scopeChanges(j, p.out.Changes)
 	p.awake()
 	p.out.Tokens = p.tokens()

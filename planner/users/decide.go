@@ -53,6 +53,7 @@ type lesser struct{ tenant, group string }
 type said struct {
 	unverified, groupless int64
 	dualAgain             int64                   // who log in through Self-auth alone, and whose rows have a hash
+	unnamed               map[string]int64        // by role: whose role no group of the tenant names
 	lesser                map[lesser]int64        // who come in with less than their role
 	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
 	ways                  ways

@@ -70,6 +70,8 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	}
 	if len(join)+len(keep) == 0 {
 		w.Said.groupless++
+	} else {
+		d.countUnnamed(&w.Said.unnamed, e)
 	}
 	d.countNameless(&w.Said.nameless, d.wants(e), false)
 	d.countLesser(&w.Said.lesser, e, d.wants(e))

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"anthill/config"
+	"anthill/planner/objects"
 	"anthill/planner/plan"
 	"anthill/planner/world"
 	"anthill/state"
@@ -59,18 +60,23 @@ func (d *decider) notes() (list []state.Finding) {
 // Changing are the notes about the users whom a plan changes: those of the waves that moves names, and those who were moved
 // before.
 func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
-	sum := said{unverified: d.readdressed}
+	sum, unnamed, all := said{unverified: d.readdressed}, map[string]int64{}, int64(0)
 	for _, w := range d.Waves {
 		if moves(w.Name) {
 			sum.unverified += w.Said.unverified
 			sum.groupless += w.Said.groupless
 			sum.dualAgain += w.Said.dualAgain
+			for role, n := range w.Said.unnamed {
+				unnamed[role] += n
+				all += n
+			}
 		}
 	}
 	return counted(
 		state.Found(state.CodeUnverified).Times(sum.unverified),
 		state.Found(state.CodeGroupless).Times(sum.groupless),
 		state.Found(state.CodeDualAgain).Times(sum.dualAgain),
+		state.Found(state.CodeRolesUnnamed, state.Because(state.KeyWhy, byRole(unnamed)...)).Times(all),
 	)
 }
 
@@ -102,6 +108,30 @@ func (d *Decided) Misled(r *plan.Risk, moves func(wave string) bool) {
 		r.Raise(plan.AdminsAsMembers, less[of], state.About(state.CodeLesser, state.OfTenant(of.tenant),
 			state.Text(state.KeyGroup, of.group)).Times(less[of]))
 	}
+}
+
+// byRole counts users of roles, sorted by role.
+func byRole(counts map[string]int64) (list []state.Finding) {
+	for _, role := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, state.Found(state.CodeRoleUnnamed, state.Text(state.KeyRole, role)).Times(counts[role]))
+	}
+	return list
+}
+
+// plainRole is the role that rows have by default: it means nothing but being a user, which groups for all are for.
+const plainRole = "user"
+
+// countUnnamed counts a user, by its role, where that is more or less than being a user, and no group of the tenant says so.
+func (d *decider) countUnnamed(to *map[string]int64, e *world.Entry) {
+	role := d.Roles[e.Role]
+	names := func(g objects.Wanted) bool { return slices.Contains(g.Members.Roles, role) }
+	if role == plainRole || slices.ContainsFunc(d.objects.Tenants[e.Tenant].Groups, names) {
+		return
+	}
+	if *to == nil {
+		*to = map[string]int64{}
+	}
+	(*to)[role]++
 }
 
 // countLesser counts a user who will be in some groups where the first of them gives less than another one.
