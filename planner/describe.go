@@ -19,6 +19,20 @@ func tenants(o *world.Observed) []plan.Tenant {
 	return list
 }
 
+// liveOf is how many live users the tenants have of which users change, from those of all by place.
+func liveOf(o *world.Observed, live []int64, figures []plan.TenantFigures) (list []plan.TenantLive) {
+	changed := map[uuid.UUID]bool{}
+	for _, f := range figures {
+		changed[f.Tenant] = true
+	}
+	for i, t := range o.Tenants {
+		if changed[t.ID] {
+			list = append(list, plan.TenantLive{Tenant: t.ID, Live: live[i]})
+		}
+	}
+	return list
+}
+
 // describe says what the groups that shapes and objects name will be: as declared or restored (will), else as mapped,
 // else as recorded. Those of the table stand first, in its order.
 func describe(o *world.Observed, table *plan.Table, will map[uuid.UUID]plan.Group) []plan.Group {

@@ -374,7 +374,9 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	m.plan.Basis = m.basis()
 	c := &m.plan.Context
 	c.AsOf, c.Origin, c.OpenRun = m.AsOf.UTC(), m.Origin, openRun(m.State)
-	c.Population = plan.Population{Live: m.world.AllLive, Moved: m.decided.Moved}
+	c.Population = plan.Population{
+		Live: m.world.AllLive, Moved: m.decided.Moved, Tenants: liveOf(m.world.Observed, m.world.Live, m.figures()),
+	}
 	c.Isolation = plan.Isolation{Groups: len(m.world.Index.Groups), Memberships: m.world.Index.Memberships,
 		Violations: append(m.world.Violations, m.declared.Violations...)}
 	for _, s := range steps {

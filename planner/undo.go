@@ -201,6 +201,7 @@ func (u *undoer) context() {
 	for _, n := range u.taken.Needs.Live {
 		c.Population.Live += n
 	}
+	c.Population.Tenants = liveOf(u.world, u.taken.Needs.Live, u.figures())
 	c.Objects, c.Notes, c.Outside = u.back.Context, u.back.Notes, u.back.Outside
 	c.Conflicts, c.Completed = u.taken.Conflicts, u.taken.Completed
 	c.Asleep = u.taken.Asleep

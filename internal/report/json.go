@@ -25,6 +25,7 @@ type planJSON struct {
 	Empty         bool          `json:"empty"`
 	Effects       *plan.Effects `json:"effects"`
 	Figures       []part        `json:"figures"` // what happens to users, counted from the effects
+	BlastRadius   radius        `json:"blast_radius"`
 	Undo          undoJSON      `json:"undo"`
 	Basis         *plan.Basis   `json:"basis"`
 	Context       *plan.Context `json:"context"`
@@ -60,6 +61,7 @@ func PlanJSON(w io.Writer, f, old *planfile.File, d *planfile.Diff) error {
 		Empty:         v.effects.Empty(),
 		Effects:       v.effects,
 		Figures:       listed(v.parts),
+		BlastRadius:   v.radius(),
 		Undo:          undoOf(v),
 		Basis:         v.basis,
 		Context:       v.context,

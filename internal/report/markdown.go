@@ -152,6 +152,7 @@ func (m *markdown) write() {
 	m.waves()
 	m.undone()
 	m.changes()
+	m.radius()
 	m.users()
 	m.notMoved()
 	m.remarks()
@@ -287,6 +288,7 @@ func (m *markdown) verdicts() {
 		}
 		add("Isolation", append(sentences, m.findings(violations)...)...)
 	}
+	add("Sessions", m.t.sessions())
 	add("Undo", m.t.undo())
 	if s := m.t.recycled(); s != "" {
 		add("Deletions", bold(s))

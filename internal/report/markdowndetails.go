@@ -130,6 +130,20 @@ func someOfEach[T any](list []T, n int, of func(T) (plan.ObjectChange, string)) 
 	return shown, rest
 }
 
+// radius is what happens by tenant.
+func (m *markdown) radius() {
+	t, ok := m.t.radius(max(1, m.l.entries))
+	if !ok {
+		return
+	}
+	right := []bool{false}
+	for range t.head {
+		right = append(right, true)
+	}
+	m.details("Tenants ("+count(int64(len(m.t.view.radius().Tenants)))+")",
+		table(append([]string{"tenant"}, t.head...), right, t.rows)...)
+}
+
 // users are figures by wave and tenant, the waves and tenants with most users.
 func (m *markdown) users() {
 	parts := slices.Clone(m.t.parts)

@@ -203,6 +203,7 @@ func pilot() *made {
 		Tenant: acme, Join: m.table.Set(acmeUsers), Leave: m.table.Set(acmeViewers),
 	})
 	c := &m.Context
+	c.Population.Tenants = []plan.TenantLive{{Tenant: acme, Live: 800}, {Tenant: globex, Live: 151}}
 	c.Isolation = plan.Isolation{Groups: 236, Memberships: 11080}
 	c.Schema = []state.Finding{state.Found(state.CodeColumnNullable, state.List(state.KeyColumns, "users.password_hash"))}
 	c.Objects = plan.Objects{

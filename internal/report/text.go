@@ -19,6 +19,7 @@ func Plan(w io.Writer, f *planfile.File, o Options) error {
 		p.summary()
 	}
 	p.waves()
+	p.radius()
 	p.changes()
 	p.notMoved()
 	p.remarks()
@@ -121,6 +122,7 @@ func (p *planPage) summary() {
 	for _, s := range p.t.logins() {
 		p.sentence(s)
 	}
+	p.sessions()
 	p.isolation()
 	if undo := p.t.undo(); undo != "" {
 		p.para(undo)
@@ -179,6 +181,32 @@ func (p *planPage) waves() {
 	for _, w := range list {
 		head := fmt.Sprintf("  %-9s %s  ", Escape(string(w.State)), padded(Escape(w.Name), width))
 		p.hang(head, p.t.wave(w))
+	}
+}
+
+const listedRadius = 10
+
+// radius is what happens by tenant.
+func (p *planPage) radius() {
+	t, ok := p.t.radius(listedRadius)
+	if !ok {
+		return
+	}
+	right := make([]bool, len(t.head)+1)
+	for i := range right {
+		right[i] = i > 0
+	}
+	p.gap()
+	p.line("%s", p.bold("Tenants"))
+	for i := range t.rows {
+		t.rows[i][0] = short(t.rows[i][0], 24)
+	}
+	p.table(2, right, append([][]string{append([]string{""}, t.head...)}, t.rows...))
+}
+
+func (p *planPage) sessions() {
+	if s := p.t.sessions(); s != "" {
+		p.para(s)
 	}
 }
 

@@ -25,6 +25,7 @@ func (p *planPage) undoSummary() {
 	for _, s := range p.t.closes() {
 		p.sentence(s)
 	}
+	p.sessions()
 	p.para(p.t.undo())
 	p.recycled()
 	p.allowed()

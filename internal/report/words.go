@@ -203,7 +203,7 @@ func (v *voice) say(f state.Finding) string {
 			", whose policy is at least as strict, and the strictest holds"
 	case state.CodeMappingDead:
 		return "tenant " + text(state.KeyTenant) + " has a mapping row (" + text(state.KeyRole) + ") of group " + name +
-			", which is gone from Self-auth: nobody comes in by it, and whoever makes a group of that name would have it"
+			", which is gone from Self-auth: nobody comes in by it, and a group that is made under that name gets the role"
 	case state.CodeMappingName:
 		return "tenant " + text(state.KeyTenant) + " has a mapping row of group " + name + ", which Self-auth calls " +
 			text(state.KeyName) + ": the application looks for the name in the row, and finds no tenant for its members"

@@ -65,8 +65,15 @@ const (
 
 // Population is how many users there are. Live: row and tenant not deleted. Moved: recorded as moved.
 type Population struct {
-	Live  int64 `json:"live"`
-	Moved int64 `json:"moved"`
+	Live    int64        `json:"live"`
+	Moved   int64        `json:"moved"`
+	Tenants []TenantLive `json:"tenants,omitempty"` // of which the plan changes users, sorted by id
+}
+
+// TenantLive is how many live users a tenant has.
+type TenantLive struct {
+	Tenant uuid.UUID `json:"tenant"`
+	Live   int64     `json:"live"`
 }
 
 // Isolation is what was looked at for the isolation of tenants, and where it does not hold.
