@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
 	"anthill/internal/apply"
@@ -17,11 +18,12 @@ func (p *program) showCommand() *cli.Command {
 		Name:      "show",
 		Usage:     "show a saved plan, or what happened in a run",
 		ArgsUsage: "[PLANFILE]",
-		Description: "Needs no server and no configuration, but for -check and -run.\n\n" +
+		Description: "Needs no server and no configuration, but for -check, -run, -names and -reveal.\n\n" +
 			"   anthill show pilot.plan              as plan showed it\n" +
 			"   anthill show -json pilot.plan        for programs; the plan ID is at the top\n" +
 			"   anthill show -users pilot.plan       who changes, one a line: id, tenant, wave, what happens and why\n" +
 			"   anthill show -users -admins -tenant acme pilot.plan\n" +
+			"   anthill show -users -names -reveal -wave pilot pilot.plan   with the names to be made, and addresses\n" +
 			"   anthill show -skipped pilot.plan     who is not moved, one a line: id, tenant, wave, reason\n" +
 			"   anthill show -check pilot.plan       how much of it still holds; exit 4, or 3, where not all does\n" +
 			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned; -markdown for a comment\n" +
@@ -34,6 +36,8 @@ func (p *program) showCommand() *cli.Command {
 			&cli.BoolFlag{Name: "admins", Usage: "with -users: those who are admins of a tenant in Self-auth, before or after"},
 			&cli.StringFlag{Name: "tenant", Usage: "with -users or -skipped: those of the tenant with the slug `SLUG`"},
 			&cli.StringFlag{Name: "wave", Usage: "with -users or -skipped: those of the wave `WAVE`"},
+			&cli.BoolFlag{Name: "names", Usage: "with -users: look up the names of the persons to be made, as the rows are now; text alone"},
+			&cli.BoolFlag{Name: "reveal", Usage: "with -users or -skipped: look up e-mail addresses, as the rows are now; text alone"},
 			&cli.StringFlag{Name: "run", Usage: "show what happened in the run `ID`, instead of a plan file"},
 			&cli.BoolFlag{Name: "check", Usage: "look at both servers and say how much of the plan still holds"},
 			chdirFlag(),
@@ -65,21 +69,48 @@ func (p *program) showCommand() *cli.Command {
 			if c.Bool("check") {
 				return p.check(c, r)
 			}
+			look, done, err := p.lookup(c, r)
+			if err != nil {
+				return err
+			}
+			defer done()
 			o := p.options(c)
 			of := report.Chosen{Tenant: c.String("tenant"), Wave: c.String("wave"), Admins: c.Bool("admins")}
 			switch users, skipped, json := c.Bool("users"), c.Bool("skipped"), c.Bool("json"); {
 			case users && json:
 				return report.UsersJSON(p.stdout, r, of)
 			case users:
-				return report.Users(p.stdout, r, o, of)
+				return report.Users(p.stdout, r, o, of, look)
 			case skipped && json:
 				return report.SkippedJSON(p.stdout, r, of)
 			case skipped:
-				return report.Skipped(p.stdout, r, o, of)
+				return report.Skipped(p.stdout, r, o, of, look)
 			}
 			return p.showPlan(c, r, old, args[0])
 		},
 	}
+}
+
+// lookup opens what personal data is looked up by, where it is asked for; done closes that. Nothing of it is kept.
+func (p *program) lookup(c *cli.Context, file *planfile.File) (look *report.Lookup, done func(), err error) {
+	names, mails := c.Bool("names"), c.Bool("reveal")
+	if !names && !mails {
+		return nil, func() {}, nil
+	}
+	s, err := p.openFor(c, file.Effects().Target.Environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.say("This list holds personal data, looked up as the rows are now. No plan holds it: keep the list out of pull requests and logs.")
+	of := func(users []uuid.UUID) (map[uuid.UUID]report.LookedUp, error) {
+		people, err := s.People(c.Context, file.Effects(), users)
+		found := make(map[uuid.UUID]report.LookedUp, len(people))
+		for id, one := range people {
+			found[id] = report.LookedUp(one)
+		}
+		return found, err
+	}
+	return &report.Lookup{Names: names, Mails: mails, Of: of}, s.Close, nil
 }
 
 // history shows what happened in a run.
@@ -153,6 +184,12 @@ func checkLists(c *cli.Context) error {
 		return misused(c, "-check says how much of the plan still holds: of these flags it knows -json alone")
 	case c.Bool("admins") && !users:
 		return misused(c, "-admins narrows the list of -users: use both")
+	case c.Bool("names") && !users:
+		return misused(c, "-names looks up names for the list of -users: use both")
+	case c.Bool("reveal") && !users && !skipped:
+		return misused(c, "-reveal looks up addresses for the lists of -users and -skipped: use one of these too")
+	case (c.Bool("names") || c.Bool("reveal")) && c.Bool("json"):
+		return misused(c, "-names and -reveal show personal data, which stands in no JSON: leave -json out")
 	case (c.IsSet("tenant") || c.IsSet("wave")) && !users && !skipped:
 		return misused(c, "-tenant and -wave narrow the lists of -users and -skipped: use one of these too")
 	}

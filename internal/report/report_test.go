@@ -363,8 +363,8 @@ func TestLists(t *testing.T) {
 		}
 		return b.String()
 	}
-	usersText := func(w io.Writer, f *planfile.File, of Chosen) error { return Users(w, f, Options{}, of) }
-	skippedText := func(w io.Writer, f *planfile.File, of Chosen) error { return Skipped(w, f, Options{}, of) }
+	usersText := func(w io.Writer, f *planfile.File, of Chosen) error { return Users(w, f, Options{}, of, nil) }
+	skippedText := func(w io.Writer, f *planfile.File, of Chosen) error { return Skipped(w, f, Options{}, of, nil) }
 	lines := strings.SplitAfter(all(usersText, Chosen{}), "\n")
 	kinds := map[string]string{}
 	for _, l := range lines {
@@ -401,9 +401,9 @@ func TestLists(t *testing.T) {
 		t.Errorf("skipped users of acme in pilot:\n%s", got)
 	}
 	for want, err := range map[string]error{
-		`tenant "amce"; it has acme, globex`:      Users(io.Discard, f, Options{}, Chosen{Tenant: "amce"}),
+		`tenant "amce"; it has acme, globex`:      Users(io.Discard, f, Options{}, Chosen{Tenant: "amce"}, nil),
 		`wave "pilto"; it has pilot`:              UsersJSON(io.Discard, f, Chosen{Wave: "pilto"}),
-		`tenant "globex"; it has acme`:            Skipped(io.Discard, f, Options{}, Chosen{Tenant: "globex"}),
+		`tenant "globex"; it has acme`:            Skipped(io.Discard, f, Options{}, Chosen{Tenant: "globex"}, nil),
 		`wave "internal"; it has pilot, everyone`: SkippedJSON(io.Discard, f, Chosen{Wave: "internal"}),
 	} {
 		if err == nil || !strings.HasSuffix(err.Error(), want) {

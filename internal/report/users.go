@@ -52,20 +52,25 @@ type userLine struct {
 
 	Undo plan.UndoKind `json:"undo"`
 
-	said string
+	said  string
+	makes bool // a person, who is not there yet
 }
 
-// Users lists the users whom a plan changes, one a line: id, tenant, wave, what happens and why.
-func Users(w io.Writer, f *planfile.File, o Options, of Chosen) error {
+// Users lists the users whom a plan changes, one a line: id, tenant, wave, what is looked up (nil: nothing), what happens and
+// why.
+func Users(w io.Writer, f *planfile.File, o Options, of Chosen, look *Lookup) error {
 	p := newPage(w, o)
 	v := newView(f)
 	words := v.speaks(p.voice())
 	tenant, wave := v.widths()
+	list := listing{p: p, look: look}
 	err := eachUser(f, of, words, func(l *userLine) error {
-		p.line("%s  %s  %s  %s", l.User, padded(cmp.Or(Escape(l.Tenant.Slug), "-"), tenant),
-			padded(cmp.Or(Escape(l.Wave), "-"), wave), l.said)
-		return nil
+		head := fmt.Sprintf("%s  %s  %s", l.User, padded(cmp.Or(Escape(l.Tenant.Slug), "-"), tenant), padded(cmp.Or(Escape(l.Wave), "-"), wave))
+		return list.add(listedUser{l.User, head, l.said, l.makes, l.Effect.Suffix})
 	})
+	if err == nil {
+		err = list.flush()
+	}
 	if err != nil {
 		return err
 	}
@@ -167,6 +172,7 @@ func lineOf(e *plan.Effects, s plan.Segment, shape plan.Shape) *userLine {
 	l := &userLine{Kind: s.Kind, Wave: s.Wave, Effect: shape.Effect, RowGone: shape.Ground.RowGone, Undo: shape.UndoKind()}
 	l.Join, l.Leave = groupNames(e, shape.Join), groupNames(e, shape.Leave)
 	l.AdminBefore, l.AdminAfter = e.Admin(shape)
+	l.makes = shape.Effect.Act == state.PersonCreate && !shape.Ground.Made
 	return l
 }
 
@@ -258,8 +264,8 @@ func oneOf(list []string) string {
 	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
-// Skipped lists the users who are not moved, one a line: id, tenant, wave and reason.
-func Skipped(w io.Writer, f *planfile.File, o Options, of Chosen) error {
+// Skipped lists the users who are not moved, one a line: id, tenant, wave, what is looked up (nil: nothing), and the reason.
+func Skipped(w io.Writer, f *planfile.File, o Options, of Chosen, look *Lookup) error {
 	p := newPage(w, o)
 	tenant, wave := 1, 1
 	tenants, waves := skippedOf(f)
@@ -269,11 +275,14 @@ func Skipped(w io.Writer, f *planfile.File, o Options, of Chosen) error {
 	for _, name := range waves {
 		wave = max(wave, cells(Escape(name)))
 	}
+	list := listing{p: p, look: look}
 	err := eachSkipped(f, of, func(s plan.SkippedUser) error {
-		p.line("%s  %s  %s  %s", s.User, padded(Escape(s.Tenant.Slug), min(tenant, 32)),
-			padded(Escape(s.Wave), min(wave, 32)), skipped(s.Reason))
-		return nil
+		head := fmt.Sprintf("%s  %s  %s", s.User, padded(Escape(s.Tenant.Slug), min(tenant, 32)), padded(Escape(s.Wave), min(wave, 32)))
+		return list.add(listedUser{user: s.User, head: head, tail: skipped(s.Reason)})
 	})
+	if err == nil {
+		err = list.flush()
+	}
 	if err != nil {
 		return err
 	}
