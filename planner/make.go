@@ -306,7 +306,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 		Display: m.Config.Identity.Display.Source(),
 		Follow:  m.Config.Identity.FollowState,
 	}
-	e.Brakes = rollout.Brakes(m.Config.Waves)
+	e.Brakes = m.brakes()
 	e.Sets, e.Tenants = table.Sets, tenants(m.world.Observed)
 	e.Groups = describe(m.world.Observed, table, m.wanted())
 	figures := m.figures()
@@ -318,6 +318,16 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	m.decided.Misled(&e.Risk, m.moves)
 	m.decided.LockedOut(&e.Risk, m.moves)
 	m.allow()
+}
+
+// brakes are those to be recorded: the declared ones. Where a wave could not start whatever its brakes say, as it is paused
+// or outside of the plan, what is recorded stays: an edit of its brakes is told by the plan that can start it.
+func (m *maker) brakes() []state.Brakes {
+	paused := slices.ContainsFunc(m.plan.Context.Waves, func(w plan.WaveView) bool { return w.State == plan.WavePaused })
+	if (paused || m.part.part != nil) && len(m.State.Brakes) > 0 {
+		return rollout.InOrder(m.State.Brakes)
+	}
+	return rollout.Brakes(m.Config.Waves)
 }
 
 // wanted are the declared groups.

@@ -178,8 +178,8 @@ func (m *markdown) head() {
 	if early := m.t.early(); early != "" {
 		m.add(rankHead, bold(early))
 	}
-	if part := m.t.part(); part != "" {
-		m.add(rankHead, bold(m.clip(part)))
+	if part, leaves := m.t.part(); part != "" {
+		m.add(rankHead, bold(m.clip(part)+" "+leaves))
 	}
 	if list := m.t.pulledIn(); len(list) > 0 {
 		m.add(rankVerdicts, pulledTitle+": "+m.clip(strings.Join(m.t.words.fewOf(list), ", "))+".")

@@ -7,11 +7,11 @@ import (
 	"anthill/state"
 )
 
-// part says which part of the configuration the plan is of, and what that leaves out; "" of a plan of all.
-func (t *telling) part() string {
+// part says which part of the configuration the plan is of, and in figures alone what that leaves out; "" of a plan of all.
+func (t *telling) part() (what, leaves string) {
 	p := t.context.Part
 	if p == nil {
-		return ""
+		return "", ""
 	}
 	s := "Part of the configuration: "
 	if len(p.Targets) == 0 {
@@ -21,7 +21,7 @@ func (t *telling) part() string {
 	if len(p.Exclude) > 0 {
 		s += " without " + strings.Join(t.targets(p.Exclude), ", ")
 	}
-	return s + ". " + t.leftOut()
+	return s + ".", t.leftOut()
 }
 
 // targets are parts of a configuration as they are named on the command line, as many as stand in a sentence.

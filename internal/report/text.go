@@ -75,11 +75,11 @@ func (p *planPage) head() {
 
 // part says of which part of the configuration the plan is, and what was not named and comes with it.
 func (p *planPage) part() {
-	part := p.t.part()
+	part, leaves := p.t.part()
 	if part == "" {
 		return
 	}
-	p.hang("", p.bold(part))
+	p.hang("", p.bold(part+" "+leaves))
 	list := p.t.pulledIn()
 	if len(list) > 0 {
 		p.line("%s:", pulledTitle)

@@ -1,8 +1,6 @@
 package objects
 
 import (
-	"slices"
-
 	"github.com/google/uuid"
 
 	"anthill/config"
@@ -56,16 +54,5 @@ func (p *forward) policy(a config.AccountPolicy, group uuid.UUID, rec *state.Obj
 			c.Action, after.Adopted = state.ActionAdopt, true
 		}
 	}
-	if raised(live.Text(state.AttrCredentialMinimum), c.Will.Text(state.AttrCredentialMinimum)) {
-		p.out.Notes = append(p.out.Notes, state.About(state.CodeMinimumRaised, state.Of(a.Address)))
-	}
 	p.add(c, a.Pos)
-}
-
-// minimums are what a credential must be at least, from the weakest on.
-var minimums = []string{"any", "external", "mfa", "passkey", "attested_passkey", "attested_residentkey"}
-
-// raised reports whether a policy asks more of a credential than before. Where it said nothing, anything will do.
-func raised(was, will string) bool {
-	return slices.Index(minimums, will) > max(0, slices.Index(minimums, was))
 }

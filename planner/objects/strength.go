@@ -59,6 +59,9 @@ func (p *forward) policyNotes() (notes []state.Finding) {
 			notes = append(notes, state.About(state.CodePolicyWeaker, state.Of(c.Address), state.List(state.KeyAttributes, less...)))
 		}
 		for _, s := range strengths() {
+			if s.name == state.AttrCredentialMinimum && p.raised(s, c) {
+				notes = append(notes, state.About(state.CodeMinimumRaised, state.Of(c.Address)))
+			}
 			if group := p.coveredBy(s, c.Will[s.name]); group != "" {
 				notes = append(notes, state.About(state.CodePolicyNoEffect, state.Of(c.Address),
 					state.Text(state.KeyAttribute, string(s.name)), state.Text(state.KeyGroup, group)))
@@ -78,6 +81,15 @@ func weaker(c plan.ObjectChange) (less []string) {
 		}
 	}
 	return less
+}
+
+// raised reports whether a policy demands more of credentials than before, and than everybody must have anyway.
+func (p *forward) raised(s strength, c plan.ObjectChange) bool {
+	will, was := c.Will[s.name], c.Was[s.name]
+	if !was.IsSet() {
+		was = state.TextValue(credentials()[0]) // anything will do
+	}
+	return s.compare(will, was) > 0 && p.coveredBy(s, will) == ""
 }
 
 // coveredBy is a group that everybody is in and that demands as much as a value; "" where none does.

@@ -22,13 +22,14 @@ func TestPolicyStrength(t *testing.T) {
 	idle := func(a state.Attribute, group string) state.Finding {
 		return state.About(state.CodePolicyNoEffect, about, state.Text(state.KeyAttribute, string(a)), state.Text(state.KeyGroup, group))
 	}
+	raised := []state.Finding{state.About(state.CodeMinimumRaised, about)}
 	for name, c := range map[string]struct {
 		live, want attrs // live nil: there is no policy
 		gone       bool  // no longer declared
 		said       []state.Finding
 	}{
 		"stricter": {attrs{state.AttrSessionExpiry: text("3601"), state.AttrCredentialMinimum: text("mfa"), state.AttrPasswordMinimum: text("15")},
-			attrs{state.AttrSessionExpiry: text("3600"), state.AttrCredentialMinimum: text("passkey"), state.AttrPasswordMinimum: text("16")}, false, nil},
+			attrs{state.AttrSessionExpiry: text("3600"), state.AttrCredentialMinimum: text("passkey"), state.AttrPasswordMinimum: text("16")}, false, raised},
 		"less of each": {
 			attrs{state.AttrSessionExpiry: text("3600"), state.AttrPrivilegeExpiry: text("60"), state.AttrCredentialMinimum: text("attested_passkey"),
 				state.AttrPasswordMinimum: text("17")},
@@ -46,7 +47,7 @@ func TestPolicyStrength(t *testing.T) {
 			[]state.Finding{idle(state.AttrCredentialMinimum, "idm_all_persons"), idle(state.AttrSessionExpiry, "idm_all_accounts"),
 				idle(state.AttrPrivilegeExpiry, "idm_all_accounts")}},
 		"new, and a step stricter": {nil, attrs{state.AttrSessionExpiry: text("86399"), state.AttrPrivilegeExpiry: text("599"),
-			state.AttrCredentialMinimum: text("passkey")}, false, nil},
+			state.AttrCredentialMinimum: text("passkey")}, false, raised},
 		"unchanged": {attrs{state.AttrSessionExpiry: text("90000")}, attrs{state.AttrSessionExpiry: text("90000")}, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

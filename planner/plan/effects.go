@@ -29,7 +29,7 @@ type Effects struct {
 	Objects   []ObjectChange `json:"objects,omitempty"`   // in the order of apply
 	Segments  []Segment      `json:"segments,omitempty"`
 	Waves     []WaveEffect   `json:"waves,omitempty"`  // in the order of `after`
-	Brakes    []state.Brakes `json:"brakes,omitempty"` // of all declared waves, in the order of `after`: apply records them
+	Brakes    []state.Brakes `json:"brakes,omitempty"` // of waves, in the order of `after`: apply records them
 	Identity  Identity       `json:"identity"`
 	Undo      *Undoing       `json:"undo,omitempty"` // of a rollback
 	Risk

@@ -17,6 +17,15 @@ func Brakes(waves []config.Wave) (list []state.Brakes) {
 	return list
 }
 
+// InOrder are recorded brakes in the order of `after`.
+func InOrder(recorded []state.Brakes) []state.Brakes {
+	var waves []config.Wave
+	for _, b := range recorded {
+		waves = append(waves, brake(config.Wave{Name: b.Wave}, b))
+	}
+	return Brakes(config.InOrder(waves))
+}
+
 // Release is a wave that starts because brakes were edited.
 type Release struct {
 	Wave  string
@@ -39,8 +48,8 @@ func Loosened(in Input, verdicts []Verdict, recorded []state.Brakes) (list []Rel
 	}
 	for i, w := range in.Waves {
 		t, v := in.Tallies[i], verdicts[i]
-		if why := held[w.Name]; why != nil && v.State == plan.WaveStarts && v.Moves && t.Due > 0 {
-			list = append(list, Release{w.Name, t.Due, why})
+		if why := held[w.Name]; why != nil && v.State == plan.WaveStarts && v.Moves && t.Due > t.Left {
+			list = append(list, Release{w.Name, t.Due - t.Left, why})
 		}
 	}
 	return list
