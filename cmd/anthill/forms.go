@@ -17,6 +17,7 @@ func formFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "markdown", Usage: "markdown for a pull request, as GitHub and GitLab show it"},
 		&cli.IntFlag{Name: "max-bytes", Value: report.MarkdownBytes,
 			Usage: fmt.Sprintf("with -markdown: never longer than `N` bytes, %d or more", report.LeastMarkdown)},
+		&cli.BoolFlag{Name: "html", Usage: "a page for a browser, in one file that needs no network"},
 		&cli.BoolFlag{Name: "stat", Usage: "one line, for logs and titles"},
 		&cli.StringFlag{Name: "diff", Usage: "say as well what the saved plan `OLD` does otherwise", TakesFile: true},
 	}
@@ -26,7 +27,7 @@ func formFlags() []cli.Flag {
 // -json.
 func checkForm(c *cli.Context) error {
 	var given []string
-	for _, name := range []string{"json", "markdown", "stat", "users", "skipped"} {
+	for _, name := range []string{"json", "markdown", "html", "stat", "users", "skipped"} {
 		if c.Bool(name) {
 			given = append(given, name)
 		}
@@ -36,7 +37,7 @@ func checkForm(c *cli.Context) error {
 	switch {
 	case has("users") && has("skipped"):
 		return misused(c, "-users lists who changes and -skipped who is not moved: use one of them")
-	case len(given) > 1 && (has("markdown") || has("stat")):
+	case len(given) > 1 && (has("markdown") || has("html") || has("stat")):
 		return misused(c, fmt.Sprintf("-%s and -%s are two forms: use one of them", given[0], given[1]))
 	case c.IsSet("max-bytes") && !has("markdown"):
 		return misused(c, "-max-bytes is how long -markdown may be: use both")
@@ -44,7 +45,7 @@ func checkForm(c *cli.Context) error {
 		return misused(c, fmt.Sprintf("-max-bytes %d is too short: %d or more is needed", c.Int("max-bytes"),
 			report.LeastMarkdown))
 	case c.IsSet("diff") && has("stat"):
-		return misused(c, "-stat is one line and has no place for -diff: use -markdown, -json or neither")
+		return misused(c, "-stat is one line and has no place for -diff: use another form")
 	case c.IsSet("diff") && lists:
 		return misused(c, "-diff compares plans, not the lists of -users and -skipped: anthill diff -users OLD NEW lists "+
 			"who differs")
@@ -81,6 +82,8 @@ func (p *program) showPlan(c *cli.Context, file, old *planfile.File, name string
 		return report.PlanJSON(p.stdout, file, old, d)
 	case c.Bool("stat"):
 		return report.Stat(p.stdout, file)
+	case c.Bool("html"):
+		return report.HTML(p.stdout, file, old, d, report.HTMLOptions{PlanFile: name, Chdir: p.chdir})
 	case c.Bool("markdown"):
 		return report.Markdown(p.stdout, file, old, d,
 			report.MarkdownOptions{MaxBytes: c.Int("max-bytes"), PlanFile: name, Chdir: p.chdir})

@@ -62,6 +62,9 @@ func TestHistory(t *testing.T) {
 	out, _ := w.run(exitDone, "show", "-run", run)
 	wants(t, out, "By tester@host, approved by Ana\\u001b[31m", "2 changed meanwhile and left alone, 1 failed", "its row changed after the plan",
 		"a trigger of the application refuses the row")
+	out, _ = w.run(exitDone, "show", "-html", "-run", run)
+	wants(t, out, "<title>Anthill run "+run+" on default</title>", "tester@host, approved by Ana\\u001b[31m", `id="happened"`, `id="planned"`,
+		"2 changed meanwhile and left alone, 1 failed", "<td class=\"wide\">its row changed after the plan</td>")
 
 	out, _ = w.run(exitDone, "show", "-run", run, "-markdown")
 	wants(t, out, "### Anthill run ", ": done, with a remainder", "1 failed", "Ana&#92;u001b&#91;31m")

@@ -22,7 +22,8 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -exclude oauth2_client.legacy    all but that\n" +
 			"   anthill plan -refresh-only -detailed-exitcode exit 2 where others have changed what Anthill recorded\n" +
 			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
-			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request",
+			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request\n" +
+			"   anthill plan -out pilot.plan -html >pilot.html   for a browser, in one file",
 		Flags: append(configFlags(append(formFlags(),
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},

@@ -29,6 +29,7 @@ func (p *program) showCommand() *cli.Command {
 			"   anthill show -run 2026-12-07-1       what happened in a run, beside what was planned; -markdown for a comment\n" +
 			"   anthill show -users -json pilot.plan | jq -r 'select(.admin_after) | .user'\n" +
 			"   anthill show -markdown -diff approved.plan pilot.plan   for a comment on a pull request\n" +
+			"   anthill show -html pilot.plan >pilot.html   a page for a browser, in one file\n" +
 			"   anthill show -stat pilot.plan        one line",
 		Flags: append(formFlags(),
 			&cli.BoolFlag{Name: "users", Usage: "list the users whom the plan changes, by id"},
@@ -141,6 +142,8 @@ func (p *program) history(c *cli.Context) error {
 	case c.Bool("markdown"):
 		return report.HistoryMarkdown(p.stdout, happened,
 			report.MarkdownOptions{MaxBytes: c.Int("max-bytes"), Chdir: p.chdir})
+	case c.Bool("html"):
+		return report.HistoryHTML(p.stdout, happened, report.HTMLOptions{Chdir: p.chdir})
 	}
 	return report.History(p.stdout, happened, p.options(c))
 }
@@ -179,8 +182,9 @@ func checkLists(c *cli.Context) error {
 	users, skipped := c.Bool("users"), c.Bool("skipped")
 	switch {
 	case c.IsSet("run") && (users || skipped || c.Bool("check") || c.Bool("stat") || c.IsSet("diff")):
-		return misused(c, "-run shows what happened in a run: of these flags it knows -json and -markdown alone")
-	case c.Bool("check") && (users || skipped || c.Bool("markdown") || c.Bool("stat") || c.IsSet("diff")):
+		return misused(c, "-run shows what happened in a run: of these flags it knows -json, -markdown and -html alone")
+	case c.Bool("check") && (users || skipped || c.Bool("markdown") || c.Bool("html") || c.Bool("stat") ||
+		c.IsSet("diff")):
 		return misused(c, "-check says how much of the plan still holds: of these flags it knows -json alone")
 	case c.Bool("admins") && !users:
 		return misused(c, "-admins narrows the list of -users: use both")

@@ -4,7 +4,7 @@
 //
 // words.go puts findings into words, object.go what becomes of a declared object, labels.go what is counted. view.go
 // gathers what a form shows of a plan, and telling.go, with the other files in tell*, says it in sentences that know no
-// layout; text.go, markdown.go, stat.go and json.go are forms of it. command.go writes commands that can be pasted.
+// layout; text.go, markdown.go, html.go (with the files in html/), stat.go and json.go are forms of it. command.go writes commands that can be pasted.
 //
 // Its rules: the first screen is enough to decide; counts are exact, and those about what a plan does come from its
 // effects alone; reasons stand beside them; the next command stands at the end; colour and symbols are never the

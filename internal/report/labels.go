@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"anthill/internal/apply"
 	"anthill/planner/plan"
 	"anthill/providers"
@@ -118,4 +120,18 @@ func levelWords(l providers.Level) string {
 		return "between baseline and dual"
 	}
 	return l.String()
+}
+
+// waveStates are the states of waves, in the order in which they are counted.
+func waveStates() []plan.WaveState {
+	return []plan.WaveState{plan.WaveStarts, plan.WaveRunning, plan.WaveSoaking, plan.WaveHeld, plan.WavePaused,
+		plan.WaveDone, plan.WaveDisabled}
+}
+
+// waveState is a wave's state in words: of a file that was written anew it may be anything.
+func (v *voice) waveState(s plan.WaveState) string {
+	if slices.Contains(waveStates(), s) {
+		return string(s)
+	}
+	return v.escape(string(s))
 }

@@ -391,7 +391,7 @@ func (m *markdown) waves() {
 			states[w.State]++
 			continue
 		}
-		row := []string{m.t.words.escape(w.Name), m.state(w.State), count(moves(w)), m.clip(m.t.wave(w))}
+		row := []string{m.t.words.escape(w.Name), m.t.words.waveState(w.State), count(moves(w)), m.clip(m.t.wave(w))}
 		if moves(w) > 0 {
 			row[0], row[1], row[2] = bold(row[0]), bold(row[1]), bold(row[2])
 		}
@@ -401,20 +401,6 @@ func (m *markdown) waves() {
 		rows = append(rows, []string{rest(len(list), n), "", count(others), m.states(states)})
 	}
 	m.add(rankWaves, table([]string{"wave", "state", "this plan moves", ""}, []bool{false, false, true}, rows)...)
-}
-
-// waveStates are the states of waves, in the order in which they are counted.
-func waveStates() []plan.WaveState {
-	return []plan.WaveState{plan.WaveStarts, plan.WaveRunning, plan.WaveSoaking, plan.WaveHeld, plan.WavePaused,
-		plan.WaveDone, plan.WaveDisabled}
-}
-
-// state is a wave's state in words: of a file that was written anew it may be anything.
-func (m *markdown) state(s plan.WaveState) string {
-	if slices.Contains(waveStates(), s) {
-		return string(s)
-	}
-	return m.t.words.escape(string(s))
 }
 
 func (m *markdown) states(n map[plan.WaveState]int64) string {

@@ -266,20 +266,14 @@ func (m *markdown) differs() {
 func (m *markdown) differingObjects() (lines []string) {
 	list := append(slices.Clone(m.since.Schema), m.since.Changes...)
 	all := len(list)
-	change := func(o planfile.ObjectDiff) plan.ObjectChange {
-		if c := cmp.Or(o.New, o.Old); c != nil {
-			return *c
-		}
-		return plan.ObjectChange{Address: o.Address} // a step of the schema
-	}
 	if n := m.listed(all); n < all {
 		list, _ = someOfEach(list, n, func(o planfile.ObjectDiff) (plan.ObjectChange, string) {
-			return change(o), string(o.Kind)
+			return changeOf(o), string(o.Kind)
 		})
 	}
 	var rows [][]string
 	for _, o := range list {
-		c, texts := change(o), ""
+		c, texts := changeOf(o), ""
 		if o.Old != nil || o.New != nil {
 			texts = m.clip(strings.Join(m.since.object(o), "; "))
 		}
@@ -298,14 +292,8 @@ func (m *markdown) differingObjects() (lines []string) {
 // out.
 func (m *markdown) foot() {
 	var parts []string
-	if c := m.since; c != nil {
-		old := code(c.old.id.Short(), 80)
-		if c.Same {
-			parts = append(parts, "Does the same as the plan approved before ("+old+"): the approval stands.")
-		} else {
-			parts = append(parts, "Since the plan approved before ("+old+"): "+strings.Join(c.counts(), "; ")+
-				". The approval does not hold for this one.")
-		}
+	if m.since != nil {
+		parts = append(parts, m.since.approval())
 	}
 	made := append([]string{"Made by anthill " + m.t.words.escape(m.t.basis.Versions.Anthill)}, m.t.origin()...)
 	if job := m.t.job(); job != "" {

@@ -77,7 +77,8 @@ func (t *telling) job() string { return t.words.escape(t.context.Origin.Job) }
 type risk struct {
 	code    string
 	count   int64
-	of      []string // what it is made of; where that is much, the last one counts the rest
+	made    []state.Finding // what it is made of
+	of      []string        // the same in words; where that is much, the last one counts the rest
 	allowed bool
 	explain string // the command that says what to do about it
 	allow   string // the flag that allows it
@@ -86,7 +87,7 @@ type risk struct {
 func (t *telling) hazards() (list []risk) {
 	for _, h := range t.effects.Hazards {
 		one := risk{
-			code: t.words.hazard(h.Code), count: h.Count, allowed: t.effects.Allows(h),
+			code: t.words.hazard(h.Code), count: h.Count, made: h.Of, allowed: t.effects.Allows(h),
 			explain: t.words.command("explain", string(h.Code)), allow: fmt.Sprintf("-allow %s=%d", h.Code, h.Count),
 		}
 		one.of = t.words.sayFew(h.Of)

@@ -31,6 +31,24 @@ func (c *contrast) verdict() (verdict, follows string) {
 	return "The plans do not do the same", ": an approval of the old one is none of the new one."
 }
 
+// approval says whether an approval of the old plan stands.
+func (c *contrast) approval() string {
+	old := c.new.words.escape(c.old.id.Short())
+	if c.Same {
+		return "Does the same as the plan approved before (" + old + "): the approval stands."
+	}
+	return "Since the plan approved before (" + old + "): " + strings.Join(c.counts(), "; ") +
+		". The approval does not hold for this one."
+}
+
+// changeOf is what the new plan does with an object, or else the old one; of a step of the schema its address alone.
+func changeOf(o planfile.ObjectDiff) plan.ObjectChange {
+	if c := cmp.Or(o.New, o.Old); c != nil {
+		return *c
+	}
+	return plan.ObjectChange{Address: o.Address}
+}
+
 // counts say how many users and objects there are, by what became of them.
 func (c *contrast) counts() (list []string) {
 	for _, one := range []struct {

@@ -370,8 +370,8 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeSoaks:
 		return span() + " of soak, until " + moment(state.KeyUntil)
 	case state.CodeGateClosed:
-		return fmt.Sprintf("gate %q (%s)", text(state.KeyGate),
-			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)))
+		return `gate "` + text(state.KeyGate) + `" (` +
+			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
 	case state.CodeWavePaused:
 		return "rolled back by run " + text(state.KeyRun) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
 	case state.CodeTenantPaused:
@@ -533,6 +533,15 @@ func (v *voice) sayAll(list []state.Finding, between string) string {
 // sayFew says findings, as many as stand in a sentence.
 func (v *voice) sayFew(list []state.Finding) []string {
 	return v.few(len(list), func(i int) string { return v.say(list[i]) })
+}
+
+// sayEach says findings one by one.
+func (v *voice) sayEach(list []state.Finding) []string {
+	said := make([]string, len(list))
+	for i, f := range list {
+		said[i] = v.say(f)
+	}
+	return said
 }
 
 // over says how far a plan is over a limit of the configuration's guard.
