@@ -113,6 +113,8 @@ func readRepository(t *testing.T, root string) repository {
 			return err
 		case d.IsDir() && file != root && strings.HasPrefix(d.Name(), ".") && d.Name() != ".ci":
 			return filepath.SkipDir
+		case d.IsDir() && d.Name() == "node_modules": // others' programs and their documents
+			return filepath.SkipDir
 		case d.IsDir() || !isText(file):
 			return nil
 		}
