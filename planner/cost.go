@@ -32,7 +32,7 @@ func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []sta
 	}
 	batches := (users + batch - 1) / batch
 	c.Calls += batches
-	c.Transactions += 2*batches + int64(len(e.Schema))
+	c.Transactions += 2*batches + int64(len(e.Schema)+len(e.SchemaBack()))
 	// A person takes half a millisecond to create, and a quarter of a microsecond more for each that is there already.
 	seconds := float64(create)*(0.0005+0.00000025*(float64(persons)+float64(create)/2)) + 0.15*float64(revive)
 	c.WriteSeconds = math.Round(seconds*10) / 10

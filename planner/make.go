@@ -141,7 +141,7 @@ func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 	switch {
 	case i.Level == providers.LevelDual:
 		return nil, nil
-	case i.Level == providers.LevelBetween && !in.State.SchemaBegun && in.OpenUsers == nil:
+	case i.Level == providers.LevelBetween && !in.schemaBegun() && in.OpenUsers == nil:
 		return nil, hcl.Diagnostics{config.Problem(config.About{Address: "schema"}, "Half-made schema",
 			"The database is neither at the baseline nor at the dual schema.\nThere already:\n  %s\nMissing:\n  %s\n"+
 				"Finishing a schema that somebody else began is not in this version: make the missing parts by hand, or "+
@@ -392,9 +392,10 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	for _, s := range steps {
 		c.Schema = append(c.Schema, s.Does)
 	}
+	c.Notes = m.valuesBack(steps)
 	c.Objects = m.declared.Context
 	c.Outside = append(m.declared.Outside, m.decided.Outside...)
-	c.Notes = m.declared.Notes
+	c.Notes = append(c.Notes, m.declared.Notes...)
 	if v := m.Basis.Versions.SelfAuth; v != "" && !triedVersion(v) {
 		c.Notes = append(c.Notes, state.Found(state.CodeVersionUntried, state.Text(state.KeyVersion, v)))
 	}

@@ -44,6 +44,13 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 		}
 	case in.whole():
 		c.latest(runs)
+		if in.Schema && len(c.seeds) == 0 {
+			// All of them are taken back already, and the schema was left.
+			c.retry = true
+			for _, r := range in.stands() {
+				c.seeds[r.Run] = true
+			}
+		}
 	default:
 		// Narrowed to waves or tenants, it takes their users back whichever runs moved them.
 		for _, r := range runs {

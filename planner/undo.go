@@ -29,12 +29,14 @@ type UndoInput struct {
 	Waves         []string    // -wave
 	Tenants       []uuid.UUID // -tenant
 	DeletePersons bool        // -delete-persons
+	Schema        bool        // -schema; only of whole runs
 	KeepAdmins    int64       // guard.keep_admins
 }
 
 // Undo makes the plan of a rollback from the journal: each user goes back to the before-image of the oldest of its
 // records, as far as its row is still as our newest record left it. If nothing is left to undo, the plan is empty and
-// its Undo has no runs. Diagnostics with an error mean that there is no plan; err is a failure to read.
+// its Undo has no runs. Diagnostics with an error mean that there is no plan; err is a failure to read, or a
+// *providers.SchemaNeededError where the schema is to go and something needs it.
 func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Diagnostics, error) {
 	runs, diags := chooseRuns(in)
 	now := plan.Now(in.State)
@@ -49,6 +51,10 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 	}}
 	if diags.HasErrors() || len(runs.from) == 0 {
 		return p, diags, nil
+	}
+	schema, moreDiags, err := in.schemaBack(ctx, runs)
+	if diags = append(diags, moreDiags...); err != nil || diags.HasErrors() {
+		return p, diags, err
 	}
 	observed, err := in.observe(ctx)
 	if err != nil {
@@ -67,6 +73,7 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 		DeletePersons: in.DeletePersons,
 		Retry:         runs.retry,
 		Objects:       folded,
+		Schema:        schema.weigh(),
 	}
 	if undoing.Recycled, err = in.recycled(ctx, runs, folded); err != nil {
 		return nil, nil, err
@@ -77,9 +84,12 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := schema.needed(taken.Schema); err != nil {
+		return p, diags, err
+	}
 	// Only now: users who cannot be taken back still need what the runs made for them.
 	back := folded.Plan(taken.Needs)
-	u := undoer{UndoInput: in, runs: runs, world: observed, folded: folded, taken: taken, back: back, sink: sink, plan: p}
+	u := undoer{UndoInput: in, runs: runs, world: observed, folded: folded, taken: taken, back: back, schema: schema, sink: sink, plan: p}
 	u.effects(&table)
 	u.context()
 	return p, diags, nil
@@ -120,6 +130,7 @@ type undoer struct {
 	folded *objects.Folded
 	taken  *users.TakenBack
 	back   *objects.Plan
+	schema *schemaBack // nil: the schema stays as it is
 	sink   plan.Sink
 	plan   *plan.Plan
 }
@@ -138,9 +149,10 @@ func (u *undoer) effects(table *plan.Table) {
 		// The runs do not count as undone: the next rollback tries what is left.
 		un.Whole = nil
 	}
+	u.schema.effects(e)
 	// Nothing is left to undo. A whole run that changed something is different: it is marked as undone, even where
 	// nothing of it stands any more.
-	if len(u.taken.Segments) == 0 && len(e.Objects) == 0 && !u.pausesMore() &&
+	if len(u.taken.Segments) == 0 && len(e.Objects) == 0 && u.schema == nil && !u.pausesMore() &&
 		(!u.whole() || u.runs.retry || !u.runs.changed) {
 		un.Runs, un.Whole, un.Lift, un.Again = nil, nil, nil, nil
 	}
@@ -213,7 +225,11 @@ func (u *undoer) context() {
 	if u.taken.Lost > 0 {
 		c.Notes = append(c.Notes, state.Found(state.CodeConflicts).Times(u.taken.Lost))
 	}
-	if len(u.State.Objects) > 0 && u.whole() {
+	switch {
+	case u.schema != nil:
+		c.Schema = u.schema.says()
+		c.Notes = append(c.Notes, u.valuesBack(u.schema.make)...)
+	case len(u.stands()) > 0 && u.whole():
 		c.Notes = append(c.Notes, state.Found(state.CodeSchemaStays))
 	}
 	c.Cost = cost(&u.plan.Effects, u.figures(), 0, u.State.Runs)

@@ -3,13 +3,15 @@ package providers
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/google/uuid"
 
 	"anthill/state"
 )
 
-// Database is what the planner reads of Postgres: one snapshot, read only. Errors are *state.Error or of ctx; the same
+// Database is what the planner reads of Postgres: one snapshot, read only. One that is a SchemaReader as well can take
+// steps of the schema back. Errors are *state.Error or of ctx; the same
 // holds for all interfaces here.
 type Database interface {
 	Tenants(ctx context.Context) ([]Tenant, error) // sorted by id, all of them, deleted ones too
@@ -57,6 +59,11 @@ type Rows interface {
 	// Upgrade carries out the schema step of a name. It is idempotent: a step in effect already is left alone, what a
 	// kill left half (an invalid index) is recognised and made again. progress may be nil.
 	Upgrade(ctx context.Context, step string, progress func(done, total int64)) error
+	// Downgrade takes a schema step back, as idempotent as Upgrade. What its columns hold is moved to an archive, from which
+	// Upgrade brings it back. since is as of NeedsSchema. *SchemaNeededError where something needs the step: it stands then.
+	Downgrade(ctx context.Context, step string, since time.Time) error
+	// SchemaNeeded says what keeps steps of the schema from being taken back; nil: nothing does.
+	SchemaNeeded(ctx context.Context, since time.Time) ([]state.Finding, error)
 }
 
 // UserRow is a row read again for apply, with the image that its journal record keeps.

@@ -171,22 +171,6 @@ type Inspection struct {
 	Rows     int64        // live users by the catalogue's estimate, for progress only
 }
 
-// SchemaStep is one step of the schema.
-type SchemaStep struct {
-	Name string        // stable, e.g. users.password_hash.nullable
-	Does state.Finding // under the names that the database has
-}
-
-// SchemaSteps are the names of all steps from the baseline to dual, in their order.
-func SchemaSteps() []string {
-	return []string{
-		"users.password_hash.nullable", "users.columns", "sessions.columns", "users.method.backfill",
-		"index.users.method", "index.users.status", "index.users.pending",
-		"index.sessions.link", "index.sessions.method", "index.sessions.user",
-		"users.method.check", "sessions.method.check",
-	}
-}
-
 // NewPerson is a person to create.
 type NewPerson struct {
 	ID      uuid.UUID

@@ -184,6 +184,18 @@ const (
 	CodeMethodFilled   Code = "method_filled"   // column, with, without: values
 	CodeIndexMade      Code = "index_made"      // index
 	CodeCheckMade      Code = "check_made"      // column
+
+	// Steps of the schema that are taken back, and what keeps them.
+	CodeColumnsGo       Code = "columns_go"       // columns, required: columns that must hold a value again
+	CodeColumnsRequired Code = "columns_required" // columns
+	CodeIndexGoes       Code = "index_goes"       // index
+	CodeCheckGoes       Code = "check_goes"       // column
+	CodeColumnsDropped  Code = "columns_dropped"  // why: column_goes; count columns and values: what a hazard is made of
+	CodeColumnGoes      Code = "column_goes"      // column; count values
+	CodeUsersNeed       Code = "users_need"       // table; rows: some of them; count rows that need the columns
+	CodeSessionsNeed    Code = "sessions_need"    // table; rows: some of them; count rows that need the columns
+	CodeColumnsUsed     Code = "columns_used"     // objects: of the database, that depend on the columns
+	CodeValuesBack      Code = "values_back"      // run: that took the columns back; what they held comes back
 )
 
 // The keys of arguments. Which field of an Arg holds the value depends on the code.
@@ -207,10 +219,13 @@ const (
 	KeyName       Key = "name"
 	KeyNullable   Key = "nullable"
 	KeyOther      Key = "other"
+	KeyObjects    Key = "objects"
 	KeyPath       Key = "path"
 	KeyPersons    Key = "persons"
 	KeyPopulation Key = "population"
 	KeyRequest    Key = "request"
+	KeyRequired   Key = "required"
+	KeyRows       Key = "rows"
 	KeyRule       Key = "rule"
 	KeyRun        Key = "run"
 	KeySaid       Key = "said"
@@ -218,6 +233,7 @@ const (
 	KeySpan       Key = "span"
 	KeyStatus     Key = "status"
 	KeyStrangers  Key = "strangers"
+	KeyTable      Key = "table"
 	KeyTenant     Key = "tenant"
 	KeyTenants    Key = "tenants"
 	KeyTo         Key = "to"

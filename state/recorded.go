@@ -147,8 +147,29 @@ type State struct {
 	Brakes        []Brakes // of the declared waves, sorted by Wave
 	Confirmations []Confirmation
 	Pauses        []Pause
-	Runs          []RunInfo // oldest first
-	SchemaBegun   bool      // a run of ours has begun to change the schema of the application
+	Runs          []RunInfo      // oldest first
+	Schema        []SchemaRecord // what runs did to the schema of the application, oldest first
+}
+
+// SchemaRecord is a journal record of a step of the schema.
+type SchemaRecord struct {
+	Run     string
+	Step    string
+	Back    bool // the step was taken back; else it was made
+	Settled bool // false: it was begun, and whether it is in effect the catalogue knows
+}
+
+// SchemaSteps are the steps of the schema that stand, as far as the journal knows: those whose latest record is not one
+// of being taken back, by step.
+func (s *State) SchemaSteps() map[string]SchemaRecord {
+	stand := map[string]SchemaRecord{}
+	for _, r := range s.Schema {
+		stand[r.Step] = r
+		if r.Back && r.Settled {
+			delete(stand, r.Step)
+		}
+	}
+	return stand
 }
 
 // OpenRun returns the run that is not closed, or nil.

@@ -88,7 +88,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	}
 	defer s.Close()
 	// Before the lock is taken and the run begins: a role that only reads has done nothing wrong yet.
-	if err := s.MayWrite(c.Context); err != nil {
+	if err := s.MayWrite(c.Context, len(file.Effects().SchemaBack()) > 0); err != nil {
 		return err
 	}
 	return p.carryOut(c, s, file)
@@ -123,7 +123,7 @@ func (p *program) applyDirectory(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	if err := s.MayWrite(c.Context); err != nil {
+	if err := s.MayWrite(c.Context, false); err != nil {
 		return err
 	}
 	// Before it is finished: a flag that demands a plan speaks of this one, too.

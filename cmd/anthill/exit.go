@@ -14,6 +14,7 @@ import (
 	"anthill/internal/report"
 	"anthill/internal/session"
 	"anthill/planner/planfile"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -96,6 +97,9 @@ func (p *program) finish(err error) int {
 		}
 		return statusOf(err)
 	}
+	if needed := (*providers.SchemaNeededError)(nil); errors.As(err, &needed) {
+		err = &statusError{statusOf(err), errors.New(report.SchemaNeeded(needed.Why))}
+	}
 	if errors.Is(err, context.Canceled) {
 		err = &statusError{statusOf(err), errors.New("interrupted before the work was done. Run the same command again; " +
 			"anthill status shows what stands")}
@@ -153,6 +157,7 @@ func statusOf(err error) int {
 		openRun  *apply.OpenRunError
 		format   *planfile.FormatError
 		approval *approvalError
+		needed   *providers.SchemaNeededError
 	)
 	switch {
 	case errors.As(err, &status):
@@ -161,7 +166,8 @@ func statusOf(err error) int {
 		return exitLocked
 	case errors.As(err, &target), errors.As(err, &second), errors.As(err, &stale), errors.As(err, &format) && format.Newer:
 		return exitStale
-	case errors.As(err, &blocked), errors.As(err, &openRun), errors.As(err, &approval):
+	case errors.As(err, &blocked), errors.As(err, &openRun), errors.As(err, &approval),
+		errors.As(err, &needed):
 		return exitBlocked
 	case errors.As(err, &denied), errors.As(err, &lost):
 		return exitRefused

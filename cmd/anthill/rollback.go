@@ -15,10 +15,12 @@ func (p *program) rollbackCommand() *cli.Command {
 		Usage:     "take back what a run did",
 		ArgsUsage: " ",
 		Description: "Makes a plan from the journal, shows it and asks; rows, memberships and persons go back to what\n" +
-			"they were, and the waves stay paused until `anthill wave resume`. The schema stays. A run that was\n" +
-			"stopped is closed first: who is in flight is settled, and nobody is given anything.\n\n" +
+			"they were, and the waves stay paused until `anthill wave resume`. The schema stays, unless -schema is\n" +
+			"given. A run that was stopped is closed first: who is in flight is settled, and nobody is given\n" +
+			"anything.\n\n" +
 			"   anthill rollback                              the latest run; repeated, run by run\n" +
 			"   anthill rollback -wave pilot -tenant acme     one tenant of one wave, whatever runs moved it\n" +
+			"   anthill rollback -schema                      and what it did to the application's tables\n" +
 			"   anthill rollback -run 2026-12-07-1 -out back.plan\n" +
 			"   anthill apply back.plan",
 		Flags: configFlags(append(runFlags(),
@@ -27,6 +29,8 @@ func (p *program) rollbackCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "tenant", Usage: "only users of the tenant with this `SLUG`, or id (again for more)"},
 			&cli.BoolFlag{Name: "delete-persons",
 				Usage: "delete the persons that were made, instead of expiring them (hazard DELETES_DATA)"},
+			&cli.BoolFlag{Name: "schema", Usage: "take back the steps of the schema, too, that the run has made " +
+				"(hazard DELETES_DATA)"},
 			&cli.StringFlag{Name: "out", Usage: "only save the plan to `FILE`, for `anthill apply`", TakesFile: true},
 			allowFlag(), lockFlag(), jsonFlag())...),
 		Action: p.rollback,
@@ -36,6 +40,10 @@ func (p *program) rollbackCommand() *cli.Command {
 func (p *program) rollback(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments (the run is -run)"); err != nil {
 		return err
+	}
+	if narrowed := len(c.StringSlice("wave"))+len(c.StringSlice("tenant")) > 0; narrowed && c.Bool("schema") {
+		return &usageError{"-schema goes with whole runs: the columns are those of all tenants and waves. Take back " +
+			"users with -wave or -tenant, and the schema when nobody is left who needs it"}
 	}
 	r, err := p.request(c)
 	if err != nil {
@@ -47,7 +55,7 @@ func (p *program) rollback(c *cli.Context) error {
 	}
 	defer s.Close()
 	if r.Out == "" { // saving a plan needs no right to write
-		if err := s.MayWrite(c.Context); err != nil {
+		if err := s.MayWrite(c.Context, c.Bool("schema")); err != nil {
 			return err
 		}
 	}
@@ -57,6 +65,9 @@ func (p *program) rollback(c *cli.Context) error {
 	}
 	plan, err := p.makeUndo(c, s, r, undo)
 	if err != nil {
+		if closed != "" {
+			p.say("Run %s was closed first.", closed)
+		}
 		return err
 	}
 	defer plan.Close()
@@ -130,6 +141,7 @@ func undoOf(c *cli.Context) session.Undo {
 		Waves:         c.StringSlice("wave"),
 		Tenants:       c.StringSlice("tenant"),
 		DeletePersons: c.Bool("delete-persons"),
+		Schema:        c.Bool("schema"),
 	}
 	if run := c.String("run"); run != "" {
 		u.Runs = []string{run}

@@ -337,10 +337,11 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	if err := x.Accounts.Tidy(work); err != nil { // what a killed run has left
 		return x.stopped(err)
 	}
-	// Groups stand before users join them, and go only when users have left them; what a rollback leaves behind is
-	// recorded last, since a run that stops before has taken nothing back as a whole.
+	// Groups stand before users join them, and go only when users have left them, and columns only when no row holds
+	// anything of ours in them; what a rollback leaves behind is recorded last, since a run that stops before has taken
+	// nothing back as a whole.
 	for _, stage := range []func(context.Context) error{
-		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.aftermath,
+		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.schemaBack, x.aftermath,
 	} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)
@@ -395,36 +396,4 @@ func (x *executor) left(ctx context.Context, run string) ([]Left, error) {
 		left = append(left, Left{User: r.User, Wave: r.Wave, Verdict: r.Verdict, Reason: r.Reason})
 	}
 	return left, nil
-}
-
-// schema carries out the schema's steps; each is idempotent by the catalogue.
-func (x *executor) schema(ctx context.Context) error {
-	work := context.WithoutCancel(ctx)
-	total, settled := int64(len(x.effects.Schema)), x.journal.Counts().Schema
-	for i, step := range x.effects.Schema {
-		if err := interrupted(ctx); err != nil {
-			return err
-		}
-		x.events(Event{Kind: Progress, Stage: StageSchema, Done: int64(i), Total: total})
-		address := state.SchemaAddress(step)
-		intent := state.ObjectIntent{Address: address, Action: state.ActionUpdate}
-		if _, err := x.journal.IntendObjects(work, intent); err != nil {
-			return err
-		}
-		// A step may take long. ^C does not cut it short but ends the run behind it; each can be done again.
-		if err := x.Rows.Upgrade(ctx, step, nil); err != nil {
-			return err
-		}
-		// A step that was settled before the run was stopped has been counted.
-		if int64(i) < settled {
-			continue
-		}
-		if err := x.journal.SettleObjects(work, state.ObjectOutcome{Address: address, Verdict: state.Done}); err != nil {
-			return err
-		}
-	}
-	if total > 0 {
-		x.events(Event{Kind: Progress, Stage: StageSchema, Done: total, Total: total})
-	}
-	return nil
 }

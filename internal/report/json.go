@@ -42,7 +42,10 @@ type undoJSON struct {
 func undoOf(v *view) undoJSON {
 	u := undoJSON{Objects: map[state.Address]plan.UndoKind{}, Users: v.undo}
 	if len(v.effects.Schema) > 0 {
-		u.Schema = plan.UndoNone
+		u.Schema = plan.UndoAsked
+	}
+	if len(v.effects.SchemaBack()) > 0 {
+		u.Schema = plan.UndoExact
 	}
 	for _, c := range v.effects.Objects {
 		u.Objects[c.Address] = c.UndoKind()

@@ -48,7 +48,7 @@ func (v *view) stat() (parts []string) {
 		parts = append(parts, s)
 	}
 	add(int64(len(v.effects.Objects)), "object", "objects")
-	add(int64(len(v.effects.Schema)), "schema step", "schema steps")
+	add(int64(len(v.effects.Schema)+len(v.effects.SchemaBack())), "schema step", "schema steps")
 	add(int64(len(v.context.Conflicts)), "user in conflict", "users in conflict")
 	if at := v.effects.NotBefore; !at.IsZero() {
 		parts = append(parts, "not before "+stamp(at))

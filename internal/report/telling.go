@@ -221,8 +221,11 @@ func (t *telling) objectCounts() (list []string) {
 		}
 		list = append(list, s+"; "+count(int64(t.context.Objects.Unchanged))+" unchanged")
 	}
-	if len(t.effects.Schema) > 0 {
-		list = append(list, of(int64(len(t.effects.Schema)), "schema step", "schema steps")+" from the baseline to dual")
+	if n := int64(len(t.effects.Schema)); n > 0 {
+		list = append(list, of(n, "schema step", "schema steps")+" from the baseline to dual")
+	}
+	if n := int64(len(t.effects.SchemaBack())); n > 0 {
+		list = append(list, of(n, "schema step", "schema steps")+" back from dual to the baseline")
 	}
 	return list
 }
@@ -263,7 +266,7 @@ func (t *telling) undo() string {
 	case t.isRollback():
 		return "This rollback can itself be rolled back."
 	case len(t.effects.Schema) > 0:
-		return "Everything can be undone, but the schema stays: its columns are only added and relaxed."
+		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema."
 	case !t.effects.Empty():
 		return "Everything can be undone."
 	}

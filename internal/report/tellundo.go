@@ -99,7 +99,7 @@ func (t *telling) undoKinds() (list []string) {
 	for _, c := range t.effects.Objects {
 		objects[c.UndoKind()]++
 	}
-	for _, kind := range []plan.UndoKind{plan.UndoExact, plan.UndoExpire, plan.UndoRecycled, plan.UndoNone} {
+	for _, kind := range []plan.UndoKind{plan.UndoExact, plan.UndoExpire, plan.UndoRecycled} {
 		var what []string
 		if n := t.view.undo[kind]; n > 0 {
 			what = append(what, users(n))
@@ -112,7 +112,10 @@ func (t *telling) undoKinds() (list []string) {
 		}
 	}
 	if n := int64(len(t.effects.Schema)); n > 0 {
-		list = append(list, of(n, "schema step", "schema steps")+": "+undoWords(plan.UndoNone))
+		list = append(list, of(n, "schema step", "schema steps")+": "+undoWords(plan.UndoAsked))
+	}
+	if n := int64(len(t.effects.SchemaBack())); n > 0 {
+		list = append(list, of(n, "schema step", "schema steps")+" taken back: "+undoWords(plan.UndoExact))
 	}
 	return list
 }
@@ -128,5 +131,5 @@ func undoWords(k plan.UndoKind) string {
 		return fmt.Sprintf("as it was for %d days; made anew after that, with another id and without credential or secret",
 			plan.RecycleDays)
 	}
-	return "stays"
+	return "stays, unless the rollback is told -schema"
 }

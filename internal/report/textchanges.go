@@ -14,13 +14,23 @@ func (p *planPage) changes() {
 	}
 	p.gap()
 	p.line("%s", p.bold("Changes"))
-	for _, f := range p.t.schema() {
-		p.hang("  ~ schema  ", p.t.words.say(f))
+	last := len(p.t.effects.SchemaBack()) > 0
+	if !last {
+		p.schema("~")
 	}
 	p.objects()
 	for _, one := range p.t.parts {
 		p.line("  ~ %s", p.t.words.part(one))
 		p.figures(one)
+	}
+	if last {
+		p.schema("-")
+	}
+}
+
+func (p *planPage) schema(sign string) {
+	for _, f := range p.t.schema() {
+		p.hang("  "+sign+" schema  ", p.t.words.say(f))
 	}
 }
 

@@ -107,13 +107,14 @@ func (v *view) due(w plan.WaveView) int64 {
 // changed is how many users the plan changes.
 func (v *view) changed() int64 { return v.total()[plan.FigureUsers] }
 
-// schema are the steps of the schema: what each does, or where nothing is said of it its name.
+// schema are the steps of the schema, made or taken back: what each does, or where nothing is said of it its name.
 func (v *view) schema() []state.Finding {
-	if len(v.context.Schema) == len(v.effects.Schema) {
+	steps := slices.Concat(v.effects.Schema, v.effects.SchemaBack())
+	if len(v.context.Schema) == len(steps) {
 		return v.context.Schema
 	}
-	list := make([]state.Finding, len(v.effects.Schema))
-	for i, name := range v.effects.Schema {
+	list := make([]state.Finding, len(steps))
+	for i, name := range steps {
 		list[i] = state.Found(state.Code(name))
 	}
 	return list

@@ -235,7 +235,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeNoWayIn:
 		return of(n, "live user", "live users") + " can log in neither now nor after this plan: " + why("; ")
 	case state.CodeSchemaStays:
-		return "the schema stays at dual"
+		return "the schema stays at dual (-schema takes it back)"
 	case state.CodeConflicts:
 		return inConflict(n)
 
@@ -486,6 +486,9 @@ func (v *voice) say(f state.Finding) string {
 		return "index " + text(state.KeyIndex)
 	case state.CodeCheckMade:
 		return "check of the three values of " + text(state.KeyColumn)
+	}
+	if s := v.schemaBack(f); s != "" {
+		return s
 	}
 	return v.escape(string(f.Code))
 }

@@ -12,9 +12,10 @@ import (
 )
 
 // MayWrite refuses a database role or a token that could not carry out a plan: a *state.DeniedError or *state.Error.
-// It is asked before the first effect, and before people are asked to approve what could not be done.
-func (s *Session) MayWrite(ctx context.Context) error {
-	if err := s.postgres.MayWrite(ctx, s.inspection.Level == providers.LevelBaseline); err != nil {
+// It is asked before the first effect, and before people are asked to approve what could not be done. alters says that
+// the schema will be changed, which it also is where it is at the baseline.
+func (s *Session) MayWrite(ctx context.Context, alters bool) error {
+	if err := s.postgres.MayWrite(ctx, alters || s.inspection.Level == providers.LevelBaseline); err != nil {
 		return err
 	}
 	// A compact token does not say whether it may write; then the server says so at the first write.

@@ -20,6 +20,7 @@ type Undo struct {
 	Waves         []string // only users of these; empty: of all
 	Tenants       []string // only users of the tenants with these slugs, or ids; empty: of all
 	DeletePersons bool     // delete the persons that were made, instead of expiring them
+	Schema        bool     // take back what the runs did to the schema, too
 
 	tenants []uuid.UUID // besides: of a rollback that was stopped, whatever their slugs are by now
 }
@@ -35,7 +36,7 @@ func (u Undo) sameScope(v Undo) bool {
 // Rollback makes the plan that takes back what u names, from the journal. No configuration is evaluated. A plan whose
 // Undo has no runs says that nothing is left to take back. The caller closes the Plan.
 //
-// Errors: as of Session.Plan.
+// Errors: as of Session.Plan; *providers.SchemaNeededError where the schema is to go and something needs it.
 func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err error) {
 	in, end, err := s.look(ctx, r)
 	if err != nil {
@@ -65,6 +66,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		Waves:         waves,
 		Tenants:       tenants,
 		DeletePersons: u.DeletePersons,
+		Schema:        u.Schema,
 		KeepAdmins:    s.module.KeepAdmins(),
 	}, w)
 	if err != nil {
@@ -107,6 +109,7 @@ func (s *Session) Unfinished(ctx context.Context, run state.RunInfo, u Undo) (Un
 	un := stored.Effects().Undo
 	u.Runs, u.Waves, u.tenants = un.Runs, un.Waves, un.Tenants
 	u.DeletePersons = u.DeletePersons || un.DeletePersons
+	u.Schema = u.Schema || un.Schema != nil
 	return u, nil
 }
 

@@ -112,7 +112,7 @@ func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err e
 	if url == "" {
 		return missing("where the database is", "DATABASE_URL", `provider "postgres" { url = ... }`)
 	}
-	o := postgres.Options{URL: url, Naming: file.Naming, Application: s.settings.Application}
+	o := postgres.Options{URL: url, Naming: file.Naming, Application: s.settings.Application, Archive: file.StateSchema}
 	if s.postgres, err = postgres.Open(ctx, o); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func carriedOut(t *testing.T, s *session.Session, made *session.Plan) apply.Resu
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
 	s := open(t, settings(t, pilot))
-	if err := s.MayWrite(t.Context()); err != nil {
+	if err := s.MayWrite(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if n := planned(t, s, now()).Effects().Users(); n != 0 {

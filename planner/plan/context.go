@@ -34,7 +34,7 @@ type Context struct {
 	Drift      *Drift          `json:"drift,omitempty"` // nil: this plan does not only look for what others have changed
 	Population Population      `json:"population"`
 	Isolation  Isolation       `json:"isolation"`
-	Schema     []state.Finding `json:"schema,omitempty"` // what each step of Effects.Schema does
+	Schema     []state.Finding `json:"schema,omitempty"` // what each step of Effects.Schema does, then each that is taken back
 	Objects    Objects         `json:"objects"`
 	Waves      []WaveView      `json:"waves,omitempty"`
 	Allowed    []AllowView     `json:"allowed,omitempty"` // allow blocks that the plan rests on, in the order of hazards' codes

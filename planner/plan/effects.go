@@ -83,7 +83,7 @@ type Group struct {
 // Empty reports whether there is nothing to do: no change of the schema, of an object or of a user. That a wave changes
 // its state alone does not count (L15).
 func (e *Effects) Empty() bool {
-	return len(e.Schema) == 0 && len(e.Objects) == 0 && e.Users() == 0
+	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users() == 0
 }
 
 // Users is the number of user changes.
@@ -175,6 +175,21 @@ type Undoing struct {
 	Pauses        []Pause     `json:"pauses,omitempty"` // left behind
 	Lift          []string    `json:"lift,omitempty"`   // rollbacks whose pauses go
 	DeletePersons bool        `json:"delete_persons,omitempty"`
+	Schema        *SchemaBack `json:"schema,omitempty"` // nil: the schema stays, or steps of it are made again
+}
+
+// SchemaBack are steps of the schema that are taken back, after all else.
+type SchemaBack struct {
+	Steps []string  `json:"steps"` // by name, in the order in which they go
+	Since time.Time `json:"since"` // when the columns were made: as of providers.NeedsSchema
+}
+
+// SchemaBack are the steps of the schema that are taken back, by name, in the order in which they go.
+func (e *Effects) SchemaBack() []string {
+	if e.Undo == nil || e.Undo.Schema == nil {
+		return nil
+	}
+	return e.Undo.Schema.Steps
 }
 
 // Pause is one that a rollback leaves behind.

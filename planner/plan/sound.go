@@ -21,10 +21,25 @@ func (e *Effects) Sound() bool {
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
 }
 
-// schemaSound: steps are known ones. Apply could not go on with another, and its run would stay open.
+// schemaSound: steps are known ones, and those that are taken back stand in the order in which they go. Apply could not go
+// on with another, and its run would stay open.
 func (e *Effects) schemaSound() bool {
 	known := providers.SchemaSteps()
-	return !slices.ContainsFunc(e.Schema, func(step string) bool { return !slices.Contains(known, step) })
+	if slices.ContainsFunc(e.Schema, func(step string) bool { return !slices.Contains(known, step) }) {
+		return false
+	}
+	if e.Undo == nil || e.Undo.Schema == nil {
+		return true
+	}
+	known = providers.SchemaBack()
+	for _, step := range e.Undo.Schema.Steps {
+		i := slices.Index(known, step)
+		if i < 0 {
+			return false
+		}
+		known = known[i+1:]
+	}
+	return true
 }
 
 // hazardsSound: codes of hazards are shown as they are, and so must be known ones, each once.

@@ -7,12 +7,13 @@ type UndoKind string
 
 // UndoExact: as it was, but for what others have changed since. UndoExpire: the person expires, and keeps the credential
 // that it may have by then. UndoRecycled: as it was for RecycleDays days, as long as Self-auth keeps what was deleted;
-// after that it is made anew, with another id and without credential or secret. UndoNone: it stays.
+// after that it is made anew, with another id and without credential or secret. UndoAsked: it stays, unless the rollback is
+// told to take it back (-schema).
 const (
 	UndoExact    UndoKind = "exact"
 	UndoExpire   UndoKind = "expire"
 	UndoRecycled UndoKind = "recycled"
-	UndoNone     UndoKind = "none"
+	UndoAsked    UndoKind = "asked"
 )
 
 // RecycleDays is how long Self-auth keeps deleted entries.

@@ -56,6 +56,7 @@ func full() *whole {
 	e.Kind = state.RunRollback
 	e.Schema, e.Hazards[0].Code, e.Allowed[0].Code = providers.SchemaSteps()[:1], plan.OverLimit, plan.OverLimit
 	e.Brakes = append([]state.Brakes{{Wave: e.Brakes[0].After[0]}}, e.Brakes...)
+	e.Undo.Schema.Steps = providers.SchemaBack()[:1]
 	e.Undo.Whole, e.Undo.Lift = e.Undo.Runs, e.Undo.Runs
 	var group plan.ObjectChange
 	f.fill(reflect.ValueOf(&group).Elem())

@@ -279,6 +279,9 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 	}
 	s.After.Standing, s.After.Wave, s.After.Asleep = state.RolledBack, oldest.Wave, false
 	s.Effect.Act, s.Effect.Restore = t.act(made), row != nil && writesRow(made)
+	if s.Effect.Restore {
+		t.restored = &oldest.Before
+	}
 	var join, keep []uuid.UUID
 	switch {
 	case row != nil && wasMoved(oldest):

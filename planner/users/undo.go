@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,6 +26,14 @@ type Undoing struct {
 	Retry         bool               // the runs were undone already, but for what was left then
 	Recycled      map[uuid.UUID]bool // deleted entries that can be brought back
 	Objects       *objects.Folded    // what the runs did to objects
+	Schema        *Weigh             // count who would still need the columns of the dual schema; nil: they stay
+}
+
+// Weigh says how to count who needs the columns of the dual schema.
+type Weigh struct {
+	Rows    func(context.Context) iter.Seq2[providers.UserRow, error] // those of Database.Users
+	Since   time.Time                                                 // as of providers.NeedsSchema
+	Columns bool                                                      // they are there; else only passwords are needed
 }
 
 // Whole says whether the runs are taken back as they are, objects included.
@@ -47,6 +56,13 @@ type TakenBack struct {
 	Asleep    int64               // persons to be expired who are expired by now
 	Admins    []Admins            // of each tenant, by index of the world's tenants
 	ways      ways
+	Schema    Weighed // with Undoing.Schema
+}
+
+// Weighed are the rows of users as they will be.
+type Weighed struct {
+	Needing providers.Needing // the columns of the dual schema
+	Values  map[string]int64  // rows that hold another value than a new row does, by SchemaColumn.Key
 }
 
 // TakeBack decides how each user is taken back: to the before-image of the oldest of its records, as far as the row is
@@ -58,6 +74,7 @@ func TakeBack(
 ) (*TakenBack, error) {
 	t := &taker{Observed: o, undoing: u, sink: sink, table: table, segments: map[string]int{}, remade: u.Objects.Remade(),
 		goes: u.Objects.Goes(), asked: map[[2]string][]uuid.UUID{}}
+	t.Schema.Values = map[string]int64{}
 	t.Pauses, t.Admins = map[plan.Pause]bool{}, make([]Admins, len(o.Tenants))
 	t.Needs = objects.Needs{
 		Groups:   map[uuid.UUID]int64{},
@@ -93,7 +110,9 @@ type taker struct {
 		read bool
 		rows []holder // sorted by person
 	}
-	enrolled []uuid.UUID // persons with a credential, sorted; nil: not asked yet
+	enrolled []uuid.UUID  // persons with a credential, sorted; nil: not asked yet
+	image    state.Image  // with Undoing.Schema: of the row in hand
+	restored *state.Image // what this rollback makes of it; nil: it stays
 }
 
 // readRules notes who belongs in each group of ours, as recorded, or as this rollback restores it.
@@ -216,7 +235,7 @@ func (s *stream[T]) there() bool { return s.more && s.err == nil }
 // merge meets each user's records, what is recorded of it and its row, all streams being in the order of tenant id,
 // user id.
 func (t *taker) merge(ctx context.Context, j Journal) error {
-	rows, stop := pull(t.Database.Users(ctx))
+	rows, stop := pull(t.rows(ctx))
 	defer stop()
 	users, stopUsers := pull(j.Recorded(ctx))
 	defer stopUsers()
@@ -280,8 +299,53 @@ func (t *taker) rowOf(rows *stream[providers.User], r state.User) *providers.Use
 	return t.rowAt(rows, r.TenantNow, r.User)
 }
 
+// rows are all rows of users, with their images where those are weighed.
+func (t *taker) rows(ctx context.Context) iter.Seq2[providers.User, error] {
+	if t.undoing.Schema == nil {
+		return t.Database.Users(ctx)
+	}
+	return func(yield func(providers.User, error) bool) {
+		for row, err := range t.undoing.Schema.Rows(ctx) {
+			t.image = row.Image
+			if !yield(row.User, err) {
+				return
+			}
+		}
+	}
+}
+
+// weigh counts a row, as it will be, that needs the columns of the dual schema or holds something in them.
+func (t *taker) weigh(row providers.User) {
+	will := providers.UserRow{User: row, Image: t.image}
+	if t.restored != nil {
+		will.Image = *t.restored
+	}
+	t.restored = nil
+	if !t.undoing.Schema.Columns {
+		if !row.HasPassword {
+			t.Schema.Needing.Add(row.ID)
+		}
+		return
+	}
+	if providers.NeedsSchema(will, t.undoing.Schema.Since) {
+		t.Schema.Needing.Add(row.ID)
+	}
+	for key, holds := range map[string]bool{
+		"users.method":       will.Image.Method != state.MethodPassword,
+		"users.invited_at":   !will.Image.Invited.IsZero(),
+		"users.completed_at": !will.Image.Completed.IsZero(),
+	} {
+		if holds {
+			t.Schema.Values[key]++
+		}
+	}
+}
+
 // passRow counts a row for its tenant and goes on to the next one.
 func (t *taker) passRow(rows *stream[providers.User]) {
+	if t.undoing.Schema != nil {
+		t.weigh(rows.value)
+	}
 	if i := t.TenantIndex(rows.value.Tenant); i >= 0 {
 		t.Needs.Refers[i]++
 		if !rows.value.Deleted && !t.Tenants[i].Deleted {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"anthill/providers"
 	"anthill/state"
 
 	"github.com/jackc/pgx/v5"
@@ -27,7 +28,8 @@ func fail(doing string, err error) error {
 	}
 	var ours *state.Error
 	var lost *state.LockLostError
-	if errors.As(err, &ours) || errors.As(err, &lost) {
+	var needed *providers.SchemaNeededError
+	if errors.As(err, &ours) || errors.As(err, &lost) || errors.As(err, &needed) {
 		return err
 	}
 	e := &state.Error{Side: side, Doing: doing, Err: err}

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"anthill/state"
@@ -14,15 +16,17 @@ type Options struct {
 	URL         string // as pgx takes it, URL or keywords. Secret.
 	Naming      string // "self_auth" or "kanidm"
 	Application string // application_name
+	Archive     string // schema of what dropped columns held, that of the recorded state; "" is "anthill_state"
 }
 
 // Provider is the application's database. Safe for concurrent use.
 type Provider struct {
-	pool  *pgxpool.Pool
-	names *names
-	host  string      // for people
-	dual  atomic.Bool // the columns of the dual schema are there; set by Inspect and Upgrade
-	fence func(context.Context, state.Tx) error
+	pool    *pgxpool.Pool
+	names   *names
+	host    string      // for people
+	dual    atomic.Bool // the columns of the dual schema are there; set by Inspect, Upgrade and Downgrade
+	fence   func(context.Context, state.Tx) error
+	archive pgx.Identifier // table of what dropped columns held
 }
 
 // Open connects and finds the tables by the connection's search path. *state.Error when nobody answers or the role is
@@ -47,7 +51,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	config.ConnConfig.RuntimeParams["application_name"] = o.Application
 	// By statements, and not as parameters of the connection: a pooler may refuse those.
 	config.AfterConnect = prepare
-	p := &Provider{names: n, host: hostOf(config.ConnConfig.Host, config.ConnConfig.Port)}
+	p := &Provider{names: n, host: hostOf(config.ConnConfig.Host, config.ConnConfig.Port),
+		archive: pgx.Identifier{cmp.Or(o.Archive, "anthill_state"), "archive"}}
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fail("connect to "+p.host, err)
 	}

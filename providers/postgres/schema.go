@@ -29,15 +29,13 @@ type runner func(p *Provider, ctx context.Context, progress func(done, total int
 func (n *names) steps() []step {
 	list := []step{
 		{"users.password_hash.nullable", n.nullable("users", "password_hash"),
-			ddl(`alter table {users} alter column {password_hash} drop not null`)},
+			ddl("alter table {users} alter column {password_hash} drop not null, drop constraint if exists " + guard("users"))},
 		{"users.columns", n.added("users", []string{"method", "invited_at", "completed_at"}, nil),
 			(*Provider).addUserColumns},
 		{"sessions.columns",
 			n.added("sessions", []string{"session_link", "method"},
 				[]string{"access_token_hash", "refresh_token_hash"}),
-			ddl(`alter table {sessions} add column if not exists {session_link} uuid,
-				add column if not exists {method} varchar(50) not null default {value.jwt},
-				alter column {access_token_hash} drop not null, alter column {refresh_token_hash} drop not null`)},
+			(*Provider).addSessionColumns},
 		{"users.method.backfill",
 			state.Found(state.CodeMethodFilled, state.Text(state.KeyColumn, n.qualified("users", "method")),
 				state.Text(state.KeyWith, n.methods[state.MethodDual]),
@@ -118,14 +116,21 @@ func ddl(sql string) runner {
 // short runs a statement that needs its lock for a moment only. It waits briefly, steps aside, and tries again: a
 // statement in the queue for ACCESS EXCLUSIVE makes everybody behind it wait.
 func (p *Provider) short(ctx context.Context, sql string) error {
+	return p.brief(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, p.names.sql(sql))
+		return err
+	})
+}
+
+// brief is short for a transaction of more than one statement.
+func (p *Provider) brief(ctx context.Context, f func(pgx.Tx) error) error {
 	const doing = "change the schema"
 	for try := 1; ; try++ {
 		err := p.inTx(ctx, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "set local lock_timeout = "+literal(lockWait)); err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, p.names.sql(sql))
-			return err
+			return f(tx)
 		})
 		var pg *pgconn.PgError
 		if err == nil || !errors.As(err, &pg) || pg.Code != "55P03" || try == ddlTries {
@@ -145,10 +150,22 @@ func (p *Provider) addUserColumns(ctx context.Context, _ func(int64, int64)) err
 	err := p.short(ctx, `alter table {users}
 		add column if not exists {method} varchar(50) not null default {value.password},
 		add column if not exists {invited_at} timestamptz, add column if not exists {completed_at} timestamptz`)
-	if err == nil {
-		p.dual.Store(true)
+	if err != nil {
+		return err
 	}
-	return err
+	p.dual.Store(true)
+	return p.unarchive(ctx, "users")
+}
+
+func (p *Provider) addSessionColumns(ctx context.Context, _ func(int64, int64)) error {
+	err := p.short(ctx, `alter table {sessions} add column if not exists {session_link} uuid,
+		add column if not exists {method} varchar(50) not null default {value.jwt},
+		alter column {access_token_hash} drop not null, alter column {refresh_token_hash} drop not null,
+		drop constraint if exists `+guard("sessions"))
+	if err != nil {
+		return err
+	}
+	return p.unarchive(ctx, "sessions")
 }
 
 // check adds a CHECK without looking at the rows, then looks at them while others go on writing.

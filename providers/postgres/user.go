@@ -40,11 +40,16 @@ const futureMethod = `case when {link_id} is null then {value.password}
 func (p *Provider) imageColumns() string {
 	const live = `, exists (select from {tenants} t
 		where t.{tenant_id} = u.{tenant_id} and t.{status} = 'active' and t.{deleted_at} is null)`
+	return p.momentColumns() + live
+}
+
+// momentColumns are the times of a row's image.
+func (p *Provider) momentColumns() string {
 	if p.dual.Load() {
-		return `, {linked_at}::timestamptz, {completed_at}::timestamptz, {invited_at}::timestamptz` + live
+		return `, {linked_at}::timestamptz, {completed_at}::timestamptz, {invited_at}::timestamptz`
 	}
 	return `, {linked_at}::timestamptz, case when {link_id} is not null then {linked_at}::timestamptz end,
-		null::timestamptz` + live
+		null::timestamptz`
 }
 
 // userReader turns raw binary rows into users. Words that repeat are kept once.
@@ -158,42 +163,64 @@ func queryUsers(ctx context.Context, q querier, sql string, args ...any) (pgx.Ro
 
 // Users streams all rows of users in the order of tenant id, user id. Rows are read ahead while the consumer works.
 func (s *Snapshot) Users(ctx context.Context) iter.Seq2[providers.User, error] {
-	return func(yield func(providers.User, error) bool) {
+	r := s.p.userReader()
+	return streamed(ctx, s, s.p.userColumns(), r.user)
+}
+
+// UserRows are the same rows with their images.
+func (s *Snapshot) UserRows(ctx context.Context) iter.Seq2[providers.UserRow, error] {
+	r := s.p.userReader()
+	return streamed(ctx, s, s.p.userColumns()+s.p.momentColumns(), func(raw [][]byte) (row providers.UserRow, err error) {
+		if row.User, err = r.user(raw); err == nil {
+			row.Image = r.image(row.User, raw)
+		}
+		return row, err
+	})
+}
+
+// streamed reads ahead.
+func streamed[T any](
+	ctx context.Context, s *Snapshot, columns string, read func(raw [][]byte) (T, error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
-		batches := make(chan userBatch, 2)
+		batches := make(chan batch[T], 2)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			defer close(batches)
-			s.readAhead(ctx, batches)
+			readAhead(ctx, s, columns, read, batches)
 		}()
 		// The transaction is the reader's until it has ended.
 		defer func() { stop(); <-done }()
 		for b := range batches {
-			for _, u := range b.users {
-				if !yield(u, nil) {
+			for _, row := range b.rows {
+				if !yield(row, nil) {
 					return
 				}
 			}
 			if b.err != nil {
-				yield(providers.User{}, b.err)
+				var none T
+				yield(none, b.err)
 				return
 			}
 		}
 	}
 }
 
-// userBatch is some users in their order, and the error that came after them.
-type userBatch struct {
-	users []providers.User
-	err   error
+// batch is some rows in their order, and the error that came after them.
+type batch[T any] struct {
+	rows []T
+	err  error
 }
 
 const readBatch = 500
 
-func (s *Snapshot) readAhead(ctx context.Context, to chan<- userBatch) {
+func readAhead[T any](
+	ctx context.Context, s *Snapshot, columns string, read func(raw [][]byte) (T, error), to chan<- batch[T],
+) {
 	const doing = "read users"
-	send := func(b userBatch) bool {
+	send := func(b batch[T]) bool {
 		select {
 		case to <- b:
 			return b.err == nil
@@ -202,27 +229,26 @@ func (s *Snapshot) readAhead(ctx context.Context, to chan<- userBatch) {
 		}
 	}
 	rows, err := queryUsers(ctx, s.tx,
-		s.p.names.sql("select "+s.p.userColumns()+" from {users} order by {tenant_id}, {user_id}"))
+		s.p.names.sql("select "+columns+" from {users} order by {tenant_id}, {user_id}"))
 	if err != nil {
-		send(userBatch{err: fail(doing, err)})
+		send(batch[T]{err: fail(doing, err)})
 		return
 	}
 	defer rows.Close()
 	// Sent in batches, as handing over each row by itself would cost more than reading it.
-	r := s.p.userReader()
-	batch := make([]providers.User, 0, readBatch)
+	some := make([]T, 0, readBatch)
 	for rows.Next() {
-		u, err := r.user(rows.RawValues())
+		row, err := read(rows.RawValues())
 		if err != nil {
-			send(userBatch{batch, err})
+			send(batch[T]{some, err})
 			return
 		}
-		if batch = append(batch, u); len(batch) == readBatch {
-			if !send(userBatch{users: batch}) {
+		if some = append(some, row); len(some) == readBatch {
+			if !send(batch[T]{rows: some}) {
 				return
 			}
-			batch = make([]providers.User, 0, readBatch)
+			some = make([]T, 0, readBatch)
 		}
 	}
-	send(userBatch{batch, fail(doing, rows.Err())})
+	send(batch[T]{some, fail(doing, rows.Err())})
 }

@@ -34,7 +34,7 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readConfirmations, s.readPauses, s.readRuns, s.readSchemaBegun,
+			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -48,9 +48,15 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 	return st, nil
 }
 
-func (s *Store) readSchemaBegun(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	return tx.QueryRow(ctx, s.sql("select exists (select from {schema}.object_records where starts_with(address, 'schema.'))")).
-		Scan(&st.SchemaBegun)
+// readSchema leaves out steps that were begun and then left as they were.
+func (s *Store) readSchema(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+	st.Schema, err = collect(ctx, tx, s.sql(`select run, substr(address, length('schema.') + 1), action = $1, settled
+		from {schema}.object_records
+		where starts_with(address, 'schema.') and action <> '' and (not settled or verdict = $2)
+		order by id`), func(r *state.SchemaRecord) []any {
+		return []any{&r.Run, &r.Step, &r.Back, &r.Settled}
+	}, string(state.ActionDelete), state.Done.String())
+	return err
 }
 
 // exists says whether there is a state that this version and this role can read.

@@ -1,0 +1,134 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/state"
+)
+
+// SchemaStep is one step of the schema.
+type SchemaStep struct {
+	Name string        // stable, e.g. users.password_hash.nullable
+	Does state.Finding // under the names that the database has
+}
+
+// SchemaSteps are the names of all steps from the baseline to dual, in their order.
+func SchemaSteps() []string {
+	return []string{
+		"users.password_hash.nullable", SchemaUserColumns, "sessions.columns", schemaFilled,
+		"index.users.method", "index.users.status", "index.users.pending",
+		"index.sessions.link", "index.sessions.method", "index.sessions.user",
+		"users.method.check", "sessions.method.check",
+	}
+}
+
+// SchemaUserColumns is the step that makes the columns of users.
+const SchemaUserColumns = "users.columns"
+
+const schemaFilled = "users.method.backfill"
+
+// SchemaBack are the names of the steps that can be taken back, in the order in which they are. The back-fill is none of
+// them: what it has written goes with its column.
+func SchemaBack() []string {
+	list := SchemaSteps()
+	slices.Reverse(list)
+	return slices.DeleteFunc(list, func(step string) bool { return step == schemaFilled })
+}
+
+// SchemaReader is what a Database offers besides where steps of the schema can be taken back.
+type SchemaReader interface {
+	// UserRows are the rows of Database.Users, in its order, with the columns that a journal record keeps.
+	UserRows(ctx context.Context) iter.Seq2[UserRow, error]
+	// SchemaUse says what the columns of the dual schema hold. Who of the users needs them is not counted: NeedsSchema says
+	// that of each row.
+	SchemaUse(ctx context.Context) (SchemaUse, error)
+}
+
+// SchemaUse is what the columns hold that go with steps of the schema, and what needs them.
+type SchemaUse struct {
+	Steps    []SchemaStep   // what taking each of SchemaBack back does, in that order
+	Columns  []SchemaColumn // those that are there
+	Users    Needing
+	Sessions Needing
+	Others   []string // what else of the database depends on one of the columns, in Postgres' words; sorted
+}
+
+// SchemaColumn is a column that goes.
+type SchemaColumn struct {
+	Key    string // "users.method": table and column by their logical names
+	Name   string // the same by those of the database
+	Values int64  // rows that hold another value than a new row does
+}
+
+// Needing are rows that need columns of the dual schema.
+type Needing struct {
+	Table string // by its name in the database
+	Count int64
+	First []uuid.UUID // the first few, in the order of their table
+}
+
+// NeedingListed is how many rows Needing.First holds at most.
+const NeedingListed = 5
+
+// Add counts a row.
+func (n *Needing) Add(id uuid.UUID) {
+	n.Count++
+	if len(n.First) < NeedingListed {
+		n.First = append(n.First, id)
+	}
+}
+
+// NeedsSchema reports whether a row of users needs what the dual schema has: it has no password, logs in otherwise than
+// by it, or is linked. One that was linked before since, when the columns were made, and that is still as the back-fill
+// left it does not: it was there without them.
+func NeedsSchema(row UserRow, since time.Time) bool {
+	i := row.Image
+	switch {
+	case !row.HasPassword:
+		return true
+	case i.Link == uuid.Nil:
+		return i.Method != state.MethodPassword
+	}
+	return i.Method != state.MethodDual || !i.Completed.Equal(i.Synced) || !i.Synced.IsZero() && !i.Synced.Before(since)
+}
+
+// Needed says what keeps the columns: nothing where they can go.
+func (u SchemaUse) Needed() (why []state.Finding) {
+	for _, n := range []struct {
+		code state.Code
+		rows Needing
+	}{{state.CodeUsersNeed, u.Users}, {state.CodeSessionsNeed, u.Sessions}} {
+		if n.rows.Count == 0 {
+			continue
+		}
+		ids := make([]string, len(n.rows.First))
+		for i, id := range n.rows.First {
+			ids[i] = id.String()
+		}
+		why = append(why, state.Found(n.code, state.Text(state.KeyTable, n.rows.Table),
+			state.List(state.KeyRows, ids...)).Times(n.rows.Count))
+	}
+	if len(u.Others) > 0 {
+		why = append(why, state.Found(state.CodeColumnsUsed, state.List(state.KeyObjects, u.Others...)))
+	}
+	return why
+}
+
+// SchemaNeededError says that steps of the schema cannot be taken back, as something needs them.
+type SchemaNeededError struct{ Why []state.Finding }
+
+// Error names the codes alone: internal/report has the words.
+func (e *SchemaNeededError) Error() string {
+	codes := make([]string, len(e.Why))
+	for i, f := range e.Why {
+		codes[i] = fmt.Sprintf("%s %d", f.Code, f.Count)
+	}
+	return "the schema is needed: " + strings.Join(codes, ", ")
+}
