@@ -22,7 +22,8 @@ func (p *hyperPage) ofPlan() {
 	p.fact("Job", p.t.job())
 	p.fact("Plan ID", hyperName(p.t.id.String()))
 	p.fact("Seal", hyperName(p.t.seal.String()))
-	for _, s := range []string{p.t.early(), p.t.part(), p.t.openRun()} {
+	part, leaves := p.t.part()
+	for _, s := range []string{p.t.early(), strings.TrimSpace(part + " " + leaves), p.t.openRun()} {
 		if s != "" {
 			p.Notices = append(p.Notices, hyper(s))
 		}
