@@ -172,6 +172,7 @@ type maker struct {
 func (m *maker) rollout() rollout.Input {
 	in := rollout.Input{
 		Waves:         m.Config.Waves,
+		From:          map[string]string{},
 		Recorded:      map[string]state.Wave{},
 		Digests:       map[string]state.Digest{},
 		Confirmations: m.State.Confirmations,
@@ -183,6 +184,9 @@ func (m *maker) rollout() rollout.Input {
 			}
 			return id.String()
 		},
+	}
+	for _, p := range m.Config.Policies {
+		in.From[p.Name] = p.From
 	}
 	for _, w := range m.State.Waves {
 		in.Recorded[w.Name] = w

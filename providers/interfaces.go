@@ -90,6 +90,9 @@ type Accounts interface {
 
 	// Lookup returns those of the persons that exist, in no order.
 	Lookup(ctx context.Context, ids []uuid.UUID) ([]Person, error)
+	// CanLogIn returns those of the persons who have a credential and have not expired, in no order. Where the account may not
+	// see credentials, it is nobody.
+	CanLogIn(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	// Create makes all persons in one transaction, or none. The error says why (kind Conflict, Refused, ...) but not which
 	// of them it was: the caller bisects. For a single person it is Burnt where a deleted entry has the id.
 	Create(ctx context.Context, persons []NewPerson) error

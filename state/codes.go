@@ -119,20 +119,21 @@ const (
 	CodeMembersLose    Code = "members_lose" // count members of a group that goes
 
 	// Why a wave is held, soaking or paused (L14, L15, L17, L23).
-	CodeLeftOut       Code = "left_out"       // the wave is not part of the plan
-	CodeWaitsFor      Code = "waits_for"      // wave: the one before; why: findings
-	CodeHeldItself    Code = "held_itself"    // in why
-	CodePausedItself  Code = "paused_itself"  // in why
-	CodeToMove        Code = "to_move"        // in why; count users
-	CodeWaiting       Code = "waiting"        // in why; count users wait for a pause
-	CodeSoakNeeded    Code = "soak_needed"    // in why; span
-	CodeStartsAt      Code = "starts_at"      // at
-	CodeSoaks         Code = "soaks"          // span, until
-	CodeGateClosed    Code = "gate_closed"    // wave; gate: a manual one
-	CodeWavePaused    Code = "wave_paused"    // wave; run
-	CodeTenantPaused  Code = "tenant_paused"  // tenant; wave, run
-	CodeSelectsNobody Code = "selects_nobody" // wave
-	CodeAllSkipped    Code = "all_skipped"    // wave; count users
+	CodeLeftOut       Code = "left_out"        // the wave is not part of the plan
+	CodeWaitsFor      Code = "waits_for"       // wave: the one before; why: findings
+	CodeHeldItself    Code = "held_itself"     // in why
+	CodePausedItself  Code = "paused_itself"   // in why
+	CodeToMove        Code = "to_move"         // in why; count users
+	CodeWaiting       Code = "waiting"         // in why; count users wait for a pause
+	CodeSoakNeeded    Code = "soak_needed"     // in why; span
+	CodeStartsAt      Code = "starts_at"       // at
+	CodeSoaks         Code = "soaks"           // span, until
+	CodeGateClosed    Code = "gate_closed"     // wave; gate: a manual one
+	CodeWavePaused    Code = "wave_paused"     // wave; run
+	CodeTenantPaused  Code = "tenant_paused"   // tenant; wave, run
+	CodeSelectsNobody Code = "selects_nobody"  // wave
+	CodeNobodyToRaise Code = "nobody_to_raise" // wave; from: the policy under which nobody was moved whom it selects
+	CodeAllSkipped    Code = "all_skipped"     // wave; count users
 
 	// Why a rollback leaves a user.
 	CodeRowInactive        Code = "row_inactive"      // and undoing gives nobody a login
@@ -157,6 +158,7 @@ const (
 	CodeRefusal          Code = "refusal"           // side, kind, said: the error's words, request
 	CodeGroupNotMade     Code = "group_not_made"    // why
 	CodePersonExpired    Code = "person_expired"    // by somebody else
+	CodeCannotLogIn      Code = "cannot_log_in"     // through Self-auth, which was to be the only way
 	CodeRuleNotChanged   Code = "rule_not_changed"  // why
 	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
 	CodeRecordChanged    Code = "record_changed"    // what is recorded of an object

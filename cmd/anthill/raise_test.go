@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"anthill/internal/sandbox"
 )
@@ -42,7 +43,7 @@ func TestRaise(t *testing.T) {
 		(password_hash is not null), ' ' order by user_id) from users`)).Scan(&start))
 	w.config(withRaise)
 	out, _ := w.run(exitDone, "plan")
-	wants(t, out, "alone its selectors match no live user")
+	wants(t, out, "alone nobody whom its selectors match was moved under auth_policy dual")
 	w.run(exitDone, "apply", "-auto-approve")
 	linked := w.allLinked()
 
@@ -94,5 +95,39 @@ func TestRaise(t *testing.T) {
 	w.exec(`update users set role = 'user' where user_id = $1`, user)
 	if got := methods(); got != start {
 		t.Errorf("after the rollback:\n%s\nat the start:\n%s", got, start)
+	}
+}
+
+// TestRaiseLooksAgain: who has been expired or deleted since the plan, with the credential, keeps the password as a way to log in.
+func TestRaiseLooksAgain(t *testing.T) {
+	t.Parallel()
+	for on, start := range servers(t) {
+		t.Run(on, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 6, Level: "dual"}, s)
+			b := newBrowser(t, s)
+			b.ok(b.do("PUT", "/v1/group/idm_all_persons/_attr/credential_type_minimum", b.token, []string{"any"}), nil)
+			w.config(withRaise)
+			w.run(exitDone, "apply", "-auto-approve")
+			rows, err := w.connect().Query(t.Context(), w.spell(`select {idp}_user_id from users where {idp}_user_id is not null
+				and role = 'user' and password_hash is not null order by user_id limit 10`))
+			must(t, err)
+			persons, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			must(t, err)
+			for _, p := range persons {
+				b.enrol(p)
+			}
+			out, _ := w.run(exitDone, "plan", "-out", "p")
+			wants(t, out, fmt.Sprintf("%d log in through Self-auth alone from now on", len(persons)))
+			must(t, w.api.Accounts().Expire(t.Context(), persons[:1]))
+			must(t, w.api.Accounts().Delete(t.Context(), persons[9:])) // with its credential
+			out, _ = w.run(exitRemainder, "apply", "p")
+			wants(t, out, "2 changed meanwhile", "the password stays a way to log in")
+			raised := w.number("select count(*) from users where auth_method = '{value}' and password_hash is not null")
+			if left := w.number("select count(*) from users where auth_method <> '{value}' and {idp}_user_id = any($1)", []uuid.UUID{persons[0], persons[9]}); left != 2 || raised != 8 {
+				t.Errorf("%d are raised, and %d of the two are not", raised, left)
+			}
+		})
 	}
 }

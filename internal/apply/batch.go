@@ -231,7 +231,30 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		x.judge(it)
 		items[i] = it
 	}
-	return items, nil
+	return items, x.lookWhoCanLogIn(ctx, items)
+}
+
+// lookWhoCanLogIn leaves those as they are who are to log in through Self-auth alone and cannot, as they have lost their
+// credential since the plan, or have been expired.
+func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
+	raised := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.verdict != 0 || !it.shape.Ground.Moved })
+	if len(raised) == 0 {
+		return nil
+	}
+	persons := make([]uuid.UUID, len(raised))
+	for i, it := range raised {
+		persons[i] = x.personOf(it)
+	}
+	can, err := x.Accounts.CanLogIn(ctx, persons)
+	if err != nil {
+		return err
+	}
+	for i, it := range raised {
+		if !slices.Contains(can, persons[i]) {
+			it.verdict, it.why = state.Changed, state.Found(state.CodeCannotLogIn)
+		}
+	}
+	return nil
 }
 
 func (x *executor) journalRecords(ctx context.Context, changes []plan.UserChange) (map[int64]*state.Record, error) {

@@ -379,6 +379,9 @@ func (v *voice) say(f state.Finding) string {
 			v.command("wave", "resume", "-tenant", f.Subject.Name, f.Text(state.KeyWave)) + ")"
 	case state.CodeSelectsNobody:
 		return "its selectors match no live user (allow_empty = true lets it pass)"
+	case state.CodeNobodyToRaise:
+		return "nobody whom its selectors match was moved under auth_policy " + text(state.KeyFrom) +
+			" (allow_empty = true lets it pass)"
 	case state.CodeAllSkipped:
 		return it("the one user whom its selectors match is skipped",
 			"all "+count(n)+" whom its selectors match are skipped") + " (allow_empty = true lets it pass)"
@@ -430,6 +433,8 @@ func (v *voice) say(f state.Finding) string {
 		return v.kept(f)
 	case state.CodeGroupNotMade:
 		return "a group of the tenant could not be made: " + why(". ")
+	case state.CodeCannotLogIn:
+		return "has no credential in Self-auth any more, or has expired there: the password stays a way to log in"
 	case state.CodePersonExpired:
 		return "somebody else has expired its person in Self-auth"
 	case state.CodeRuleNotChanged:

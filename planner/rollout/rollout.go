@@ -38,7 +38,8 @@ type Verdict struct {
 
 // Input is what Judge sees. Maps are by the waves' names.
 type Input struct {
-	Waves         []config.Wave // in the order of after
+	Waves         []config.Wave     // in the order of after
+	From          map[string]string // by policy: under which users were moved whom its waves raise
 	Recorded      map[string]state.Wave
 	Digests       map[string]state.Digest // of the selections now (SelectionDigest)
 	Tallies       []Tally                 // by wave
@@ -86,7 +87,7 @@ func (j *judge) wave(i int) Verdict {
 		RestartSoak: rec.MovedAt.IsZero() || rec.Digest != j.Digests[w.Name],
 	}
 	// A wave that has started is not held back again by start conditions that somebody adds later.
-	held := empty(w, t)
+	held := j.empty(w, t)
 	if rec.Started.IsZero() {
 		v.State = plan.WaveStarts
 		var waits []state.Finding
@@ -226,10 +227,12 @@ func Undeclared(in Input) (pauses []state.Finding) {
 }
 
 // empty says why a wave that has nobody to move must not count as moved (L17).
-func empty(w config.Wave, t Tally) []state.Finding {
+func (in Input) empty(w config.Wave, t Tally) []state.Finding {
 	switch {
 	case w.AllowEmpty:
 		return nil
+	case t.Match == 0 && in.From[w.Policy] != "":
+		return []state.Finding{state.About(state.CodeNobodyToRaise, state.OfWave(w.Name), state.Text(state.KeyFrom, in.From[w.Policy]))}
 	case t.Match == 0:
 		return []state.Finding{state.About(state.CodeSelectsNobody, state.OfWave(w.Name))}
 	case t.MatchSkip == t.Match:

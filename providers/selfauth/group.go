@@ -442,13 +442,22 @@ func (a accounts) AddMembers(ctx context.Context, group uuid.UUID, members []uui
 	return a.members(ctx, http.MethodPost, "add "+count(len(others), "member")+" to a group", group, others)
 }
 
-// groupsAsked is how many groups one question names: a chain of `or` is nested, and the server allows a depth of 12.
-const groupsAsked = 8
+// entriesAsked is how many entries one question names: a chain of `or` is nested, and the server allows a depth of 12.
+const entriesAsked = 8
+
+// idIn is a filter of entries by their ids.
+func idIn(ids []uuid.UUID) string {
+	terms := make([]string, len(ids))
+	for i, id := range ids {
+		terms[i] = `uuid eq "` + id.String() + `"`
+	}
+	return strings.Join(terms, " or ")
+}
 
 // RemoveMembers takes persons out of groups, one group after another; some may not be in theirs. It panics on an empty
 // list, by which the server would understand everybody.
 func (a accounts) RemoveMembers(ctx context.Context, from ...providers.Members) error {
-	for some := range slices.Chunk(from, groupsAsked) {
+	for some := range slices.Chunk(from, entriesAsked) {
 		if err := a.removeSome(ctx, some); err != nil {
 			return err
 		}
@@ -513,7 +522,7 @@ func (a accounts) members(ctx context.Context, method, doing string, group uuid.
 	return nil
 }
 
-// writable refuses groups, at most groupsAsked, of which one is hidden, or not there: one call that changes such a group
+// writable refuses groups, at most entriesAsked, of which one is hidden, or not there: one call that changes such a group
 // together with the marker ends well though only the marker was seen.
 func (a accounts) writable(ctx context.Context, groups []uuid.UUID) error {
 	seen, err := a.seen(ctx, groups)
@@ -537,12 +546,8 @@ func (a accounts) seen(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]b
 	if len(groups) < 2 {
 		return nil, nil
 	}
-	terms := make([]string, len(groups))
-	for i, id := range groups {
-		terms[i] = `uuid eq "` + id.String() + `"`
-	}
 	k := call{
-		method: http.MethodGet, path: query(`class eq "group" and (`+strings.Join(terms, " or ")+")", "spn"),
+		method: http.MethodGet, path: query(`class eq "group" and (`+idIn(groups)+")", "spn"),
 		doing: askingGroup, right: groupAdmins, lists: true,
 	}
 	var seen map[uuid.UUID]bool

@@ -89,10 +89,13 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 	return p, nil
 }
 
+// hasCredential is a filter of the persons who have a credential.
+var hasCredential = `class eq "person" and (` +
+	strings.Join([]string{"primary_credential pr", "passkeys pr", "attested_passkeys pr"}, " or ") + ")"
+
 // Enrolled lists the persons who have a credential, sorted by id. It is Denied where the account may not see who has one.
 func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
-	has := strings.Join([]string{"primary_credential pr", "passkeys pr", "attested_passkeys pr"}, " or ")
-	path := query(`class eq "person" and (`+has+")", "name")
+	path := query(hasCredential, "name")
 	var ids []uuid.UUID
 	err := d.conn.read(ctx, call{
 		method: http.MethodGet, path: path, doing: "list enrolled persons", right: peopleAdmins,
@@ -114,6 +117,36 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	return ids, err
+}
+
+// CanLogIn returns those of the persons who have a credential and have not expired.
+func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (can []uuid.UUID, err error) {
+	for some := range slices.Chunk(ids, entriesAsked) {
+		k := call{
+			method: http.MethodGet, path: query(hasCredential+" and ("+idIn(some)+")", "account_expire"),
+			doing: "look up credentials", right: peopleAdmins, lists: true,
+		}
+		var found []uuid.UUID
+		err := a.conn.read(ctx, k, func(in *body) error {
+			found = nil
+			return decodeList(in, maxPersons, func(dec *json.Decoder) error {
+				var e scimPerson
+				if err := dec.Decode(&e); err != nil {
+					return err
+				}
+				p, err := e.person(a.now())
+				if !p.Expired {
+					found = append(found, p.ID)
+				}
+				return err
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+		can = append(can, found...)
+	}
+	return can, nil
 }
 
 // Lookup returns those of the ids that are persons, in no order. Where fewer come than were asked for, the account must
