@@ -143,7 +143,7 @@ func (r reader) text(name string) string {
 
 // optionalText tells an argument that was given from one that was not.
 func (r reader) optionalText(name string) (s string, known bool) {
-	r.spec(name, String, Duration, Time)
+	r.spec(name, String, Duration, Time, Date)
 	v, known := r.primitive(name, cty.String, "a text")
 	if !known {
 		return "", false
@@ -326,6 +326,22 @@ func (r reader) time(name string) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
+}
+
+// date is a day, which begins at midnight in UTC, or a time.
+func (r reader) date(name string) time.Time {
+	r.spec(name, Date)
+	s, known := r.optionalText(name)
+	if !known {
+		return time.Time{}
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil && !t.IsZero() {
+			return t.UTC()
+		}
+	}
+	r.wrong(name, "a day is needed, like \"2027-03-01\", or a time as in RFC 3339, not %q", s)
+	return time.Time{}
 }
 
 // one and several read references; nil where they are wrong or not given.

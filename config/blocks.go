@@ -44,6 +44,7 @@ const (
 	Strings                 // list or set of texts; their order means nothing
 	Duration                // 90s, 15m, 8h, 7d
 	Time                    // RFC 3339
+	Date                    // a day, or RFC 3339
 	Reference               // a block, by its address: wave.internal
 	References              // a list of such
 	UserText                // a template over user
@@ -57,7 +58,7 @@ const (
 
 func (t ArgumentType) String() string {
 	names := [...]string{
-		"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "reference",
+		"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "date", "reference",
 		"list of references", "template over user", "map or set of strings", "type", "address", "groups", "object",
 		"any",
 	}
@@ -395,7 +396,11 @@ func policyBlock() Block {
 				Name: "complete_on", Type: String, OneOf: []string{"first_login", "link"}, Default: `"first_login"`,
 				Text: "When a user counts as completed.",
 			},
-		}, laterArguments("password_until", "for_each")...),
+			{
+				Name: "password_until", Type: Date,
+				Text: "Until then the password stays a way to log in: no wave raises who was moved under this policy.",
+			},
+		}, laterArguments("for_each")...),
 		Blocks: laterBlocks("lifecycle"),
 	}
 }

@@ -150,6 +150,7 @@ type Policy struct {
 	Method         state.Method // MethodDual or MethodSelfAuth
 	From           string       // the policy under which users were moved whom this one raises; "": it moves users who are not
 	CompleteOnLink bool         // complete_on = "link"
+	PasswordUntil  time.Time    // until then nobody who was moved under it is raised; zero: nothing is promised
 	Pos            Pos
 }
 
@@ -204,6 +205,7 @@ type Wave struct {
 	FinishGates []string
 	MaxFailures int64
 	AllowEmpty  bool
+	Promised    time.Time // PasswordUntil of the policy under which those were moved whom it raises; zero: none
 	Pos         Pos
 }
 

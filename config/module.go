@@ -81,6 +81,7 @@ func (e *evaluator) config() *Config {
 		Gates:    e.gates(),
 		Waves:    e.waves(),
 	}
+	promise(c.Waves, c.Policies)
 	// Which blocks take their instances from live data matters when an instance is missing: it may only be away (L31).
 	for _, kind := range []string{"account_policy", "group", "oauth2_client", "tenant"} {
 		for _, n := range e.m.all(kind) {

@@ -12,7 +12,8 @@ import (
 func (e *evaluator) policies() (list []Policy) {
 	for _, n := range e.m.all("auth_policy") {
 		r := e.reader(n, scope{})
-		p := Policy{Name: n.label, From: r.one("from"), Pos: posOf(n.at), CompleteOnLink: r.text("complete_on") == "link"}
+		p := Policy{Name: n.label, From: r.one("from"), Pos: posOf(n.at), CompleteOnLink: r.text("complete_on") == "link",
+			PasswordUntil: r.date("password_until")}
 		method := r.text("method")
 		switch method {
 		case "dual":
@@ -25,6 +26,8 @@ func (e *evaluator) policies() (list []Policy) {
 		case method == "self_auth" && from == nil:
 			r.wrong("method", "self_auth is for users who were moved before and have enrolled in Self-auth. Name the policy "+
 				"under which they were moved, as from = auth_policy.NAME")
+		case method == "self_auth" && n.args["password_until"] != nil:
+			r.wrong("password_until", "it goes with method = \"dual\": under self_auth nobody logs in by password")
 		case method == "dual" && from != nil:
 			r.wrong("from", "it goes with method = \"self_auth\": from dual there is nothing that dual could raise")
 		}
@@ -55,6 +58,19 @@ func (e *evaluator) gates() (list []Gate) {
 		list = append(list, Gate{Name: n.label, Pos: posOf(n.at)})
 	}
 	return list
+}
+
+// promise notes in waves until when the passwords of those whom they raise are promised (L10).
+func promise(waves []Wave, policies []Policy) {
+	of := map[string]Policy{}
+	for _, p := range policies {
+		of[p.Name] = p
+	}
+	for i := range waves {
+		if from := of[waves[i].Policy].From; from != "" {
+			waves[i].Promised = of[from].PasswordUntil
+		}
+	}
 }
 
 // waves are all waves in `after` order, ties by name.

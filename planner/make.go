@@ -406,8 +406,21 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	c.Notes = append(c.Notes, m.decided.Changing(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
+	c.Notes = append(c.Notes, m.overdue()...)
 	c.Notes = append(c.Notes, m.allowances()...)
 	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons(), m.State.Runs)
+}
+
+// overdue are the policies whose promised time has passed, with users whose password goes on working (L10).
+func (m *maker) overdue() (list []state.Finding) {
+	for _, p := range m.Config.Policies {
+		n := m.decided.Duals[p.Name]
+		if n > 0 && !p.PasswordUntil.IsZero() && !p.PasswordUntil.After(m.AsOf) {
+			list = append(list, state.About(state.CodePasswordOverdue, state.Of(state.Address("auth_policy."+p.Name)),
+				state.At(state.KeyUntil, p.PasswordUntil)).Times(n))
+		}
+	}
+	return list
 }
 
 // moves says whether the plan moves users of a wave.

@@ -53,6 +53,7 @@ const (
 	CodeInNoWave        Code = "in_no_wave"        // count users
 	CodeGroupless       Code = "groupless"         // count users
 	CodeCompletesOnLink Code = "completes_on_link" // address: of the auth_policy
+	CodePasswordOverdue Code = "password_overdue"  // address: of an auth_policy; until; count users who have the password still
 	CodeAllowanceUnused Code = "allowance_unused"  // hazard; count
 	CodeAllowExpired    Code = "allow_expired"     // address: of the allow block; until
 	CodeAllowOther      Code = "allow_other_count" // address: of the allow block; limit: what it allows; count: of the hazard
@@ -119,21 +120,22 @@ const (
 	CodeMembersLose    Code = "members_lose" // count members of a group that goes
 
 	// Why a wave is held, soaking or paused (L14, L15, L17, L23).
-	CodeLeftOut       Code = "left_out"        // the wave is not part of the plan
-	CodeWaitsFor      Code = "waits_for"       // wave: the one before; why: findings
-	CodeHeldItself    Code = "held_itself"     // in why
-	CodePausedItself  Code = "paused_itself"   // in why
-	CodeToMove        Code = "to_move"         // in why; count users
-	CodeWaiting       Code = "waiting"         // in why; count users wait for a pause
-	CodeSoakNeeded    Code = "soak_needed"     // in why; span
-	CodeStartsAt      Code = "starts_at"       // at
-	CodeSoaks         Code = "soaks"           // span, until
-	CodeGateClosed    Code = "gate_closed"     // wave; gate: a manual one
-	CodeWavePaused    Code = "wave_paused"     // wave; run
-	CodeTenantPaused  Code = "tenant_paused"   // tenant; wave, run
-	CodeSelectsNobody Code = "selects_nobody"  // wave
-	CodeNobodyToRaise Code = "nobody_to_raise" // wave; from: the policy under which nobody was moved whom it selects
-	CodeAllSkipped    Code = "all_skipped"     // wave; count users
+	CodeLeftOut          Code = "left_out"          // the wave is not part of the plan
+	CodeWaitsFor         Code = "waits_for"         // wave: the one before; why: findings
+	CodeHeldItself       Code = "held_itself"       // in why
+	CodePausedItself     Code = "paused_itself"     // in why
+	CodeToMove           Code = "to_move"           // in why; count users
+	CodeWaiting          Code = "waiting"           // in why; count users wait for a pause
+	CodeSoakNeeded       Code = "soak_needed"       // in why; span
+	CodeStartsAt         Code = "starts_at"         // at
+	CodePasswordPromised Code = "password_promised" // until: by the policy under which those were moved whom it raises
+	CodeSoaks            Code = "soaks"             // span, until
+	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
+	CodeWavePaused       Code = "wave_paused"       // wave; run
+	CodeTenantPaused     Code = "tenant_paused"     // tenant; wave, run
+	CodeSelectsNobody    Code = "selects_nobody"    // wave
+	CodeNobodyToRaise    Code = "nobody_to_raise"   // wave; from: the policy under which nobody was moved whom it selects
+	CodeAllSkipped       Code = "all_skipped"       // wave; count users
 
 	// Why a rollback leaves a user.
 	CodeRowInactive        Code = "row_inactive"      // and undoing gives nobody a login

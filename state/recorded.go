@@ -55,13 +55,14 @@ type Brakes struct {
 	Soak        time.Duration `json:"soak_ns,omitempty"`
 	FinishGates []string      `json:"finish_gates,omitempty"`
 	AllowEmpty  bool          `json:"allow_empty,omitempty"`
+	Promised    time.Time     `json:"promised,omitzero"` // until when the passwords of those are promised whom it raises
 }
 
 // Equal reports whether two brakes are the same.
 func (b Brakes) Equal(o Brakes) bool {
 	return b.Wave == o.Wave && b.Enabled == o.Enabled && slices.Equal(b.After, o.After) && b.At.Equal(o.At) &&
 		slices.Equal(b.StartGates, o.StartGates) && b.Soak == o.Soak && slices.Equal(b.FinishGates, o.FinishGates) &&
-		b.AllowEmpty == o.AllowEmpty
+		b.AllowEmpty == o.AllowEmpty && b.Promised.Equal(o.Promised)
 }
 
 // Confirmation is one `anthill wave confirm`.

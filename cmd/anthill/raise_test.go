@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -130,4 +131,48 @@ func TestRaiseLooksAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPasswordUntil (L10): before the promised day nobody is raised, whatever else lets the wave start; on it they are, and
+// status says who is still to be. Bringing the day forward is an edit that must be allowed.
+func TestPasswordUntil(t *testing.T) {
+	t.Parallel()
+	s := emulator(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 6, Level: "dual"}, s)
+	b := newBrowser(t, s)
+	b.ok(b.do("PUT", "/v1/group/idm_all_persons/_attr/credential_type_minimum", b.token, []string{"any"}), nil)
+	promised := func(until string) {
+		w.config(strings.Replace(withRaise, `auth_policy "dual" { method = "dual" }`,
+			"auth_policy \"dual\" {\n  method = \"dual\"\n  password_until = \""+until+"\"\n}", 1))
+	}
+	promised("2099-03-01")
+	w.run(exitDone, "apply", "-auto-approve")
+	var person uuid.UUID
+	must(t, w.connect().QueryRow(t.Context(), w.spell(`select {idp}_user_id from users where {idp}_user_id is not null
+		and role = 'user' and password_hash is not null order by user_id limit 1`)).Scan(&person))
+	b.enrol(person)
+	raised := func() int {
+		return w.number("select count(*) from users where auth_method = '{value}' and password_hash is not null")
+	}
+	out, _ := w.run(exitDone, "plan", "-as-of", "2099-02-28T23:59:59Z")
+	wants(t, out, "the password is promised until 2099-03-01 00:00 UTC", "Nothing to do")
+	w.run(exitDone, "apply", "-auto-approve")
+	if raised() != 0 {
+		t.Error("somebody was raised before the promised day")
+	}
+	out, _ = w.run(exitDone, "plan", "-as-of", "2099-03-01T00:00:00Z")
+	wants(t, out, "1 logs in through Self-auth alone from now on", "auth_policy.dual: password_until has passed (2099-03-01 00:00 UTC)")
+	if strings.Contains(out, "LOOSENS_BRAKE") {
+		t.Errorf("the day has come by itself:\n%s", out)
+	}
+	// Brought forward: what starts by that must be allowed.
+	promised("2020-01-01")
+	out = w.blockedBy(map[string]int{"LOOSENS_BRAKE": 1}, "plan", "-out", "p")
+	wants(t, out, "the password is promised until 2099-03-01")
+	w.run(exitDone, "apply", "p")
+	if raised() != 1 {
+		t.Error("nobody was raised after it was allowed")
+	}
+	out, _ = w.run(exitDone, "status")
+	wants(t, out, "Overdue auth_policy.dual: password_until has passed (2020-01-01 00:00 UTC)")
 }

@@ -85,6 +85,12 @@ func (p *statusPage) waves() {
 		p.gap()
 		p.line("Next event: %s.", stamp(next))
 	}
+	for _, f := range v.context.Notes {
+		if f.Code == state.CodePasswordOverdue {
+			p.gap()
+			p.hang("Overdue  ", words.say(f))
+		}
+	}
 	if what := due(v.effects); what != "" {
 		p.gap()
 		p.line("Due now: %s. To see what would be done:", what)

@@ -365,6 +365,11 @@ func (v *voice) say(f state.Finding) string {
 		return count(n) + " held back by a pause, or until they have enrolled"
 	case state.CodeSoakNeeded:
 		return span() + " of soak"
+	case state.CodePasswordPromised:
+		return "the password is promised until " + moment(state.KeyUntil)
+	case state.CodePasswordOverdue:
+		return name + ": password_until has passed (" + moment(state.KeyUntil) + "), and " + users(n) +
+			" moved under it may log in by password still"
 	case state.CodeStartsAt:
 		return "starts at " + moment(state.KeyAt)
 	case state.CodeSoaks:

@@ -12,7 +12,7 @@ import (
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
 		list = append(list, state.Brakes{Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
-			Soak: w.Soak, FinishGates: w.FinishGates, AllowEmpty: w.AllowEmpty})
+			Soak: w.Soak, FinishGates: w.FinishGates, AllowEmpty: w.AllowEmpty, Promised: w.Promised})
 	}
 	return list
 }
@@ -84,6 +84,6 @@ func (in Input) braked(recorded []state.Brakes) Input {
 
 func brake(w config.Wave, b state.Brakes) config.Wave {
 	w.Enabled, w.After, w.At, w.StartGates = b.Enabled, b.After, b.At, b.StartGates
-	w.Soak, w.FinishGates, w.AllowEmpty = b.Soak, b.FinishGates, b.AllowEmpty
+	w.Soak, w.FinishGates, w.AllowEmpty, w.Promised = b.Soak, b.FinishGates, b.AllowEmpty, b.Promised
 	return w
 }

@@ -77,6 +77,11 @@ func (j *judge) wave(i int) Verdict {
 	case whole:
 		return Verdict{State: plan.WavePaused, Reasons: pauses, Since: rec.Started}
 	}
+	// Not even those who come late are raised before their password's time.
+	if w.Promised.After(j.AsOf) {
+		promised := state.Found(state.CodePasswordPromised, state.At(state.KeyUntil, w.Promised))
+		return Verdict{State: plan.WaveHeld, Reasons: append([]state.Finding{promised}, pauses...), Until: w.Promised, Since: rec.Started}
+	}
 	if !rec.DoneAt.IsZero() {
 		// Done is latched (L15); who comes later is late and needs no gate (L19).
 		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true, Reasons: pauses}

@@ -239,3 +239,27 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// TestPromised (L10): a wave that raises whose password is promised is held until then, also where it was started or done.
+func TestPromised(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]func(*world){
+		"not begun": func(*world) {}, "started": func(w *world) { w.moved(day) }, "done": (*world).done,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			before(w)
+			w.pilot.Promised = now.Add(time.Second)
+			want := state.Found(state.CodePasswordPromised, state.At(state.KeyUntil, w.pilot.Promised))
+			v := rollout.Judge(w.Input)[0]
+			if v.State != plan.WaveHeld || v.Moves || !v.Until.Equal(w.pilot.Promised) || len(v.Reasons) != 1 || cmp.Diff(want, v.Reasons[0]) != "" {
+				t.Errorf("a second before: %+v", v)
+			}
+			w.pilot.Promised = now
+			if v := rollout.Judge(w.Input)[0]; v.State == plan.WaveHeld || !v.Moves && v.State != plan.WaveDone {
+				t.Errorf("on that day: %+v", v)
+			}
+		})
+	}
+}

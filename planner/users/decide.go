@@ -22,6 +22,7 @@ type Decided struct {
 	Waves     []Wave
 	Moved     int64                     // users recorded as moved
 	MovedOf   map[uuid.UUID]int64       // of them, of each tenant
+	Duals     map[string]int64          // of them, by policy, those whose password goes on working by what is recorded
 	Admins    []Admins                  // of each tenant, by index of the world's tenants; but for those whom waves move
 	Strangers map[uuid.UUID][]uuid.UUID // persons who do not belong in groups that are managed in full, by group
 	Outside   []state.Finding           // changed outside Anthill
@@ -145,7 +146,6 @@ type counts struct {
 
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
 	policies   map[string]int64 // users moved, by policy
-	duals      map[string]int64 // of them, moved under it to dual
 	unordered  map[[2]int]int64 // users whom two waves in no order select
 }
 
@@ -179,7 +179,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		belongs:   make([]bool, len(j.Index.Members)),
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}
-	d.Decided = Decided{Follow: -1, Withdraw: -1, MovedOf: map[uuid.UUID]int64{}}
+	d.Decided = Decided{Follow: -1, Withdraw: -1, MovedOf: map[uuid.UUID]int64{}, Duals: map[string]int64{}}
 	d.names = nameBook{
 		names:    world.Repeated(j.Names),
 		mails:    world.Repeated(j.Mails),
@@ -191,7 +191,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	for _, n := range o.Names {
 		d.names.taken[j.Index.Hash(n)] = true
 	}
-	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, duals: map[string]int64{}, unordered: map[[2]int]int64{}}
+	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for _, w := range c.Waves {
 		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
 	}
@@ -223,7 +223,7 @@ func (d *decider) decide(e *world.Entry) error {
 		d.MovedOf[e.TenantNow(d.Observed)]++
 		d.counts.policies[e.Recorded.Policy]++
 		if e.Is(world.RecordedDual) {
-			d.counts.duals[e.Recorded.Policy]++
+			d.Duals[e.Recorded.Policy]++
 		}
 		d.tally(e)
 		if !e.Is(world.HasRow) {

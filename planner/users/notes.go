@@ -203,7 +203,7 @@ func (d *decider) problems() (diags hcl.Diagnostics) {
 		}
 	}
 	for _, p := range d.Config.Policies {
-		if n := d.counts.duals[p.Name]; n > 0 && p.Method == state.MethodSelfAuth {
+		if n := d.Duals[p.Name]; n > 0 && p.Method == state.MethodSelfAuth {
 			diags = append(diags, config.Problem(config.About{Address: state.Address("auth_policy." + p.Name)}, "Policy in use changed",
 				"%d users have moved under auth_policy %q as it was before, with method = \"dual\". What users moved under stays as it "+
 					"is. Give it that method back, and raise them by another policy:\n\n    auth_policy \"alone\" {\n      method = "+
