@@ -233,7 +233,7 @@ func (v *voice) say(f state.Finding) string {
 		return of(n, "user who is", "users who are") + " to log in through Self-auth alone still " + it("has a password hash", "have password hashes") +
 			": at the next login through Self-auth the application sets such a row back to dual, and the password works again"
 	case state.CodeNoWayIn:
-		return of(n, "live user", "live users") + " can log in neither now nor after this plan: " + why("; ")
+		return of(n, "live user", "live users") + " can log in neither now nor after this plan (" + why("; ") + ")"
 	case state.CodeSchemaStays:
 		return "the schema stays at dual (-schema takes it back)"
 	case state.CodeConflicts:
