@@ -306,7 +306,7 @@ func missing(told, other []string) (lost []string) {
 
 var (
 	place       = regexp.MustCompile(`\s+\S+\.hcl:\d+`)                              // where a block stands
-	population  = regexp.MustCompile(` of [0-9,]+ live users? (changes?) \([^)]*\)`) // of the context
+	population  = regexp.MustCompile(` of [0-9,]+ live users? (changes?)( \([^)]*\))?`) // of the context
 	beside      = regexp.MustCompile(`, [0-9,]+ members? loses? [^;]*`)              // what is said of an object that goes
 	moving      = regexp.MustCompile(`[0-9,]+ users? (to move|late): [^;]*`)
 	objectStart = regexp.MustCompile(`^  (-\+|[-+~.]) (\S+)`)
