@@ -224,7 +224,7 @@ func (w *world) tampers(name, command string, wants ...string) {
 		w.t.Fatal(err)
 	}
 	id := w.planID(w.dir, name)
-	before, _ := w.run(exitDone, "show", name)
+	before := w.wide("show", name)
 	told := effectsOn(before)
 	for _, want := range wants {
 		if !strings.Contains(strings.Join(told, "\n"), want) {
@@ -246,7 +246,7 @@ func (w *world) tampers(name, command string, wants ...string) {
 			w.t.Fatal(err)
 		}
 		rewrite(w.t, file, 'C', edit)
-		after, _ := w.run(exitDone, "show", name)
+		after := w.wide("show", name)
 		if w.planID(w.dir, name) != id {
 			w.t.Errorf("%s, %s: the context is under the plan ID", name, how)
 		}
@@ -305,9 +305,9 @@ func missing(told, other []string) (lost []string) {
 }
 
 var (
-	place       = regexp.MustCompile(`\s+\S+\.hcl:\d+`)                              // where a block stands
+	place       = regexp.MustCompile(`\s+\S+\.hcl:\d+`)                                 // where a block stands
 	population  = regexp.MustCompile(` of [0-9,]+ live users? (changes?)( \([^)]*\))?`) // of the context
-	beside      = regexp.MustCompile(`, [0-9,]+ members? loses? [^;]*`)              // what is said of an object that goes
+	beside      = regexp.MustCompile(`, [0-9,]+ members? loses? [^;]*`)                 // what is said of an object that goes
 	moving      = regexp.MustCompile(`[0-9,]+ users? (to move|late): [^;]*`)
 	objectStart = regexp.MustCompile(`^  (-\+|[-+~.]) (\S+)`)
 	effectLine  = regexp.MustCompile(`^This plan undoes|^Made as of|^Nothing to do|live users? changes?|^[0-9,]+ objects?:|` +
@@ -316,6 +316,18 @@ var (
 		`persons? (expires?|is|are|comes?|stays?|was|were|gets?)\b|memberships? (is|are|ends?)\b|rows? goe?s? back|Clients are deleted|` +
 		`stays paused until|BLOCKED|-allow|ALLOWED`)
 )
+
+// wide is what anthill says where no line has to be broken.
+func (w *world) wide(args ...string) string {
+	w.t.Helper()
+	var out, errs bytes.Buffer
+	p := w.program(&out, &errs)
+	p.width = 10000
+	if status := p.run(w.t.Context(), append([]string{"anthill"}, args...)); status != exitDone {
+		w.t.Fatalf("anthill %v: exit status %d\n%s%s", args, status, out.String(), errs.String())
+	}
+	return out.String()
+}
 
 // effectsOn are the lines of a screen that are about effects, without what the context gives to them: of the first
 // screen, of waves what is moved, and of the changes each figure with its tenants, and of objects one line for each thing
