@@ -97,3 +97,20 @@ func lastAdmins(e *plan.Effects, o *world.Observed, tenants []users.Admins, keep
 		}
 	}
 }
+
+// strangersAsAdmins raises the hazard of groups that were not mapped and are mapped as admin from now on: who is in them and
+// does not belong there becomes admin with those who do.
+func (m *maker) strangersAsAdmins() {
+	for _, c := range m.declared.Changes {
+		will := c.Will[state.AttrMapping]
+		if c.Kind != state.KindGroup || c.After == nil || c.Was[state.AttrMapping].IsSet() || !will.IsSet() || will.Mapping().Role != state.RoleAdmin {
+			continue
+		}
+		name := m.world.Index.Groups[c.After.ID].Name
+		for _, f := range m.decided.Outside {
+			if f.Code == state.CodeStrangers && f.Subject == state.OfGroup(name) {
+				m.plan.Effects.Raise(plan.MembersAsAdmins, f.Count, state.About(state.CodeMappedAdmin, state.Of(c.Address)).Times(f.Count))
+			}
+		}
+	}
+}

@@ -90,6 +90,14 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	waves := m.rollout()
 	verdicts := rollout.Judge(waves)
 	m.released = rollout.Loosened(waves, verdicts, m.State.Brakes)
+	if part.part != nil {
+		// What would be told of an edit is told by the plan that starts the next wave, and not when this one is over.
+		if done := rollout.DoneAnyway(waves, m.State.Brakes); done != nil {
+			for i := range verdicts {
+				verdicts[i].DoneAfter = verdicts[i].DoneAfter && done[waves.Waves[i].Name]
+			}
+		}
+	}
 	if err := m.addWaves(verdicts); err != nil {
 		return nil, nil, err
 	}
@@ -316,6 +324,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	figures := m.figures()
 	m.guard(e, figures)
 	m.loosens()
+	m.strangersAsAdmins()
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
 	e.Add(m.decided.Risk)
@@ -329,7 +338,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 func (m *maker) brakes() []state.Brakes {
 	paused := slices.ContainsFunc(m.plan.Context.Waves, func(w plan.WaveView) bool { return w.State == plan.WavePaused })
 	if (paused || m.part.part != nil) && len(m.State.Brakes) > 0 {
-		return rollout.InOrder(m.State.Brakes)
+		return rollout.Kept(m.State.Brakes, m.Config.Waves)
 	}
 	return rollout.Brakes(m.Config.Waves)
 }

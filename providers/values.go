@@ -169,6 +169,7 @@ type Inspection struct {
 	Absent   []string     // LevelBetween: parts that are not
 	Steps    []SchemaStep // what is missing for dual, in order; empty at dual
 	Rows     int64        // live users by the catalogue's estimate, for progress only
+	Bare     bool         // rows of users have no method yet, or no more: none can be linked or given back
 }
 
 // NewPerson is a person to create.

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,7 @@ type Deps struct {
 	Who        string // user@host
 	ApprovedBy string
 	FailStale  bool // -on-stale fail: every user is looked at before any effect
+	Bare       bool // as providers.Inspection has it
 	BatchSize  int  // users a batch; 0: as many as the server takes in the time that one write may have
 }
 
@@ -122,11 +124,21 @@ func check(e *plan.Effects, st *state.State, d Deps) error {
 		return &BlockedError{Reason: "the plan is blocked by a hazard that was not allowed when it was made"}
 	case lineage != e.Lineage:
 		return &StaleError{Reason: "the plan was made from another recorded state (its lineage differs): plan again"}
+	case d.Bare && len(e.Schema) == 0 && writesRows(e):
+		return &StaleError{Reason: "the columns are gone that the rows of this plan's users need (a rollback with -schema takes " +
+			"them back): make them again with apply, and plan again"}
 	case e.NotBefore.After(d.Now()):
 		return &StaleError{Reason: "the plan was made as of " + e.NotBefore.UTC().Format("2006-01-02 15:04 UTC") +
 			", which has not come: apply it then"}
 	}
 	return nil
+}
+
+// writesRows reports whether a plan links users, raises them or gives rows back what they held.
+func writesRows(e *plan.Effects) bool {
+	return slices.ContainsFunc(e.Segments, func(s plan.Segment) bool {
+		return s.Kind == plan.SegmentMove || s.Kind == plan.SegmentRestore
+	})
 }
 
 // lapsed says that a plan rests on an allowance whose time is over.

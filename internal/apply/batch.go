@@ -235,26 +235,68 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 }
 
 // lookWhoCanLogIn leaves those as they are who are to log in through Self-auth alone and cannot, as they have lost their
-// credential since the plan, or have been expired.
+// credential or their groups since the plan, or have been expired.
 func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
-	raised := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.verdict != 0 || !it.shape.Ground.Moved })
-	if len(raised) == 0 {
+	some := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.verdict != 0 || !it.endsPassword() })
+	if len(some) == 0 {
 		return nil
 	}
-	persons := make([]uuid.UUID, len(raised))
-	for i, it := range raised {
+	persons := make([]uuid.UUID, len(some))
+	for i, it := range some {
 		persons[i] = x.personOf(it)
 	}
 	can, err := x.Accounts.CanLogIn(ctx, persons)
 	if err != nil {
 		return err
 	}
-	for i, it := range raised {
-		if !slices.Contains(can, persons[i]) {
+	in, err := x.inKept(ctx, some, persons)
+	if err != nil {
+		return err
+	}
+	for i, it := range some {
+		kept := !it.shape.Ground.Moved || len(x.sets[it.shape.Keep]) == 0 || in[persons[i]]
+		if !kept || !slices.Contains(can, persons[i]) {
 			it.verdict, it.why = state.Changed, state.Found(state.CodeCannotLogIn)
 		}
 	}
 	return nil
+}
+
+// endsPassword reports whether a change takes the password away as a way to log in. One that brings the person back as
+// well is not looked at: it cannot be seen yet.
+func (it *item) endsPassword() bool {
+	e := it.shape.Effect
+	if it.row == nil || e.Act == state.PersonEnable || e.Act == state.PersonRevive || e.Act == state.PersonCreate {
+		return false
+	}
+	method := e.Method
+	if e.Restore && it.record != nil {
+		method = it.record.Before.Method
+	}
+	return it.shape.Ground.Moved || method == state.MethodSelfAuth && it.row.Method != method && it.row.CanPassword
+}
+
+// inKept are those of the persons who are in a group that their raise leaves them.
+func (x *executor) inKept(ctx context.Context, items []*item, persons []uuid.UUID) (map[uuid.UUID]bool, error) {
+	of := map[uuid.UUID][]uuid.UUID{}
+	for i, it := range items {
+		if it.shape.Ground.Moved {
+			for _, g := range x.sets[it.shape.Keep] {
+				of[g] = append(of[g], persons[i])
+			}
+		}
+	}
+	in := map[uuid.UUID]bool{}
+	for group, some := range of {
+		members, err := x.Accounts.Members(ctx, group, some)
+		if err != nil && state.ErrorKindOf(err) != state.ErrorNotFound {
+			return nil, err
+		}
+		for _, m := range members {
+			in[m] = true
+		}
+	}
+	return in, nil
 }
 
 func (x *executor) journalRecords(ctx context.Context, changes []plan.UserChange) (map[int64]*state.Record, error) {
@@ -300,7 +342,7 @@ func (x *executor) judge(it *item) {
 	case providers.DigestUser(it.row.User, s.Ground.Relies, it.prior) != it.change.Before:
 		x.moveOn(it)
 	}
-	if it.verdict == 0 && x.effects.Kind == state.RunApply && x.pausedNow(s) {
+	if it.verdict == 0 && x.effects.Kind == state.RunApply && x.pausedNow(it) {
 		leave(state.Paused, state.Found(state.CodePausedSince, state.Text(state.KeyWave, s.After.Wave)))
 	}
 	if it.verdict == state.Already {
@@ -345,12 +387,15 @@ func (x *executor) isAfter(it *item) bool {
 
 // pausedNow reports whether a pause younger than the plan keeps the user where it is; changes that only take away go
 // on.
-func (x *executor) pausedNow(s *plan.Shape) bool {
-	if s.Join == 0 && s.Effect.TakesAway() {
+func (x *executor) pausedNow(it *item) bool {
+	s := it.shape
+	if s.Join == 0 && s.Effect.TakesAway() && !s.Ground.Moved {
 		return false
 	}
+	// Whoever is raised waits for the wave that moved it as well.
 	return slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
-		return p.Wave == s.After.Wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
+		wave := p.Wave == s.After.Wave || s.Ground.Moved && it.prior != nil && p.Wave == it.prior.Wave
+		return wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
 	})
 }
 

@@ -67,6 +67,7 @@ func (s *Session) deps(a Approval) apply.Deps {
 		Who:        s.settings.Who,
 		ApprovedBy: a.By,
 		FailStale:  a.FailStale,
+		Bare:       s.inspection.Bare,
 	}
 }
 

@@ -145,6 +145,9 @@ func (p *back) returns(c *chain) *plan.ObjectChange {
 		After:   &after,
 		Will:    c.before().Set(),
 	}
+	if len(change.Will) == 0 { // somebody else had deleted it before the run did
+		change.Will = after.Attributes.Set()
+	}
 	if after.Kind == state.KindTenant {
 		// The row is still there, marked as deleted.
 		change.Will[state.AttrDeleted] = state.Value{}

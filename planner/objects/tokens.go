@@ -55,6 +55,20 @@ func (g grants) nameless(groups []uuid.UUID) bool {
 	return !got[shortNames] && slices.ContainsFunc(scopesOfGroups, func(s string) bool { return got[s] })
 }
 
+// grantsRequested reports whether each scope that the application asks for is given to somebody: Self-auth lets nobody in
+// by a request with one that no map has.
+func (g grants) grantsRequested() bool {
+	given := map[string]bool{}
+	for _, of := range []map[uuid.UUID][]string{g.scopes, g.more} {
+		for _, scopes := range of {
+			for _, s := range scopes {
+				given[s] = true
+			}
+		}
+	}
+	return !slices.ContainsFunc(g.requested, func(s string) bool { return !given[s] })
+}
+
 // tokens are those of all clients that are there when the plan is carried out.
 func (p *forward) tokens() (list []Tokens) {
 	requested := map[string][]string{}
@@ -94,10 +108,13 @@ func (p *forward) tokens() (list []Tokens) {
 // admitted are the groups whose members some client lets in, now and after the plan: it gives them a scope.
 func (p *forward) admitted() (was, will map[uuid.UUID]bool) {
 	was, will = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
-	note := func(to map[uuid.UUID]bool, scopes map[uuid.UUID][]string) {
-		for g, list := range scopes {
+	note := func(to map[uuid.UUID]bool, g grants) {
+		if !g.grantsRequested() {
+			return
+		}
+		for group, list := range g.scopes {
 			if len(list) > 0 {
-				to[g] = true
+				to[group] = true
 			}
 		}
 	}
@@ -108,13 +125,13 @@ func (p *forward) admitted() (was, will map[uuid.UUID]bool) {
 		})
 	}
 	for _, c := range p.Clients {
-		note(was, scopesOf(c.Attributes))
+		note(was, grantsOf(c.Attributes, nil))
 		if forgotten(c.ID) {
-			note(will, scopesOf(c.Attributes))
+			note(will, grantsOf(c.Attributes, nil))
 		}
 	}
 	for i := range p.out.Tokens {
-		note(will, p.out.Tokens[i].will.scopes)
+		note(will, p.out.Tokens[i].will)
 	}
 	return was, will
 }

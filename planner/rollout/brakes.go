@@ -17,13 +17,34 @@ func Brakes(waves []config.Wave) (list []state.Brakes) {
 	return list
 }
 
-// InOrder are recorded brakes in the order of `after`.
-func InOrder(recorded []state.Brakes) []state.Brakes {
+// Kept are recorded brakes, and those of waves that are declared since, in the order of `after`.
+func Kept(recorded []state.Brakes, declared []config.Wave) []state.Brakes {
 	var waves []config.Wave
+	known := map[string]bool{}
 	for _, b := range recorded {
 		waves = append(waves, brake(config.Wave{Name: b.Wave}, b))
+		known[b.Wave] = true
+	}
+	for _, w := range declared {
+		if !known[w.Name] {
+			waves = append(waves, w)
+		}
 	}
 	return Brakes(config.InOrder(waves))
+}
+
+// DoneAnyway are the waves that the plan may call done by the brakes that are recorded as well; nil: all, as nothing is
+// recorded.
+func DoneAnyway(in Input, recorded []state.Brakes) map[string]bool {
+	if len(recorded) == 0 {
+		return nil
+	}
+	before := in.braked(recorded)
+	done := map[string]bool{}
+	for i, v := range Judge(before) {
+		done[before.Waves[i].Name] = v.DoneAfter
+	}
+	return done
 }
 
 // Release is a wave that starts because brakes were edited.

@@ -15,7 +15,7 @@ func (d *decider) from(wave int) string { return d.policies[d.Waves[wave].Policy
 // raiseMoved adds the change of a moved user whom a wave of a later policy selects (L8): its row says that it logs in through
 // Self-auth alone. Only who can log in that way is raised, and only who is at rest: what follows its row comes first.
 func (d *decider) raiseMoved(e *world.Entry) error {
-	if !d.raises || !d.isLive(e) || d.InOpenRun(e.User) {
+	if !d.raises || !d.isLive(e) {
 		return nil
 	}
 	waves := d.raising[:0]
@@ -44,6 +44,10 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 	// Whether it follows its row is up to the wave that moved it, and whether it is raised up to this one.
 	defer func(left bool) { d.left = left }(d.left)
 	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
+	if reason == plan.SkipOpenRun {
+		w.Tally.Waiting++ // the open run decides about it first (L15)
+		return d.skip(e, w, reason)
+	}
 	if reason != plan.SkipNone {
 		w.Skipped++
 		return d.skip(e, w, reason)
@@ -53,13 +57,18 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
-	if reason = d.waitsToRaise(e, w); reason != plan.SkipNone {
+	reason = d.waitsToRaise(e, w)
+	if d.left {
+		w.Tally.Left++
+	}
+	if reason != plan.SkipNone && !d.left {
 		w.Tally.Waiting++
 		return d.skip(e, w, reason)
 	}
-	w.Tally.Due++
+	if reason == plan.SkipNone {
+		w.Tally.Due++
+	}
 	if d.left {
-		w.Tally.Left++
 		return nil
 	}
 	return d.addRaise(e, w)
@@ -68,7 +77,8 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 // waitsToRaise says what a user waits for until it can be raised; SkipNone: nothing.
 func (d *decider) waitsToRaise(e *world.Entry, w *Wave) plan.SkipReason {
 	switch {
-	case d.objects.Tenants[e.Tenant].Paused, d.isPaused(w.Name, d.Tenants[e.Tenant].ID):
+	case d.objects.Tenants[e.Tenant].Paused, d.isPaused(w.Name, d.Tenants[e.Tenant].ID),
+		d.isPaused(e.Recorded.Wave, d.Tenants[e.Tenant].ID):
 		return plan.SkipPaused
 	case d.accountBefore(e).bar() != barNone, d.accountAfter(e, nil, uuid.Nil).bar() != barNone:
 		return plan.SkipNotEnrolled

@@ -209,6 +209,8 @@ func literals(expression string) (values []string) {
 }
 
 func (p *Provider) judge(c catalogue, i *providers.Inspection) {
+	_, has := p.names.column(c, "users", "method")
+	i.Bare = !has
 	for _, part := range p.names.parts() {
 		if part.has(c) {
 			i.Present = append(i.Present, part.text)

@@ -2,6 +2,7 @@ package selfauth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,6 +61,7 @@ type scimPerson struct {
 	Name    string `json:"name"`
 	Display string `json:"displayname"`
 	Expire  string `json:"account_expire"`
+	From    string `json:"account_valid_from"`
 	Mail    []struct {
 		Primary bool   `json:"primary"`
 		Value   string `json:"value"`
@@ -93,9 +95,21 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 var hasCredential = `class eq "person" and (` +
 	strings.Join([]string{"primary_credential pr", "passkeys pr", "attested_passkeys pr"}, " or ") + ")"
 
-// Enrolled lists the persons who have a credential, sorted by id. It is Denied where the account may not see who has one.
+// valid reports whether a person may log in already.
+func (e scimPerson) valid(now time.Time) (bool, error) {
+	if e.From == "" {
+		return true, nil
+	}
+	t, err := time.Parse(time.RFC3339, e.From)
+	if err != nil {
+		return false, errors.New("the time from which an account is valid is none")
+	}
+	return !t.After(now), nil
+}
+
+// Enrolled lists the persons who have a credential and may log in by now, sorted by id. It is Denied where the account may not see who has one.
 func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
-	path := query(hasCredential, "name")
+	path := query(hasCredential, "account_valid_from")
 	var ids []uuid.UUID
 	err := d.conn.read(ctx, call{
 		method: http.MethodGet, path: path, doing: "list enrolled persons", right: peopleAdmins,
@@ -108,7 +122,11 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 				return err
 			}
 			id, err := uuid.Parse(e.ID)
-			ids = append(ids, id)
+			if valid, fromErr := e.valid(d.now()); err == nil && valid {
+				ids = append(ids, id)
+			} else if err == nil {
+				err = fromErr
+			}
 			return err
 		})
 	})
@@ -123,7 +141,7 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (can []uuid.UUID, err error) {
 	for some := range slices.Chunk(ids, entriesAsked) {
 		k := call{
-			method: http.MethodGet, path: query(hasCredential+" and ("+idIn(some)+")", "account_expire"),
+			method: http.MethodGet, path: query(hasCredential+" and ("+idIn(some)+")", "account_expire,account_valid_from"),
 			doing: "look up credentials", right: peopleAdmins, lists: true,
 		}
 		var found []uuid.UUID
@@ -135,10 +153,11 @@ func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (can []uuid.UUI
 					return err
 				}
 				p, err := e.person(a.now())
-				if !p.Expired {
+				valid, fromErr := e.valid(a.now())
+				if !p.Expired && valid {
 					found = append(found, p.ID)
 				}
-				return err
+				return cmp.Or(err, fromErr)
 			})
 		})
 		if err != nil {
