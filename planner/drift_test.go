@@ -99,8 +99,12 @@ func TestDrift(t *testing.T) {
 			if diff := cmp.Diff(&c.counts, p.Context.Drift); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
-			if !p.Effects.Empty() || len(p.Effects.Waves) > 0 || p.Effects.Blocked() {
-				t.Errorf("a plan that only looks does something: %+v", p.Effects)
+			want := plan.Effects{Kind: state.RunRefresh, Target: p.Effects.Target, Lineage: p.Effects.Lineage, Objects: p.Effects.Objects}
+			if diff := cmp.Diff(want, p.Effects); diff != "" {
+				t.Errorf("it does more than to record objects (-want +got):\n%s", diff)
+			}
+			if !p.Effects.Sound() {
+				t.Errorf("its effects do not fit together: %+v", p.Effects)
 			}
 		})
 	}

@@ -85,6 +85,7 @@ const (
 	ActionAdopt   Action = "adopt"   // there before us: taken over
 	ActionRecover Action = "recover" // there already and provably ours: recorded
 	ActionForget  Action = "forget"  // no longer declared: it stays as it is
+	ActionRecord  Action = "record"  // recorded otherwise than before; nothing is written to it
 )
 
 // ObjectIntent is what is about to be done to one object, durable before any effect.

@@ -87,6 +87,7 @@ type RunKind string
 const (
 	RunApply    RunKind = "apply"
 	RunRollback RunKind = "rollback"
+	RunRefresh  RunKind = "refresh" // only what is recorded was changed, to what is there
 )
 
 // RunOutcome is how a run ended; "" while it is open.

@@ -27,12 +27,14 @@ func (p *program) applyCommand() *cli.Command {
 			"   anthill apply pilot.plan -plan-id 7f3a91c2... -approved-by \"ana, #412\"\n" +
 			"   anthill apply -auto-approve\n" +
 			"   anthill apply -target tenant=acme             plans a part, as `anthill plan` does, and carries it out\n" +
+			"   anthill apply -refresh-only                   only records objects as others have made them; neither side is written\n" +
 			"   anthill apply -close                          end the run that was stopped, and do nothing else",
 		Flags: append(configFlags(append(runFlags(),
 			&cli.StringFlag{Name: "plan-id", Usage: "refuse any plan but the one with this full `ID`"},
 			&cli.StringFlag{Name: "on-stale", Value: "skip",
 				Usage: "`skip` users who changed since the plan, or fail before any effect"},
 			&cli.BoolFlag{Name: "close", Usage: "only end the run that was stopped: settle who is in flight, give nobody anything"},
+			&cli.BoolFlag{Name: flagDrift, Usage: "only record objects as they are, where others have changed them"},
 			asOfFlag(), lockFlag(), jsonFlag())...), partFlags()...),
 		Action: p.apply,
 	}
@@ -59,6 +61,12 @@ func (p *program) apply(c *cli.Context) error {
 	}
 	if name := partFlag(c); name != "" && (c.Bool("close") || len(args) == 1) {
 		return &usageError{"-" + name + " belongs to planning: it goes with neither a plan file nor -close"}
+	}
+	if c.Bool(flagDrift) && (c.Bool("close") || len(args) == 1) {
+		return misused(c, "-"+flagDrift+" belongs to planning: it goes with neither a plan file nor -close")
+	}
+	if err := checkDrift(c); err != nil {
+		return err
 	}
 	if c.Bool("close") {
 		return p.applyClose(c)
@@ -114,6 +122,7 @@ func (p *program) applyDirectory(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	r.Drift = c.Bool(flagDrift)
 	if r.Future {
 		return &usageError{"-as-of lies in the future: such a plan can be made and shown (anthill plan -as-of), " +
 			"and applied when its time has come"}

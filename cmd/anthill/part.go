@@ -55,14 +55,14 @@ func partOf(c *cli.Context) (targets, exclude []plan.Target, err error) {
 	return targets, exclude, err
 }
 
-// checkDrift refuses flags that have no meaning where nothing is planned.
+// checkDrift refuses flags that have no meaning where nothing is planned but what is recorded.
 func checkDrift(c *cli.Context) error {
 	if !c.Bool(flagDrift) {
 		return nil
 	}
 	for _, name := range []string{flagTarget, flagWave, flagExclude, "allow", "as-of", "diff"} {
 		if c.IsSet(name) {
-			return misused(c, "-"+flagDrift+" looks at all that is recorded, as it is now, and plans nothing: -"+name+" does not go with it")
+			return misused(c, "-"+flagDrift+" looks at all that is recorded, as it is now, and changes nothing else: -"+name+" does not go with it")
 		}
 	}
 	return nil

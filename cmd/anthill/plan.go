@@ -27,7 +27,7 @@ func (p *program) planCommand() *cli.Command {
 		Flags: append(configFlags(append(formFlags(),
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
-			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded"},
+			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded, and record objects as they are"},
 			asOfFlag(), allowFlag())...), partFlags()...),
 		Action: p.plan,
 	}

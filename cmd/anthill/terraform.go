@@ -90,8 +90,8 @@ var otherFlags = map[string]string{
 }
 
 const (
-	driftText = "-refresh-only shows what others have changed of what is recorded, and takes nothing over:\n\n" +
-		"    anthill plan -refresh-only"
+	driftText = "-refresh-only belongs to plan and apply: it shows what others have changed of what is recorded, and records " +
+		"objects as they are:\n\n    anthill plan -refresh-only"
 	refreshText = "there is no such flag: every plan reads both servers as they are."
 	backendText = "there is no backend to configure. The state lies in the application's database, " +
 		"in the schema that anthill { state \"postgres\" { schema = \"...\" } } names."

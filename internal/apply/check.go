@@ -52,7 +52,7 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	open := st.OpenRun()
 	switch {
 	case refused != nil:
-	case open != nil && open.Plan != file.ID() && x.effects.Kind == state.RunApply:
+	case open != nil && open.Plan != file.ID() && x.effects.Kind != state.RunRollback:
 		refused = &OpenRunError{Run: open.ID, Plan: open.Plan}
 	case open == nil || open.Plan != file.ID():
 		if refused = x.laterRun(); refused == nil {
@@ -144,7 +144,11 @@ func (x *executor) objectNow(
 	case err != nil:
 		return 0, state.Finding{}, err
 	}
-	if why := changed(c, is.live); !why.IsZero() {
+	why := changed(c, is.live)
+	if c.Action == state.ActionRecord {
+		why = recordable(c, is.live)
+	}
+	if !why.IsZero() {
 		return state.Changed, why, nil
 	}
 	return 0, state.Finding{}, nil

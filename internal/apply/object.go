@@ -240,6 +240,9 @@ func (x *executor) carry(
 	ctx context.Context, c *intended, is present, together *together, did *carried,
 ) (why state.Finding, err error) {
 	o, live := c.object(), is.live
+	if c.Action == state.ActionRecord {
+		return recordable(c.ObjectChange, live), nil
+	}
 	// A change that a stopped run had begun has left the object partly as it was and partly as it will be. The intent is
 	// proof enough that this is our doing.
 	if !c.again {

@@ -31,13 +31,14 @@ func (t *together) add(o state.Object, will state.Attributes) {
 const mostTogether = 100 // groups that are made, or deleted, in one call
 
 // alike are the first changes that can be carried out together: several that make groups, several that delete groups,
-// or a single one of any other sort. A group that is made with members, or in place of one that is gone, goes alone, as
+// several that only record, or a single one of any other sort. A group that is made with members, or in place of one that is gone, goes alone, as
 // there is more to write for it.
 func alike(changes []plan.ObjectChange) []plan.ObjectChange {
 	n := 0
 	for _, c := range changes[:min(len(changes), mostTogether)] {
 		made := c.Action == state.ActionCreate && !c.Will[state.AttrStrangers].IsSet() && len(c.Unmap) == 0
-		if c.Kind != state.KindGroup || c.Action != changes[0].Action || !made && c.Action != state.ActionDelete {
+		group := c.Kind == state.KindGroup && (made || c.Action == state.ActionDelete)
+		if c.Action != changes[0].Action || !group && c.Action != state.ActionRecord {
 			break
 		}
 		n++

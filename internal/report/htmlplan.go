@@ -33,7 +33,7 @@ func (p *hyperPage) ofPlan() {
 	p.Verdicts = p.verdicts()
 	p.differs()
 	p.details()
-	if p.o.PlanFile != "" && !p.t.effects.Blocked() && p.t.context.Drift == nil {
+	if p.o.PlanFile != "" && !p.t.effects.Blocked() && (p.t.context.Drift == nil || !p.t.effects.Empty()) {
 		p.Apply = hyper(p.t.words.command("apply", p.o.PlanFile))
 	}
 }

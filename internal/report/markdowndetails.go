@@ -75,7 +75,7 @@ func (m *markdown) changes() {
 // weights sort actions where not all objects are listed: what takes away first.
 var weights = map[state.Action]int{
 	state.ActionDelete: 0, state.ActionReplace: 1, state.ActionForget: 2, state.ActionUpdate: 3, state.ActionAdopt: 4,
-	state.ActionRecover: 5, state.ActionCreate: 6,
+	state.ActionRecover: 5, state.ActionCreate: 6, state.ActionRecord: 7,
 }
 
 // objects lists objects, where they are many some of each block, those that go first.

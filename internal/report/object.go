@@ -17,6 +17,9 @@ import (
 // done, then its values in the order of their names, then what was said of it besides, and where it was recorded
 // before. Empty where only its record changes.
 func (v *voice) object(c plan.ObjectChange, said []state.Finding, rollback bool) (list []string) {
+	if c.Action == state.ActionRecord {
+		return v.recordsAs(c)
+	}
 	if s := v.leading(c, said, rollback); s != "" {
 		list = append(list, s)
 	}

@@ -13,7 +13,7 @@ import (
 
 var signs = map[state.Action]string{
 	state.ActionCreate: "+", state.ActionUpdate: "~", state.ActionRecover: "~", state.ActionDelete: "-",
-	state.ActionReplace: "-+", state.ActionAdopt: "~", state.ActionForget: ".",
+	state.ActionReplace: "-+", state.ActionAdopt: "~", state.ActionForget: ".", state.ActionRecord: ".",
 }
 
 // objectLine is what becomes of a declared object.

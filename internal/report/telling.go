@@ -206,7 +206,9 @@ func (t *telling) admins() string {
 // objectCounts says how many objects change, and how many steps the schema takes, each where there are any.
 func (t *telling) objectCounts() (list []string) {
 	n := t.actions
-	if all := len(t.effects.Objects); all > 0 {
+	if all := len(t.effects.Objects); all > 0 && t.effects.Kind == state.RunRefresh {
+		list = append(list, of(int64(all), "object", "objects")+" to record otherwise")
+	} else if all > 0 {
 		s := fmt.Sprintf("%s: %s to create, %s to change, %s to delete", of(int64(all), "object", "objects"),
 			count(n[state.ActionCreate]), count(n[state.ActionUpdate]+n[state.ActionRecover]), count(n[state.ActionDelete]))
 		for _, more := range []struct {
@@ -214,6 +216,7 @@ func (t *telling) objectCounts() (list []string) {
 			words  string
 		}{
 			{state.ActionReplace, "to make again"}, {state.ActionAdopt, "to take over"}, {state.ActionForget, "to forget"},
+			{state.ActionRecord, "to record otherwise"},
 		} {
 			if n[more.action] > 0 {
 				s += ", " + count(n[more.action]) + " " + more.words
@@ -419,9 +422,9 @@ func (t *telling) remarks() []remark {
 	}, func(r remark) bool { return len(r.list) == 0 })
 }
 
-// cost says what carrying out the plan takes; "" where it does nothing.
+// cost says what carrying out the plan takes; "" where it writes to neither server.
 func (t *telling) cost() string {
-	if t.effects.Empty() {
+	if t.effects.Empty() || t.effects.Kind == state.RunRefresh {
 		return ""
 	}
 	c, takes := t.context.Cost, ""

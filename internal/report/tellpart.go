@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"strings"
 
 	"anthill/planner/plan"
@@ -69,7 +70,7 @@ func (v *voice) needs(by state.Subject) string {
 	return v.escape(by.Name)
 }
 
-// drifted counts what a plan that only looks has found to be otherwise than it is recorded.
+// drifted counts what is otherwise than it is recorded, and says what of it this plan records.
 func (t *telling) drifted() string {
 	d := t.context.Drift
 	var parts []string
@@ -84,5 +85,31 @@ func (t *telling) drifted() string {
 	if len(parts) == 0 {
 		return "Nothing was changed outside Anthill: all is as it is recorded."
 	}
-	return "Changed outside Anthill: " + strings.Join(parts, ", ") + ". This plan only looks, and changes nothing."
+	said := "Changed outside Anthill: " + strings.Join(parts, ", ") + ". "
+	switch n := int64(len(t.effects.Objects)); {
+	case n == 0:
+		return said + "This plan only looks, and changes nothing."
+	case n == d.Objects && len(parts) == 1:
+		return said + "This plan records " + plural(n, "it as it is", "them as they are") + ", and writes to neither server."
+	default:
+		return said + "This plan records " + of(n, "object as it is", "objects as they are") + ", only tells the rest, and writes to neither server."
+	}
+}
+
+// recordsAs says as what an object is recorded, of which nothing is written: what changes in its record.
+func (v *voice) recordsAs(c plan.ObjectChange) (list []string) {
+	before, after := c.Before, c.After
+	switch {
+	case before == nil || after == nil: // no plan that was made here
+		return nil
+	case after.Deleted && !before.Deleted:
+		list = append(list, "recorded as gone")
+	case before.Deleted && !after.Deleted:
+		list = append(list, "no longer recorded as gone")
+	default:
+		list = append(list, "only its record changes")
+	}
+	names := maps.Clone(before.Attributes)
+	maps.Copy(names, after.Attributes)
+	return append(list, v.values(before.Attributes, after.Attributes, names.Sorted()...)...)
 }

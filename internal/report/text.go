@@ -251,7 +251,7 @@ func (p *planPage) next() {
 	p.gap()
 	p.line("Plan ID  %s", p.t.id)
 	p.line("Seal     %s", p.t.seal)
-	if p.o.PlanFile == "" || p.t.effects.Blocked() || p.t.context.Drift != nil {
+	if p.o.PlanFile == "" || p.t.effects.Blocked() || p.t.context.Drift != nil && p.t.effects.Empty() {
 		return
 	}
 	p.line("Saved to %s. To carry out exactly this:", Escape(p.o.PlanFile))

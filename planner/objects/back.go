@@ -41,6 +41,11 @@ func (f *Folded) Plan(n Needs) *Plan {
 			p.out.Changes = append(p.out.Changes, *change)
 		}
 	}
+	for i := range f.kept {
+		if change := p.records(&f.kept[i]); change != nil {
+			p.out.Changes = append(p.out.Changes, *change)
+		}
+	}
 	inOrder(p.out.Changes)
 	return &p.out
 }
@@ -177,7 +182,8 @@ func (p *back) changes(c *chain) *plan.ObjectChange {
 		if oldest.From != "" && oldest.From != c.address {
 			change.From, change.Address, after.Address = c.address, oldest.From, oldest.From
 		}
-		after.Paused = p.pauses()
+		// What a rollback is waiting for goes on waiting where only a refresh is taken back.
+		after.Paused = p.pauses() || p.kind == state.RunRefresh && o.Paused
 		change.After = &after
 	}
 	p.warn(c, change, o, live)

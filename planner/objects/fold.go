@@ -17,6 +17,7 @@ type Folded struct {
 	world  *world.Observed
 	kind   state.RunKind // of the runs to undo
 	chains []chain
+	kept   []chain // of objects that were only recorded otherwise
 	remade map[uuid.UUID]uuid.UUID
 	back   map[uuid.UUID]uuid.UUID
 }
@@ -38,8 +39,12 @@ func Fold(o *world.Observed, records []state.ObjectRecord, seeds map[string]bool
 			continue
 		}
 		c.recorded, c.client = recorded[c.address], f.madeClient(c)
-		if was := c.records[0].Before; c.onlyBack() && c.records[0].After != nil {
-			f.back[c.records[0].After.ID] = was.ID
+		if c.onlyRecords() {
+			f.kept = append(f.kept, *c)
+			continue
+		}
+		if made := c.onlyBack(o.State.Runs); made != nil {
+			f.back[made.ID] = c.records[0].Before.ID
 			continue
 		}
 		if c.records[0].Kind() == state.KindGroup && c.returns() {
@@ -119,7 +124,7 @@ type Restored struct {
 // Restored are the groups of which this rollback restores something: mapping, or who belongs in them.
 func (f *Folded) Restored() (list []Restored) {
 	for _, c := range f.chains {
-		was := c.records[0].Before
+		was := c.written()[0].Before
 		if was == nil || was.Kind != state.KindGroup {
 			continue
 		}
@@ -216,12 +221,26 @@ func (c *chain) object() state.Object {
 // goes reports whether the object was not there before the runs.
 func (c *chain) goes() bool { return c.records[0].Was == nil }
 
-// onlyBack reports whether the runs did no more than make a group again that was recorded and that somebody else had
-// deleted: by our record it was there before.
-func (c *chain) onlyBack() bool {
-	first := c.records[0]
-	return len(c.records) == 1 && first.Kind() == state.KindGroup && first.Was == nil && first.Action == state.ActionCreate &&
-		first.Before != nil && !first.Before.Deleted
+// onlyBack is the group that the runs made again, if they did no more than that and somebody else had deleted it: by our
+// record it was there before, until perhaps a refresh recorded that it was gone. nil: they did something else.
+func (c *chain) onlyBack(runs []state.RunInfo) *state.Object {
+	before := c.records[0].Before
+	if before == nil || before.Deleted && !slices.ContainsFunc(runs, func(r state.RunInfo) bool {
+		return r.ID == before.Run && r.Kind == state.RunRefresh
+	}) {
+		return nil
+	}
+	written := c.written()
+	if len(written) != 1 || written[0].Kind() != state.KindGroup || written[0].Was != nil ||
+		written[0].Action != state.ActionCreate {
+		return nil
+	}
+	return written[0].After
+}
+
+// written are the records of what was done to the object itself, and not to its record alone; there is one at least.
+func (c *chain) written() []state.ObjectRecord {
+	return slices.DeleteFunc(slices.Clone(c.records), func(r state.ObjectRecord) bool { return r.Action == state.ActionRecord })
 }
 
 // returns reports whether the object was there before, and is gone now because the runs deleted it and not somebody
@@ -231,7 +250,7 @@ func (c *chain) returns() bool {
 		return false
 	}
 	gone := false
-	for _, r := range c.records {
+	for _, r := range c.written() {
 		switch {
 		case r.Will == nil:
 			gone = true
@@ -259,7 +278,7 @@ func (c *chain) nextGeneration() int {
 // before are the former values of what the runs wrote; all values where the object is made again.
 func (c *chain) before() state.Attributes {
 	want := state.Attributes{}
-	for _, r := range c.records {
+	for _, r := range c.written() {
 		if r.Was == nil {
 			// Made again: only earlier records can say what it was.
 			continue

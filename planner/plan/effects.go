@@ -120,7 +120,7 @@ type ObjectChange struct {
 	Before  *state.Object    `json:"before,omitempty"` // recorded; nil: nothing
 	After   *state.Object    `json:"after,omitempty"`  // as it will be recorded; nil: forgotten
 	Was     state.Attributes `json:"was,omitzero"`     // observed, of what is written; nil: it is not there
-	Will    state.Attributes `json:"will,omitzero"`    // nil: it goes
+	Will    state.Attributes `json:"will,omitzero"`    // nil: it goes; of ActionRecord the same as Was
 	Unmap   []uuid.UUID      `json:"unmap,omitempty"`  // groups that are gone and whose mapping rows of the tenant go
 	Last    bool             `json:"last,omitempty"`   // carried out after the users
 }

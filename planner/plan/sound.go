@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,8 +14,11 @@ import (
 // Sound reports whether effects that were read from a file fit together, as those of every plan do that was made here:
 // apply and whoever shows them take that for granted.
 func (e *Effects) Sound() bool {
-	rollback := e.Kind == state.RunRollback
-	if !rollback && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
+	rollback, refresh := e.Kind == state.RunRollback, e.Kind == state.RunRefresh
+	if !rollback && !refresh && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
+		return false
+	}
+	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes) > 0 {
 		return false
 	}
 	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() &&
@@ -148,8 +152,11 @@ func (e *Effects) objectSound(c *ObjectChange) bool {
 	if len(c.Unmap) > 0 && c.Kind != state.KindGroup || !c.valuesSound() {
 		return false
 	}
-	if e.Undo != nil {
+	switch e.Kind {
+	case state.RunRollback:
 		return c.backSound()
+	case state.RunRefresh:
+		return c.refreshSound()
 	}
 	return c.forwardSound() && c.mappingSound() && c.idSound(e.Lineage)
 }
@@ -180,6 +187,8 @@ func (c *ObjectChange) backSound() bool {
 		return c.replaces()
 	case state.ActionDelete:
 		return c.goes()
+	case state.ActionRecord:
+		return c.records()
 	}
 	return false
 }
@@ -205,6 +214,36 @@ func (c *ObjectChange) forwardSound() bool {
 		return c.forgets() && c.Before != nil
 	}
 	return false
+}
+
+// refreshSound: what is recorded becomes what is there, of what Anthill wrote and of nothing else. A tenant whose row is
+// gone is not recorded as one that we deleted: that row would be brought back.
+func (c *ObjectChange) refreshSound() bool {
+	if c.Action != state.ActionRecord || !c.records() || c.Before.Deleted {
+		return false
+	}
+	if c.After.Deleted {
+		return c.Kind != state.KindTenant && c.After.Attributes.Equal(c.Before.Attributes)
+	}
+	found := maps.Clone(c.Before.Attributes)
+	for name, v := range c.Was {
+		if _, wrote := found[name]; !wrote {
+			return false
+		}
+		found[name] = v
+	}
+	return len(c.Was) > 0 && maps.EqualFunc(found, c.After.Attributes, state.Value.Equal)
+}
+
+// records: nothing is written, and the object stays the same one. It is recorded as deleted only where it is not there.
+func (c *ObjectChange) records() bool {
+	if c.Before == nil || c.After == nil || c.From != "" || c.Last || len(c.Unmap) > 0 || !c.Was.Equal(c.Will) ||
+		(c.Was == nil) != c.After.Deleted {
+		return false
+	}
+	same := *c.After
+	same.Attributes, same.Deleted, same.Run = c.Before.Attributes, c.Before.Deleted, c.Before.Run
+	return c.Address == same.Address && same.Equal(*c.Before)
 }
 
 func (c *ObjectChange) writes() bool { return c.After != nil && c.Will != nil }
