@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"anthill/internal/sandbox"
 	"anthill/state"
@@ -19,17 +20,19 @@ import (
 type refreshed struct {
 	*world
 	wish  wish
-	third string // the tenant whose groups are deleted
+	third string    // the tenant whose groups are deleted
+	conn  *pgx.Conn // one for all that is asked: each stays open until the test ends
 }
 
 func meddledWith(t *testing.T) *refreshed {
 	t.Helper()
 	w := &refreshed{world: newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))}
+	w.conn = w.connect()
 	w.exec("update tenants set status = 'active'")
 	w.wish = wish{description: "users", display: "App", urls: 1, client: "confidential", policy: 2, acmeName: "Acme"}
 	w.config(w.wish.text())
 	w.settle("the first configuration")
-	must(t, w.connect().QueryRow(t.Context(), "select slug from tenants where slug not in ('acme', 'globex') and deleted_at is null order by slug limit 1").Scan(&w.third))
+	must(t, w.conn.QueryRow(t.Context(), "select slug from tenants where slug not in ('acme', 'globex') and deleted_at is null order by slug limit 1").Scan(&w.third))
 	a, groups := w.api.Accounts(), w.directory().groups
 	group := groups["tenant_globex_users"]
 	must(t, a.ChangeObject(t.Context(), state.KindGroup, group.ID, text(state.AttrDescription, group.Description), text(state.AttrDescription, "theirs")))
@@ -74,7 +77,7 @@ func (w *refreshed) besides() string {
 
 func (w *refreshed) recorded(sql string) (text string) {
 	w.t.Helper()
-	must(w.t, w.connect().QueryRow(w.t.Context(), sql).Scan(&text))
+	must(w.t, w.conn.QueryRow(w.t.Context(), sql).Scan(&text))
 	return text
 }
 
@@ -270,8 +273,7 @@ func TestRefreshCutAnywhere(t *testing.T) {
 		c.at(n + 1)
 		status, out, errs := w.try("apply", "r")
 		c.at(0)
-		runs := w.runs()
-		if status == exitDone || len(runs) == 0 {
+		if status == exitDone {
 			t.Fatalf("%s: exit status %d\n%s%s", name, status, out, errs)
 		}
 		if n%2 == 0 {
@@ -281,13 +283,13 @@ func TestRefreshCutAnywhere(t *testing.T) {
 			w.run(exitDone, "apply", "-refresh-only", "-auto-approve")
 		}
 		w.same(name, after, w.objectRows())
-		for _, run := range slices.Backward(w.runsOf("refresh")) {
-			w.try("rollback", "-run", run, "-auto-approve")
-			if w.objectRows() == before {
-				break
+		for range 2 { // one that was closed may have recorded some, and the next one the others
+			if w.objectRows() != before {
+				run := w.recorded("select id from anthill_state.runs where kind = 'refresh' and not undone order by n desc limit 1")
+				w.run(exitDone, "rollback", "-run", run, "-auto-approve")
 			}
 		}
 		w.same(name+", taken back", before, w.objectRows())
-		w.same(name+", both sides", sides, w.sides())
 	}
+	w.same("both sides", sides, w.sides())
 }
