@@ -31,7 +31,9 @@ func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []sta
 		c.Calls += f["mail"] + f[plan.FigureOf(state.PersonRevive)] // one by one
 	}
 	batches := (users + batch - 1) / batch
-	c.Calls += batches
+	if !e.PostgresOnly() {
+		c.Calls += batches
+	}
 	c.Transactions += 2*batches + int64(len(e.Schema)+len(e.SchemaBack()))
 	// A person takes half a millisecond to create, and a quarter of a microsecond more for each that is there already.
 	seconds := float64(create)*(0.0005+0.00000025*(float64(persons)+float64(create)/2)) + 0.15*float64(revive)

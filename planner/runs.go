@@ -42,7 +42,7 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 			c.retry = c.retry && runs[i].Undone
 			c.seeds[id] = true
 		}
-	case in.whole():
+	case in.whole() && !in.PostgresOnly:
 		c.latest(runs)
 		if in.Schema && len(c.seeds) == 0 {
 			// All of them are taken back already, and the schema was left.
@@ -52,7 +52,8 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 			}
 		}
 	default:
-		// Narrowed to waves or tenants, it takes their users back whichever runs moved them.
+		// Narrowed to waves or tenants, it takes their users back whichever runs moved them. So does one of Postgres alone: it is
+		// a server that is away, and not a run, that everybody is to be independent of.
 		for _, r := range runs {
 			if r.Kind == state.RunApply && (r.Changed || r.Counts.Failed > 0) && !r.Undone {
 				c.seeds[r.ID] = true

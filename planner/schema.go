@@ -57,7 +57,7 @@ type schemaBack struct {
 
 // schemaBack finds what becomes of the schema when runs are taken back; nil: it stays as it is.
 func (in UndoInput) schemaBack(ctx context.Context, runs chosen) (*schemaBack, hcl.Diagnostics, error) {
-	if !in.whole() {
+	if !in.whole() || in.PostgresOnly {
 		return nil, nil, nil
 	}
 	made, gone := map[string]bool{}, false

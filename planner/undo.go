@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
 
+	"anthill/config"
 	"anthill/planner/objects"
 	"anthill/planner/plan"
 	"anthill/planner/users"
@@ -25,11 +26,12 @@ type UndoInput struct {
 	Records       func(ctx context.Context, runs []string) iter.Seq2[state.Record, error] // state.Store.Records
 	ObjectRecords func(ctx context.Context, runs []string) ([]state.ObjectRecord, error)  // state.Store.ObjectRecords
 
-	Runs          []string    // none: the latest that is to be undone, or with Waves or Tenants all of them
+	Runs          []string    // none: the latest that is to be undone, or with Waves, Tenants or PostgresOnly all of them
 	Waves         []string    // -wave
 	Tenants       []uuid.UUID // -tenant
 	DeletePersons bool        // -delete-persons
 	Schema        bool        // -schema; only of whole runs
+	PostgresOnly  bool        // -postgres-only: Directory is nil; goes with neither of the two above
 	KeepAdmins    int64       // guard.keep_admins
 }
 
@@ -47,8 +49,12 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 		After:   &now,
 		// A rollback is made without a configuration, and gives nothing to whose row is not active.
 		Identity: plan.Identity{Follow: true},
-		Undo:     &plan.Undoing{DeletePersons: in.DeletePersons, Waves: in.Waves, Tenants: in.Tenants},
+		Undo:     &plan.Undoing{DeletePersons: in.DeletePersons, PostgresOnly: in.PostgresOnly, Waves: in.Waves, Tenants: in.Tenants},
 	}}
+	if in.PostgresOnly && runs.kind == state.RunRollback {
+		diags = append(diags, config.Problem(config.About{}, "Not in Postgres alone",
+			"Run %s is a rollback: taking it back moves users again, and that needs Self-auth.", in.Runs[0]))
+	}
 	if diags.HasErrors() || len(runs.from) == 0 {
 		return p, diags, nil
 	}
@@ -71,6 +77,7 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 		Waves:         in.Waves,
 		Tenants:       in.Tenants,
 		DeletePersons: in.DeletePersons,
+		PostgresOnly:  in.PostgresOnly,
 		Retry:         runs.retry,
 		Objects:       folded,
 		Schema:        schema.weigh(),
@@ -98,7 +105,7 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 // fold reads what the runs did to objects; nothing where only users of them are taken back.
 func (in UndoInput) fold(ctx context.Context, o *world.Observed, runs chosen) (*objects.Folded, error) {
 	var records []state.ObjectRecord
-	if in.whole() {
+	if in.whole() && !in.PostgresOnly {
 		var err error
 		if records, err = in.ObjectRecords(ctx, runs.from); err != nil {
 			return nil, err
@@ -110,7 +117,7 @@ func (in UndoInput) fold(ctx context.Context, o *world.Observed, runs chosen) (*
 // recycled finds the deleted entries that can be brought back. It asks only where something may have been deleted.
 func (in UndoInput) recycled(ctx context.Context, runs chosen, folded *objects.Folded) (map[uuid.UUID]bool, error) {
 	there := map[uuid.UUID]bool{}
-	if runs.kind != state.RunRollback && folded.Empty() {
+	if in.PostgresOnly || runs.kind != state.RunRollback && folded.Empty() {
 		return there, nil
 	}
 	list, err := in.Directory.Recycled(ctx)
@@ -145,7 +152,7 @@ func (u *undoer) effects(table *plan.Table) {
 	un.Pauses = slices.SortedFunc(maps.Keys(u.taken.Pauses), func(a, b plan.Pause) int {
 		return cmp.Or(strings.Compare(a.Wave, b.Wave), world.CompareID(a.Tenant, b.Tenant))
 	})
-	if u.back.Stays || u.taken.Lost > 0 {
+	if u.back.Stays || u.taken.Lost > 0 || u.PostgresOnly {
 		// The runs do not count as undone: the next rollback tries what is left.
 		un.Whole = nil
 	}
@@ -153,7 +160,7 @@ func (u *undoer) effects(table *plan.Table) {
 	// Nothing is left to undo. A whole run that changed something is different: it is marked as undone, even where
 	// nothing of it stands any more.
 	if len(u.taken.Segments) == 0 && len(e.Objects) == 0 && u.schema == nil && !u.pausesMore() &&
-		(!u.whole() || u.runs.retry || !u.runs.changed) {
+		(!u.whole() || u.PostgresOnly || u.runs.retry || !u.runs.changed) {
 		un.Runs, un.Whole, un.Lift, un.Again = nil, nil, nil, nil
 	}
 	lastAdmins(e, u.world, u.taken.Admins, u.KeepAdmins)
@@ -229,7 +236,7 @@ func (u *undoer) context() {
 	case u.schema != nil:
 		c.Schema = u.schema.says()
 		c.Notes = append(c.Notes, u.valuesBack(u.schema.make)...)
-	case len(u.stands()) > 0 && u.whole():
+	case len(u.stands()) > 0 && u.whole() && !u.PostgresOnly:
 		c.Notes = append(c.Notes, state.Found(state.CodeSchemaStays))
 	}
 	c.Cost = cost(&u.plan.Effects, u.figures(), 0, u.State.Runs)

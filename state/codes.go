@@ -73,7 +73,9 @@ const (
 	CodeDualAgain       Code = "dual_again"        // count users
 	CodeNoWayIn         Code = "no_way_in"         // why: bars, each with its count; count users who cannot log in as it is
 	CodeSchemaStays     Code = "schema_stays"
-	CodeConflicts       Code = "conflicts" // count users
+	CodeConflicts       Code = "conflicts"       // count users
+	CodeRowBackOpen     Code = "row_back_open"   // count users whose row alone was taken back: the person is as it was
+	CodeRowBackLinked   Code = "row_back_linked" // count of such users whose row is linked again by a login since
 
 	// What a hazard is made of.
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
@@ -147,7 +149,8 @@ const (
 	CodeGroupGone          Code = "group_gone"
 	CodeLinkedElsewhere    Code = "linked_elsewhere"
 	CodeNoPassword         Code = "no_password"
-	CodeEnrolled           Code = "enrolled" // no password, and a credential in Self-auth
+	CodeNoPasswordThen     Code = "no_password_then" // its row let no password in before either
+	CodeEnrolled           Code = "enrolled"         // no password, and a credential in Self-auth
 
 	// Why a run left a user or an object, or a wave.
 	CodeRecordGone       Code = "record_gone"

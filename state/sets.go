@@ -89,16 +89,18 @@ type Standing uint8
 
 // Moved: linked (by us or found so) and settled under its wave. RolledBack: taken back by a rollback; person
 // id and generation are kept for the next time (L23). Gone: the row was gone and the person has been expired (L28).
-// Failed: a person may exist for the recorded generation, or the id is burnt; not moved.
+// Failed: a person may exist for the recorded generation, or the id is burnt; not moved. RowBack: not moved, as its row was
+// taken back by a rollback of Postgres alone; the person was not looked at, and is recorded as it was.
 const (
 	StandingInvalid Standing = iota
 	Moved
 	RolledBack
 	Gone
 	Failed
+	RowBack
 )
 
-var standings = words{"", "moved", "rolled_back", "gone", "failed"}
+var standings = words{"", "moved", "rolled_back", "gone", "failed", "row_back"}
 
 // String is the stable code, which the state's tables hold.
 func (s Standing) String() string { return standings.text(uint8(s)) }

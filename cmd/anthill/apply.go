@@ -90,7 +90,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	if err := checkPlanID(c, file); err != nil {
 		return err
 	}
-	s, err := p.openFor(c, file.Effects().Target.Environment)
+	s, err := p.openFor(c, file.Effects())
 	if err != nil {
 		return err
 	}
@@ -251,6 +251,9 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	case result.Stopped:
 		why, _, _ := strings.Cut(err.Error(), "\n")
 		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", "apply"}
+		if file.Effects().PostgresOnly() {
+			p.effect.next = "rollback -" + postgresOnly
+		}
 		if lost := (*state.LockLostError)(nil); errors.As(err, &lost) && lost.Taken {
 			p.effect.next = "status"
 		}

@@ -7,6 +7,7 @@ import (
 
 	"anthill/internal/report"
 	"anthill/internal/session"
+	"anthill/state"
 )
 
 func (p *program) rollbackCommand() *cli.Command {
@@ -21,6 +22,7 @@ func (p *program) rollbackCommand() *cli.Command {
 			"   anthill rollback                              the latest run; repeated, run by run\n" +
 			"   anthill rollback -wave pilot -tenant acme     one tenant of one wave, whatever runs moved it\n" +
 			"   anthill rollback -schema                      and what it did to the application's tables\n" +
+			"   anthill rollback -postgres-only               while Self-auth is down: all passwords work again\n" +
 			"   anthill rollback -run 2026-12-07-1 -out back.plan\n" +
 			"   anthill apply back.plan",
 		Flags: configFlags(append(runFlags(),
@@ -31,15 +33,26 @@ func (p *program) rollbackCommand() *cli.Command {
 				Usage: "delete the persons that were made, instead of expiring them (hazard DELETES_DATA)"},
 			&cli.BoolFlag{Name: "schema", Usage: "take back the steps of the schema, too, that the run has made " +
 				"(hazard DELETES_DATA)"},
+			&cli.BoolFlag{Name: postgresOnly, Usage: "take back rows alone, without asking Self-auth for anything; what " +
+				"is open there is taken back by the next plan or rollback"},
 			&cli.StringFlag{Name: "out", Usage: "only save the plan to `FILE`, for `anthill apply`", TakesFile: true},
 			allowFlag(), lockFlag(), jsonFlag())...),
 		Action: p.rollback,
 	}
 }
 
+// postgresOnly is the flag of a rollback that does not need Self-auth.
+const postgresOnly = "postgres-only"
+
 func (p *program) rollback(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments (the run is -run)"); err != nil {
 		return err
+	}
+	for _, name := range []string{"delete-persons", "schema"} {
+		if c.Bool(postgresOnly) && c.Bool(name) {
+			return &usageError{"-postgres-only takes back rows alone: -" + name + " belongs to the rollback that takes back the rest, " +
+				"when Self-auth is there again"}
+		}
 	}
 	if narrowed := len(c.StringSlice("wave"))+len(c.StringSlice("tenant")) > 0; narrowed && c.Bool("schema") {
 		return &usageError{"-schema goes with whole runs: the columns are those of all tenants and waves. Take back " +
@@ -102,12 +115,15 @@ func (p *program) closeFirst(
 	switch {
 	case err != nil:
 		return undo, "", err
-	case r == nil && undo.Names():
+	case r == nil && (undo.Names() || undo.PostgresOnly):
 		return undo, "", nil
 	case r == nil:
 		if r, err = s.Unended(c.Context); err == nil && r != nil {
 			undo, err = s.Unfinished(c.Context, *r, undo)
 		}
+		return undo, "", err
+	}
+	if err := p.closesAlone(c, s, *r); err != nil {
 		return undo, "", err
 	}
 	if out != "" {
@@ -126,6 +142,24 @@ func (p *program) closeFirst(
 	return undo, r.ID, err
 }
 
+// closesAlone refuses to close a run without Self-auth unless the run did not need that either: nobody else can say how far
+// users in flight have come there.
+func (p *program) closesAlone(c *cli.Context, s *session.Session, r state.RunInfo) error {
+	if !c.Bool(postgresOnly) {
+		return nil
+	}
+	stored, err := s.StoredPlan(c.Context, r.ID)
+	if err != nil {
+		return err
+	}
+	defer stored.Close()
+	if stored.Effects().PostgresOnly() {
+		return nil
+	}
+	return &statusError{exitBlocked, fmt.Errorf("run %s was stopped and is open, and only Self-auth can say how far its users have come "+
+		"there. Nothing was changed. When Self-auth can be reached, end that run first:\n\n    anthill apply -close", r.ID)}
+}
+
 // afterClosing says of a rollback that was not begun that a run was closed for it all the same; "": none was.
 func afterClosing(closed string, err error) error {
 	if closed == "" || statusOf(err) != exitBlocked {
@@ -142,6 +176,7 @@ func undoOf(c *cli.Context) session.Undo {
 		Tenants:       c.StringSlice("tenant"),
 		DeletePersons: c.Bool("delete-persons"),
 		Schema:        c.Bool("schema"),
+		PostgresOnly:  c.Bool(postgresOnly),
 	}
 	if run := c.String("run"); run != "" {
 		u.Runs = []string{run}

@@ -34,15 +34,18 @@ func (p *program) settings(c *cli.Context) (session.Settings, error) {
 }
 
 // open opens a session as the flags say.
-func (p *program) open(c *cli.Context) (*session.Session, error) { return p.openFor(c, "") }
+func (p *program) open(c *cli.Context) (*session.Session, error) { return p.openFor(c, nil) }
 
-// openFor opens a session for a saved plan, which says the environment.
-func (p *program) openFor(c *cli.Context, environment string) (*session.Session, error) {
+// openFor opens a session for a saved plan, which says the environment and whether it needs Self-auth; nil: none.
+func (p *program) openFor(c *cli.Context, saved *plan.Effects) (*session.Session, error) {
 	settings, err := p.settings(c)
 	if err != nil {
 		return nil, err
 	}
-	settings.Environment = environment
+	if saved != nil {
+		settings.Environment, settings.Alone = saved.Target.Environment, saved.PostgresOnly()
+	}
+	settings.Alone = settings.Alone || c.Bool(postgresOnly)
 	return session.Open(c.Context, settings)
 }
 

@@ -98,7 +98,7 @@ func (p *program) lookup(c *cli.Context, file *planfile.File) (look *report.Look
 	if !names && !mails {
 		return nil, func() {}, nil
 	}
-	s, err := p.openFor(c, file.Effects().Target.Environment)
+	s, err := p.openFor(c, file.Effects())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,7 +150,7 @@ func (p *program) history(c *cli.Context) error {
 
 // check says how much of a plan still holds.
 func (p *program) check(c *cli.Context, file *planfile.File) error {
-	s, err := p.openFor(c, file.Effects().Target.Environment)
+	s, err := p.openFor(c, file.Effects())
 	if err != nil {
 		return err
 	}

@@ -321,6 +321,9 @@ func (x *executor) join(ctx context.Context) func(uuid.UUID, []*item) error {
 // leave takes members out; a group that is gone has none.
 func (x *executor) leave(ctx context.Context, items []*item) error {
 	list := byGroup(items, (*item).leaves)
+	if len(list) == 0 {
+		return nil
+	}
 	from := make([]providers.Members, len(list))
 	for i, j := range list {
 		from[i] = providers.Members{Group: j.group, Persons: personIDs(j.items)}

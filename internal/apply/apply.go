@@ -217,6 +217,9 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 	}
 	x.missed, x.absent, x.figure = map[uuid.UUID]int64{}, map[uuid.UUID]state.Finding{}, map[string]*waveFigure{}
 	x.unruled = map[uuid.UUID]state.Finding{}
+	if e.PostgresOnly() {
+		x.Accounts = unasked{}
+	}
 	x.size = x.nextSize(0)
 	var err error
 	if x.namer.Name, err = config.ParseTemplate(e.Identity.Name); err != nil {
@@ -271,8 +274,8 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 			ApprovedBy: x.ApprovedBy,
 			Started:    x.Now(),
 		}
-		if u := x.effects.Undo; u != nil && len(u.Waves)+len(u.Tenants) == 0 {
-			// Narrowed, it takes back users of them.
+		if u := x.effects.Undo; u != nil && len(u.Waves)+len(u.Tenants) == 0 && !u.PostgresOnly {
+			// Narrowed, it takes back users of them; of Postgres alone, half of what they did.
 			info.Undoes = u.Runs
 		}
 		x.journal, err = x.Store.Begin(ctx, info, x.plan.Bytes())

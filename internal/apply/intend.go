@@ -120,6 +120,9 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}
 		}
 	}
+	if s.After.Standing == state.RowBack && it.prior != nil {
+		i.After.Groups = it.prior.Groups // nobody is taken out of them
+	}
 	if s.After.Standing != state.Moved {
 		return i
 	}

@@ -32,6 +32,9 @@ func (x *executor) putRight(ctx context.Context, items []*item, grants bool) ([]
 	if len(items) == 0 {
 		return nil, nil
 	}
+	if x.effects.PostgresOnly() {
+		return make([]*state.User, len(items)), nil // nothing was done in Self-auth
+	}
 	list := make([]*item, len(items))
 	for i, it := range items {
 		list[i] = &item{intent: it.intent}

@@ -23,7 +23,7 @@ func (p *hyperPage) ofPlan() {
 	p.fact("Plan ID", hyperName(p.t.id.String()))
 	p.fact("Seal", hyperName(p.t.seal.String()))
 	part, leaves := p.t.part()
-	for _, s := range []string{p.t.early(), strings.TrimSpace(part + " " + leaves), p.t.openRun()} {
+	for _, s := range append([]string{p.t.early(), strings.TrimSpace(part + " " + leaves), p.t.openRun()}, p.t.leftOpen()...) {
 		if s != "" {
 			p.Notices = append(p.Notices, hyper(s))
 		}

@@ -187,6 +187,9 @@ func (m *markdown) head() {
 	if open := m.t.openRun(); open != "" {
 		m.add(rankVerdicts, open)
 	}
+	for _, s := range m.t.leftOpen() {
+		m.add(rankVerdicts, bold(s))
+	}
 }
 
 // mostBlocked is how many hazards the head has: there are not so many.

@@ -91,6 +91,11 @@ func (p *resultPage) stopped(why error) {
 	}
 	p.line("What was begun is finished or taken back when it goes on; nothing is done twice. Go on with:")
 	p.gap()
+	if p.effects.PostgresOnly() {
+		// It closes its own run first, and needs Self-auth for neither.
+		p.line("    %s", p.command("rollback", "-postgres-only"))
+		return
+	}
 	p.line("    %s", p.command("apply"))
 	p.gap()
 	p.line("or, if it stops there again, take back what it has done:")
@@ -112,6 +117,7 @@ func (p *resultPage) ended(took time.Duration) {
 	case p.Run.Outcome == state.OutcomeRemainder:
 		p.remainder()
 	case p.effects.Kind == state.RunRollback:
+		p.otherHalf()
 		p.resumes()
 	default:
 		p.line("To take it back:")
@@ -141,6 +147,20 @@ func (p *resultPage) remainder() {
 	for _, args := range on {
 		p.line("    %s", p.command(args...))
 	}
+}
+
+// otherHalf says what a rollback of Postgres alone has left open.
+func (p *resultPage) otherHalf() {
+	if !p.effects.PostgresOnly() || p.Run.Counts.Done == 0 {
+		return
+	}
+	p.para("Self-auth was not asked and is as it was: whoever could log in there still can. Any plan says how many are left open there, " +
+		"and takes from them what is no longer theirs; to take it back with the groups that were made:")
+	p.gap()
+	for _, args := range again(p.effects, nil) {
+		p.line("    %s", p.command(args...))
+	}
+	p.gap()
 }
 
 func (p *resultPage) resumes() {

@@ -23,6 +23,9 @@ func Stat(w io.Writer, f *planfile.File) error {
 	if v.context.Part != nil {
 		of = " of a part"
 	}
+	if v.effects.PostgresOnly() {
+		of = " in Postgres alone"
+	}
 	_, err := fmt.Fprintf(w, "plan %s%s: %s\n", v.id.Short(), of, what)
 	return err
 }

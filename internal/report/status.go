@@ -38,6 +38,7 @@ func WriteStatus(w io.Writer, s Status, o Options) error {
 		p.gap()
 		p.line("    %s", p.command("apply"))
 	}
+	p.leftOpen()
 	p.waves()
 	p.pauses()
 	p.runs()
@@ -48,6 +49,20 @@ func WriteStatus(w io.Writer, s Status, o Options) error {
 type statusPage struct {
 	*page
 	Status
+}
+
+// leftOpen says what a rollback of Postgres alone has left open in Self-auth.
+func (p *statusPage) leftOpen() {
+	if p.Plan == nil {
+		return
+	}
+	v := newView(p.Plan)
+	if list := v.tell(v.speaks(p.voice()), "").leftOpen(); len(list) > 0 {
+		p.gap()
+		for _, s := range list {
+			p.hang("", p.bold(s))
+		}
+	}
 }
 
 // waves shows how the waves stand, by the plan that would be made now.
@@ -172,6 +187,7 @@ type statusJSON struct {
 	AsOf          time.Time       `json:"as_of"`
 	Schema        string          `json:"schema"`
 	Waves         []plan.WaveView `json:"waves"`
+	LeftOpen      []state.Finding `json:"left_open,omitempty"` // in Self-auth, by a rollback of Postgres alone
 	Due           dueJSON         `json:"due"`
 	Error         string          `json:"error,omitempty"`
 	Runs          []runJSON       `json:"runs"`
@@ -230,6 +246,7 @@ func StatusJSON(w io.Writer, s Status) error {
 			j.Waves = append(j.Waves, w)
 		}
 		e := v.effects
+		j.LeftOpen = leftOpen(v.context)
 		j.Due = dueJSON{e.Users(), len(e.Objects), len(e.Schema), listed(v.parts)}
 	}
 	for _, r := range s.State.Runs {

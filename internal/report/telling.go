@@ -418,7 +418,7 @@ func (t *telling) remarks() []remark {
 	return slices.DeleteFunc([]remark{
 		{"Dormant", t.context.Objects.Dormant},
 		{"Changed outside Anthill", t.context.Outside},
-		{"Notes", t.context.Notes},
+		{"Notes", otherNotes(t.context)},
 	}, func(r remark) bool { return len(r.list) == 0 })
 }
 

@@ -19,6 +19,9 @@ func (t *telling) undoes() string {
 	if len(runs) > 3 {
 		s = fmt.Sprintf("undoes %s of %d runs, %s to %s", users(t.changed()), len(runs), runs[0], runs[len(runs)-1])
 	}
+	if u.PostgresOnly {
+		s += " in Postgres alone"
+	}
 	if len(u.Waves) > 0 {
 		s += ", wave " + t.words.names(u.Waves)
 	}
@@ -55,15 +58,23 @@ func (t *telling) undone() (list []string) {
 	n = all[plan.FigureStaysMoved]
 	say(n, of(n, "user was moved by an earlier run and stays moved", "users were moved by earlier runs and stay moved")+
 		": only what was changed since is taken back.")
+	n = all[plan.FigureRowBack]
+	say(n, "Self-auth is not asked, and nothing is changed there: "+of(n, "person stays as it is", "persons stay as they are")+
+		", with login and groups. That half stays open until a later plan, or "+t.words.inline("rollback")+", takes it back.")
 	n = all["mail"]
 	say(n, of(n, "person gets back the addresses that it had", "persons get back the addresses that they had")+".")
-	list = append(list, fmt.Sprintf("%s removed, %s added.",
-		of(all[plan.FigureLeave], "membership is", "memberships are"), count(all[plan.FigureJoin])))
+	if !t.effects.PostgresOnly() {
+		list = append(list, fmt.Sprintf("%s removed, %s added.",
+			of(all[plan.FigureLeave], "membership is", "memberships are"), count(all[plan.FigureJoin])))
+	}
 	if s := t.admins(); s != "" {
 		list = append(list, s+"   ("+t.show("-users", "-admins")+")")
 	}
-	list = append(list, of(all["restore"], "row goes back to what it held", "rows go back to what they held")+
-		" before, link and method included.")
+	back := of(all["restore"], "row goes back to what it held", "rows go back to what they held") + " before, link and method included."
+	if t.effects.PostgresOnly() {
+		back += " Each lets its password in again."
+	}
+	list = append(list, back)
 	n = t.context.Completed
 	say(n, of(n, "of them has", "of them have")+
 		" logged in through Self-auth since: that way closes, their password stays.")

@@ -71,6 +71,10 @@ func (p *planPage) head() {
 		p.gap()
 		p.para(open)
 	}
+	for _, open := range p.t.leftOpen() {
+		p.gap()
+		p.para(p.bold(open))
+	}
 }
 
 // part says of which part of the configuration the plan is, and what was not named and comes with it.

@@ -167,6 +167,18 @@ func (p pause) resume() []string {
 
 // goesOn are the arguments of the commands that take back what a rollback has left, and nothing else.
 func goesOn(e *plan.Effects) (commands [][]string) {
+	var flags []string
+	if e.Undo.DeletePersons {
+		flags = append(flags, "-delete-persons")
+	}
+	if e.PostgresOnly() {
+		flags = append(flags, "-postgres-only")
+	}
+	return again(e, flags)
+}
+
+// again are the arguments of the commands that take back, with some flags, what a rollback was to take back.
+func again(e *plan.Effects, flags []string) (commands [][]string) {
 	var scope []string
 	for _, w := range e.Undo.Waves {
 		scope = append(scope, "-wave", w)
@@ -175,9 +187,7 @@ func goesOn(e *plan.Effects) (commands [][]string) {
 	for _, t := range e.Undo.Tenants {
 		scope = append(scope, "-tenant", cmp.Or(slugs[t], t.String()))
 	}
-	if e.Undo.DeletePersons {
-		scope = append(scope, "-delete-persons")
-	}
+	scope = append(scope, flags...)
 	if len(e.Undo.Runs) > 1 && len(e.Undo.Waves)+len(e.Undo.Tenants) > 0 {
 		return [][]string{append([]string{"rollback"}, scope...)} // whichever runs moved them
 	}

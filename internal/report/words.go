@@ -238,6 +238,13 @@ func (v *voice) say(f state.Finding) string {
 		return "the schema stays at dual (-schema takes it back)"
 	case state.CodeConflicts:
 		return inConflict(n)
+	case state.CodeRowBackOpen:
+		return "rollback -postgres-only gave " + of(n, "user", "users") + " the password back and left Self-auth as it was: " +
+			of(n, "person is", "persons are") + " still to expire or to leave groups, which is done by a plan of all, or by " + v.inline("rollback")
+	case state.CodeRowBackLinked:
+		return of(n, "user", "users") + " to whom rollback -postgres-only gave the password back " + it("has", "have") +
+			" logged in through Self-auth since, so " + it("its row is", "their rows are") + " linked again: " + v.inline("rollback") +
+			" takes " + it("it", "them") + " back"
 
 	// What a hazard is made of.
 	case state.CodeOverLimit:
@@ -410,6 +417,8 @@ func (v *voice) say(f state.Finding) string {
 		return "linked to another person since"
 	case state.CodeNoPassword:
 		return "has no password to go back to"
+	case state.CodeNoPasswordThen:
+		return "could not log in by a password before either: its row said Self-auth alone"
 	case state.CodeEnrolled:
 		return "has no password to go back to, and has enrolled a credential in Self-auth"
 

@@ -16,11 +16,12 @@ import (
 
 // Undo says what a rollback takes back.
 type Undo struct {
-	Runs          []string // none: the latest that is to be undone, or with Waves or Tenants all of them
+	Runs          []string // none: the latest that is to be undone, or with Waves, Tenants or PostgresOnly all of them
 	Waves         []string // only users of these; empty: of all
 	Tenants       []string // only users of the tenants with these slugs, or ids; empty: of all
 	DeletePersons bool     // delete the persons that were made, instead of expiring them
 	Schema        bool     // take back what the runs did to the schema, too
+	PostgresOnly  bool     // take back rows alone; with neither of the two above, in a session that is Settings.Alone
 
 	tenants []uuid.UUID // besides: of a rollback that was stopped, whatever their slugs are by now
 }
@@ -43,7 +44,9 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		return nil, err
 	}
 	defer end()
-	if err := s.maySee(recordedKinds(in.State)); err != nil {
+	if u.PostgresOnly {
+		in.Directory = nil
+	} else if err := s.maySee(recordedKinds(in.State)); err != nil {
 		return nil, err
 	}
 	// Names are checked before anything is folded: a mistyped wave must not look like a rollback with nothing to do.
@@ -67,6 +70,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		Tenants:       tenants,
 		DeletePersons: u.DeletePersons,
 		Schema:        u.Schema,
+		PostgresOnly:  u.PostgresOnly,
 		KeepAdmins:    s.module.KeepAdmins(),
 	}, w)
 	if err != nil {
@@ -108,8 +112,10 @@ func (s *Session) Unfinished(ctx context.Context, run state.RunInfo, u Undo) (Un
 	defer stored.Close()
 	un := stored.Effects().Undo
 	u.Runs, u.Waves, u.tenants = un.Runs, un.Waves, un.Tenants
-	u.DeletePersons = u.DeletePersons || un.DeletePersons
-	u.Schema = u.Schema || un.Schema != nil
+	if !u.PostgresOnly { // which does neither, whatever was begun
+		u.DeletePersons = u.DeletePersons || un.DeletePersons
+		u.Schema = u.Schema || un.Schema != nil
+	}
 	return u, nil
 }
 

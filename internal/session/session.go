@@ -59,7 +59,10 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 			return nil, err
 		}
 	}
-	if err := s.openSelfAuth(ctx, file); err != nil {
+	if err := s.openSelfAuth(file); err != nil {
+		return nil, err
+	}
+	if err := s.identify(ctx); err != nil {
 		return nil, err
 	}
 	s.fenced(noConfirm, noFence)
@@ -124,8 +127,8 @@ func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err e
 	return nil
 }
 
-// openSelfAuth connects Self-auth as the configuration says, or else the environment, and asks who the token is.
-func (s *Session) openSelfAuth(ctx context.Context, file config.Settings) (err error) {
+// openSelfAuth prepares to ask Self-auth where the configuration says, or else the environment. Nothing is sent.
+func (s *Session) openSelfAuth(file config.Settings) (err error) {
 	env := s.settings.Env
 	o := selfauth.Options{
 		URL:         file.SelfAuthURL,
@@ -149,7 +152,18 @@ func (s *Session) openSelfAuth(ctx context.Context, file config.Settings) (err e
 	if o.Token == "" && o.TokenFile == "" {
 		return missing("a token for Self-auth", "SELF_AUTH_ADMIN_TOKEN", `provider "selfauth" { token_file = ... }`)
 	}
-	if s.selfauth, err = selfauth.Open(o); err != nil {
+	s.selfauth, err = selfauth.Open(o)
+	return err
+}
+
+// identify asks Self-auth who the token is. A session of Postgres alone does not: it takes the domain from the recorded
+// state, and knows nothing else of the server.
+func (s *Session) identify(ctx context.Context) (err error) {
+	if s.settings.Alone {
+		st, err := s.store.Read(ctx)
+		if err == nil {
+			s.identity.Domain = st.Target.Domain
+		}
 		return err
 	}
 	if s.identity, err = s.selfauth.Whoami(ctx); err != nil {

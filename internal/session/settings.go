@@ -14,6 +14,7 @@ type Settings struct {
 	Dir         string              // of the configuration, and of the relative paths in it; "" is the current one
 	Vars        []config.Given      // variables and files of them, as the process sees those
 	Environment string              // of the saved plan that is carried out, for a configuration whose variables are not given
+	Alone       bool                // Self-auth is not asked for anything: what is done concerns Postgres alone
 	Version     string              // of Anthill; plans record it
 	Application string              // what the servers' logs show: "anthill plan"
 	Who         string              // user@host, for runs, locks and confirmations

@@ -175,7 +175,8 @@ type Undoing struct {
 	Pauses        []Pause     `json:"pauses,omitempty"` // left behind
 	Lift          []string    `json:"lift,omitempty"`   // rollbacks whose pauses go
 	DeletePersons bool        `json:"delete_persons,omitempty"`
-	Schema        *SchemaBack `json:"schema,omitempty"` // nil: the schema stays, or steps of it are made again
+	PostgresOnly  bool        `json:"postgres_only,omitempty"` // rows alone: Self-auth is neither asked nor changed
+	Schema        *SchemaBack `json:"schema,omitempty"`        // nil: the schema stays, or steps of it are made again
 }
 
 // SchemaBack are steps of the schema that are taken back, after all else.
@@ -191,6 +192,9 @@ func (e *Effects) SchemaBack() []string {
 	}
 	return e.Undo.Schema.Steps
 }
+
+// PostgresOnly reports whether Self-auth is neither asked nor changed.
+func (e *Effects) PostgresOnly() bool { return e.Undo != nil && e.Undo.PostgresOnly }
 
 // Pause is one that a rollback leaves behind.
 type Pause struct {

@@ -29,6 +29,7 @@ const (
 	// persons of ours stay as they are, as they are expired already or somebody else's by now.
 	FigureKeepsLogin Figure = "keeps_login"
 	FigureAsItIs     Figure = "person_as_it_is"
+	FigureRowBack    Figure = "row_back"    // users whose row alone is taken back: their persons stay as they are for now
 	FigureStaysMoved Figure = "stays_moved" // users who are taken back to how an earlier run had moved them
 	FigureRowGone    Figure = "row_gone"    // users moved before whose row is gone (L28)
 	FigureRaised     Figure = "raised"      // users moved before who log in through Self-auth alone from now on (L8)
@@ -117,7 +118,8 @@ func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 		s.Effect.Restore && s.After.Standing != state.Moved, FigureRemoved)
 	add(kind == SegmentFollow && s.Ground.RowGone, FigureRowGone)
 	if kind == SegmentRestore {
-		moved, alone := s.After.Standing == state.Moved, act == state.PersonNone
+		moved, alone := s.After.Standing == state.Moved, act == state.PersonNone && s.After.Standing != state.RowBack
+		add(s.After.Standing == state.RowBack, FigureRowBack)
 		add(moved && !s.Effect.Restore, FigureStaysMoved)
 		add(!moved && alone && !s.After.MadePerson, FigureKeepsLogin)
 		add(!moved && alone && s.After.MadePerson, FigureAsItIs)

@@ -123,10 +123,15 @@ func (e *Effects) brakesSound() bool {
 	return true
 }
 
-// undoSound: runs that are marked as undone, or whose pauses are lifted, are among those that are shown as undone.
+// undoSound: runs that are marked as undone, or whose pauses are lifted, are among those that are shown as undone. One of
+// rows alone marks none, as the other half of each is open still, and changes no object.
 func (e *Effects) undoSound() bool {
 	if e.Undo == nil {
 		return true
+	}
+	u := e.Undo
+	if u.PostgresOnly && (len(e.Objects)+len(e.Schema)+len(u.Whole)+len(u.Again)+len(u.Lift) > 0 || u.Schema != nil || u.DeletePersons) {
+		return false
 	}
 	shown := func(run string) bool { return slices.Contains(e.Undo.Runs, run) }
 	for _, run := range slices.Concat(e.Undo.Whole, e.Undo.Lift) {
@@ -310,6 +315,11 @@ func (s Shape) Fits(kind SegmentKind) bool {
 		return true
 	}
 	return s.After.Standing != state.Moved && s.Join == 0 && !e.Writes() && e.TakesAway() && e.Act != state.PersonDelete
+}
+
+// RowOnly reports whether a shape changes nothing in Self-auth.
+func (s Shape) RowOnly() bool {
+	return s.Join == 0 && s.Leave == 0 && s.Effect == (state.Effect{Restore: true})
 }
 
 // raises reports whether a shape does nothing but raise the method of a user who was moved before.

@@ -58,6 +58,7 @@ func full() *whole {
 	e.Brakes = append([]state.Brakes{{Wave: e.Brakes[0].After[0]}}, e.Brakes...)
 	e.Undo.Schema.Steps = providers.SchemaBack()[:1]
 	e.Undo.Whole, e.Undo.Lift = e.Undo.Runs, e.Undo.Runs
+	e.Undo.PostgresOnly = false // it goes with nothing of all this
 	var group plan.ObjectChange
 	f.fill(reflect.ValueOf(&group).Elem())
 	group.Kind = state.KindGroup

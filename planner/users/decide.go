@@ -124,6 +124,7 @@ type decider struct {
 	raises    bool   // a policy raises users who were moved under another
 	raising   []int  // reused
 	last      lastSpan
+	rowBack   rowBack
 }
 
 type pause struct {

@@ -49,6 +49,7 @@ func (d *decider) notes() (list []state.Finding) {
 		state.Found(state.CodeMailStuck).Times(c.mailStuck),
 		state.Found(state.CodeInNoWave).Times(c.nowhere),
 	)...)
+	list = append(d.leftAlone(), list...)
 	for _, p := range d.Config.Policies {
 		if p.CompleteOnLink {
 			list = append(list, state.About(state.CodeCompletesOnLink, state.Of(state.Address("auth_policy."+p.Name))))

@@ -18,7 +18,7 @@ import (
 func standing(records []state.Record, kind state.RunKind) (list []state.Record) {
 	undoes := make([]bool, len(records)) // whether a record takes others back
 	for i, r := range records {
-		undoes[i] = cameToPass(r) && r.Undo != 0 &&
+		undoes[i] = cameToPass(r) && r.Undo != 0 && (kind == state.RunRollback || !isHalf(r) || finished(records[i:])) &&
 			(!deletesUnmoved(r) || slices.ContainsFunc(stand(records[:i], undoes, state.RunApply),
 				func(before state.Record) bool { return before.ID >= r.Undo }))
 	}
@@ -37,13 +37,25 @@ func stand(records []state.Record, undoes []bool, kind state.RunKind) (list []st
 		}
 	}
 	for i, r := range records {
-		gives := r.Undo != 0 || wasMoved(r) || r.After.Standing == state.Moved
+		gives := r.Undo != 0 || wasMoved(r) || r.After.Standing == state.Moved || kind == state.RunRollback && finishes(r)
 		if !taken[i] && cameToPass(r) && gives && (kind == state.RunRollback || r.Undo == 0) {
 			list = append(list, r)
 		}
 	}
 	return list
 }
+
+// isHalf reports whether a record took the row alone back. What it left in Self-auth stands still, and so do the records
+// that made it: a rollback that can ask Self-auth takes them back like any others.
+func isHalf(r state.Record) bool { return r.After.Standing == state.RowBack }
+
+// finishes reports whether a record took away in Self-auth what one of the row alone had left. It belongs to that rollback.
+func finishes(r state.Record) bool {
+	return cameToPass(r) && r.Undo == 0 && r.Prior != nil && r.Prior.Standing == state.RowBack && r.After.Standing == state.RolledBack
+}
+
+// finished reports whether what the first of some records left in Self-auth was taken away by a later one.
+func finished(records []state.Record) bool { return slices.ContainsFunc(records[1:], finishes) }
 
 // cameToPass says whether a record's change was made.
 func cameToPass(r state.Record) bool { return r.Settled && r.Verdict == state.Done }

@@ -22,18 +22,26 @@ func (t *taker) user(ctx context.Context, records []state.Record, rec *state.Use
 	if !taken || !t.inScope(made[0], rec, row) || t.isBack(made, rec) {
 		return t.stay(ctx, records, made, rec, row)
 	}
+	if t.undoing.PostgresOnly {
+		return t.rowAlone(made, rec, row)
+	}
 	why, err := t.obstacle(ctx, made, rec, row)
 	if err != nil {
 		return err
 	}
 	if !why.IsZero() {
-		t.Lost++
-		if len(t.Conflicts) < listedConflicts {
-			t.Conflicts = append(t.Conflicts, plan.Conflict{User: made[0].User, Why: why})
-		}
+		t.inConflict(made[0].User, why)
 		return t.stay(ctx, records, made, rec, row)
 	}
 	return t.takeBack(ctx, made, rec, row)
+}
+
+// inConflict notes a user who is left as it is.
+func (t *taker) inConflict(user uuid.UUID, why state.Finding) {
+	t.Lost++
+	if len(t.Conflicts) < listedConflicts {
+		t.Conflicts = append(t.Conflicts, plan.Conflict{User: user, Why: why})
+	}
 }
 
 // pauseRefused pauses the waves of users whom the run that is taken back could not move: the next plan is not to go on

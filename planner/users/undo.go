@@ -23,6 +23,7 @@ type Undoing struct {
 	Waves         []string           // narrowed to; nil: all
 	Tenants       []uuid.UUID        // narrowed to; nil: all
 	DeletePersons bool               // instead of expiring them
+	PostgresOnly  bool               // rows alone are taken back; of Self-auth nothing is known
 	Retry         bool               // the runs were undone already, but for what was left then
 	Recycled      map[uuid.UUID]bool // deleted entries that can be brought back
 	Objects       *objects.Folded    // what the runs did to objects

@@ -15,7 +15,16 @@ import (
 func (d *decider) withdraw(e *world.Entry, wave string) error {
 	own := *e
 	ours := e.Is(world.PersonOurs) || e.Recorded.MadePerson
+	half := e.Is(world.IsRecorded) && e.Recorded.Standing == state.RowBack
 	switch {
+	case half && isOf(e.Link, e.Recorded.Person):
+		d.countRowBack(true, false)
+		return nil
+	case half:
+		own.Person, ours = e.Recorded.Person, e.Recorded.MadePerson
+		if e.Link != uuid.Nil {
+			wave = ""
+		}
 	case e.Link == uuid.Nil && !e.Is(world.PersonThere):
 		return nil
 	case e.Link != uuid.Nil:
@@ -23,15 +32,19 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 		own.Person, ours = e.Recorded.Person, e.Recorded.MadePerson && e.Recorded.Person != e.Link
 		wave = "" // moving the user has to do with that other one
 	}
-	if !ours || d.InOpenRun(e.User) {
+	// From a person that is not ours only what we added is taken, which is recorded where the row alone was taken back.
+	if !ours && !half || d.InOpenRun(e.User) {
 		return nil
 	}
 	p, there := d.Index.Person(own.Person)
 	if !there {
 		return nil
 	}
-	leave := d.leaves(&own, d.claim(&own, e.Recorded.Standing, true))
-	stays := p.Expired || d.isHeld(own.Person)
+	leave := d.leaves(&own, d.claim(&own, e.Recorded.Standing, ours))
+	stays := p.Expired || !ours || d.isHeld(own.Person)
+	if half {
+		d.countRowBack(false, !stays || len(leave) > 0)
+	}
 	if stays && len(leave) == 0 || d.left {
 		return nil
 	}
@@ -50,7 +63,10 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 	if !stays {
 		s.Effect.Act = state.PersonExpire
 	}
-	s.Ground.Unrecorded = e.Is(world.IsRecorded)
+	if half {
+		s.After.Standing = state.RolledBack
+	}
+	s.Ground.Unrecorded = e.Is(world.IsRecorded) && !half
 	change := plan.UserChange{User: e.User, Before: e.Digest}
 	if s.Ground.RowGone {
 		change.Before = e.DigestGone()

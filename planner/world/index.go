@@ -73,10 +73,14 @@ func CompareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 // collides; no hash is kept beyond this process.
 func (d *Index) Hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
+func newIndex() *Index {
+	return &Index{seed: maphash.MakeSeed(), Groups: map[uuid.UUID]Group{}, ByName: map[string]uuid.UUID{},
+		Inside: map[uuid.UUID]string{}, Holds: map[uuid.UUID]string{}, Hidden: map[uuid.UUID]string{}}
+}
+
 // readIndex reads groups, names and persons, and sorts them for searching.
 func readIndex(ctx context.Context, src providers.Directory) (*Index, error) {
-	d := &Index{seed: maphash.MakeSeed(), Groups: map[uuid.UUID]Group{}, ByName: map[string]uuid.UUID{},
-		Inside: map[uuid.UUID]string{}, Holds: map[uuid.UUID]string{}, Hidden: map[uuid.UUID]string{}}
+	d := newIndex()
 	if err := d.readGroups(ctx, src); err != nil {
 		return nil, err
 	}

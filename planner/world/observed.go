@@ -17,7 +17,7 @@ type Sources struct {
 	State     *state.State
 	Lineage   uuid.UUID
 	Database  providers.Database
-	Directory providers.Directory
+	Directory providers.Directory // nil: it is not asked, and nothing of Self-auth is known; absence from Index says nothing then
 }
 
 // Observed is what both sides hold besides users.
@@ -43,7 +43,7 @@ type Tenant struct{ providers.Tenant }
 func Observe(ctx context.Context, src Sources) (*Observed, error) {
 	o := &Observed{Sources: src, Sharers: map[int]bool{}, Hidden: map[int]bool{}}
 	var err error
-	if o.Index, err = readIndex(ctx, src.Directory); err != nil {
+	if o.Index, err = src.index(ctx); err != nil {
 		return nil, err
 	}
 	rows, err := src.Database.Tenants(ctx)
@@ -54,8 +54,10 @@ func Observe(ctx context.Context, src Sources) (*Observed, error) {
 		o.Tenants = append(o.Tenants, Tenant{r})
 	}
 	slices.SortFunc(o.Tenants, func(a, b Tenant) int { return CompareID(a.ID, b.ID) })
-	if o.Clients, err = src.Directory.Clients(ctx); err != nil {
-		return nil, err
+	if src.Directory != nil {
+		if o.Clients, err = src.Directory.Clients(ctx); err != nil {
+			return nil, err
+		}
 	}
 	// Before the mappings are looked at, which name tenants by their places.
 	if src.Config != nil {
@@ -66,6 +68,13 @@ func Observe(ctx context.Context, src Sources) (*Observed, error) {
 	}
 	o.indexMappings()
 	return o, nil
+}
+
+func (src Sources) index(ctx context.Context) (*Index, error) {
+	if src.Directory == nil {
+		return newIndex(), nil
+	}
+	return readIndex(ctx, src.Directory)
 }
 
 // TenantIndex is the place of a tenant in Tenants; -1: there is none.

@@ -1,0 +1,83 @@
+package users
+
+import (
+	"github.com/google/uuid"
+
+	"anthill/planner/plan"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// rowAlone adds the change that takes the row of a user back and leaves Self-auth as it is, of which nothing is known. The
+// row gives back a login by password, or the user is left: one who cannot log in by a password would gain nothing by it.
+func (t *taker) rowAlone(made []state.Record, rec *state.User, row *providers.User) error {
+	oldest, newest := made[0], made[len(made)-1]
+	switch {
+	case row == nil || rec == nil || !writesRow(made):
+		return nil // nothing of it is in a row
+	case rec.Standing == state.RowBack && row.Link != rec.Person:
+		return nil // done before
+	case rec.Standing != state.Moved && rec.Standing != state.RowBack:
+		return nil
+	case row.Link != expectedLink(newest) && row.Link != oldest.Before.Link:
+		t.inConflict(oldest.User, state.Found(state.CodeLinkedElsewhere))
+		return nil
+	case !row.CanPassword:
+		t.inConflict(oldest.User, state.Found(state.CodeNoPassword))
+		return nil
+	case !byPassword(row.CanPassword, oldest.Before.Method):
+		t.inConflict(oldest.User, state.Found(state.CodeNoPasswordThen))
+		return nil
+	}
+	s := plan.Shape{
+		Tenant: tenantOf(oldest, rec, row),
+		Ground: plan.Ground{Relies: providers.ReliesLink},
+		Effect: state.Effect{Restore: true},
+		Keep:   t.table.Set(rec.Groups...),
+		After:  t.standingAlone(oldest, rec),
+	}
+	t.pause(oldest.Wave, scopeOf(oldest, rec, row))
+	return t.add(s, plan.UserChange{User: oldest.User, Record: oldest.ID}, rec, row)
+}
+
+// standingAlone is how a user stands whose row alone is taken back. What is recorded of the person holds still.
+func (t *taker) standingAlone(oldest state.Record, rec *state.User) state.UserState {
+	after := rec.UserState
+	if !wasMoved(oldest) {
+		after.Standing, after.Wave, after.Policy = state.RowBack, oldest.Wave, oldest.After.Policy
+		return after
+	}
+	// It was moved before the records as well, and stays so.
+	after.Standing, after.Wave, after.Policy = state.Moved, oldest.Prior.Wave, oldest.Prior.Policy
+	after.WroteLink = oldest.Prior.WroteLink
+	if oldest.After.Policy == oldest.Prior.Policy {
+		after.Wave = oldest.Wave
+	}
+	return after
+}
+
+// rowBack is what is found about users whose row alone was taken back.
+type rowBack struct {
+	open   int64 // whose person is still as it was
+	linked int64 // who have logged in through Self-auth since, so that their row is linked again
+}
+
+func (d *decider) countRowBack(linked, open bool) {
+	switch {
+	case linked:
+		d.rowBack.linked++
+	case open:
+		d.rowBack.open++
+	}
+}
+
+// leftAlone are the notes about them: what a rollback of Postgres alone has left open.
+func (d *decider) leftAlone() []state.Finding {
+	return counted(
+		state.Found(state.CodeRowBackOpen).Times(d.rowBack.open),
+		state.Found(state.CodeRowBackLinked).Times(d.rowBack.linked),
+	)
+}
+
+// isOf reports whether a link is that of a person; nobody's is none's.
+func isOf(link, person uuid.UUID) bool { return link != uuid.Nil && link == person }
