@@ -124,7 +124,7 @@ func check(e *plan.Effects, st *state.State, d Deps) error {
 		return &BlockedError{Reason: "the plan is blocked by a hazard that was not allowed when it was made"}
 	case lineage != e.Lineage:
 		return &StaleError{Reason: "the plan was made from another recorded state (its lineage differs): plan again"}
-	case d.Bare && len(e.Schema) == 0 && writesRows(e):
+	case d.Bare && len(e.Schema) == 0 && (e.Undo == nil || e.Undo.Schema == nil) && writesRows(e):
 		return &StaleError{Reason: "the columns are gone that the rows of this plan's users need (a rollback with -schema takes " +
 			"them back): make them again with apply, and plan again"}
 	case e.NotBefore.After(d.Now()):
