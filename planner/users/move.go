@@ -51,7 +51,8 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	// A membership that is there already is recorded as ours only if we can have added it: a rollback takes back what is
 	// ours, and must leave what others gave.
 	var join, keep []uuid.UUID
-	for _, g := range d.wants(e) {
+	wants := d.wants(e)
+	for _, g := range wants {
 		switch {
 		case person == e.Person && !there || !d.Index.IsMember(person, g):
 			join = append(join, g)
@@ -73,8 +74,8 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	} else {
 		d.countUnnamed(&w.Said.unnamed, e)
 	}
-	d.countNameless(&w.Said.nameless, d.wants(e), false)
-	d.countLesser(&w.Said.lesser, e, d.wants(e))
+	d.countNameless(&w.Said.nameless, wants, false)
+	d.countLesser(&w.Said.lesser, e, wants)
 	s.Join, s.Keep = d.table.Set(join...), d.table.Set(keep...)
 	s.Effect.Method = method(e)
 	s.Effect.Complete = d.policies[w.Policy].CompleteOnLink && !e.Is(world.HasCompleted)

@@ -208,9 +208,17 @@ type decoder struct {
 }
 
 func (d *decoder) bytes(b []byte) {
-	if d.err == nil {
-		_, d.err = io.ReadFull(d.r, b)
+	if d.err != nil {
+		return
 	}
+	// Not by io.ReadFull, for which each id and number would be on the heap.
+	some, err := d.r.Peek(len(b))
+	if err == io.EOF && len(some) > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	copy(b, some)
+	_, _ = d.r.Discard(len(some))
+	d.err = err
 }
 
 func (d *decoder) byte() byte {

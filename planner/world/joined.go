@@ -97,6 +97,7 @@ type joiner struct {
 	namer    plan.Namer
 	excluded map[string]bool // lower-cased addresses, and ids
 	roles    words
+	tenant   int              // the place of the last row's tenant
 	foreign  map[[2]int]int64 // tenant of the row, tenant of the group -> persons
 	asks     bool             // for somebody it matters who has a credential in Self-auth
 }
@@ -204,6 +205,14 @@ func (j *joiner) merge(ctx context.Context, s Streams) error {
 	return flush(func(state.User) bool { return true })
 }
 
+// tenantOf is the place of a row's tenant; -1: there is none. Rows come tenant by tenant.
+func (j *joiner) tenantOf(u providers.User) int {
+	if j.tenant < 0 || j.tenant >= len(j.Tenants) || j.Tenants[j.tenant].ID != u.Tenant {
+		j.tenant = j.TenantIndex(u.Tenant)
+	}
+	return j.tenant
+}
+
 func before(r state.User, u providers.User) bool {
 	if c := CompareID(r.TenantNow, u.Tenant); c != 0 {
 		return c < 0
@@ -234,7 +243,7 @@ func (e *Entry) remember(r state.User) {
 func (j *joiner) row(u providers.User, r *state.User) Entry {
 	e := Entry{
 		User:   u.ID,
-		Tenant: j.TenantIndex(u.Tenant),
+		Tenant: j.tenantOf(u),
 		Role:   j.roles.of(u.Role),
 		Link:   u.Link,
 		Method: u.Method,

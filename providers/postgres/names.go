@@ -83,13 +83,3 @@ func (n *names) sql(text string) string {
 
 // literal quotes a value for DDL, which takes no parameters.
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// method reads a value of users.auth_method; MethodInvalid for a word that the naming does not know.
-func (n *names) method(value []byte) state.Method {
-	for m, v := range n.methods {
-		if string(value) == v {
-			return m
-		}
-	}
-	return state.MethodInvalid
-}
