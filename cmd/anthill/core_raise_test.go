@@ -118,6 +118,30 @@ func TestRaiseUnderPauseOfMove(t *testing.T) {
 	t.Log(out)
 }
 
+// TestRefusedRaisePauses (L23): the wave of a user whom the run that is taken back could not raise is paused, as it is for
+// one whom it could not move.
+func TestRefusedRaisePauses(t *testing.T) {
+	t.Parallel()
+	w, b := raising(t)
+	s := w.withPassword("user", "acme", 0)
+	b.enrol(s.person)
+	w.exec(`insert into users (tenant_id, email, password_hash, full_name, email_verified)
+		select tenant_id, 'late@globex.example', 'x', 'Late', true from tenants where slug = 'globex'`)
+	mend := s.refuses()
+	w.run(exitRemainder, "apply", "-auto-approve")
+	mend()
+	if w.number("select count(*) from users where {idp}_user_id is not null and full_name = 'Late'") != 1 || s.raised() {
+		t.Fatal("late is to be moved, and nobody raised")
+	}
+	out, _ := w.run(exitDone, "rollback", "-auto-approve")
+	t.Log(out)
+	out, _ = w.run(exitDone, "apply", "-auto-approve")
+	t.Log(out)
+	if s.raised() {
+		t.Error("raised, though the run that was to raise it was taken back")
+	}
+}
+
 // TestRaiseAgain: the rollback of a raise is rolled back when the person is expired: between plan and apply, too.
 func TestRaiseAgain(t *testing.T) {
 	t.Parallel()

@@ -44,15 +44,20 @@ func (t *taker) inConflict(user uuid.UUID, why state.Finding) {
 	}
 }
 
-// pauseRefused pauses the waves of users whom the run that is taken back could not move: the next plan is not to go on
-// with them.
+// pauseRefused pauses the waves of users whom the run that is taken back could not move, or raise: the next plan is not to go
+// on with them.
 func (t *taker) pauseRefused(records []state.Record, rec *state.User, row *providers.User) {
 	u := t.undoing
-	if u.Retry || u.Kind != state.RunApply || rec != nil && rec.Standing == state.Moved || !t.inScope(records[0], rec, row) {
+	if u.Retry || u.Kind != state.RunApply {
 		return
 	}
+	moved := rec != nil && rec.Standing == state.Moved
 	for _, r := range records {
-		if u.Seeds[r.Run] && r.Verdict == state.Refused && r.Effect.Link {
+		if !u.Seeds[r.Run] || r.Verdict != state.Refused || !t.inScope(r, rec, row) {
+			continue
+		}
+		raises := r.Effect.Method == state.MethodSelfAuth && moved && rec.Wave != r.Wave
+		if r.Effect.Link && !moved || raises {
 			t.pause(r.Wave, scopeOf(r, rec, row))
 		}
 	}

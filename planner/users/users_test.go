@@ -352,6 +352,20 @@ func TestTakeBack(t *testing.T) {
 		"the run could not move it": {func(s *sides, _ *users.Undoing, r *state.Record) {
 			s.recorded.Standing, r.Verdict = state.Failed, state.Refused
 		}, fate{}, wave, ""},
+		"the run could not raise it": {func(_ *sides, _ *users.Undoing, r *state.Record) {
+			r.Verdict, r.Wave, r.Effect = state.Refused, "alone", state.Effect{Method: state.MethodSelfAuth}
+		}, fate{}, []plan.Pause{{Wave: "alone"}}, ""},
+		"the run could not raise it, and a later one has": {func(s *sides, _ *users.Undoing, r *state.Record) {
+			s.recorded.Wave = "alone"
+			r.Verdict, r.Wave, r.Effect = state.Refused, "alone", state.Effect{Method: state.MethodSelfAuth}
+		}, fate{}, nil, ""},
+		"the run could not raise it, and another wave is taken back": {func(_ *sides, u *users.Undoing, r *state.Record) {
+			u.Waves = []string{"pilot"}
+			r.Verdict, r.Wave, r.Effect = state.Refused, "alone", state.Effect{Method: state.MethodSelfAuth}
+		}, fate{}, nil, ""},
+		"the run could not follow it": {func(_ *sides, _ *users.Undoing, r *state.Record) {
+			r.Verdict, r.Effect = state.Refused, state.Effect{}
+		}, fate{}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
