@@ -184,6 +184,7 @@ type tally struct {
 	failed []state.Finding             // objects that were not done
 	half   bool                        // one of them was refused in part, and what was done of it stands
 	missed map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
+	inside map[uuid.UUID]int64         // users who are left in groups that go, by group
 	absent map[uuid.UUID]state.Finding // groups of this plan that could not be made, with the reason
 	// groups whose rule is not what this plan goes by, with the reason why it was not changed
 	unruled map[uuid.UUID]state.Finding

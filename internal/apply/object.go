@@ -16,7 +16,20 @@ import (
 func (x *executor) objects(ctx context.Context) error { return x.eachObject(ctx, false) }
 
 // lastObjects carries out the changes of objects that must wait for the users.
-func (x *executor) lastObjects(ctx context.Context) error { return x.eachObject(ctx, true) }
+func (x *executor) lastObjects(ctx context.Context) (err error) {
+	var gone []uuid.UUID
+	for _, c := range x.effects.Objects {
+		if c.Last && c.Kind == state.KindGroup && c.Before != nil {
+			gone = append(gone, c.Before.ID)
+		}
+	}
+	if len(gone) > 0 {
+		if x.inside, err = x.Store.UsersIn(context.WithoutCancel(ctx), gone); err != nil {
+			return err
+		}
+	}
+	return x.eachObject(ctx, true)
+}
 
 func (x *executor) eachObject(ctx context.Context, last bool) error {
 	recorded := recordedObjects{}
@@ -133,8 +146,8 @@ func (x *executor) outdated(c plan.ObjectChange, recorded recordedObjects) state
 	if c.From != "" {
 		from = c.From
 	}
-	if n := x.stayFor(c); n > 0 {
-		return state.Found(state.CodeNeededStill).Times(n)
+	if why := x.stayFor(c); !why.IsZero() {
+		return why
 	}
 	rec, has := recorded[from]
 	if has != (c.Before != nil) || has && !rec.Equal(*c.Before) {

@@ -60,6 +60,8 @@ func (s store) UsersByPerson(context.Context, []uuid.UUID) ([]state.User, error)
 	return s.s.users, nil
 }
 
+func (s store) UsersIn(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { return nil, nil }
+
 // rows is the side that has mapping rows.
 type rows struct {
 	providers.Rows
@@ -392,19 +394,44 @@ func TestClientMadeAgain(t *testing.T) {
 	}
 }
 
-// TestNeededStill: what users need who could not be taken back stays with them.
+// TestNeededStill: what users need who could not be taken back stays with them, and a group stays with those whom the plan
+// has left in it, and a client that lets it in.
 func TestNeededStill(t *testing.T) {
 	t.Parallel()
 	tenant := group(50)
-	o := state.Object{Kind: state.KindGroup, Tenant: tenant}
-	x := &executor{effects: &plan.Effects{Undo: &plan.Undoing{}}}
-	x.missed = map[uuid.UUID]int64{tenant: 2, group(51): 3}
-	for kind, want := range map[state.Kind]int64{
-		state.KindGroup: 2, state.KindTenant: 0, state.KindClient: 5, state.KindPolicy: 5,
+	grants := func(ids ...uuid.UUID) state.Value {
+		var list []state.Grant
+		for _, id := range ids {
+			list = append(list, state.Grant{Group: id, Values: []string{"openid"}})
+		}
+		return state.GrantsValue(list)
+	}
+	undo := &plan.Undoing{}
+	why := func(code state.Code, n int64) state.Finding { return state.Found(code).Times(n) }
+	for name, c := range map[string]struct {
+		undo   *plan.Undoing
+		change plan.ObjectChange
+		want   state.Finding
+	}{
+		"group of a tenant":    {undo, plan.ObjectChange{Kind: state.KindGroup}, why(state.CodeNeededStill, 2)},
+		"tenant of nobody":     {undo, plan.ObjectChange{Kind: state.KindTenant}, state.Finding{}},
+		"client":               {undo, plan.ObjectChange{Kind: state.KindClient}, why(state.CodeNeededStill, 5)},
+		"policy":               {undo, plan.ObjectChange{Kind: state.KindPolicy}, why(state.CodeNeededStill, 5)},
+		"no rollback":          {nil, plan.ObjectChange{Kind: state.KindGroup}, state.Finding{}},
+		"group with users":     {nil, plan.ObjectChange{Kind: state.KindGroup, Before: &state.Object{ID: group(1)}}, why(state.CodeUsersInside, 3)},
+		"and in a rollback":    {undo, plan.ObjectChange{Kind: state.KindGroup, Before: &state.Object{ID: group(1)}}, why(state.CodeUsersInside, 3)},
+		"client that goes":     {nil, plan.ObjectChange{Kind: state.KindClient, Was: attrs{state.AttrScopeMaps: grants(group(1), group(2))}}, why(state.CodeUsersInside, 3)},
+		"client lets it in":    {nil, plan.ObjectChange{Kind: state.KindClient, Was: attrs{state.AttrScopeMaps: grants(group(1), group(2))}, Will: attrs{state.AttrScopeMaps: grants(group(1))}}, state.Finding{}},
+		"client no more":       {nil, plan.ObjectChange{Kind: state.KindClient, Was: attrs{state.AttrScopeMaps: grants(group(1), group(2))}, Will: attrs{state.AttrScopeMaps: grants(group(2))}}, why(state.CodeUsersInside, 3)},
+		"client, another part": {nil, plan.ObjectChange{Kind: state.KindClient, Was: attrs{}, Will: attrs{state.AttrName: text("app")}}, state.Finding{}},
 	} {
-		o.Kind = kind
-		if n := x.stayFor(plan.ObjectChange{Kind: kind, Before: &o, Last: true}); n != want {
-			t.Errorf("%s stays for %d users, want %d", kind, n, want)
+		x := &executor{effects: &plan.Effects{Undo: c.undo}, tally: tally{inside: map[uuid.UUID]int64{group(1): 3},
+			missed: map[uuid.UUID]int64{tenant: 2, group(51): 3}}}
+		if c.change.Last = true; c.change.Before == nil {
+			c.change.Before = &state.Object{Kind: c.change.Kind, Tenant: tenant}
+		}
+		if got := x.stayFor(c.change); !cmp.Equal(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -9,10 +10,43 @@ import (
 	"anthill/state"
 )
 
-// stayFor counts the users who could not be taken back and so still need an object that a rollback would delete: groups
-// and row of their tenant, and anything that does not belong to one tenant.
-func (x *executor) stayFor(c plan.ObjectChange) (n int64) {
-	if !c.Last || x.effects.Undo == nil || c.Before == nil {
+// stayFor says why an object that would be deleted, or a client that would let a group in no more, is left with users who
+// still need it; zero: none do.
+func (x *executor) stayFor(c plan.ObjectChange) state.Finding {
+	if !c.Last || c.Before == nil {
+		return state.Finding{}
+	}
+	if n := x.leftInside(c); n > 0 {
+		return state.Found(state.CodeUsersInside).Times(n)
+	}
+	if n := x.notTakenBack(c); n > 0 {
+		return state.Found(state.CodeNeededStill).Times(n)
+	}
+	return state.Finding{}
+}
+
+// leftInside counts the users who are in a group that goes: their own change was not made, or another run has put them there
+// since the plan.
+func (x *executor) leftInside(c plan.ObjectChange) (n int64) {
+	if c.Kind == state.KindGroup {
+		return x.inside[c.Before.ID]
+	}
+	will, changes := c.Will[state.AttrScopeMaps]
+	if c.Kind != state.KindClient || !changes && c.Will != nil {
+		return 0
+	}
+	for _, was := range c.Was[state.AttrScopeMaps].Groups() {
+		if !slices.Contains(will.Groups(), was) {
+			n += x.inside[was]
+		}
+	}
+	return n
+}
+
+// notTakenBack counts the users whom a rollback could not take back and who still need an object: groups and row of their
+// tenant, and anything that does not belong to one tenant.
+func (x *executor) notTakenBack(c plan.ObjectChange) (n int64) {
+	if x.effects.Undo == nil {
 		return 0
 	}
 	switch c.Kind {

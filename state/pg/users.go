@@ -121,6 +121,32 @@ func (s *Store) UsersByPerson(ctx context.Context, persons []uuid.UUID) (list []
 	return list, err
 }
 
+// UsersIn counts the moved users who are recorded in groups, by group.
+func (s *Store) UsersIn(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]int64, error) {
+	type count struct {
+		group uuid.UUID
+		users int64
+	}
+	packed := make([][]byte, len(groups))
+	for i, g := range groups {
+		packed[i] = g[:]
+	}
+	m := make(map[uuid.UUID]int64, len(groups))
+	err := s.reading(ctx, func(tx pgx.Tx) error {
+		list, err := collect(ctx, tx, s.sql(`select encode(id, 'hex')::uuid, count(*) from {schema}.users u
+			cross join lateral (select substr(u.groups, 16 * n + 1, 16) id
+				from generate_series(0, octet_length(u.groups) / 16 - 1) n) one
+			where u.standing = $1 and id = any($2) group by id`), func(c *count) []any {
+			return []any{&c.group, &c.users}
+		}, state.Moved.String(), packed)
+		for _, c := range list {
+			m[c.group] = c.users
+		}
+		return err
+	})
+	return m, err
+}
+
 // eachUser calls f with what is recorded of the users u that are read from somewhere by ids.
 func (s *Store) eachUser(ctx context.Context, from string, ids []uuid.UUID, f func(state.User)) error {
 	const doing = "read recorded users"

@@ -311,6 +311,14 @@ func batch(t *testing.T, f Fixture) {
 	byPerson, err := s.UsersByPerson(t.Context(), []uuid.UUID{list[1].After.Person, list[2].After.Person})
 	must(t, err)
 	same(t, "recorded, by person", []state.User{list[1].After}, byPerson)
+	groups := slices.Concat(list[0].After.Groups, list[1].After.Groups, []uuid.UUID{{99}})
+	inside := map[uuid.UUID]int64{}
+	for _, g := range slices.Concat(list[0].After.Groups, list[1].After.Groups) {
+		inside[g]++
+	}
+	byGroup, err := s.UsersIn(t.Context(), groups)
+	must(t, err)
+	same(t, "users in groups", inside, byGroup)
 	// The next batch of the same users keeps what was recorded before.
 	again := intents(r, f.Users[:1])
 	prior := byID[again[0].User]

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestLastGroupGoesInARace (L35): a group that a plan deletes stays where somebody is still in it whom the plan was to take
+// out, or whom nobody knew of when it was made. The next plans bring it to an end.
+func TestLastGroupGoesInARace(t *testing.T) {
+	t.Parallel()
+	const app = `
+oauth2_client "app" {
+  display_name     = "App"
+  landing_url      = "https://app.example.com"
+  redirect_urls    = ["https://app.example.com/cb"]
+  requested_scopes = ["openid", "groups_name"]
+  scope_map {
+    groups = [group.GROUP["acme"]]
+    scopes = ["openid", "groups", "groups_name"]
+  }
+}
+`
+	client := func(group string) string { return strings.ReplaceAll(app, "GROUP", group) }
+	for name, c := range map[string]struct {
+		before, after string                       // configurations
+		first         string                       // before the user is moved
+		deleted       bool                         // the tenant is, after that
+		race          func(w *world, where string) // between plan and apply
+		kept          int64                        // objects that stay
+	}{
+		"another role since": {before: forManagers, after: forManagersElse, kept: 1, race: func(w *world, where string) {
+			w.exec("update users set role = 'viewer' where " + where)
+		}},
+		"another role since, and a client": {before: forManagers + client("mgr"), after: forManagersElse + client("managers"), kept: 2,
+			race: func(w *world, where string) { w.exec("update users set role = 'viewer' where " + where) }},
+		"another address since": {before: forManagers, after: forManagersElse, race: func(w *world, where string) {
+			w.exec("update users set email = 'else@acme.example' where " + where)
+		}},
+		"moved by another run since": {before: forManagers, after: forManagersElse, first: "update users set status = 'suspended' where ",
+			kept: 1, race: func(w *world, where string) {
+				w.exec("update users set status = 'active' where " + where)
+				w.config(usersAlone + forManagers + waveEveryone)
+				w.run(exitDone, "apply", "-auto-approve")
+				w.config(usersAlone + forManagersElse + waveEveryone)
+			}},
+		"tenant restored since": {before: forManagers, after: "", kept: 1,
+			deleted: true,
+			race: func(w *world, _ string) {
+				w.exec("update tenants set deleted_at = null where slug = 'acme'")
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s, where := oneManager(t, true)
+			if c.first != "" {
+				w.exec(c.first + where)
+			}
+			w.config(usersAlone + c.before + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			if c.deleted {
+				w.exec("update tenants set deleted_at = now() where slug = 'acme'")
+				w.run(exitDone, "apply", "-auto-approve")
+			}
+			w.config(usersAlone + c.after + waveEveryone)
+			w.allowing("plan", "-out", "p")
+			c.race(w, where)
+			out, status := w.try2("apply", "p")
+			t.Log(status, out)
+			if n := int64(strings.Count(out, "still in a group that goes")); n != c.kept {
+				t.Errorf("%d objects stay, want %d", n, c.kept)
+			}
+			s.find()
+			if c.kept > 0 {
+				s.is("after the race", "enabled", "tenant_acme_mgr")
+			}
+			w.exec("update users set role = 'manager' where " + where)
+			w.config(usersAlone + forManagersElse + waveEveryone)
+			w.allowing("plan", "-out", "q")
+			w.run(exitDone, "apply", "q")
+			s.is("in the end", "enabled", "tenant_acme_managers")
+			if out, _ := w.run(exitDone, "plan"); !strings.Contains(out, "Nothing to do") {
+				t.Errorf("it says:\n%s", out)
+			}
+		})
+	}
+}
