@@ -45,17 +45,22 @@ func describe(o *world.Observed, table *plan.Table, will map[uuid.UUID]plan.Grou
 	}
 	// A mapping row says more of the role than a record of ours: others may have written it since. A group of ours stays its
 	// tenant's, whatever other tenants are mapped to it.
+	mapped := map[uuid.UUID]bool{}
 	for _, m := range o.Mappings() {
 		is, ours := now[m.Group]
 		if ours && is.Tenant != m.Tenant {
 			continue
 		}
+		mapped[m.Group] = true
 		now[m.Group] = plan.Group{ID: m.Group, Name: m.GroupName, Tenant: m.Tenant, Role: m.Role, Members: is.Members}
 	}
 	one := func(id uuid.UUID) plan.Group {
 		g, there := will[id]
-		if was, mapped := now[id]; there && mapped && was.Role != g.Role {
+		if was, known := now[id]; there && known && was.Role != g.Role {
 			g.Was = was.Role
+		}
+		if _, is := o.Index.Groups[id]; there && is && !mapped[id] && g.Role != state.RoleInvalid {
+			g.Unmapped, g.Was = true, state.RoleInvalid
 		}
 		if !there {
 			g = now[id]

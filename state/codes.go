@@ -62,6 +62,7 @@ const (
 	CodeMappingDead     Code = "mapping_dead"      // group: by its mapping row, and not there; tenant, role
 	CodeMappingName     Code = "mapping_name"      // group: by its mapping row; tenant, name: what the group is called
 	CodeMappingRoles    Code = "mapping_roles"     // group; tenant, roles: of rows with one name
+	CodeAdminByMapping  Code = "admin_by_mapping"  // tenant; count users: in a group that was mapped to nobody and is one of admins now
 	CodeRolesUnnamed    Code = "roles_unnamed"     // why: findings of role_unnamed; count users
 	CodeRoleUnnamed     Code = "role_unnamed"      // in why; role: that no group names; count users
 	CodeClientStays     Code = "client_stays"      // client; count users log in through it

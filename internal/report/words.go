@@ -282,6 +282,9 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeMappedAdmin:
 		return name + " is mapped as admin from now on: its " + of(n, "member becomes admin", "members become admins") +
 			" of the tenant"
+	case state.CodeAdminByMapping:
+		return "tenant " + name + ": " + of(n, "user becomes admin", "users become admins") + " by a group that they are in " +
+			"already and that was mapped to nobody"
 	case state.CodeMappedLess:
 		return name + " is mapped as " + text(state.KeyRole) + " and no longer as admin: its " + of(n, "member comes", "members come") +
 			" in with less"

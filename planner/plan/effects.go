@@ -78,6 +78,8 @@ type Group struct {
 	Role    state.Role    `json:"role,omitempty"`  // that it is mapped as
 	Was     state.Role    `json:"was,omitempty"`   // that it is mapped as now, where that is another one
 	Members state.Members `json:"members,omitzero"`
+
+	Unmapped bool `json:"unmapped,omitempty"` // it is there, and mapped as nothing now
 }
 
 // Empty reports whether there is nothing to do: no change of the schema, of an object or of a user. That a wave changes

@@ -147,7 +147,10 @@ func (e *Effects) Admin(s Shape) (before, after bool) {
 func (g Group) is() state.Role { return g.Role }
 
 func (g Group) was() state.Role {
-	if g.Was != state.RoleInvalid {
+	switch {
+	case g.Unmapped:
+		return state.RoleInvalid
+	case g.Was != state.RoleInvalid:
 		return g.Was
 	}
 	return g.Role

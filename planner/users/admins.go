@@ -12,13 +12,15 @@ import (
 )
 
 // Admins counts administrators of one tenant: moved users in a group that is mapped to the tenant as one of admins,
-// whose persons are not expired. Taken are those whom the plan takes away, Left those who can log in afterwards.
-type Admins struct{ Taken, Left int64 }
+// whose persons are not expired. Taken are those whom the plan takes away, Left those who can log in afterwards, Mapped those
+// whom a group makes so in which they are already, as it was mapped to nobody.
+type Admins struct{ Taken, Left, Mapped int64 }
 
 // adminCount counts administrators while users are decided. Tenants are places from 1 in its lists of groups; 0: none.
 type adminCount struct {
 	tenants   []Admins          // by index
 	was, will []int             // by index of groups: of which tenant it is a group of admins, before and after this plan
+	mapped    []bool            // by index of groups: it had no mapping row, and gets one
 	joined    map[uuid.UUID]int // will, by id: groups that this plan makes have no index yet
 	change    plan.Shape        // of the user in hand
 	changed   bool              // false: there is none
@@ -35,7 +37,7 @@ type stray struct {
 // newAdminCount finds the groups of admins: by the mapping rows, and by what the plan changes of them.
 func newAdminCount(o *world.Observed, changes []plan.ObjectChange) adminCount {
 	c := adminCount{tenants: make([]Admins, len(o.Tenants)), was: make([]int, len(o.Index.IDs)),
-		joined: map[uuid.UUID]int{}}
+		mapped: make([]bool, len(o.Index.IDs)), joined: map[uuid.UUID]int{}}
 	for _, m := range o.Mappings() {
 		if g, there := o.Index.Groups[m.Group]; there && m.Role == state.RoleAdmin {
 			c.was[g.Index] = o.TenantIndex(m.Tenant) + 1
@@ -55,7 +57,7 @@ func newAdminCount(o *world.Observed, changes []plan.ObjectChange) adminCount {
 		}
 		c.joined[one.ID] = tenant
 		if g, there := o.Index.Groups[one.ID]; there {
-			c.will[g.Index] = tenant
+			c.will[g.Index], c.mapped[g.Index] = tenant, tenant > 0 && !changes[i].Was[state.AttrMapping].IsSet()
 		}
 	}
 	return c
@@ -76,7 +78,7 @@ func (d *decider) countAdminOf(e *world.Entry, tenant int) {
 	if c.changed {
 		leave, join = d.table.IDs(c.change.Leave), d.table.IDs(c.change.Join)
 	}
-	before, after, astray := false, false, -1
+	before, after, mapped, astray := false, false, false, -1
 	from, to := d.span(e.Person)
 	for i := from; i < to; i++ {
 		m := d.Index.Members[i]
@@ -87,7 +89,7 @@ func (d *decider) countAdminOf(e *world.Entry, tenant int) {
 			}
 		}
 		if c.will[m.Group] == tenant+1 && !slices.Contains(leave, d.Index.IDs[m.Group]) {
-			after = true
+			after, mapped = true, mapped || c.mapped[m.Group]
 		}
 	}
 	after = after || slices.ContainsFunc(join, func(g uuid.UUID) bool { return c.joined[g] == tenant+1 })
@@ -101,8 +103,11 @@ func (d *decider) countAdminOf(e *world.Entry, tenant int) {
 		awake = awakeAfter(c.change.Effect.Act, awake)
 	}
 	after = after && awake
-	if before && !after {
+	switch {
+	case before && !after:
 		c.tenants[tenant].Taken++
+	case !before && after && mapped:
+		c.tenants[tenant].Mapped++
 	}
 	// Whom the application no longer lets in is no administrator who is left, whatever becomes of the person.
 	left := after && tenant == e.Tenant && e.Is(world.HasRow) && !e.Is(world.IsInactive)

@@ -49,6 +49,11 @@ func (d *decider) notes() (list []state.Finding) {
 		state.Found(state.CodeMailStuck).Times(c.mailStuck),
 		state.Found(state.CodeInNoWave).Times(c.nowhere),
 	)...)
+	for i, a := range d.admins.tenants {
+		if a.Mapped > 0 {
+			list = append(list, state.About(state.CodeAdminByMapping, state.OfTenant(d.Tenants[i].Slug)).Times(a.Mapped))
+		}
+	}
 	list = append(d.leftAlone(), list...)
 	for _, p := range d.Config.Policies {
 		if p.CompleteOnLink {
