@@ -108,3 +108,22 @@ func TestSchemaCountedOnce(t *testing.T) {
 	out, _ := w.run(exitDone, "apply", "-auto-approve")
 	wants(t, out, "12 schema steps done")
 }
+
+// TestCheckOfWhatWasDone: of a plan that was carried out, check says what apply says.
+func TestCheckOfWhatWasDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	for _, args := range [][]string{{"plan"}, {"rollback"}, {"plan", "-refresh-only"}} {
+		w.run(exitDone, append(args, "-out", "p")...)
+		w.run(exitDone, "apply", "p")
+		out, _ := w.run(exitDone, "show", "-check", "p")
+		if args[len(args)-1] != "-refresh-only" { // which has nothing to do, and no run
+			wants(t, out, "has carried it out")
+		}
+		w.run(exitDone, "apply", "p")
+		if out, _ = w.run(exitDone, "show", "-check", "-json", "p"); !strings.Contains(out, `"holds": true`) {
+			t.Errorf("%v: it says:\n%s", args, out)
+		}
+	}
+}

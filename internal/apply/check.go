@@ -17,9 +17,10 @@ type Checked struct {
 	Left    []Left                  // users who are not as planned, the first 100
 	Said    []state.Finding         // objects that are not as planned
 	Refused error                   // why apply would refuse all of it; nil: it would not
+	DoneBy  string                  // the run that has carried it out: apply does nothing more; "": none has
 }
 
-// Holds reports whether all of the plan is as planned, or done already, and apply would carry it out.
+// Holds reports whether all of the plan is as planned, or done already, and apply would not refuse it.
 func (c *Checked) Holds() bool {
 	if c.Refused != nil {
 		return false
@@ -49,9 +50,12 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return nil, err
 	}
-	open := st.OpenRun()
+	open, doneBy := st.OpenRun(), ""
+	if done := closedRun(st, file.ID(), file.Last().Run); done != nil && open == nil {
+		doneBy = done.ID
+	}
 	switch {
-	case refused != nil:
+	case refused != nil || doneBy != "":
 	case open != nil && open.Plan != file.ID() && x.effects.Kind != state.RunRollback:
 		refused = &OpenRunError{Run: open.ID, Plan: open.Plan}
 	case open == nil || open.Plan != file.ID():
@@ -59,7 +63,7 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 			refused = lapsed(x.effects, d)
 		}
 	}
-	if refused == nil {
+	if refused == nil && doneBy == "" {
 		if err := x.checkGroups(ctx); err != nil {
 			if stale := (*StaleError)(nil); !errors.As(err, &stale) {
 				return nil, err
@@ -67,7 +71,10 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 			refused = err
 		}
 	}
-	c := &Checked{Users: map[state.Verdict]int64{}, Objects: map[state.Verdict]int64{}, Refused: refused}
+	c := &Checked{Users: map[state.Verdict]int64{}, Objects: map[state.Verdict]int64{}, Refused: refused, DoneBy: doneBy}
+	if doneBy != "" && x.effects.Kind == state.RunRollback {
+		return c, nil // what it gave back is as it was before, like what nobody has changed
+	}
 	err = x.eachObjectNow(ctx, func(o plan.ObjectChange, v state.Verdict, why state.Finding) error {
 		c.Objects[v]++
 		if !why.IsZero() {

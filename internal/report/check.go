@@ -16,6 +16,8 @@ func Checked(w io.Writer, f *planfile.File, c *apply.Checked, o Options) error {
 	p.line("Plan %s of %s", p.bold(f.ID().Short()), stamp(f.Context().AsOf))
 	p.gap()
 	switch {
+	case c.Refused == nil && c.DoneBy != "":
+		p.para(p.bold("Run "+c.DoneBy+" has carried it out.") + " Apply does nothing more.")
 	case c.Holds():
 		p.para(p.bold("All of it still holds."))
 	case c.Refused != nil:
@@ -23,9 +25,11 @@ func Checked(w io.Writer, f *planfile.File, c *apply.Checked, o Options) error {
 	default:
 		p.para(p.bold("Not all of it holds any more.") + " Apply leaves what has changed, and does the rest.")
 	}
-	p.gap()
-	p.para(checkedCounts("users", c.Users))
-	p.para(checkedCounts("objects", c.Objects))
+	if len(c.Users)+len(c.Objects) > 0 {
+		p.gap()
+		p.para(checkedCounts("users", c.Users))
+		p.para(checkedCounts("objects", c.Objects))
+	}
 	for _, said := range c.Said {
 		p.hang("  - ", say(said))
 	}
@@ -72,6 +76,7 @@ type checkedJSON struct {
 	PlanID        state.Hash       `json:"plan_id"`
 	Holds         bool             `json:"holds"`
 	Refused       string           `json:"refused,omitempty"` // why apply would refuse all of it
+	DoneBy        string           `json:"done_by,omitempty"` // the run that has carried it out
 	Users         map[string]int64 `json:"users"`
 	Objects       map[string]int64 `json:"objects"`
 	Left          []leftJSON       `json:"left"`
@@ -89,7 +94,7 @@ func CheckedJSON(w io.Writer, f *planfile.File, c *apply.Checked) error {
 		}
 		return named
 	}
-	j := checkedJSON{FormatVersion, f.ID(), c.Holds(), "", counts(c.Users), counts(c.Objects), []leftJSON{}, listed(c.Said)}
+	j := checkedJSON{FormatVersion, f.ID(), c.Holds(), "", c.DoneBy, counts(c.Users), counts(c.Objects), []leftJSON{}, listed(c.Said)}
 	if c.Refused != nil {
 		j.Refused = c.Refused.Error()
 	}

@@ -163,7 +163,7 @@ func (c *contrast) besides() (list []string) {
 func (v *voice) effectName(name string) string {
 	switch name {
 	case "kind":
-		return "one is a rollback and the other is not"
+		return "what they are: a plan, a rollback, or a refresh of what is recorded"
 	case "target":
 		return "the target: servers, database or environment"
 	case "lineage":
