@@ -49,12 +49,12 @@ func changeOf(o planfile.ObjectDiff) plan.ObjectChange {
 	return plan.ObjectChange{Address: o.Address}
 }
 
-// counts say how many users and objects there are, by what became of them.
+// counts say how many users, objects and steps of the schema there are, by what became of them.
 func (c *contrast) counts() (list []string) {
 	for _, one := range []struct {
 		what string
 		n    planfile.DiffCounts
-	}{{"users", c.Users}, {"objects", c.Objects}} {
+	}{{"users", c.Users}, {"objects", c.Objects}, {"schema steps", c.Steps}} {
 		var all int64
 		for _, k := range one.n {
 			all += k
@@ -63,7 +63,7 @@ func (c *contrast) counts() (list []string) {
 			list = append(list, one.what+": "+diffCounts(one.n))
 		}
 	}
-	if len(c.Users) == 0 && len(c.Objects) == 0 {
+	if len(list) == 0 {
 		list = append(list, "neither changes a user or an object")
 	}
 	return list

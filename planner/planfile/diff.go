@@ -85,6 +85,7 @@ type Diff struct {
 	Users   DiffCounts   `json:"users"`
 	Tenants []TenantDiff `json:"tenants"` // sorted by kind, wave and slug
 	Objects DiffCounts   `json:"objects"`
+	Steps   DiffCounts   `json:"schema_steps"`
 	Changes []ObjectDiff `json:"changes"` // sorted by address
 	Schema  []ObjectDiff `json:"schema"`  // steps, in their order
 	Hazards []HazardDiff `json:"hazards"` // sorted by code
@@ -96,7 +97,9 @@ type Diff struct {
 // Compare finds what two plans do differently; each, if not nil, is handed every user in the order of tenant id, user id,
 // and those of whom nothing changes as well.
 func Compare(old, new *File, each func(UserDiff) error) (*Diff, error) {
-	d := &Diff{Same: old.ID() == new.ID(), Users: DiffCounts{}, Objects: DiffCounts{}}
+	d := &Diff{Same: old.ID() == new.ID(), Users: DiffCounts{}, Objects: DiffCounts{}, Steps: DiffCounts{}}
+	d.steps(old.Effects().Schema, new.Effects().Schema)
+	d.steps(old.Effects().SchemaBack(), new.Effects().SchemaBack())
 	d.objects(old.Effects(), new.Effects())
 	d.hazards(old.Effects(), new.Effects())
 	d.others(old.Effects(), new.Effects())
@@ -118,17 +121,29 @@ func (d *Diff) says() bool {
 	return len(d.Schema)+len(d.Hazards)+len(d.Other) > 0 || differs(d.Users) || differs(d.Objects)
 }
 
+// steps compares steps of the schema that are made, or such as are taken back.
+func (d *Diff) steps(old, new []string) {
+	add := func(kind DiffKind, step string) {
+		d.Steps[kind]++
+		if kind != DiffSame {
+			d.Schema = append(d.Schema, ObjectDiff{Kind: kind, Address: state.SchemaAddress(step)})
+		}
+	}
+	for _, step := range old {
+		if !slices.Contains(new, step) {
+			add(DiffGone, step)
+		}
+	}
+	for _, step := range new {
+		if slices.Contains(old, step) {
+			add(DiffSame, step)
+		} else {
+			add(DiffNew, step)
+		}
+	}
+}
+
 func (d *Diff) objects(old, new *plan.Effects) {
-	for _, step := range old.Schema {
-		if !slices.Contains(new.Schema, step) {
-			d.Schema = append(d.Schema, ObjectDiff{Kind: DiffGone, Address: state.SchemaAddress(step)})
-		}
-	}
-	for _, step := range new.Schema {
-		if !slices.Contains(old.Schema, step) {
-			d.Schema = append(d.Schema, ObjectDiff{Kind: DiffNew, Address: state.SchemaAddress(step)})
-		}
-	}
 	was := map[state.Address]*plan.ObjectChange{}
 	for i := range old.Objects {
 		was[old.Objects[i].Address] = &old.Objects[i]
