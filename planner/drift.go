@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"slices"
 
 	"anthill/planner/objects"
 	"anthill/planner/plan"
@@ -34,7 +35,9 @@ func Drift(ctx context.Context, in Input) (*plan.Plan, error) {
 	c.Population = plan.Population{Live: joined.AllLive, Moved: drifted.Moved}
 	c.Isolation = plan.Isolation{Groups: len(observed.Index.Groups), Memberships: observed.Index.Memberships,
 		Violations: joined.Violations}
-	c.Outside = append(found.Findings, drifted.Findings...)
-	c.Drift = &plan.Drift{Objects: found.Objects, Users: drifted.Users, Memberships: drifted.Memberships}
+	schema := in.drifted()
+	c.Outside = slices.Concat(schema, found.Findings, drifted.Findings)
+	c.Drift = &plan.Drift{Schema: int64(len(schema)), Objects: found.Objects, Users: drifted.Users,
+		Memberships: drifted.Memberships}
 	return &p, nil
 }

@@ -21,6 +21,10 @@ func TestDrift(t *testing.T) {
 		return state.About(state.CodeDriftChanged, group, state.Text(state.KeyAttribute, string(k)),
 			state.Holds(state.KeyWrote, wrote), state.Holds(state.KeyLive, live))
 	}
+	added := func(tenant, role, name string) state.Finding {
+		return state.About(state.CodeDriftMapping, group, state.Text(state.KeyTenant, tenant), state.Text(state.KeyRole, role),
+			state.Text(state.KeyName, name))
+	}
 	mapping := state.MappingValue(state.RoleMember, "tenant_acme_users")
 	of := func(c state.Code, n int64) state.Finding { return state.Found(c).Times(n) }
 	for name, c := range map[string]struct {
@@ -68,6 +72,57 @@ func TestDrift(t *testing.T) {
 			g := f.named("tenant_acme_users")
 			g.Members = slices.DeleteFunc(g.Members, func(m uuid.UUID) bool { return m == f.record(10).Person })
 		}, []state.Finding{state.About(state.CodeDriftLeft, state.OfGroup("tenant_acme_users")).Times(1)}, plan.Drift{Memberships: 1}},
+		"a mapping row of another tenant": {func(f *fake) {
+			f.mappings = append(f.mappings, providers.Mapping{Tenant: globex, Group: f.named("tenant_acme_users").ID,
+				GroupName: "tenant_acme_users", Role: state.RoleViewer})
+		}, []state.Finding{added("globex", "viewer", "tenant_acme_users")}, plan.Drift{Objects: 1}},
+		"a row that has the name alone": {func(f *fake) {
+			f.mappings = append(f.mappings, providers.Mapping{Tenant: acme, Group: id(99), GroupName: "tenant_acme_users",
+				Role: state.RoleAdmin})
+		}, []state.Finding{added("acme", "admin", "tenant_acme_users")}, plan.Drift{Objects: 1}},
+		"a row and a name of one group": {func(f *fake) {
+			f.named("tenant_acme_users").Name = "theirs"
+			f.mappings = append(f.mappings, providers.Mapping{Tenant: acme, Group: id(99), GroupName: "theirs"})
+		}, []state.Finding{changed(state.AttrName, state.TextValue("tenant_acme_users"), state.TextValue("theirs")),
+			added("acme", "", "theirs")}, plan.Drift{Objects: 1}},
+		"rows of other groups, and of a tenant that is gone": {func(f *fake) {
+			f.tenants = append(f.tenants, providers.Tenant{ID: id(9), Slug: "gone", Status: "active", Deleted: true})
+			f.mappings = append(f.mappings, providers.Mapping{Tenant: acme, Group: id(99), GroupName: "other", Role: state.RoleAdmin},
+				providers.Mapping{Tenant: id(9), Group: id(98), GroupName: "tenant_acme_users", Role: state.RoleAdmin})
+		}, nil, plan.Drift{}},
+		"rows of a group that was there before us": {func(f *fake) {
+			f.state.Objects[slices.IndexFunc(f.state.Objects, func(o state.Object) bool { return o.Address == `group.users["acme"]` })].Adopted = true
+			f.mappings = append(f.mappings, providers.Mapping{Tenant: acme, Group: id(99), GroupName: "tenant_acme_users", Role: state.RoleAdmin})
+		}, nil, plan.Drift{}},
+		"persons who are not valid yet": {func(f *fake) { f.person(10).Early, f.person(11).Early = true, true },
+			[]state.Finding{of(state.CodeDriftEarly, 2)}, plan.Drift{Users: 2}},
+		"a person who is not valid yet, and not ours": {func(f *fake) { f.person(10).Early, f.record(10).MadePerson = true, false },
+			nil, plan.Drift{}},
+		"an address that we keep": {func(f *fake) {
+			f.config.Identity.FollowMail = true
+			f.person(10).Mails = []string{"theirs@example.com"}
+		}, []state.Finding{of(state.CodeDriftMail, 1)}, plan.Drift{Users: 1}},
+		"an address that we do not keep": {func(f *fake) { f.person(10).Mails = []string{"theirs@example.com"} }, nil, plan.Drift{}},
+		"one that the row has by now, of which nobody can know": {func(f *fake) {
+			f.config.Identity.FollowMail = true
+			f.user(10).Email = "new@example.com"
+		}, []state.Finding{of(state.CodeDriftMail, 1)}, plan.Drift{Users: 1}},
+		"one of a person who is not ours": {func(f *fake) {
+			f.config.Identity.FollowMail, f.record(10).MadePerson = true, false
+			f.person(10).Mails = []string{"theirs@example.com"}
+		}, nil, plan.Drift{}},
+		"one that the row cannot give": {func(f *fake) {
+			f.config.Identity.FollowMail = true
+			f.user(10).Email = f.user(11).Email
+		}, nil, plan.Drift{}},
+		"parts of the schema": {func(f *fake) {
+			f.state.Schema = []state.SchemaRecord{{Run: "r", Step: "users.columns", Settled: true},
+				{Run: "r", Step: "index.users.method", Settled: true}, {Run: "r", Step: "index.users.status"},
+				{Run: "r", Step: "users.method.check", Settled: true}, {Run: "s", Step: "users.method.check", Back: true, Settled: true}}
+		}, []state.Finding{
+			state.About(state.CodeDriftPartGone, state.Of("schema.users.columns"), state.Text(state.KeyWrote, "a")),
+			state.About(state.CodeDriftPart, state.Of("schema.index.users.method"), state.Text(state.KeyWrote, "b"), state.Text(state.KeyLive, "x"))},
+			plan.Drift{Schema: 2}},
 		"members who were put in": {func(f *fake) {
 			f.persons = append(f.persons, providers.Person{ID: id(200), Name: "stranger"})
 			f.named("tenant_acme_admins").Members = append(f.named("tenant_acme_admins").Members, id(200), f.record(11).Person)
@@ -89,7 +144,12 @@ func TestDrift(t *testing.T) {
 				f.moved(n, "everyone")
 			}
 			c.change(f)
-			p, err := planner.Drift(t.Context(), f.input(f, f))
+			in := f.input(f, f)
+			// What lacks is no drift where no run has made it, or it is taken back.
+			in.Inspection.Lacks = []providers.SchemaPart{{Step: "users.columns", Made: "a"},
+				{Step: "index.users.method", Made: "b", Live: "x"}, {Step: "index.users.status", Made: "c"},
+				{Step: "users.method.check", Made: "d"}, {Step: "sessions.method.check", Made: "e"}}
+			p, err := planner.Drift(t.Context(), in)
 			if err != nil {
 				t.Fatal(err)
 			}

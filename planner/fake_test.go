@@ -42,6 +42,8 @@ type fake struct {
 	allowed   []plan.Allowance
 	targets   []plan.Target
 	exclude   []plan.Target
+	// of a schema that is dual and whole, unless a test says otherwise
+	inspection providers.Inspection
 }
 
 func (f *fake) Tenants(context.Context) ([]providers.Tenant, error)   { return f.tenants, nil }
@@ -91,7 +93,7 @@ func template(t testing.TB, source string) config.Template {
 
 // newFake is two live tenants with two users each, groups for them, and one wave of everybody.
 func newFake(t testing.TB) *fake {
-	f := &fake{state: &state.State{}, asOf: now, tenants: []providers.Tenant{
+	f := &fake{state: &state.State{}, asOf: now, inspection: providers.Inspection{Level: providers.LevelDual}, tenants: []providers.Tenant{
 		{ID: acme, Slug: "acme", Status: "active"}, {ID: globex, Slug: "globex", Status: "active"}, {ID: initech,
 			Slug: "initech", Status: "suspended"}}}
 	for i, tenant := range []uuid.UUID{acme, acme, globex, globex, initech} {
@@ -158,7 +160,7 @@ func (f *fake) input(db providers.Database, dir providers.Directory) planner.Inp
 		Config: f.config, State: f.state, Target: target, AsOf: f.asOf, Allowed: f.allowed,
 		Targets: f.targets, Exclude: f.exclude,
 		Recorded: func(context.Context) iter.Seq2[state.User, error] { return each(f.recorded) },
-		Database: db, Directory: dir, Inspection: providers.Inspection{Level: providers.LevelDual},
+		Database: db, Directory: dir, Inspection: f.inspection,
 	}
 }
 

@@ -147,7 +147,7 @@ func Lineage(s *state.State, t state.Target) uuid.UUID {
 func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 	i := in.Inspection
 	switch {
-	case i.Level == providers.LevelDual:
+	case i.Level == providers.LevelDual && in.Config.Schema == nil:
 		return nil, nil
 	case i.Level == providers.LevelBetween && !in.schemaBegun() && in.OpenUsers == nil:
 		return nil, hcl.Diagnostics{config.Problem(config.About{Address: "schema"}, "Half-made schema",
@@ -156,7 +156,7 @@ func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 				"take away those that are there. Nothing has been changed.",
 			strings.Join(i.Present, "\n  "), strings.Join(i.Absent, "\n  "))}
 	case in.Config.Schema != nil:
-		return i.Steps, nil
+		return in.due(), nil
 	case len(in.Config.Waves) > 0:
 		return nil, hcl.Diagnostics{config.Problem(config.About{}, "Schema not ready for waves",
 			"The database is at the baseline schema, and waves need the columns of the dual one. Add to the "+
@@ -407,7 +407,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	}
 	c.Notes = m.valuesBack(steps)
 	c.Objects = m.declared.Context
-	c.Outside = append(m.declared.Outside, m.decided.Outside...)
+	c.Outside = slices.Concat(m.drifted(), m.declared.Outside, m.decided.Outside)
 	c.Notes = append(c.Notes, m.declared.Notes...)
 	if v := m.Basis.Versions.SelfAuth; v != "" && !triedVersion(v) {
 		c.Notes = append(c.Notes, state.Found(state.CodeVersionUntried, state.Text(state.KeyVersion, v)))

@@ -30,6 +30,50 @@ func (in Input) stands() (list []state.SchemaRecord) {
 // schemaBegun reports whether a schema that is halfway may be of a run of ours.
 func (in Input) schemaBegun() bool { return len(in.stands()) > 0 }
 
+// due are the steps that the schema needs to be as it is declared. What the application has without an index is dual as
+// well: one that is missing is made where a run of ours has made it before. The back-fill is not done again where it is
+// through and the column of methods is still the one that it has filled: whatever method a row has by now was written since.
+func (in Input) due() []providers.SchemaStep {
+	made := map[string]bool{}
+	for _, r := range in.State.Schema {
+		made[r.Step] = true
+	}
+	return slices.DeleteFunc(slices.Clone(in.Inspection.Steps), func(s providers.SchemaStep) bool {
+		return in.Inspection.Level == providers.LevelDual && !made[s.Name] ||
+			s.Name == providers.SchemaFilled && in.filled() && !in.Inspection.Bare
+	})
+}
+
+// filled reports whether the back-fill is through since the columns of users were made last.
+func (in Input) filled() (through bool) {
+	for _, r := range in.State.Schema {
+		switch r.Step {
+		case providers.SchemaUserColumns:
+			through = false
+		case providers.SchemaFilled:
+			through = r.Settled
+		}
+	}
+	return through
+}
+
+// drifted are the parts of what steps of ours have made that are gone, or otherwise by now.
+func (in Input) drifted() (list []state.Finding) {
+	stand := in.State.SchemaSteps()
+	for _, p := range in.Inspection.Lacks {
+		if r := stand[p.Step]; !r.Settled || r.Back {
+			continue
+		}
+		about, wrote := state.Of(state.SchemaAddress(p.Step)), state.Text(state.KeyWrote, p.Made)
+		if p.Live == "" {
+			list = append(list, state.About(state.CodeDriftPartGone, about, wrote))
+		} else {
+			list = append(list, state.About(state.CodeDriftPart, about, wrote, state.Text(state.KeyLive, p.Live)))
+		}
+	}
+	return list
+}
+
 // valuesBack says that making the columns brings back what they held when a run took them back.
 func (in Input) valuesBack(steps []providers.SchemaStep) []state.Finding {
 	makes := func(step string) bool {
@@ -68,34 +112,45 @@ func (in UndoInput) schemaBack(ctx context.Context, runs chosen) (*schemaBack, h
 		}
 	}
 	stands := in.stands()
-	switch steps := in.Inspection.Steps; {
+	switch steps := in.due(); {
 	case gone && len(steps) > 0 && (in.schemaBegun() || in.Inspection.Level == providers.LevelBaseline):
 		return &schemaBack{make: steps}, nil, nil
 	case gone || !in.Schema:
 		return nil, nil, nil
 	}
-	b := &schemaBack{}
-	for _, r := range stands {
-		if made[r.Step] {
-			b.back.Steps = append(b.back.Steps, r.Step)
-		}
-	}
 	switch {
-	case len(b.back.Steps) > 0:
+	case slices.ContainsFunc(stands, func(r state.SchemaRecord) bool { return made[r.Step] }):
 	case len(made) > 0: // all of it is taken back already
 		return nil, nil, nil
 	default:
 		return nil, in.nothingMade(runs, stands), nil
 	}
-	for _, r := range in.State.Schema {
-		if r.Step == providers.SchemaUserColumns && !r.Back {
-			b.back.Since = in.startOf(r.Run)
-		}
+	// A run makes only what is missing of the schema, and with what others have made before it is one: half of it is of no
+	// use to anybody.
+	b := &schemaBack{}
+	for _, r := range stands {
+		b.back.Steps = append(b.back.Steps, r.Step)
 	}
+	b.back.Since = in.columnsSince()
 	var err error
 	b.rows = in.Database.(providers.SchemaReader)
 	b.use, err = b.rows.SchemaUse(ctx)
 	return b, nil, err
+}
+
+// columnsSince is when a run of ours began to make the columns of users that stand. One that has made some of them again,
+// which others had dropped, was not the first.
+func (in Input) columnsSince() (since time.Time) {
+	for _, r := range in.State.Schema {
+		switch {
+		case r.Step != providers.SchemaUserColumns:
+		case r.Back && r.Settled:
+			since = time.Time{}
+		case !r.Back && since.IsZero():
+			since = in.startOf(r.Run)
+		}
+	}
+	return since
 }
 
 // startOf is when a run began.

@@ -22,24 +22,34 @@ type SchemaStep struct {
 // SchemaSteps are the names of all steps from the baseline to dual, in their order.
 func SchemaSteps() []string {
 	return []string{
-		"users.password_hash.nullable", SchemaUserColumns, "sessions.columns", schemaFilled,
+		"users.password_hash.nullable", SchemaUserColumns, SchemaSessionColumns, SchemaFilled,
 		"index.users.method", "index.users.status", "index.users.pending",
 		"index.sessions.link", "index.sessions.method", "index.sessions.user",
 		"users.method.check", "sessions.method.check",
 	}
 }
 
-// SchemaUserColumns is the step that makes the columns of users.
-const SchemaUserColumns = "users.columns"
+// The steps that make the columns of users and of sessions, and the back-fill.
+const (
+	SchemaUserColumns    = "users.columns"
+	SchemaSessionColumns = "sessions.columns"
+	SchemaFilled         = "users.method.backfill"
+)
 
-const schemaFilled = "users.method.backfill"
+// SchemaPart is a part of what steps of the schema make that is missing, or otherwise. The texts are in the manner of SQL.
+type SchemaPart struct {
+	Step  string // that makes it
+	Made  string // as it is made
+	Live  string // what is in its place; "": nothing
+	Stays bool   // the step would leave it as it is
+}
 
 // SchemaBack are the names of the steps that can be taken back, in the order in which they are. The back-fill is none of
 // them: what it has written goes with its column.
 func SchemaBack() []string {
 	list := SchemaSteps()
 	slices.Reverse(list)
-	return slices.DeleteFunc(list, func(step string) bool { return step == schemaFilled })
+	return slices.DeleteFunc(list, func(step string) bool { return step == SchemaFilled })
 }
 
 // SchemaReader is what a Database offers besides where steps of the schema can be taken back.

@@ -76,6 +76,7 @@ type Person struct {
 	Mails   []string // the primary one first
 	Expired bool     // account_expire is at or before the time of listing
 	Closed  bool     // and is the very moment that Anthill writes: nobody else has expired it since
+	Early   bool     // account_valid_from is after the time of listing
 }
 
 // Group is a group of the directory, as listed.
@@ -167,7 +168,8 @@ type Inspection struct {
 	Level    Level
 	Present  []string     // LevelBetween: parts of dual that are there, in the manner of SQL
 	Absent   []string     // LevelBetween: parts that are not
-	Steps    []SchemaStep // what is missing for dual, in order; empty at dual
+	Steps    []SchemaStep // that make what is missing, in order; at dual those of indexes, which the level does not need
+	Lacks    []SchemaPart // of what steps make: missing or otherwise
 	Rows     int64        // live users by the catalogue's estimate, for progress only
 	Bare     bool         // rows of users have no method yet, or no more: none can be linked or given back
 }

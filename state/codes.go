@@ -23,20 +23,25 @@ const (
 	CodeHiddenStays      Code = "hidden_stays"       // address: of a group whose members cannot be seen
 
 	// Changed outside Anthill.
-	CodeSetBack      Code = "set_back"      // address; attribute, wrote, live
-	CodeSlugFollowed Code = "slug_followed" // tenant; was: its slug, from, to: addresses
-	CodeDriftLink    Code = "drift_link"    // count moved users
-	CodeDriftPerson  Code = "drift_person"  // count moved users
-	CodeDriftExpired Code = "drift_expired" // count moved users
-	CodeDriftMethod  Code = "drift_method"  // count moved users
-	CodeDriftRow     Code = "drift_row"     // count moved users
-	CodeDriftEnabled Code = "drift_enabled" // count moved users
-	CodeDriftLeft    Code = "drift_left"    // group; count memberships
-	CodeDriftAdded   Code = "drift_added"   // group; count members
-	CodeDriftChanged Code = "drift_changed" // address; attribute, wrote, live
-	CodeDriftGone    Code = "drift_gone"    // address
-	CodeDriftBack    Code = "drift_back"    // address
-	CodeStrangers    Code = "strangers"     // group; count members who do not belong in it
+	CodeSetBack       Code = "set_back"        // address; attribute, wrote, live
+	CodeSlugFollowed  Code = "slug_followed"   // tenant; was: its slug, from, to: addresses
+	CodeDriftLink     Code = "drift_link"      // count moved users
+	CodeDriftPerson   Code = "drift_person"    // count moved users
+	CodeDriftExpired  Code = "drift_expired"   // count moved users
+	CodeDriftMethod   Code = "drift_method"    // count moved users
+	CodeDriftRow      Code = "drift_row"       // count moved users
+	CodeDriftEnabled  Code = "drift_enabled"   // count moved users
+	CodeDriftLeft     Code = "drift_left"      // group; count memberships
+	CodeDriftAdded    Code = "drift_added"     // group; count members
+	CodeDriftChanged  Code = "drift_changed"   // address; attribute, wrote, live
+	CodeDriftGone     Code = "drift_gone"      // address
+	CodeDriftBack     Code = "drift_back"      // address
+	CodeDriftMapping  Code = "drift_mapping"   // address: of a group; tenant, role, name: of a mapping row that is not ours
+	CodeDriftMail     Code = "drift_mail"      // count moved users
+	CodeDriftEarly    Code = "drift_early"     // count moved users: from when the person is valid lies ahead
+	CodeDriftPart     Code = "drift_part"      // address: of a schema step; wrote, live: a part of what it makes, as SQL has it
+	CodeDriftPartGone Code = "drift_part_gone" // address: of a schema step; wrote
+	CodeStrangers     Code = "strangers"       // group; count members who do not belong in it
 
 	// Notes of a plan.
 	CodeNameHeld        Code = "name_held"         // address; name, tenant

@@ -96,7 +96,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	}
 	defer s.Close()
 	// Before the lock is taken and the run begins: a role that only reads has done nothing wrong yet.
-	if err := s.MayWrite(c.Context, len(file.Effects().SchemaBack()) > 0); err != nil {
+	if err := s.MayWrite(c.Context, alters(file.Effects())); err != nil {
 		return err
 	}
 	return p.carryOut(c, s, file)
@@ -223,6 +223,11 @@ func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfi
 	if err := heldError(file); err != nil {
 		return err
 	}
+	if alters(file.Effects()) {
+		if err := s.MayWrite(c.Context, true); err != nil {
+			return err
+		}
+	}
 	if needsApproval(file.Effects()) && !c.Bool("auto-approve") {
 		if err := p.ask(c.Context, question); err != nil {
 			return err
@@ -230,6 +235,9 @@ func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfi
 	}
 	return p.carryOut(c, s, file)
 }
+
+// alters says whether a plan changes the schema, which only the owner of the tables may.
+func alters(e *plan.Effects) bool { return len(e.Schema)+len(e.SchemaBack()) > 0 }
 
 // needsApproval says whether there is anything to approve: a wave that is merely latched as done is no change (L15).
 func needsApproval(e *plan.Effects) bool {

@@ -33,16 +33,36 @@ func looked(findings ...state.Finding) *made {
 	m.Context.Outside = findings
 	m.Context.Drift = &plan.Drift{}
 	for _, f := range findings {
-		switch f.Subject.Kind {
-		case state.SubjectAddress:
+		switch {
+		case state.Address(f.Subject.Name).IsSchema():
+			m.Context.Drift.Schema++
+		case f.Subject.Kind == state.SubjectAddress:
 			m.Context.Drift.Objects++
-		case state.SubjectGroup:
+		case f.Subject.Kind == state.SubjectGroup:
 			m.Context.Drift.Memberships += f.Count
 		default:
 			m.Context.Drift.Users += f.Count
 		}
 	}
 	return m
+}
+
+// addedTo is the plan of a drift check that found what nobody has recorded: parts of the schema, rows, and how persons are.
+func addedTo() *made {
+	const check = "check (users.auth_method in ('dual', 'password', 'self-auth'))"
+	row := func(tenant, role string) state.Finding {
+		return state.About(state.CodeDriftMapping, state.Of(`group.users["acme"]`), state.Text(state.KeyTenant, tenant),
+			state.Text(state.KeyRole, role), state.Text(state.KeyName, "tenant_acme_users"))
+	}
+	return looked(
+		state.About(state.CodeDriftPartGone, state.Of("schema.users.columns"), state.Text(state.KeyWrote, "users.migration_invited_at")),
+		state.About(state.CodeDriftPart, state.Of("schema.users.method.check"), state.Text(state.KeyWrote, check),
+			state.Text(state.KeyLive, check+" not valid")),
+		state.About(state.CodeDriftPart, state.Of("schema.users.columns"), state.Text(state.KeyWrote, "users.auth_method character varying(50)"),
+			state.Text(state.KeyLive, "users.auth_method text")),
+		row("globex", "viewer"), row("acme", ""),
+		state.Found(state.CodeDriftEarly).Times(1), state.Found(state.CodeDriftMail).Times(3),
+	)
 }
 
 // TestPartScreens: a plan of a part says so before anything else, and however much was pulled in it is counted and cut.
@@ -80,7 +100,10 @@ func TestDriftScreens(t *testing.T) {
 		state.About(state.CodeDriftLeft, state.OfGroup("tenant_acme_users")).Times(2),
 		state.About(state.CodeDriftAdded, state.OfGroup("tenant_acme_admins")).Times(1),
 	)
-	golden(t, "drift.txt", shown(t, found, unicode100)+"\n"+shown(t, looked(), unicode100))
+	golden(t, "drift.txt", shown(t, found, unicode100)+"\n"+shown(t, looked(), unicode100)+"\n"+shown(t, addedTo(), unicode100))
+	if f := addedTo().save(t); !strings.HasSuffix(stat(t, f), "2 objects, 4 users, 0 memberships, 3 parts of the schema\n") {
+		t.Errorf("one line: %q", stat(t, f))
+	}
 	f := found.save(t)
 	if got, want := stable(f, stat(t, f)), "plan <id>: changed outside Anthill: 3 objects, 4 users, 3 memberships\n"; got != want {
 		t.Errorf("one line: %q, want %q", got, want)

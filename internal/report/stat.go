@@ -36,8 +36,12 @@ func (v *view) statDrift() string {
 	if !d.Any() {
 		return "nothing changed outside Anthill"
 	}
-	return fmt.Sprintf("changed outside Anthill: %s, %s, %s", of(d.Objects, "object", "objects"), users(d.Users),
+	said := fmt.Sprintf("changed outside Anthill: %s, %s, %s", of(d.Objects, "object", "objects"), users(d.Users),
 		of(d.Memberships, "membership", "memberships"))
+	if d.Schema > 0 {
+		said += ", " + of(d.Schema, "part of the schema", "parts of the schema")
+	}
+	return said
 }
 
 // stat are the figures of a plan that one line has; none where it does nothing.

@@ -225,12 +225,21 @@ func (t *telling) objectCounts() (list []string) {
 		list = append(list, s+"; "+count(int64(t.context.Objects.Unchanged))+" unchanged")
 	}
 	if n := int64(len(t.effects.Schema)); n > 0 {
-		list = append(list, of(n, "schema step", "schema steps")+" from the baseline to dual")
+		list = append(list, of(n, "schema step", "schema steps")+t.toDual())
 	}
 	if n := int64(len(t.effects.SchemaBack())); n > 0 {
 		list = append(list, of(n, "schema step", "schema steps")+" back from dual to the baseline")
 	}
 	return list
+}
+
+// toDual says from where steps of the schema lead to dual: they may only make again what others have taken away.
+func (t *telling) toDual() string {
+	again := func(f state.Finding) bool { return f.Code == state.CodeDriftPart || f.Code == state.CodeDriftPartGone }
+	if slices.ContainsFunc(t.context.Outside, again) {
+		return " to dual again"
+	}
+	return " from the baseline to dual"
 }
 
 // logins says who loses a way to log in, or that nobody does.

@@ -79,6 +79,7 @@ func (t *telling) drifted() string {
 			parts = append(parts, of(n, one, many))
 		}
 	}
+	add(d.Schema, "part of the schema", "parts of the schema")
 	add(d.Objects, "object", "objects")
 	add(d.Users, "moved user", "moved users")
 	add(d.Memberships, "membership", "memberships")

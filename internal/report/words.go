@@ -135,6 +135,24 @@ func (v *voice) say(f state.Finding) string {
 		return name + " is gone"
 	case state.CodeDriftBack:
 		return name + " was deleted by Anthill and is there again"
+	case state.CodeDriftMapping:
+		role := "the role " + text(state.KeyRole)
+		if f.Text(state.KeyRole) == "" {
+			role = "an unknown role"
+		}
+		return name + ": a mapping row that Anthill did not write gives " + text(state.KeyName) + " " + role + " in tenant " +
+			text(state.KeyTenant)
+	case state.CodeDriftMail:
+		return of(n, "moved user's person has", "moved users' persons have") + " another address in Self-auth than " +
+			it("its row", "their rows") + ", where one of both was changed since the last apply: the next one writes " +
+			it("that of the row", "those of the rows")
+	case state.CodeDriftEarly:
+		return of(n, "moved user's person", "moved users' persons") + " cannot log in through Self-auth yet: somebody has " +
+			"made " + it("it", "them") + " valid only from a time that lies ahead: " + asItIs(n)
+	case state.CodeDriftPartGone:
+		return name + ": " + text(state.KeyWrote) + " is gone"
+	case state.CodeDriftPart:
+		return name + ": " + text(state.KeyWrote) + " is by now " + text(state.KeyLive)
 	case state.CodeDriftDual:
 		return of(n, "row that logs in through Self-auth alone was", "rows that log in through Self-auth alone were") + " set back to " +
 			"dual, so that the password works again: the application does that at each login through Self-auth while a row has a " +

@@ -103,10 +103,11 @@ func (c *Context) HeldWaves() (list []WaveView) {
 // Drift counts what is otherwise than it is recorded, of a plan that only looks for that. What it is stands in
 // Context.Outside.
 type Drift struct {
-	Objects     int64 `json:"objects"`
+	Schema      int64 `json:"schema"`      // parts of what its steps have made
+	Objects     int64 `json:"objects"`     // and what others have added to their mapping rows
 	Users       int64 `json:"users"`       // moved ones: row, link, person or method
 	Memberships int64 `json:"memberships"` // ended or added
 }
 
 // Any reports whether anything is. nil: nothing was looked for.
-func (d *Drift) Any() bool { return d != nil && d.Objects+d.Users+d.Memberships > 0 }
+func (d *Drift) Any() bool { return d != nil && d.Schema+d.Objects+d.Users+d.Memberships > 0 }

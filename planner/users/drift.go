@@ -22,8 +22,9 @@ type Drifted struct {
 type drifting struct {
 	*world.Joined
 	Drifted
-	row, link, person, expired, enabled, method int64
+	row, link, person, expired, enabled, method, mail, early int64
 
+	mails map[uint64]bool            // hashes of addresses that more than one row has
 	rules map[uuid.UUID][]plan.Group // as recorded, by tenant
 	ours  map[uuid.UUID]int64        // memberships that we gave, or that rows ask for, by group
 	lost  map[uuid.UUID]int64        // memberships that we gave and that somebody has ended
@@ -32,7 +33,8 @@ type drifting struct {
 // Drift compares what is recorded of users with what is there. Users of the open run are left out; while there is one, nobody
 // knows who was added to groups by others.
 func Drift(j *world.Joined, openRun bool) (Drifted, error) {
-	d := drifting{Joined: j, rules: byTenant(recordedRules(j)), ours: map[uuid.UUID]int64{}, lost: map[uuid.UUID]int64{}}
+	d := drifting{Joined: j, mails: world.Repeated(j.Mails), rules: byTenant(recordedRules(j)),
+		ours: map[uuid.UUID]int64{}, lost: map[uuid.UUID]int64{}}
 	if err := j.Entries.Each(func(e *world.Entry) error {
 		d.user(e)
 		return nil
@@ -45,6 +47,8 @@ func Drift(j *world.Joined, openRun bool) (Drifted, error) {
 		state.Found(state.CodeDriftPerson).Times(d.person),
 		state.Found(state.CodeDriftExpired).Times(d.expired),
 		state.Found(state.CodeDriftEnabled).Times(d.enabled),
+		state.Found(state.CodeDriftEarly).Times(d.early),
+		state.Found(state.CodeDriftMail).Times(d.mail),
 		state.Found(state.CodeDriftMethod).Times(d.method),
 	)
 	d.groups(openRun)
@@ -74,6 +78,10 @@ func (d *drifting) user(e *world.Entry) {
 	count(&d.person, !there)
 	count(&d.expired, there && rec.MadePerson && p.Expired && !p.Closed)
 	count(&d.enabled, there && rec.MadePerson && rec.Asleep && !p.Expired)
+	count(&d.early, there && rec.MadePerson && p.Early)
+	// No address is recorded. What can be seen is that one that we keep like the row's is another, and the next plan would
+	// write it.
+	count(&d.mail, e.Is(world.MailDiffers) && d.Tenants[e.Tenant].Live() && mailFits(d.Joined, d.mails, e))
 	count(&d.method, e.Is(world.HasRow) && e.Method == state.MethodPassword)
 	if changed {
 		d.Users++

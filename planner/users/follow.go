@@ -263,16 +263,20 @@ func (d *decider) addFollow(s plan.Shape, c plan.UserChange) error {
 // mailMayFollow reports whether the person's address may become the row's: Self-auth would accept it, and nobody else
 // has it.
 func (d *decider) mailMayFollow(e *world.Entry) bool {
-	verified := e.Is(world.IsVerified)
-	if e.Problem != plan.SkipNone || d.names.mails[e.Mail] || d.Index.MailTaken(e.Mail, e.Person) ||
-		!verified && d.Config.Identity.Unverified == "skip" {
+	if !mailFits(d.Joined, d.names.mails, e) {
 		d.counts.mailStuck++
 		return false
 	}
-	if !verified {
+	if !e.Is(world.IsVerified) {
 		d.readdressed++
 	}
 	return true
+}
+
+// mailFits is mailMayFollow without counting. mails are the addresses that more than one row has.
+func mailFits(j *world.Joined, mails map[uint64]bool, e *world.Entry) bool {
+	return e.Problem == plan.SkipNone && !mails[e.Mail] && !j.Index.MailTaken(e.Mail, e.Person) &&
+		(e.Is(world.IsVerified) || j.Config.Identity.Unverified != "skip")
 }
 
 // mayLeave reports whether a membership that we added and that is no longer wanted ends. It stays where the group is

@@ -41,6 +41,7 @@ type Person struct {
 	Mail    uint64 // hash of the primary address; 0: none
 	Expired bool
 	Closed  bool // by Anthill itself: nobody else has expired it since
+	Early   bool // it is valid only from a time that lies ahead
 	// has a credential; known only where a user is met who cannot log in otherwise (Join)
 	Enrolled bool
 }
@@ -95,7 +96,7 @@ func readIndex(ctx context.Context, src providers.Directory) (*Index, error) {
 		if err != nil {
 			return nil, err
 		}
-		one := Person{ID: p.ID, Expired: p.Expired, Closed: p.Closed}
+		one := Person{ID: p.ID, Expired: p.Expired, Closed: p.Closed, Early: p.Early}
 		if len(p.Mails) > 0 {
 			one.Mail = d.Hash(p.Mails[0])
 		}

@@ -2,10 +2,10 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"regexp"
+	"maps"
 	"slices"
-	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"anthill/providers"
 	"anthill/state"
@@ -13,16 +13,34 @@ import (
 
 // column is a column as the catalogue has it.
 type column struct {
+	kind     string // its type
 	notNull  bool
-	fallback string // default expression; "" none
-	checks   []string
+	fallback string     // default expression; "" none
+	checks   []checkNow // of that column alone
 }
 
-// catalogue is what matters of the tables: table -> column.
-type catalogue map[string]map[string]column
+// checkNow is a check as the catalogue has it.
+type checkNow struct {
+	name, text string
+	valid      bool
+}
+
+// indexNow is an index as the catalogue has it.
+type indexNow struct {
+	table   string
+	columns []string // expressions are left out
+	valid   bool
+}
+
+// catalogue is what matters of the tables.
+type catalogue struct {
+	tables  map[string]map[string]column // table -> column
+	indexes map[string]indexNow          // of users and sessions
+	left    []string                     // checks of theirs that steps make for a while
+}
 
 // Inspect looks at the catalogue: where this is, and how far the schema is. Views, functions, comments and indexes
-// never count, and neither do the names of migrations. *state.Error of kind Missing when a table or column of the
+// never count for the level, and neither do the names of migrations. *state.Error of kind Missing when a table or column of the
 // baseline is not there, and of kind Denied when rows of it would be hidden from the role.
 func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	i := providers.Inspection{Host: p.host}
@@ -57,30 +75,72 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 }
 
 func (p *Provider) catalogue(ctx context.Context) (catalogue, error) {
-	c := catalogue{}
+	const doing = "read the catalogue"
+	c := catalogue{tables: map[string]map[string]column{}}
 	rows, err := p.pool.Query(ctx, `
-		select t.relname, a.attname, a.attnotnull, coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
-			coalesce((select array_agg(pg_get_constraintdef(k.oid) order by k.oid) from pg_constraint k
-				where k.conrelid = t.oid and k.contype = 'c' and k.convalidated and k.conkey = array[a.attnum]), '{}')
+		select t.relname, a.attname, replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone', 'timestamptz'),
+			a.attnotnull,
+			coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
+			array(select k.conname::text`+checksOf+`), array(select pg_get_constraintdef(k.oid)`+checksOf+`),
+			array(select k.convalidated`+checksOf+`)
 		from pg_class t join pg_attribute a on a.attrelid = t.oid
 			left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum
 		where t.oid = any($1) and a.attnum > 0 and not a.attisdropped`, p.names.places.all())
 	if err != nil {
-		return nil, fail("read the catalogue", err)
+		return c, fail(doing, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var table, name string
-		var col column
-		if err := rows.Scan(&table, &name, &col.notNull, &col.fallback, &col.checks); err != nil {
-			return nil, fail("read the catalogue", err)
+	var table, name string
+	var col column
+	var checks, texts []string
+	var valid []bool
+	into := []any{&table, &name, &col.kind, &col.notNull, &col.fallback, &checks, &texts, &valid}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		if c.tables[table] == nil {
+			c.tables[table] = map[string]column{}
 		}
-		if c[table] == nil {
-			c[table] = map[string]column{}
+		col.checks = nil
+		for i := range checks {
+			col.checks = append(col.checks, checkNow{checks[i], texts[i], valid[i]})
 		}
-		c[table][name] = col
+		c.tables[table][name] = col
+		return nil
+	})
+	if err != nil {
+		return c, fail(doing, err)
 	}
-	return c, fail("read the catalogue", rows.Err())
+	if c.indexes, err = p.indexesNow(ctx); err != nil {
+		return c, fail(doing, err)
+	}
+	rows, err = p.pool.Query(ctx, "select conname::text from pg_constraint where conrelid = any($1) and conname = any($2)",
+		p.names.oids("users", "sessions"), slices.Collect(maps.Keys(p.names.passing())))
+	if err != nil {
+		return c, fail(doing, err)
+	}
+	c.left, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	return c, fail(doing, err)
+}
+
+const checksOf = ` from pg_constraint k
+	where k.conrelid = t.oid and k.contype = 'c' and k.conkey = array[a.attnum] order by k.oid`
+
+func (p *Provider) indexesNow(ctx context.Context) (map[string]indexNow, error) {
+	rows, err := p.pool.Query(ctx, `select c.relname, t.relname, x.indisvalid,
+			array(select a.attname::text from unnest(x.indkey::int[]) with ordinality as k (n, place)
+				join pg_attribute a on a.attrelid = x.indrelid and a.attnum = k.n order by k.place)
+		from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+		where x.indrelid = any($1)`, p.names.oids("users", "sessions"))
+	if err != nil {
+		return nil, err
+	}
+	indexes := map[string]indexNow{}
+	var name string
+	var i indexNow
+	_, err = pgx.ForEachRow(rows, []any{&name, &i.table, &i.valid, &i.columns}, func() error {
+		indexes[name] = i
+		i.columns = nil
+		return nil
+	})
+	return indexes, err
 }
 
 // baseline are the columns that must be there, by logical names.
@@ -98,12 +158,12 @@ func baseline() map[string][]string {
 func (n *names) absent(c catalogue) (tables, columns []string) {
 	for logical, cols := range baseline() {
 		table := n.tables[logical]
-		if c[table] == nil {
+		if c.tables[table] == nil {
 			tables = append(tables, table)
 			continue
 		}
 		for _, col := range cols {
-			if _, ok := c[table][n.columns[col]]; !ok {
+			if _, ok := c.tables[table][n.columns[col]]; !ok {
 				columns = append(columns, table+"."+n.columns[col])
 			}
 		}
@@ -137,109 +197,6 @@ func (p *Provider) missing(ctx context.Context, c catalogue) error {
 		return err
 	}
 	return p.names.noTables(tables, columns, fits, elsewhere)
-}
-
-// part is one thing that makes a schema dual.
-type part struct {
-	text string // in the manner of SQL
-	has  func(catalogue) bool
-}
-
-func (n *names) column(c catalogue, table, col string) (column, bool) {
-	found, ok := c[n.tables[table]][n.columns[col]]
-	return found, ok
-}
-
-func (n *names) parts() []part {
-	jwt, password := n.session, n.methods[state.MethodPassword]
-	return []part{
-		n.partNullable("users", "password_hash"), n.partFilled("users", password), n.partChecked("users", password),
-		n.partThere("users", "invited_at"), n.partThere("users", "completed_at"),
-		n.partNullable("sessions", "access_token_hash"), n.partNullable("sessions", "refresh_token_hash"),
-		n.partThere("sessions", "session_link"), n.partFilled("sessions", jwt), n.partChecked("sessions", jwt),
-	}
-}
-
-func (n *names) partThere(table, col string) part {
-	return part{n.qualified(table, col), func(c catalogue) bool {
-		_, ok := n.column(c, table, col)
-		return ok
-	}}
-}
-
-func (n *names) partNullable(table, col string) part {
-	return part{n.qualified(table, col) + " null", func(c catalogue) bool {
-		f, ok := n.column(c, table, col)
-		return ok && !f.notNull
-	}}
-}
-
-// partFilled is a column of methods that is never null, and the method of rows that say nothing of it.
-func (n *names) partFilled(table, value string) part {
-	return part{n.qualified(table, "method") + " not null default " + literal(value), func(c catalogue) bool {
-		f, ok := n.column(c, table, "method")
-		return ok && f.notNull && slices.Equal(literals(f.fallback), []string{value})
-	}}
-}
-
-// partChecked is the check of a column of methods, of which first is that of passwords.
-func (n *names) partChecked(table, first string) part {
-	want := []string{first, n.methods[state.MethodDual], n.methods[state.MethodSelfAuth]}
-	slices.Sort(want)
-	list := make([]string, len(want))
-	for i, v := range want {
-		list[i] = literal(v)
-	}
-	text := fmt.Sprintf("check (%s in (%s))", n.qualified(table, "method"), strings.Join(list, ", "))
-	return part{text, func(c catalogue) bool {
-		f, _ := n.column(c, table, "method")
-		return slices.ContainsFunc(f.checks, func(def string) bool { return slices.Equal(literals(def), want) })
-	}}
-}
-
-var quoted = regexp.MustCompile(`'((?:[^']|'')*)'`)
-
-// literals are the string constants of an expression, sorted, each once.
-func literals(expression string) (values []string) {
-	for _, m := range quoted.FindAllStringSubmatch(expression, -1) {
-		values = append(values, strings.ReplaceAll(m[1], "''", "'"))
-	}
-	slices.Sort(values)
-	return slices.Compact(values)
-}
-
-func (p *Provider) judge(c catalogue, i *providers.Inspection) {
-	_, has := p.names.column(c, "users", "method")
-	i.Bare = !has
-	for _, part := range p.names.parts() {
-		if part.has(c) {
-			i.Present = append(i.Present, part.text)
-		} else {
-			i.Absent = append(i.Absent, part.text)
-		}
-	}
-	// Which columns there are decides what can be read, whatever the level is. And a column that is there but not as it
-	// should be is a trace of somebody else's attempt: that is no baseline.
-	p.dual.Store(p.names.hasColumns(c))
-	if len(i.Present) == 0 {
-		i.Present = p.names.traces(c)
-	}
-	switch {
-	case len(i.Absent) == 0:
-		i.Level = providers.LevelDual
-	case len(i.Present) == 0:
-		i.Level = providers.LevelBaseline
-	default:
-		i.Level = providers.LevelBetween
-	}
-	if i.Level != providers.LevelDual {
-		for _, s := range p.names.steps() {
-			i.Steps = append(i.Steps, providers.SchemaStep{Name: s.name, Does: s.does})
-		}
-	}
-	if i.Level != providers.LevelBetween {
-		i.Present, i.Absent = nil, nil
-	}
 }
 
 // MayWrite refuses a role or a server that could not carry out a plan, before the first effect. alters says whether the
@@ -277,27 +234,4 @@ func (p *Provider) MayWrite(ctx context.Context, alters bool) error {
 		}
 	}
 	return nil
-}
-
-// traces are columns of the dual schema that are there, whatever they are like.
-func (n *names) traces(c catalogue) (found []string) {
-	for _, t := range []struct{ table, column string }{
-		{"users", "method"}, {"users", "invited_at"}, {"users", "completed_at"},
-		{"sessions", "method"}, {"sessions", "session_link"},
-	} {
-		if _, there := n.column(c, t.table, t.column); there {
-			found = append(found, n.qualified(t.table, t.column))
-		}
-	}
-	return found
-}
-
-// hasColumns says whether the columns that are read of a dual row are all there.
-func (n *names) hasColumns(c catalogue) bool {
-	for _, col := range []string{"method", "invited_at", "completed_at"} {
-		if _, ok := n.column(c, "users", col); !ok {
-			return false
-		}
-	}
-	return true
 }

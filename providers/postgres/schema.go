@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -30,13 +32,13 @@ func (n *names) steps() []step {
 	list := []step{
 		{"users.password_hash.nullable", n.nullable("users", "password_hash"),
 			ddl("alter table {users} alter column {password_hash} drop not null, drop constraint if exists " + guard("users"))},
-		{"users.columns", n.added("users", []string{"method", "invited_at", "completed_at"}, nil),
+		{providers.SchemaUserColumns, n.added("users", []string{"method", "invited_at", "completed_at"}, nil),
 			(*Provider).addUserColumns},
-		{"sessions.columns",
+		{providers.SchemaSessionColumns,
 			n.added("sessions", []string{"session_link", "method"},
 				[]string{"access_token_hash", "refresh_token_hash"}),
 			(*Provider).addSessionColumns},
-		{"users.method.backfill",
+		{providers.SchemaFilled,
 			state.Found(state.CodeMethodFilled, state.Text(state.KeyColumn, n.qualified("users", "method")),
 				state.Text(state.KeyWith, n.methods[state.MethodDual]),
 				state.Text(state.KeyWithout, n.methods[state.MethodSelfAuth])),
@@ -149,8 +151,12 @@ func (p *Provider) brief(ctx context.Context, f func(pgx.Tx) error) error {
 func (p *Provider) addUserColumns(ctx context.Context, _ func(int64, int64)) error {
 	err := p.short(ctx, `alter table {users}
 		add column if not exists {method} varchar(50) not null default {value.password},
-		add column if not exists {invited_at} timestamptz, add column if not exists {completed_at} timestamptz`)
+		add column if not exists {invited_at} timestamptz, add column if not exists {completed_at} timestamptz,
+		alter column {method} set default {value.password}`)
 	if err != nil {
+		return err
+	}
+	if err := p.filled(ctx, "users"); err != nil {
 		return err
 	}
 	p.dual.Store(true)
@@ -161,11 +167,56 @@ func (p *Provider) addSessionColumns(ctx context.Context, _ func(int64, int64)) 
 	err := p.short(ctx, `alter table {sessions} add column if not exists {session_link} uuid,
 		add column if not exists {method} varchar(50) not null default {value.jwt},
 		alter column {access_token_hash} drop not null, alter column {refresh_token_hash} drop not null,
+		alter column {method} set default {value.jwt},
 		drop constraint if exists `+guard("sessions"))
 	if err != nil {
 		return err
 	}
+	if err := p.filled(ctx, "sessions"); err != nil {
+		return err
+	}
 	return p.unarchive(ctx, "sessions")
+}
+
+// filledGuard is the check by which Postgres knows that no row lacks a method.
+func filledGuard(table string) string { return "anthill_filled_" + table }
+
+// filled makes a column of methods not null again where somebody has changed that, by a check that is validated while
+// others go on writing. What a row without a method would log in by is not ours to say.
+func (p *Provider) filled(ctx context.Context, table string) error {
+	var nullable, left bool
+	name := filledGuard(table)
+	err := p.pool.QueryRow(ctx, `select not a.attnotnull,
+			exists (select from pg_constraint k where k.conrelid = a.attrelid and k.conname = $3)
+		from pg_attribute a where a.attrelid = $1::regclass and a.attname = $2`,
+		p.names.sql("{"+table+"}"), p.names.columns["method"], name).Scan(&nullable, &left)
+	alter := "alter table {" + table + "} "
+	unguard := fmt.Sprintf("alter table {%s} drop constraint if exists %s", table, name)
+	switch {
+	case err != nil:
+		return fail("look at a column", err)
+	case !nullable && left:
+		return p.short(ctx, unguard)
+	case !nullable:
+		return nil
+	}
+	err = p.short(ctx, unguard+", add constraint "+name+" check ({method} is not null) not valid")
+	if err != nil {
+		return err
+	}
+	err = p.short(ctx, alter+"validate constraint "+name)
+	if err == nil {
+		return p.short(ctx, alter+"alter column {method} set not null, drop constraint "+name)
+	}
+	if state.ErrorKindOf(err) == state.ErrorConflict {
+		column := p.names.qualified(table, "method")
+		err = &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "make " + column + " not null again",
+			Reason: "rows of " + p.names.tables[table] + " have no value there",
+			Cure:   "Give them the one that they log in by, then go on with:\n\n    anthill apply",
+		}
+	}
+	return cmp.Or(p.short(context.WithoutCancel(ctx), unguard), err)
 }
 
 // check adds a CHECK without looking at the rows, then looks at them while others go on writing.
@@ -253,22 +304,29 @@ func (p *Provider) backfill(ctx context.Context, progress func(done, total int64
 }
 
 // index is a shipped index.
-type index struct{ key, name, sql string }
+type index struct {
+	key, name, table string
+	columns          []string
+	where            string
+}
 
 func (n *names) indexes() []index {
 	return []index{
-		{"users.method", "idx_users_auth_method", `{users} ({method}) where {deleted_at} is null`},
-		{"users.status", "idx_users_migration_status",
-			`{users} ({tenant_id}, {method}, {completed_at}) where {deleted_at} is null`},
-		{"users.pending", "idx_users_pending_migration",
-			`{users} ({tenant_id}, {last_login_at})
-				where {deleted_at} is null and {method} = {value.password} and {link_id} is null`},
-		{"sessions.link", "idx_sessions_" + n.idp + "_session",
-			`{sessions} ({session_link}) where not {revoked} and {session_link} is not null`},
-		{"sessions.method", "idx_sessions_auth_method", `{sessions} ({method}, {created_at}) where not {revoked}`},
-		{"sessions.user", "idx_sessions_user_auth",
-			`{sessions} ({user_id}, {method}, {created_at}) where not {revoked}`},
+		{"users.method", "idx_users_auth_method", "users", []string{"method"}, "{deleted_at} is null"},
+		{"users.status", "idx_users_migration_status", "users", []string{"tenant_id", "method", "completed_at"},
+			"{deleted_at} is null"},
+		{"users.pending", "idx_users_pending_migration", "users", []string{"tenant_id", "last_login_at"},
+			"{deleted_at} is null and {method} = {value.password} and {link_id} is null"},
+		{"sessions.link", "idx_sessions_" + n.idp + "_session", "sessions", []string{"session_link"},
+			"not {revoked} and {session_link} is not null"},
+		{"sessions.method", "idx_sessions_auth_method", "sessions", []string{"method", "created_at"}, "not {revoked}"},
+		{"sessions.user", "idx_sessions_user_auth", "sessions", []string{"user_id", "method", "created_at"}, "not {revoked}"},
 	}
+}
+
+// on is what the index is of, in SQL.
+func (i index) on() string {
+	return "{" + i.table + "} ({" + strings.Join(i.columns, "}, {") + "}) where " + i.where
 }
 
 // build makes an index while others write. An invalid index of the name is what a killed process left: it is dropped
@@ -293,7 +351,7 @@ func (i index) build(p *Provider, ctx context.Context, _ func(int64, int64)) err
 			return fail(doing, err)
 		}
 	}
-	err = p.alone(ctx, "create index concurrently if not exists "+pgx.Identifier{i.name}.Sanitize()+" on "+i.sql)
+	err = p.alone(ctx, "create index concurrently if not exists "+pgx.Identifier{i.name}.Sanitize()+" on "+i.on())
 	return fail(doing, err)
 }
 

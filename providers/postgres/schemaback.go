@@ -39,7 +39,7 @@ func (n *names) backs() []back {
 	}
 	sessions, users := n.leaving("sessions"), n.leaving("users")
 	return append(list,
-		back{"sessions.columns", state.Found(state.CodeColumnsGo,
+		back{providers.SchemaSessionColumns, state.Found(state.CodeColumnsGo,
 			state.List(state.KeyColumns, n.qualifiedAll(sessions.name, sessions.columns)...),
 			state.List(state.KeyRequired, n.qualifiedAll(sessions.name, sessions.required)...)), sessions.take},
 		back{providers.SchemaUserColumns, state.Found(state.CodeColumnsGo,
@@ -181,7 +181,9 @@ func (n *names) leavingColumns() (list []string) {
 
 // helper is the index by which rows are found that matter, while nobody can write: a look at the whole table would keep
 // the application waiting.
-func (l leaving) helper() index { return index{l.name, "anthill_leaving_" + l.name, ""} }
+func (l leaving) helper() index {
+	return index{key: l.name, name: "anthill_leaving_" + l.name, table: l.name, columns: []string{l.id}, where: l.marked}
+}
 
 // guard is the check by which Postgres knows that no row lacks a value, without looking while nobody can write. One that a
 // way back has left that was cut off goes when the step is made again.
@@ -196,7 +198,7 @@ func (p *Provider) others(ctx context.Context, q querier) ([]string, error) {
 	}
 	for _, table := range []string{"users", "sessions"} {
 		l := p.names.leaving(table)
-		ours = append(ours, l.helper().name, guard(l.name))
+		ours = append(ours, l.helper().name, guard(l.name), filledGuard(l.name))
 	}
 	rows, err := q.Query(ctx, `select distinct case when w.oid is null then pg_describe_object(d.classid, d.objid, 0)
 			else pg_describe_object('pg_class'::regclass, w.ev_class, 0) end
@@ -338,7 +340,6 @@ func (l leaving) take(p *Provider, ctx context.Context, since time.Time) error {
 		alter = append(alter, "drop column {"+c+"}")
 	}
 	helper := l.helper()
-	helper.sql = l.in("{table} ({" + l.id + "}) where " + l.marked)
 	if err := helper.build(p, ctx, nil); err != nil {
 		return err
 	}

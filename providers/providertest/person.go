@@ -364,6 +364,11 @@ func foreignPerson(t *testing.T, r *run) {
 	}}
 	same(t, "foreign person, looked up", want, found(t, p, []uuid.UUID{id}))
 	same(t, "foreign person, listed", want, listed(t, p, []uuid.UUID{id}))
+	r.do(t, "PATCH", path, entry{attributes{"account_valid_from": {"2099-01-01T00:00:00Z"}}})
+	want[0].Early = true
+	same(t, "not valid yet, looked up", want, found(t, p, []uuid.UUID{id}))
+	same(t, "not valid yet, listed", want, listed(t, p, []uuid.UUID{id}))
+	r.do(t, "PATCH", path, entry{attributes{"account_valid_from": {"2020-01-01T00:00:00Z"}}})
 	before := r.entry(t, path)
 	must(t, "expire", a.Expire(ctx, []uuid.UUID{id}))
 	must(t, "enable", a.Enable(ctx, []uuid.UUID{id}))

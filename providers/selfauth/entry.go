@@ -35,6 +35,10 @@ func (e entry) person(now time.Time) (providers.Person, error) {
 	if err != nil {
 		return providers.Person{}, err
 	}
+	valid, err := isValid(e.first("account_valid_from"), now)
+	if err != nil {
+		return providers.Person{}, err
+	}
 	return providers.Person{
 		ID:      id,
 		Name:    e.first("name"),
@@ -42,7 +46,20 @@ func (e entry) person(now time.Time) (providers.Person, error) {
 		Mails:   e.Attrs["mail"],
 		Expired: expired,
 		Closed:  closed,
+		Early:   !valid,
 	}, nil
+}
+
+// isValid reads account_valid_from: whether the account may log in already.
+func isValid(text string, now time.Time) (bool, error) {
+	if text == "" {
+		return true, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return false, errors.New("the time from which an account is valid is none")
+	}
+	return !t.After(now), nil
 }
 
 // isExpired reads account_expire. closed: it is the moment that Expire writes.

@@ -2,7 +2,6 @@ package selfauth
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +24,7 @@ var errStopped = errors.New("no more is wanted")
 // the first person is made again; later it is an error, since some are out already.
 func (d directory) Persons(ctx context.Context) iter.Seq2[providers.Person, error] {
 	k := call{
-		method: http.MethodGet, path: listing("person", "name,displayname,mail,account_expire"),
+		method: http.MethodGet, path: listing("person", "name,displayname,mail,account_expire,account_valid_from"),
 		doing: "list persons", right: peopleAdmins, lists: true,
 	}
 	return func(yield func(providers.Person, error) bool) {
@@ -77,7 +76,11 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 	if err != nil {
 		return providers.Person{}, err
 	}
-	p := providers.Person{ID: id, Name: e.Name, Display: e.Display, Expired: expired, Closed: closed}
+	valid, err := isValid(e.From, now)
+	if err != nil {
+		return providers.Person{}, err
+	}
+	p := providers.Person{ID: id, Name: e.Name, Display: e.Display, Expired: expired, Closed: closed, Early: !valid}
 	if len(e.Mail) > 0 {
 		p.Mails = make([]string, 0, len(e.Mail))
 	}
@@ -95,18 +98,6 @@ func (e *scimPerson) person(now time.Time) (providers.Person, error) {
 var hasCredential = `class eq "person" and (` +
 	strings.Join([]string{"primary_credential pr", "passkeys pr", "attested_passkeys pr"}, " or ") + ")"
 
-// valid reports whether a person may log in already.
-func (e scimPerson) valid(now time.Time) (bool, error) {
-	if e.From == "" {
-		return true, nil
-	}
-	t, err := time.Parse(time.RFC3339, e.From)
-	if err != nil {
-		return false, errors.New("the time from which an account is valid is none")
-	}
-	return !t.After(now), nil
-}
-
 // Enrolled lists the persons who have a credential and may log in by now, sorted by id. It is Denied where the account may not see who has one.
 func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 	path := query(hasCredential, "account_valid_from")
@@ -122,7 +113,7 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 				return err
 			}
 			id, err := uuid.Parse(e.ID)
-			if valid, fromErr := e.valid(d.now()); err == nil && valid {
+			if valid, fromErr := isValid(e.From, d.now()); err == nil && valid {
 				ids = append(ids, id)
 			} else if err == nil {
 				err = fromErr
@@ -153,11 +144,10 @@ func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (can []uuid.UUI
 					return err
 				}
 				p, err := e.person(a.now())
-				valid, fromErr := e.valid(a.now())
-				if !p.Expired && valid {
+				if err == nil && !p.Expired && !p.Early {
 					found = append(found, p.ID)
 				}
-				return cmp.Or(err, fromErr)
+				return err
 			})
 		})
 		if err != nil {
