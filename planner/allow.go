@@ -56,10 +56,7 @@ func (m *maker) holds(a config.Allow) bool { return a.Until.After(m.AsOf) }
 // of blocks that have expired, or are of another count, where there is the hazard.
 func (m *maker) allowances() (notes []state.Finding) {
 	e := &m.plan.Effects
-	for _, a := range e.Unused() {
-		notes = append(notes, state.Found(state.CodeAllowanceUnused,
-			state.Text(state.KeyHazard, string(a.Code))).Times(a.Count))
-	}
+	notes = unused(e)
 	for _, h := range e.Hazards {
 		i := slices.IndexFunc(m.Config.Allows, func(a config.Allow) bool { return a.Hazard == string(h.Code) })
 		if i < 0 {
@@ -73,6 +70,15 @@ func (m *maker) allowances() (notes []state.Finding) {
 		case !a.Of(h.Count):
 			notes = append(notes, state.About(state.CodeAllowOther, about, state.Number(state.KeyLimit, a.Count)).Times(h.Count))
 		}
+	}
+	return notes
+}
+
+// unused are the allowances of the command line that met no hazard of their count.
+func unused(e *plan.Effects) (notes []state.Finding) {
+	for _, a := range e.Unused() {
+		notes = append(notes, state.Found(state.CodeAllowanceUnused,
+			state.Text(state.KeyHazard, string(a.Code))).Times(a.Count))
 	}
 	return notes
 }

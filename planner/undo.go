@@ -239,5 +239,6 @@ func (u *undoer) context() {
 	case len(u.stands()) > 0 && u.whole() && !u.PostgresOnly:
 		c.Notes = append(c.Notes, state.Found(state.CodeSchemaStays))
 	}
+	c.Notes = append(c.Notes, unused(&u.plan.Effects)...)
 	c.Cost = cost(&u.plan.Effects, u.figures(), 0, u.State.Runs)
 }

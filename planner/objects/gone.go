@@ -98,13 +98,16 @@ func (p *forward) groupGoes(c *plan.ObjectChange, live state.Attributes) (said [
 	return said
 }
 
-// foreignScopes raises the hazard of deleting a group to whose members clients that are not ours give scopes.
+// foreignScopes raises the hazard of deleting a group to whose members, where it has any, clients that are not ours give scopes.
 func (p *forward) foreignScopes(rec state.Object, name string, n int64) {
+	if n == 0 {
+		return
+	}
 	for _, l := range p.Clients {
 		_, gives := scopesOf(l.Attributes)[rec.ID]
 		if gives && p.recordedElsewhere(state.KindClient, l.ID, "") == "" {
-			p.out.Raise(plan.LocksOut, max(n, 1), state.About(state.CodeForeignScope, state.OfGroup(name),
-				state.Text(state.KeyClient, l.Name)).Times(max(n, 1)))
+			p.out.Raise(plan.LocksOut, n, state.About(state.CodeForeignScope, state.OfGroup(name),
+				state.Text(state.KeyClient, l.Name)).Times(n))
 		}
 	}
 }

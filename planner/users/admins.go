@@ -143,10 +143,10 @@ func (c *adminCount) expel(strangers map[uuid.UUID][]uuid.UUID) {
 	}
 }
 
-// staysAdmin counts an administrator whom a rollback leaves moved.
-func (t *taker) staysAdmin(r state.User) {
+// staysAdmin counts an administrator whom a rollback leaves moved, and whose row is active; it is nil where it is gone.
+func (t *taker) staysAdmin(r state.User, row *providers.User) {
 	i := t.TenantIndex(r.TenantNow)
-	if i < 0 || r.RowGone {
+	if i < 0 || row == nil || row.Deleted || row.Status != "active" {
 		return
 	}
 	for _, g := range r.Groups {

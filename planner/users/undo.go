@@ -320,6 +320,7 @@ func (t *taker) weigh(row providers.User) {
 	will := providers.UserRow{User: row, Image: t.image}
 	if t.restored != nil {
 		will.Image = *t.restored
+		will.Image.Invited = t.image.Invited // no run writes it, so none takes it back
 	}
 	t.restored = nil
 	if !t.undoing.Schema.Columns {
@@ -390,7 +391,7 @@ func (t *taker) need(r state.User, row *providers.User) {
 		for _, g := range t.groupsOf(r, row) {
 			t.Needs.Groups[g]++
 		}
-		t.staysAdmin(r)
+		t.staysAdmin(r, row)
 	}
 }
 
