@@ -31,6 +31,9 @@ type Directory interface {
 	Clients(ctx context.Context) ([]Client, error) // OAuth2 clients, sorted by name
 	// Discovery is what an OAuth2 client's discovery document says; the zero value where there is none.
 	Discovery(ctx context.Context, client string) (Discovery, error)
+	// RefusedRedirects are those of some redirect URLs to which Self-auth sends no login of a client, whoever logs in; nobody
+	// does for this. A URL of which its answer tells nothing is not among them.
+	RefusedRedirects(ctx context.Context, client string, urls []string) ([]string, error)
 	// Enrolled are the persons who have a credential in Self-auth, sorted by id. That there are none counts only where the
 	// account may see them; else it is Denied.
 	Enrolled(ctx context.Context) ([]uuid.UUID, error)

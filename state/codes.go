@@ -55,6 +55,7 @@ const (
 	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be
 	CodeAlgorithmOther  Code = "algorithm_other"   // address: of a client; live: algorithms, wrote: that it should sign with
 	CodeNoChallenge     Code = "no_challenge"      // address: of a client: it tells applications nothing of PKCE
+	CodeRedirectRefused Code = "redirect_refused"  // address: of a client; urls: its redirect URLs to which no login is sent
 	CodeInNoWave        Code = "in_no_wave"        // count users
 	CodeGroupless       Code = "groupless"         // count users
 	CodeCompletesOnLink Code = "completes_on_link" // address: of the auth_policy

@@ -199,6 +199,9 @@ func (v *voice) say(f state.Finding) string {
 			text(state.KeyWrote)
 	case state.CodeNoChallenge:
 		return name + ": Self-auth does not tell applications that it takes PKCE, though it demands it of this client"
+	case state.CodeRedirectRefused:
+		return name + ": Self-auth sends no login to " + strings.Join(list(state.KeyURLs), ", ") + ", though the client has " +
+			plural(int64(len(f.Arg(state.KeyURLs).List)), "this redirect URL", "these redirect URLs")
 	case state.CodeInNoWave:
 		return of(n, "live user is", "live users are") + " selected by no wave"
 	case state.CodeGroupless:
