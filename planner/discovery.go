@@ -9,8 +9,8 @@ import (
 	"anthill/state"
 )
 
-// discover looks at what Self-auth tells applications of the declared clients that are there: an application that was set
-// up by what is declared must find the same.
+// discover looks at what Self-auth tells applications of the declared clients that are there: an application that
+// was set up by what is declared must find the same.
 func (m *maker) discover(ctx context.Context) (found []state.Finding, err error) {
 	for _, x := range m.Config.Clients {
 		i := slices.IndexFunc(m.world.Clients, func(c providers.Client) bool { return c.Name == x.Name })
@@ -34,7 +34,8 @@ func (m *maker) discover(ctx context.Context) (found []state.Finding, err error)
 	return found, nil
 }
 
-// registered are the declared redirect URLs that a client has: what the plan adds is refused until then, and needs no word.
+// registered are the declared redirect URLs that a client has: what the plan adds is refused until then, and needs
+// no word.
 func registered(x config.Client, live state.Attributes) []string {
 	return slices.DeleteFunc(slices.Clone(x.Attributes[state.AttrRedirectURLs].List()), func(url string) bool {
 		return !slices.Contains(live[state.AttrRedirectURLs].List(), url)

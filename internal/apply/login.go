@@ -11,8 +11,8 @@ import (
 	"anthill/state"
 )
 
-// lookWhoCanLogIn leaves those as they are who are to log in through Self-auth alone and cannot, as they have lost their
-// credential or their groups since the plan, have been expired, or are let in by no client any more.
+// lookWhoCanLogIn leaves those as they are who are to log in through Self-auth alone and cannot, as they have lost
+// their credential or their groups since the plan, have been expired, or are let in by no client any more.
 func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
 	some := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.verdict != 0 || !it.endsPassword() })
 	if len(some) == 0 {
@@ -45,8 +45,8 @@ func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
 	return nil
 }
 
-// doors are clients as they let users in, by the rule of the plan. It is not judged where nobody came in by one when that was
-// made, and nobody does now.
+// doors are clients as they let users in, by the rule of the plan. It is not judged where nobody came in by one
+// when that was made, and nobody does now.
 func (x *executor) doors(clients []providers.Client) (doors plan.Doors, judged bool) {
 	requested := map[string][]string{}
 	for _, d := range x.effects.Doors {

@@ -10,7 +10,8 @@ import (
 	"anthill/state"
 )
 
-// Tokens is whom a client lets in, and what its tokens tell of the groups that somebody is in, before and after the plan.
+// Tokens is whom a client lets in, and what its tokens tell of the groups that somebody is in, before and after
+// the plan.
 type Tokens struct {
 	Of      state.Subject
 	Changed bool // by this plan: it is made, or its maps are written
@@ -27,11 +28,12 @@ type grants struct {
 // scopesOfGroups are the scopes by which a token names groups, in any form.
 var scopesOfGroups = []string{"groups", "groups_uuid", "groups_spn", shortNames}
 
-// shortNames is the scope by which a token has the names of groups without the domain: the form that mapping rows have.
+// shortNames is the scope by which a token has the names of groups without the domain: the form that mapping rows
+// have.
 const shortNames = "groups_name"
 
-// Refuses returns the scopes for which Self-auth refuses the members of some groups after the plan (plan.Door). new: it does
-// not refuse them now, for what the application asks for then.
+// Refuses returns the scopes for which Self-auth refuses the members of some groups after the plan (plan.Door).
+// new: it does not refuse them now, for what the application asks for then.
 func (t *Tokens) Refuses(groups []uuid.UUID) (lacks []string, new bool) {
 	lacks = t.will.Refuses(groups)
 	return lacks, len(lacks) > 0 && len(t.doorBefore().Refuses(groups)) == 0
@@ -44,8 +46,8 @@ func (t *Tokens) doorBefore() plan.Door {
 	return d
 }
 
-// Nameless reports whether the members of some groups come in through the client with tokens that name groups, and none in
-// the form of the mapping rows. new: they did not before the plan.
+// Nameless reports whether the members of some groups come in through the client with tokens that name groups, and
+// none in the form of the mapping rows. new: they did not before the plan.
 func (t *Tokens) Nameless(groups []uuid.UUID) (nameless, new bool) {
 	nameless = t.will.nameless(groups)
 	return nameless, nameless && !t.was.nameless(groups)

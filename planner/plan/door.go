@@ -8,8 +8,8 @@ import (
 	"anthill/state"
 )
 
-// Door is an OAuth2 client as it lets users in (docs/selfauth-facts.md F43). What a supplementary map gives comes on top of
-// a login, and lets nobody in.
+// Door is an OAuth2 client as it lets users in (docs/selfauth-facts.md F43). What a supplementary map gives comes
+// on top of a login, and lets nobody in.
 type Door struct {
 	Client    string
 	Scopes    map[uuid.UUID][]string // of its scope map, by group
@@ -28,13 +28,15 @@ func DoorOf(client state.Attributes, requested []string) Door {
 	return d
 }
 
-// Admits reports whether Self-auth lets in whoever is in some groups: they are given a scope, and each that is asked for.
+// Admits reports whether Self-auth lets in whoever is in some groups: they are given a scope, and each that is
+// asked for.
 func (d Door) Admits(groups []uuid.UUID) bool {
 	return (len(d.Everybody) > 0 || d.reaches(groups)) && !d.lacksAny(groups)
 }
 
-// Refuses returns the scopes that the application asks for and that whoever is in some groups is not given, though the client
-// gives it others: Self-auth refuses the whole login then. None: it is let in, or the client is not for it at all.
+// Refuses returns the scopes that the application asks for and that whoever is in some groups is not given, though
+// the client gives it others: Self-auth refuses the whole login then. None: it is let in, or the client is not for
+// it at all.
 func (d Door) Refuses(groups []uuid.UUID) (lacks []string) {
 	if !d.lacksAny(groups) || !d.reaches(groups) {
 		return nil
@@ -63,8 +65,8 @@ func (d Door) gives(scope string, groups []uuid.UUID) bool {
 // Doors are the clients of a directory.
 type Doors []Door
 
-// Open reports whether anybody is given a scope. Where nobody is, the application does not log in through these clients, and
-// who may is not judged.
+// Open reports whether anybody is given a scope. Where nobody is, the application does not log in through these
+// clients, and who may is not judged.
 func (d Doors) Open() bool {
 	return slices.ContainsFunc(d, func(one Door) bool { return len(one.Scopes) > 0 })
 }

@@ -51,12 +51,6 @@ type Wave struct {
 // lesser is a group of a tenant by which users come in who are in a stronger one as well.
 type lesser struct{ tenant, group string }
 
-// refusal is a client with the scopes, joined by blanks, that it asks for and that users are not given.
-type refusal struct {
-	client state.Subject
-	lacks  string
-}
-
 // said counts what is noted about users who are moved.
 type said struct {
 	unverified, groupless int64

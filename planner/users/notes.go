@@ -188,6 +188,12 @@ func (d *decider) countNameless(to *map[state.Subject]int64, groups []uuid.UUID,
 	}
 }
 
+// refusal is a client with the scopes, joined by blanks, that it asks for and that users are not given.
+type refusal struct {
+	client state.Subject
+	lacks  string
+}
+
 // countDoors counts a user who will be in some groups where Self-auth refuses it at a client, or else no client lets it in.
 func (d *decider) countDoors(to *said, e *world.Entry, groups []uuid.UUID) {
 	refused := d.countRefused(&to.refused, groups, false)

@@ -33,8 +33,8 @@ func (d directory) Discovery(ctx context.Context, client string) (providers.Disc
 	return providers.Discovery(document), err
 }
 
-// RefusedRedirects asks for a login at each URL without being anybody: Self-auth answers that nobody is logged in (401) where
-// it would send one to that URL, and refuses the others before it asks (docs/selfauth-facts.md F57).
+// RefusedRedirects asks for a login at each URL without being anybody: Self-auth answers that nobody is logged in
+// (401) where it would send one to that URL, and refuses the others before it asks (docs/selfauth-facts.md F57).
 func (d directory) RefusedRedirects(ctx context.Context, client string, urls []string) (refused []string, err error) {
 	for _, at := range urls {
 		q := url.Values{
