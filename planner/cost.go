@@ -11,15 +11,16 @@ import (
 // cost estimates calls to Self-auth, what its writes take, and transactions on Postgres, for the reader. persons are
 // those in the directory, runs the recorded ones, oldest first. The figures are those of a real server on two cores (docs/selfauth.md).
 func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []state.RunInfo) (c plan.Cost) {
-	const batch = 500
+	const batch, asked = 500, 8
 	for _, o := range e.Objects {
 		c.Calls += 1 + int64(len(o.Will[state.AttrScopeMaps].Grants()))
 		c.Transactions += 2
 	}
-	var create, users, revive int64
+	var create, users, revive, raised int64
 	for _, t := range figures {
 		f := t.Figures
 		users += f[plan.FigureUsers]
+		raised += f[plan.FigureRaised]
 		create += f[plan.FigureOf(state.PersonCreate)]
 		revive += f[plan.FigureOf(state.PersonRevive)]
 		for _, n := range []int64{f[plan.FigureJoin], f[plan.FigureLeave]} {
@@ -34,6 +35,8 @@ func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []sta
 	if !e.PostgresOnly() {
 		c.Calls += batches
 	}
+	// Whether they can log in is asked of a few persons at a time, and which clients let them in once a batch.
+	c.Calls += (raised+asked-1)/asked + (raised+batch-1)/batch
 	c.Transactions += 2*batches + int64(len(e.Schema)+len(e.SchemaBack()))
 	// A person takes half a millisecond to create, and a quarter of a microsecond more for each that is there already.
 	seconds := float64(create)*(0.0005+0.00000025*(float64(persons)+float64(create)/2)) + 0.15*float64(revive)

@@ -43,3 +43,14 @@ func TestMeasured(t *testing.T) {
 		}
 	}
 }
+
+// TestCallsOfRaises: whoever is raised is looked at again, a few at a time, and the clients once a batch.
+func TestCallsOfRaises(t *testing.T) {
+	t.Parallel()
+	for users, want := range map[int64]int64{0: 0, 1: 3, 8: 3, 9: 4, 500: 65, 501: 67} {
+		figures := []plan.TenantFigures{{Figures: plan.Figures{plan.FigureUsers: users, plan.FigureRaised: users}}}
+		if got := cost(&plan.Effects{Kind: state.RunApply}, figures, 0, nil); got.Calls != want {
+			t.Errorf("%d users: %d calls, want %d", users, got.Calls, want)
+		}
+	}
+}

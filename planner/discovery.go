@@ -9,8 +9,8 @@ import (
 	"anthill/state"
 )
 
-// discover looks at what Self-auth tells applications of the declared clients that are there: an application that was set
-// up by what is declared must find the same.
+// discover looks at what Self-auth tells applications of the declared clients that are there: an application that
+// was set up by what is declared must find the same.
 func (m *maker) discover(ctx context.Context) (found []state.Finding, err error) {
 	for _, x := range m.Config.Clients {
 		i := slices.IndexFunc(m.world.Clients, func(c providers.Client) bool { return c.Name == x.Name })
@@ -21,9 +21,25 @@ func (m *maker) discover(ctx context.Context) (found []state.Finding, err error)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, m.undiscovered(x, m.world.Clients[i].Attributes, d)...)
+		live := m.world.Clients[i].Attributes
+		found = append(found, m.undiscovered(x, live, d)...)
+		refused, err := m.Directory.RefusedRedirects(ctx, x.Name, registered(x, live))
+		if err != nil {
+			return nil, err
+		}
+		if len(refused) > 0 {
+			found = append(found, state.About(state.CodeRedirectRefused, state.Of(x.Address), state.List(state.KeyURLs, refused...)))
+		}
 	}
 	return found, nil
+}
+
+// registered are the declared redirect URLs that a client has: what the plan adds is refused until then, and needs
+// no word.
+func registered(x config.Client, live state.Attributes) []string {
+	return slices.DeleteFunc(slices.Clone(x.Attributes[state.AttrRedirectURLs].List()), func(url string) bool {
+		return !slices.Contains(live[state.AttrRedirectURLs].List(), url)
+	})
 }
 
 // undiscovered is what a client's discovery document says otherwise than its attributes do.

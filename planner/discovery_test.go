@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"slices"
 	"testing"
 
 	"anthill/config"
@@ -58,5 +59,40 @@ func TestDiscovery(t *testing.T) {
 				t.Errorf("found %v, want %q", found, c.want)
 			}
 		})
+	}
+}
+
+// TestRedirectsAsked: redirect URLs that a client has and to which Self-auth sends nobody are noted; those that the plan adds are
+// not asked for.
+func TestRedirectsAsked(t *testing.T) {
+	t.Parallel()
+	const has, lacks = "https://app.example/cb", "https://app.example/new"
+	for name, c := range map[string]struct {
+		closed []string
+		want   []string
+	}{
+		"as it should":            {nil, nil},
+		"one that is refused":     {[]string{has}, []string{has}},
+		"one that the plan gives": {[]string{lacks}, nil},
+	} {
+		f := newFake(t)
+		live, declared := client("app", has), client("app", has, lacks)
+		live[state.AttrType], declared[state.AttrType] = state.TextValue("public"), state.TextValue("public")
+		f.clients = []providers.Client{{ID: id(150), Name: "app", Attributes: live}}
+		f.config.Clients = []config.Client{{Address: "oauth2_client.app", Name: "app", Adopt: true, Attributes: declared}}
+		f.documents = map[string]providers.Discovery{"app": {Issuer: "https://x/oauth2/openid/app", Algorithms: []string{"ES256"}, Challenges: []string{"S256"}}}
+		f.closed = c.closed
+		var got []string
+		for _, n := range f.must(t).context.Notes {
+			if n.Code == state.CodeRedirectRefused {
+				got = n.Arg(state.KeyURLs).List
+				if n.Subject != state.Of("oauth2_client.app") {
+					t.Errorf("said of %+v", n.Subject)
+				}
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -34,6 +34,7 @@ type fake struct {
 	clients  []providers.Client
 	// what the clients tell applications, by name
 	documents map[string]providers.Discovery
+	closed    []string // redirect URLs that are refused, whatever client they are of
 	state     *state.State
 	recorded  []state.User
 	enrolled  []uuid.UUID
@@ -53,6 +54,14 @@ func (f *fake) Clients(context.Context) ([]providers.Client, error)   { return f
 func (f *fake) Enrolled(context.Context) ([]uuid.UUID, error)         { return f.enrolled, nil }
 func (f *fake) Discovery(_ context.Context, client string) (providers.Discovery, error) {
 	return f.documents[client], nil
+}
+func (f *fake) RefusedRedirects(_ context.Context, _ string, urls []string) (refused []string, err error) {
+	for _, u := range urls {
+		if slices.Contains(f.closed, u) {
+			refused = append(refused, u)
+		}
+	}
+	return refused, nil
 }
 func (f *fake) Recycled(context.Context) ([]uuid.UUID, error) { return nil, nil }
 func (f *fake) OtherNames(context.Context) ([]string, error) {

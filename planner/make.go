@@ -319,6 +319,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 		Follow:  m.Config.Identity.FollowState,
 	}
 	e.Brakes = m.brakes()
+	e.Doors = m.doors()
 	e.Sets, e.Tenants = table.Sets, tenants(m.world.Observed)
 	e.Groups = describe(m.world.Observed, table, m.wanted())
 	figures := m.figures()
@@ -331,6 +332,25 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	m.decided.Misled(&e.Risk, m.moves)
 	m.decided.LockedOut(&e.Risk, m.moves)
 	m.allow()
+}
+
+// doors are the clients by which somebody comes in once the plan is carried out, where it takes passwords away (L8).
+func (m *maker) doors() (list []plan.Doorway) {
+	from := map[string]string{}
+	for _, p := range m.Config.Policies {
+		from[p.Name] = p.From
+	}
+	raises := func(w users.Wave) bool { return w.Segment >= 0 && from[w.Policy] != "" }
+	if !slices.ContainsFunc(m.decided.Waves, raises) {
+		return nil
+	}
+	for _, d := range m.declared.Doors {
+		if len(d.Scopes) > 0 {
+			list = append(list, plan.Doorway{Client: d.Client, Requested: d.Requested})
+		}
+	}
+	slices.SortFunc(list, func(a, b plan.Doorway) int { return strings.Compare(a.Client, b.Client) })
+	return list
 }
 
 // brakes are those to be recorded: the declared ones. Where a wave could not start whatever its brakes say, as it is paused

@@ -31,6 +31,9 @@ type Directory interface {
 	Clients(ctx context.Context) ([]Client, error) // OAuth2 clients, sorted by name
 	// Discovery is what an OAuth2 client's discovery document says; the zero value where there is none.
 	Discovery(ctx context.Context, client string) (Discovery, error)
+	// RefusedRedirects are those of some redirect URLs to which Self-auth sends no login of a client, whoever logs in; nobody
+	// does for this. A URL of which its answer tells nothing is not among them.
+	RefusedRedirects(ctx context.Context, client string, urls []string) ([]string, error)
 	// Enrolled are the persons who have a credential in Self-auth, sorted by id. That there are none counts only where the
 	// account may see them; else it is Denied.
 	Enrolled(ctx context.Context) ([]uuid.UUID, error)
@@ -90,9 +93,11 @@ type Accounts interface {
 
 	// Lookup returns those of the persons that exist, in no order.
 	Lookup(ctx context.Context, ids []uuid.UUID) ([]Person, error)
-	// CanLogIn returns those of the persons who have a credential and have not expired, in no order. Where the account may not
-	// see credentials, it is nobody.
-	CanLogIn(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	// CanLogIn returns those of the persons who have a credential and have not expired, with the groups that they are in,
+	// nested ones too. Where the account may not see credentials, it is nobody.
+	CanLogIn(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error)
+	// Clients are the OAuth2 clients as they are now, sorted by name.
+	Clients(ctx context.Context) ([]Client, error)
 	// Create makes all persons in one transaction, or none. The error says why (kind Conflict, Refused, ...) but not which
 	// of them it was: the caller bisects. For a single person it is Burnt where a deleted entry has the id.
 	Create(ctx context.Context, persons []NewPerson) error

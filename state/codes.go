@@ -55,7 +55,9 @@ const (
 	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be
 	CodeAlgorithmOther  Code = "algorithm_other"   // address: of a client; live: algorithms, wrote: that it should sign with
 	CodeNoChallenge     Code = "no_challenge"      // address: of a client: it tells applications nothing of PKCE
+	CodeRedirectRefused Code = "redirect_refused"  // address: of a client; urls: its redirect URLs to which no login is sent
 	CodeInNoWave        Code = "in_no_wave"        // count users
+	CodeLetInNowhere    Code = "let_in_nowhere"    // tenant; count users to be moved whom no client lets in
 	CodeGroupless       Code = "groupless"         // count users
 	CodeCompletesOnLink Code = "completes_on_link" // address: of the auth_policy
 	CodePasswordOverdue Code = "password_overdue"  // address: of an auth_policy; until; count users who have the password still
@@ -95,6 +97,7 @@ const (
 	CodeMappedAdmin     Code = "mapped_admin"     // address; count members
 	CodeMappedLess      Code = "mapped_less"      // address; role; count members
 	CodeNameless        Code = "nameless"         // client; count users: tokens without a name of a group as mapping rows have it
+	CodeLoginRefused    Code = "login_refused"    // client; scopes: that it asks for and that they are not given; count users
 	CodeScopeLost       Code = "scope_lost"       // address or client; count users
 	CodeHomeLost        Code = "home_lost"        // count users
 	CodeNoFallback      Code = "no_fallback"      // count users: counted for a loss, and no password lets them in
@@ -170,6 +173,7 @@ const (
 	CodeGroupNotMade     Code = "group_not_made"    // why
 	CodePersonExpired    Code = "person_expired"    // by somebody else
 	CodeCannotLogIn      Code = "cannot_log_in"     // through Self-auth, which was to be the only way
+	CodeNotLetIn         Code = "not_let_in"        // by any client, through Self-auth, which was to be the only way
 	CodeRuleNotChanged   Code = "rule_not_changed"  // why
 	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
 	CodeUsersInside      Code = "users_inside"      // count users whom the plan has left in a group that goes
@@ -243,6 +247,7 @@ const (
 	KeyRule       Key = "rule"
 	KeyRun        Key = "run"
 	KeySaid       Key = "said"
+	KeyScopes     Key = "scopes"
 	KeySide       Key = "side"
 	KeySpan       Key = "span"
 	KeyStatus     Key = "status"

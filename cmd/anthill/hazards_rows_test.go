@@ -624,6 +624,12 @@ func loginCases() map[string]brake {
 		"tokens do not name groups": {code: plan.LoginWithoutTenant, of: state.CodeNameless,
 			start: func(w *world) { w.exec(noManagers); w.config(waves("") + names("openid", "groups")) },
 			trips: []func(*world){one, one}, count: counting(activeManagers)},
+		"a scope is asked for that is not given": {code: plan.LoginRefused, of: state.CodeLoginRefused,
+			start: func(w *world) {
+				w.exec(noManagers)
+				w.config(waves("") + strings.Replace(names("openid", "email"), "redirect_urls", "requested_scopes = [\"openid\", \"profile\"]\n  redirect_urls", 1))
+			},
+			trips: []func(*world){one, one}, count: counting(activeManagers)},
 		"persons are taken over": {code: plan.AdoptsPerson, of: state.CodeAdopts,
 			start: declaring(allMoving + "identity { adopt = \"mail\" }\n"),
 			below: func(w *world) { w.t.Helper(); w.namesake(false) },

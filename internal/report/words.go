@@ -199,6 +199,12 @@ func (v *voice) say(f state.Finding) string {
 			text(state.KeyWrote)
 	case state.CodeNoChallenge:
 		return name + ": Self-auth does not tell applications that it takes PKCE, though it demands it of this client"
+	case state.CodeRedirectRefused:
+		return name + ": Self-auth sends no login to " + strings.Join(list(state.KeyURLs), ", ") + ", though the client has " +
+			plural(int64(len(f.Arg(state.KeyURLs).List)), "this redirect URL", "these redirect URLs")
+	case state.CodeLetInNowhere:
+		return "tenant " + name + ": " + of(n, "user to be moved is", "users to be moved are") + " in no group that a client lets in: " +
+			it("it gets", "they get") + " a login at Self-auth and cannot come in to an application by it. Add their group to a scope_map"
 	case state.CodeInNoWave:
 		return of(n, "live user is", "live users are") + " selected by no wave"
 	case state.CodeGroupless:
@@ -310,6 +316,11 @@ func (v *voice) say(f state.Finding) string {
 		return v.client(f) + ": " + of(n, "user comes", "users come") + " in with tokens that name groups with the domain, " +
 			"or by their ids, and the mapping rows have the names alone: the application finds no tenant. Add groups_name to " +
 			"the scopes of the scope_map, and let the application ask for it (requested_scopes says what it asks for)"
+	case state.CodeLoginRefused:
+		return v.client(f) + ": " + of(n, "user is", "users are") + " refused when they log in: the application asks for " +
+			strings.Join(list(state.KeyScopes), ", ") + " (requested_scopes), and its scope_map gives them no such scope. Self-auth " +
+			"refuses the whole login then. Add it to the scope_map of a group that they are in, or let the application ask for less; " +
+			"a sup_scope_map lets nobody in"
 	case state.CodeHomeLost:
 		return of(n, "moved user leaves", "moved users leave") + " the last group that is mapped to their tenant: the " +
 			"application would not know where they belong when they come in through Self-auth"
@@ -470,6 +481,8 @@ func (v *voice) say(f state.Finding) string {
 		return "a group of the tenant could not be made: " + why(". ")
 	case state.CodeCannotLogIn:
 		return "has no credential in Self-auth any more, or has expired there: the password stays a way to log in"
+	case state.CodeNotLetIn:
+		return "no client lets it in through Self-auth any more: the password stays a way to log in"
 	case state.CodePersonExpired:
 		return "somebody else has expired its person in Self-auth"
 	case state.CodeRuleNotChanged:

@@ -174,7 +174,11 @@ func mixed() *made {
 
 func withoutTenant() *made {
 	m := pilot()
+	m.Effects.Raise(plan.LoginRefused, 12, state.About(state.CodeLoginRefused, state.Of("oauth2_client.portal"),
+		state.List(state.KeyScopes, "email", "offline_access")).Times(12))
 	m.Effects.Raise(plan.LoginWithoutTenant, 410, state.About(state.CodeNameless, state.Of("oauth2_client.app")).Times(410))
+	m.Context.Notes = append(m.Context.Notes, state.About(state.CodeLetInNowhere, state.OfTenant("globex")).Times(7),
+		state.About(state.CodeRedirectRefused, state.Of("oauth2_client.app"), state.List(state.KeyURLs, "https://app.example.com/cb")))
 	return m
 }
 

@@ -2,6 +2,7 @@ package selfauthd
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,29 +70,73 @@ func (q *request) authorisationBody() (a authorisation, err *fault) {
 	return a, err
 }
 
+// authorisationQuery reads the wish from a query, as a browser brings it.
+func (q *request) authorisationQuery() (a authorisation, err *fault) {
+	values := q.r.URL.Query()
+	for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope"} {
+		if !values.Has(name) {
+			return a, badQuery("missing field `" + name + "`")
+		}
+	}
+	optional := func(name string) *string {
+		if !values.Has(name) {
+			return nil
+		}
+		v := values.Get(name)
+		return &v
+	}
+	a = authorisation{ResponseType: values.Get("response_type"), ResponseMode: values.Get("response_mode"), ClientID: values.Get("client_id"),
+		State: optional("state"), Challenge: values.Get("code_challenge"), Method: values.Get("code_challenge_method"),
+		RedirectURI: values.Get("redirect_uri"), Scope: values.Get("scope"), Nonce: optional("nonce"), Prompt: values.Get("prompt")}
+	if _, ok := parseURL(a.RedirectURI); !ok {
+		err = badQuery(fmt.Sprintf("redirect_uri: relative URL without a base: %q", a.RedirectURI))
+	}
+	return a, err
+}
+
 // authorise answers a client's wish: with a code, or with the question whether the person agrees.
 func (q *request) authorise() (any, *fault) {
 	a, err := q.authorisationBody()
 	if err != nil {
 		return nil, err
 	}
-	if q.authenticate() != nil {
-		return nobody, nil
+	return q.judge(a), nil
+}
+
+// authoriseByQuery answers the same wish in a query; a code by sending the browser to the client.
+func (q *request) authoriseByQuery() (any, *fault) {
+	a, err := q.authorisationQuery()
+	if err != nil {
+		return nil, err
 	}
+	p := q.judge(a)
+	if p.location != "" {
+		p.status = http.StatusFound
+	}
+	return p, nil
+}
+
+// judge looks at the client, the URL and the challenge before it asks who is there: what it refuses of them it
+// refuses everybody (docs/selfauth-facts.md F57).
+func (q *request) judge(a authorisation) plain {
 	c := q.store.byName[lower(a.ClientID)]
-	if c == nil || c.kind != client || a.ResponseType != "code" || !c.redirects(a.RedirectURI) || !c.challenged(a) {
-		return refused(http.StatusBadRequest), nil
+	if c == nil || c.kind != client || a.ResponseType != "code" || !c.redirects(a.RedirectURI) || !c.challenged(a) ||
+		a.Prompt == "none" && q.authenticate() != nil {
+		return refused(http.StatusBadRequest)
+	}
+	if q.authenticate() != nil {
+		return nobody
 	}
 	asked := strings.Split(a.Scope, " ")
 	if slices.ContainsFunc(asked, func(s string) bool { return !scopePattern.MatchString(s) }) {
-		return refused(http.StatusBadRequest), nil
+		return refused(http.StatusBadRequest)
 	}
 	if q.caller.session == nil {
-		return refused(http.StatusForbidden), nil
+		return refused(http.StatusForbidden)
 	}
 	scopes := q.store.grants(c, q.caller.e, asked)
 	if scopes == nil {
-		return refused(http.StatusForbidden), nil
+		return refused(http.StatusForbidden)
 	}
 	uri, _ := parseURL(a.RedirectURI)
 	g := granted{Client: c.id, Person: q.caller.e.id, Session: q.caller.session.SessionID, Scopes: scopes,
@@ -100,7 +145,7 @@ func (q *request) authorise() (any, *fault) {
 	before := q.caller.e.cred.consents[c.id]
 	if !slices.Equal(c.more["oauth2_consent_prompt_enable"], []string{"false"}) && !slices.Equal(before, scopes) {
 		if a.Prompt == "none" {
-			return refused(http.StatusBadRequest), nil
+			return refused(http.StatusBadRequest)
 		}
 		g.Until = q.s.o.Now().Add(consentFor).Unix()
 		pii := []string{}
@@ -108,9 +153,9 @@ func (q *request) authorise() (any, *fault) {
 			pii = append(pii, "email", "email_verified")
 		}
 		return plain{status: http.StatusOK, body: mustMarshal(map[string]any{"ConsentRequested": map[string]any{"client_name": c.display, "scopes": scopes, "pii_scopes": pii,
-			"consent_token": q.s.keys.seal.seal(g)}})}, nil
+			"consent_token": q.s.keys.seal.seal(g)}})}
 	}
-	return q.permitted(c, g, []byte(`"Permitted"`)), nil
+	return q.permitted(c, g, []byte(`"Permitted"`))
 }
 
 // redirects says whether a client may be answered at a URL: one that it registered, whether it wants that to be strict

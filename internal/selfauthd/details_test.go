@@ -270,3 +270,40 @@ func TestBodiesAreReadBeforeTokens(t *testing.T) {
 		{"GET", "/scim/v1/Entry?filter=name%20pr", "", 401, `"notauthenticated"`},
 	})
 }
+
+// TestRedirectsWithoutToken: whoever asks for a login is told at once of a redirect URL that the client does not have, and only then
+// that nobody is logged in.
+func TestRedirectsWithoutToken(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.tokens["rw"], a.tokens["ro"] = a.s.Operator()
+	a.hears([]said{
+		{"POST", "/v1/oauth2/_basic", `{"attrs":{"name":["c"],"displayname":["c"],"oauth2_rs_origin_landing":["https://x.test/land"],"oauth2_rs_origin":["https://x.test/cb"]}}`, 200, ""},
+		{"POST", "/v1/oauth2/_basic", `{"attrs":{"name":["d"],"displayname":["d"],"oauth2_rs_origin_landing":["https://x.test"],"oauth2_rs_origin":["https://x.test/cb"]}}`, 200, ""},
+		{"PATCH", "/v1/oauth2/d", `{"attrs":{"oauth2_allow_insecure_client_disable_pkce":["true"]}}`, 200, ""},
+	})
+	const challenge = "&code_challenge_method=S256&code_challenge=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for _, c := range []struct {
+		client, redirect, more string
+		nobody, service        int
+	}{
+		{"c", "https://x.test/cb", challenge, 401, 403},
+		{"c", "https://x.test/land", challenge, 401, 403},
+		{"c", "https://X.test/cb", challenge, 401, 403},
+		{"c", "https://x.test/cb/", challenge, 400, 400},
+		{"c", "https://y.test/cb", challenge, 400, 400},
+		{"c", "nonsense", challenge, 400, 400},
+		{"nosuch", "https://x.test/cb", challenge, 400, 400},
+		{"c", "https://x.test/cb", "", 400, 400},
+		{"c", "https://x.test/cb", challenge + "&prompt=none", 400, 0}, // with a token: not seen
+		{"d", "https://x.test/cb", "", 401, 403},
+		{"d", "https://y.test/cb", "", 400, 400},
+	} {
+		path := "/oauth2/authorise?response_type=code&scope=openid&client_id=" + c.client + "&redirect_uri=" + c.redirect + c.more
+		for token, want := range map[string]int{"": c.nobody, a.tokens["rw"]: c.service} {
+			if resp, text := a.do("GET", path, token, nil, nil); want != 0 && resp.StatusCode != want {
+				t.Errorf("%s, a token %t: %d %s, want %d", path, token != "", resp.StatusCode, text, want)
+			}
+		}
+	}
+}

@@ -339,6 +339,7 @@ func clientRoutes() []route {
 		on("POST", "/v1/oauth2/{}/_claimmap/{}/{}", (*request).setClaim).write(),
 		on("DELETE", "/v1/oauth2/{}/_claimmap/{}/{}", (*request).dropClaim).write(),
 
+		on("GET", "/oauth2/authorise", (*request).authoriseByQuery).public().beside(),
 		on("POST", "/oauth2/authorise", (*request).authorise).public().beside(),
 		on("POST", "/oauth2/authorise/permit", (*request).permit).beside(),
 		on("POST", "/oauth2/token", (*request).token).public().beside(),

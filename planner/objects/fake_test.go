@@ -35,8 +35,11 @@ func (f *fake) Groups(context.Context) ([]providers.Group, error)               
 func (f *fake) Clients(context.Context) ([]providers.Client, error)                  { return f.clients, nil }
 func (f *fake) Enrolled(context.Context) ([]uuid.UUID, error)                        { return nil, nil }
 func (f *fake) Discovery(context.Context, string) (d providers.Discovery, err error) { return d, nil }
-func (f *fake) Recycled(context.Context) ([]uuid.UUID, error)                        { return nil, nil }
-func (f *fake) OtherNames(context.Context) ([]string, error)                         { return []string{"idm_admin"}, nil }
+func (f *fake) RefusedRedirects(context.Context, string, []string) ([]string, error) {
+	return nil, nil
+}
+func (f *fake) Recycled(context.Context) ([]uuid.UUID, error) { return nil, nil }
+func (f *fake) OtherNames(context.Context) ([]string, error)  { return []string{"idm_admin"}, nil }
 
 func (f *fake) Users(context.Context) iter.Seq2[providers.User, error]     { return each(f.users) }
 func (f *fake) Persons(context.Context) iter.Seq2[providers.Person, error] { return each(f.persons) }

@@ -49,7 +49,7 @@ func Forward(j *world.Joined, leave map[state.Address]bool) (*Plan, hcl.Diagnost
 	p.out.Scopes = scopeChanges(j, p.out.Changes)
 	p.awake()
 	p.out.Tokens = p.tokens()
-	p.out.LetIn, p.out.LetsIn = p.admitted()
+	p.out.DoorsNow, p.out.Doors = p.doors()
 	return &p.out, p.diags
 }
 

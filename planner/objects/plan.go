@@ -24,10 +24,10 @@ type Plan struct {
 	Deleting   map[uuid.UUID]state.Address
 	Scopes     []ScopeChange
 	Tokens     []Tokens
-	LetIn      map[uuid.UUID]bool // groups whose members some client lets in now
-	LetsIn     map[uuid.UUID]bool // and after the plan
-	Names      []string           // of declared groups and clients, which no person may get
-	Stays      bool               // of Folded.Plan only: an object that the runs made is still needed
+	DoorsNow   plan.Doors // the clients as they let users in now
+	Doors      plan.Doors // and after the plan
+	Names      []string   // of declared groups and clients, which no person may get
+	Stays      bool       // of Folded.Plan only: an object that the runs made is still needed
 }
 
 // Tenant says how the users of one tenant can be served.

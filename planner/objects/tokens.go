@@ -10,7 +10,8 @@ import (
 	"anthill/state"
 )
 
-// Tokens is what the tokens of a client tell of the groups that somebody is in, before and after the plan.
+// Tokens is whom a client lets in, and what its tokens tell of the groups that somebody is in, before and after
+// the plan.
 type Tokens struct {
 	Of      state.Subject
 	Changed bool // by this plan: it is made, or its maps are written
@@ -18,20 +19,35 @@ type Tokens struct {
 	will    grants
 }
 
-// grants are the scopes that the members of groups get: those that are asked for, and more.
+// grants are the scopes that the members of groups get: those by which they are let in, and more.
 type grants struct {
-	scopes, more map[uuid.UUID][]string
-	requested    []string // nil: all of scopes are asked for
+	plan.Door
+	more map[uuid.UUID][]string
 }
 
 // scopesOfGroups are the scopes by which a token names groups, in any form.
 var scopesOfGroups = []string{"groups", "groups_uuid", "groups_spn", shortNames}
 
-// shortNames is the scope by which a token has the names of groups without the domain: the form that mapping rows have.
+// shortNames is the scope by which a token has the names of groups without the domain: the form that mapping rows
+// have.
 const shortNames = "groups_name"
 
-// Nameless reports whether the members of some groups come in through the client with tokens that name groups, and none in
-// the form of the mapping rows. new: they did not before the plan.
+// Refuses returns the scopes for which Self-auth refuses the members of some groups after the plan (plan.Door).
+// new: it does not refuse them now, for what the application asks for then.
+func (t *Tokens) Refuses(groups []uuid.UUID) (lacks []string, new bool) {
+	lacks = t.will.Refuses(groups)
+	return lacks, len(lacks) > 0 && len(t.doorBefore().Refuses(groups)) == 0
+}
+
+// doorBefore is the client as it lets users in now. What the application asks for is no matter of the plan.
+func (t *Tokens) doorBefore() plan.Door {
+	d := t.was.Door
+	d.Requested = t.will.Requested
+	return d
+}
+
+// Nameless reports whether the members of some groups come in through the client with tokens that name groups, and
+// none in the form of the mapping rows. new: they did not before the plan.
 func (t *Tokens) Nameless(groups []uuid.UUID) (nameless, new bool) {
 	nameless = t.will.nameless(groups)
 	return nameless, nameless && !t.was.nameless(groups)
@@ -40,12 +56,12 @@ func (t *Tokens) Nameless(groups []uuid.UUID) (nameless, new bool) {
 func (g grants) nameless(groups []uuid.UUID) bool {
 	got := map[string]bool{}
 	for _, id := range groups {
-		for _, s := range g.scopes[id] {
-			got[s] = g.requested == nil || slices.Contains(g.requested, s)
+		for _, s := range g.Scopes[id] {
+			got[s] = g.Requested == nil || slices.Contains(g.Requested, s)
 		}
 	}
-	if len(got) == 0 {
-		return false // the client lets them in nowhere
+	if len(got) == 0 || len(g.Refuses(groups)) > 0 {
+		return false // the client lets them in nowhere, or refuses them
 	}
 	for _, id := range groups {
 		for _, s := range g.more[id] {
@@ -53,20 +69,6 @@ func (g grants) nameless(groups []uuid.UUID) bool {
 		}
 	}
 	return !got[shortNames] && slices.ContainsFunc(scopesOfGroups, func(s string) bool { return got[s] })
-}
-
-// grantsRequested reports whether each scope that the application asks for is given to somebody: Self-auth lets nobody in
-// by a request with one that no map has.
-func (g grants) grantsRequested() bool {
-	given := map[string]bool{}
-	for _, of := range []map[uuid.UUID][]string{g.scopes, g.more} {
-		for _, scopes := range of {
-			for _, s := range scopes {
-				given[s] = true
-			}
-		}
-	}
-	return !slices.ContainsFunc(g.requested, func(s string) bool { return !given[s] })
 }
 
 // tokens are those of all clients that are there when the plan is carried out.
@@ -93,47 +95,48 @@ func (p *forward) tokens() (list []Tokens) {
 		after := p.attributesAfter(c)
 		list = append(list, Tokens{
 			Of: state.Of(c.Address), Changed: scopes || more || c.Was == nil,
-			was: grantsOf(c.Was, nil), will: grantsOf(after, requested[after.Text(state.AttrName)]),
+			was: p.grantsOf(p.attributesBefore(c), nil), will: p.grantsOf(after, requested[after.Text(state.AttrName)]),
 		})
 	}
 	for _, l := range p.Clients {
 		if !told[l.ID] {
-			g := grantsOf(l.Attributes, requested[l.Name])
+			g := p.grantsOf(l.Attributes, requested[l.Name])
 			list = append(list, Tokens{Of: state.OfClient(l.Name), was: g, will: g})
 		}
 	}
 	return list
 }
 
-// admitted are the groups whose members some client lets in, now and after the plan: it gives them a scope.
-func (p *forward) admitted() (was, will map[uuid.UUID]bool) {
-	was, will = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
-	note := func(to map[uuid.UUID]bool, g grants) {
-		if !g.grantsRequested() {
-			return
+// doors are the clients as they let users in, now and after the plan.
+func (p *forward) doors() (was, will plan.Doors) {
+	for i := range p.out.Tokens {
+		was, will = append(was, p.out.Tokens[i].doorBefore()), append(will, p.out.Tokens[i].will.Door)
+	}
+	for _, c := range p.out.Changes {
+		if c.Kind != state.KindClient || c.Will != nil && c.Action != state.ActionForget {
+			continue
 		}
-		for group, list := range g.scopes {
-			if len(list) > 0 {
-				to[group] = true
+		if live := p.attributesBefore(c); live != nil {
+			d := p.grantsOf(live, nil).Door
+			was = append(was, d)
+			if c.Action == state.ActionForget {
+				will = append(will, d) // it stays, and goes on letting people in
 			}
 		}
 	}
-	// A client that is only forgotten stays, and goes on letting people in.
-	forgotten := func(id uuid.UUID) bool {
-		return slices.ContainsFunc(p.out.Changes, func(c plan.ObjectChange) bool {
-			return c.Kind == state.KindClient && c.Action == state.ActionForget && c.Object().ID == id
-		})
-	}
-	for _, c := range p.Clients {
-		note(was, grantsOf(c.Attributes, nil))
-		if forgotten(c.ID) {
-			note(will, grantsOf(c.Attributes, nil))
+	return was, will
+}
+
+// attributesBefore are those of the client that a change is about; nil: it is made.
+func (p *forward) attributesBefore(c plan.ObjectChange) state.Attributes {
+	for _, l := range p.Clients {
+		for _, o := range []*state.Object{c.Before, c.After} {
+			if o != nil && o.ID == l.ID {
+				return l.Attributes
+			}
 		}
 	}
-	for i := range p.out.Tokens {
-		note(will, p.out.Tokens[i].will)
-	}
-	return was, will
+	return c.Was
 }
 
 // attributesAfter are those of a client when its change is made.
@@ -148,10 +151,15 @@ func (p *forward) attributesAfter(c plan.ObjectChange) state.Attributes {
 	return after
 }
 
-func grantsOf(a state.Attributes, requested []string) grants {
-	more := map[uuid.UUID][]string{}
-	for _, g := range a[state.AttrSupplementalScopes].Grants() {
-		more[g.Group] = g.Values
+func (p *forward) grantsOf(a state.Attributes, requested []string) grants {
+	g := grants{Door: plan.DoorOf(a, requested), more: map[uuid.UUID][]string{}}
+	for group, scopes := range g.Scopes {
+		if p.Index.Groups[group].Builtin || p.Index.Hidden[group] != "" {
+			g.Everybody = append(g.Everybody, scopes...)
+		}
 	}
-	return grants{scopes: scopesOf(a), more: more, requested: requested}
+	for _, m := range a[state.AttrSupplementalScopes].Grants() {
+		g.more[m.Group] = m.Values
+	}
+	return g
 }

@@ -30,8 +30,11 @@ type Effects struct {
 	Segments  []Segment      `json:"segments,omitempty"`
 	Waves     []WaveEffect   `json:"waves,omitempty"`  // in the order of `after`
 	Brakes    []state.Brakes `json:"brakes,omitempty"` // of waves, in the order of `after`: apply records them
-	Identity  Identity       `json:"identity"`
-	Undo      *Undoing       `json:"undo,omitempty"` // of a rollback
+	// Doors are the clients by which somebody comes in, sorted by name, where the plan takes passwords away: apply looks again
+	// whether one lets in whose password goes. None: nobody came in by one when the plan was made.
+	Doors    []Doorway `json:"doors,omitempty"`
+	Identity Identity  `json:"identity"`
+	Undo     *Undoing  `json:"undo,omitempty"` // of a rollback
 	Risk
 }
 

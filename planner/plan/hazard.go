@@ -27,7 +27,9 @@ const (
 	WeakensClient HazardCode = "WEAKENS_CLIENT"
 	// LoginWithoutTenant: users come in with tokens by which the application does not find their tenant.
 	LoginWithoutTenant HazardCode = "LOGIN_WITHOUT_TENANT"
-	AdoptsPerson       HazardCode = "ADOPTS_PERSON"
+	// LoginRefused: Self-auth refuses users at an application, which asks for a scope that they are not given.
+	LoginRefused HazardCode = "LOGIN_REFUSED"
+	AdoptsPerson HazardCode = "ADOPTS_PERSON"
 	// AdminsAsMembers: users come in with less than their role.
 	AdminsAsMembers HazardCode = "ADMINS_AS_MEMBERS"
 	// LoosensBrake: a wave starts because what held it back was edited.
@@ -37,8 +39,8 @@ const (
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
-		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginWithoutTenant, LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved,
-		RowsGone, WeakensClient,
+		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginRefused, LoginWithoutTenant,
+		LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone, WeakensClient,
 	}
 }
 

@@ -31,6 +31,7 @@ type Decided struct {
 	readdressed int64                   // users moved before who get an address that they never confirmed
 	nameless    map[state.Subject]int64 // users moved before, of clients that this plan changes: see said
 	lesser      map[lesser]int64        // users moved before, by groups that they join now: see said
+	refused     map[refusal]int64       // users moved before, of clients that this plan changes: see said
 	stay        ways                    // of all users, but those who are due
 }
 
@@ -57,6 +58,8 @@ type said struct {
 	unnamed               map[string]int64        // by role: whose role no group of the tenant names
 	lesser                map[lesser]int64        // who come in with less than their role
 	nameless              map[state.Subject]int64 // by client: whose tokens have no name of a group that the application knows
+	refused               map[refusal]int64       // whom Self-auth refuses at a client
+	nowhere               map[string]int64        // by tenant: whom no client lets in
 	ways                  ways
 }
 
@@ -176,7 +179,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		rules:     rules(j, o),
 		withdraws: map[string]int{},
 		losses:    newLosses(o),
-		doors:     newDoors(j, o.LetIn, o.LetsIn),
+		doors:     newDoors(j, o),
 		belongs:   make([]bool, len(j.Index.Members)),
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}

@@ -121,6 +121,9 @@ func (d *decider) regroup(e *world.Entry, c plan.Claim, s plan.Shape) error {
 	if c.Gains() && !s.After.Asleep && slices.ContainsFunc(d.objects.Tokens, func(t objects.Tokens) bool { return t.Changed }) {
 		_, left := d.groupsOf(e.Person, join, leave)
 		d.countNameless(&d.nameless, left, true)
+		if !d.losses.met { // it is counted for what it loses
+			d.countRefused(&d.refused, left, true)
+		}
 	}
 	if len(join)+len(leave) == 0 && s.Effect == (state.Effect{}) && s.After.Asleep == e.Recorded.Asleep {
 		return nil

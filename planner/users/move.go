@@ -75,6 +75,11 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		d.countUnnamed(&w.Said.unnamed, e)
 	}
 	d.countNameless(&w.Said.nameless, wants, false)
+	in := wants
+	if there || person != e.Person {
+		_, in = d.groupsOf(person, join, d.table.IDs(s.Leave))
+	}
+	d.countDoors(&w.Said, e, in)
 	d.countLesser(&w.Said.lesser, e, wants)
 	s.Join, s.Keep = d.table.Set(join...), d.table.Set(keep...)
 	s.Effect.Method = method(e)

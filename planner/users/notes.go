@@ -66,30 +66,37 @@ func (d *decider) notes() (list []state.Finding) {
 // Changing are the notes about the users whom a plan changes: those of the waves that moves names, and those who were moved
 // before.
 func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
-	sum, unnamed, all := said{unverified: d.readdressed}, map[string]int64{}, int64(0)
+	sum, unnamed, all := said{unverified: d.readdressed, nowhere: map[string]int64{}}, map[string]int64{}, int64(0)
 	for _, w := range d.Waves {
 		if moves(w.Name) {
 			sum.unverified += w.Said.unverified
 			sum.groupless += w.Said.groupless
 			sum.dualAgain += w.Said.dualAgain
+			for slug, n := range w.Said.nowhere {
+				sum.nowhere[slug] += n
+			}
 			for role, n := range w.Said.unnamed {
 				unnamed[role] += n
 				all += n
 			}
 		}
 	}
-	return counted(
+	list := counted(
 		state.Found(state.CodeUnverified).Times(sum.unverified),
 		state.Found(state.CodeGroupless).Times(sum.groupless),
 		state.Found(state.CodeDualAgain).Times(sum.dualAgain),
 		state.Found(state.CodeRolesUnnamed, state.Because(state.KeyWhy, byRole(unnamed)...)).Times(all),
 	)
+	for _, slug := range slices.Sorted(maps.Keys(sum.nowhere)) {
+		list = append(list, state.About(state.CodeLetInNowhere, state.OfTenant(slug)).Times(sum.nowhere[slug]))
+	}
+	return list
 }
 
 // Misled raises the hazards of users whom the application would not place as it should by the tokens that they come in with:
 // those of the waves that moves names, and those who were moved before, where this plan makes it so.
 func (d *Decided) Misled(r *plan.Risk, moves func(wave string) bool) {
-	nameless, less := map[state.Subject]int64{}, map[lesser]int64{}
+	nameless, less, refused := map[state.Subject]int64{}, map[lesser]int64{}, map[refusal]int64{}
 	add := func(s said) {
 		for of, n := range s.nameless {
 			nameless[of] += n
@@ -97,12 +104,22 @@ func (d *Decided) Misled(r *plan.Risk, moves func(wave string) bool) {
 		for of, n := range s.lesser {
 			less[of] += n
 		}
+		for of, n := range s.refused {
+			refused[of] += n
+		}
 	}
-	add(said{nameless: d.nameless, lesser: d.lesser})
+	add(said{nameless: d.nameless, lesser: d.lesser, refused: d.refused})
 	for _, w := range d.Waves {
 		if moves(w.Name) {
 			add(w.Said)
 		}
+	}
+	byClient := func(a, b refusal) int {
+		return cmp.Or(compareSubjects(a.client, b.client), strings.Compare(a.lacks, b.lacks))
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(refused), byClient) {
+		r.Raise(plan.LoginRefused, refused[of], state.About(state.CodeLoginRefused, of.client,
+			state.List(state.KeyScopes, strings.Fields(of.lacks)...)).Times(refused[of]))
 	}
 	for _, of := range sortedSubjects(nameless) {
 		r.Raise(plan.LoginWithoutTenant, nameless[of], state.About(state.CodeNameless, of).Times(nameless[of]))
@@ -171,6 +188,45 @@ func (d *decider) countNameless(to *map[state.Subject]int64, groups []uuid.UUID,
 	}
 }
 
+// refusal is a client with the scopes, joined by blanks, that it asks for and that users are not given.
+type refusal struct {
+	client state.Subject
+	lacks  string
+}
+
+// countDoors counts a user who will be in some groups where Self-auth refuses it at a client, or else no client lets it in.
+func (d *decider) countDoors(to *said, e *world.Entry, groups []uuid.UUID) {
+	refused := d.countRefused(&to.refused, groups, false)
+	if refused || d.admits(d.doors.will, groups) {
+		return
+	}
+	if to.nowhere == nil {
+		to.nowhere = map[string]int64{}
+	}
+	to.nowhere[d.Tenants[e.Tenant].Slug]++
+}
+
+// countRefused counts a user who will be in some groups for each client that asks for more than it is given. onlyNew: only
+// where that is this plan's doing.
+func (d *decider) countRefused(to *map[refusal]int64, groups []uuid.UUID, onlyNew bool) (refused bool) {
+	for i := range d.objects.Tokens {
+		t := &d.objects.Tokens[i]
+		if onlyNew && !t.Changed {
+			continue
+		}
+		lacks, fresh := t.Refuses(groups)
+		if len(lacks) == 0 || onlyNew && !fresh {
+			continue
+		}
+		if *to == nil {
+			*to = map[refusal]int64{}
+		}
+		(*to)[refusal{t.Of, strings.Join(lacks, " ")}]++
+		refused = true
+	}
+	return refused
+}
+
 // raise raises the hazards of what was decided.
 func (d *decider) raise() {
 	for _, of := range d.scopesLost() {
@@ -192,9 +248,11 @@ func (d *decider) scopesLost() []state.Subject {
 }
 
 func sortedSubjects(counts map[state.Subject]int64) []state.Subject {
-	return slices.SortedFunc(maps.Keys(counts), func(a, b state.Subject) int {
-		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
-	})
+	return slices.SortedFunc(maps.Keys(counts), compareSubjects)
+}
+
+func compareSubjects(a, b state.Subject) int {
+	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
 }
 
 // problems are what makes a plan impossible once all users are seen.

@@ -48,7 +48,10 @@ func (s *sides) OtherNames(context.Context) ([]string, error)                   
 func (s *sides) Clients(context.Context) ([]providers.Client, error)                  { return nil, nil }
 func (s *sides) Enrolled(context.Context) ([]uuid.UUID, error)                        { return s.enrolled, nil }
 func (s *sides) Discovery(context.Context, string) (d providers.Discovery, err error) { return d, nil }
-func (s *sides) Recycled(context.Context) ([]uuid.UUID, error)                        { return nil, nil }
+func (s *sides) RefusedRedirects(context.Context, string, []string) ([]string, error) {
+	return nil, nil
+}
+func (s *sides) Recycled(context.Context) ([]uuid.UUID, error) { return nil, nil }
 
 func each[T any](list []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/planner/objects"
 	"anthill/planner/plan"
 	"anthill/planner/world"
 	"anthill/providers"
@@ -144,14 +145,15 @@ func (d *Decided) WithoutWay(moves func(wave string) bool) []state.Finding {
 // LockedOut raises the hazard of users who lose their last way to log in by being taken back.
 func (t *TakenBack) LockedOut(r *plan.Risk) { t.ways.raise(r) }
 
-// doors are the groups by which users come in, and the tenants that this plan shuts.
+// doors are the clients by which users come in, and the tenants that this plan shuts.
 type doors struct {
-	was, will map[uuid.UUID]bool // groups whose members some client lets in; both empty: that is not judged
-	shuts     map[int]bool       // by index: their users are a hazard of their own
+	was, will plan.Doors
+	judged    bool         // somebody comes in by one, now or then
+	shuts     map[int]bool // by index: their users are a hazard of their own
 }
 
-func newDoors(j *world.Joined, was, will map[uuid.UUID]bool) doors {
-	d := doors{was: was, will: will, shuts: map[int]bool{}}
+func newDoors(j *world.Joined, o *objects.Plan) doors {
+	d := doors{was: o.DoorsNow, will: o.Doors, judged: o.DoorsNow.Open() || o.Doors.Open(), shuts: map[int]bool{}}
 	for _, t := range j.Declared {
 		if t.Place >= 0 && t.Live != nil && t.Live.Live() && !j.Tenants[t.Place].Live() {
 			d.shuts[t.Place] = true
@@ -241,17 +243,9 @@ func (d *decider) isHome(tenant int, groups []uuid.UUID, will func(uuid.UUID) bo
 }
 
 // admits reports whether a client lets in who is in some groups. Where no client lets anybody in, now or then, that is not
-// judged; and everybody may be in a group that is built in or hidden.
-func (d *decider) admits(lets map[uuid.UUID]bool, groups []uuid.UUID) bool {
-	if len(d.doors.was)+len(d.doors.will) == 0 || slices.ContainsFunc(groups, func(g uuid.UUID) bool { return lets[g] }) {
-		return true
-	}
-	for g := range lets {
-		if d.Index.Groups[g].Builtin || d.Index.Hidden[g] != "" {
-			return true
-		}
-	}
-	return false
+// judged.
+func (d *decider) admits(lets plan.Doors, groups []uuid.UUID) bool {
+	return !d.doors.judged || lets.Admit(groups)
 }
 
 // countWay counts a user whom a rollback takes back, if it cannot log in afterwards and can now. By groups it is judged as

@@ -406,3 +406,31 @@ func (r *run) recycled(t testing.TB, p Provider, id uuid.UUID, want bool) {
 		t.Errorf("the listing of what was deleted holds the entry: %v, want %v", got, want)
 	}
 }
+
+// redirects: the server says of each redirect URL whether it sends logins of a client there, to whoever asks, also where nobody
+// may log in at all.
+func redirects(t *testing.T, r *run) {
+	p := r.open(t)
+	a, ctx := p.Accounts(), within(t)
+	for _, kind := range []string{"confidential", "public"} {
+		name := r.name("client")
+		id := r.client(t, a, name, kind)
+		registered := []string{"https://app.example/cb", "https://app.example/q?x=1", "app://cb"}
+		must(t, "set", a.ChangeObject(ctx, state.KindClient, id, plainClient(name, kind),
+			state.Attributes{state.AttrRedirectURLs: urls(registered...)}))
+		others := []string{"https://app.example/cb/", "https://app.example/q?x=2", "https://other.example/cb", "http://app.example/cb"}
+		refused, err := p.Directory().RefusedRedirects(ctx, name, append(registered, others...))
+		must(t, "ask for redirect URLs", err)
+		same(t, "refused redirect URLs of a "+kind+" client", others, refused)
+		refused, err = p.Directory().RefusedRedirects(ctx, r.name("nosuch"), registered)
+		must(t, "ask for redirect URLs of no client", err)
+		same(t, "refused redirect URLs of no client", registered, refused)
+	}
+	without := r.name("client")
+	id := r.client(t, a, without, "confidential")
+	must(t, "set", a.ChangeObject(ctx, state.KindClient, id, plainClient(without, "confidential"), state.Attributes{
+		state.AttrRedirectURLs: urls("https://app.example/cb"), state.AttrPKCE: state.TextValue("false")}))
+	refused, err := p.Directory().RefusedRedirects(ctx, without, []string{"https://app.example/cb", "https://other.example/cb"})
+	must(t, "ask for redirect URLs", err)
+	same(t, "refused redirect URLs of a client without PKCE", []string{"https://other.example/cb"}, refused)
+}

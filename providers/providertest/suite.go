@@ -77,6 +77,7 @@ func Run(t *testing.T, s Server) {
 		"clients: refusals":          clientRefusals,
 		"clients: foreign":           foreignClient,
 		"clients: deleted, revived":  revivedClient,
+		"clients: redirects":         redirects,
 		"persons: created, listed":   persons,
 		"persons: refused, whole":    refusedPersons,
 		"persons: expired, enabled":  expiredPersons,

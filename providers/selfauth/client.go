@@ -109,19 +109,28 @@ const clientAttributes = "class,name,displayname,oauth2_rs_origin_landing,oauth2
 
 // Clients lists the OAuth2 clients that the account may see, sorted by name.
 func (d directory) Clients(ctx context.Context) ([]providers.Client, error) {
+	return d.conn.clients(ctx)
+}
+
+// Clients is the listing of the directory, made anew.
+func (a accounts) Clients(ctx context.Context) ([]providers.Client, error) {
+	return a.conn.clients(ctx)
+}
+
+func (c *conn) clients(ctx context.Context) ([]providers.Client, error) {
 	k := call{
 		method: http.MethodGet, path: listing("oauth2_resource_server", clientAttributes),
 		doing: "list OAuth2 clients", right: clientAdmins, lists: true,
 	}
 	var clients []providers.Client
-	err := d.conn.read(ctx, k, func(in *body) error {
+	err := c.read(ctx, k, func(in *body) error {
 		clients = nil
 		return decodeList(in, maxGroups, func(dec *json.Decoder) error {
-			var c scimClient
-			if err := dec.Decode(&c); err != nil {
+			var e scimClient
+			if err := dec.Decode(&e); err != nil {
 				return err
 			}
-			one, err := c.client()
+			one, err := e.client()
 			clients = append(clients, one)
 			return err
 		})

@@ -132,6 +132,7 @@ type call struct {
 	writes bool
 	twice  bool // a write that may be done twice: the second time changes nothing
 	lists  bool // the answer is a listing: as long as it likes, but it must keep coming
+	nobody bool // without the token, as somebody whom the server does not know
 }
 
 // body is an answer while it is read. It ends with an error when more than left bytes come before the next grant,
@@ -307,7 +308,9 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token.secret)
+	if !k.nobody {
+		req.Header.Set("Authorization", "Bearer "+c.token.secret)
+	}
 	req.Header.Set("User-Agent", c.agent)
 	req.Header.Set("Accept", "application/json")
 	if k.body != nil {

@@ -30,6 +30,9 @@ var errUnseen = errors.New("no such entry is shown")
 // errNoCall is the cause of a refused bulk call that the server, or what stands before it, does not have at all.
 var errNoCall = errors.New("no such call")
 
+// errNobodyMay is the cause where a call that needs no token is refused before it is asked who makes it.
+var errNobodyMay = errors.New("nobody may")
+
 func missingCall(err error) bool { return errors.Is(err, errNoCall) }
 
 // burnt is the error of an id that is in use, once nothing live is found to have it.
@@ -96,6 +99,8 @@ func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
 		e.Kind, e.Reason, e.Cure = state.ErrorUnreachable,
 			fmt.Sprintf("there is no Self-auth server of version 1.8 or later at this address (status %d)", status),
 			cureURL
+	case k.nobody && status == http.StatusBadRequest && len(text) == 0:
+		e.Kind, e.Reason, e.Err = state.ErrorRefused, "Self-auth refuses it, whoever asks", errNobodyMay
 	case isJSON:
 		e.Kind, e.Reason, e.Err = c.whyRefused(code, text)
 		if e.Kind == state.ErrorInternal && code == "resourcelimit" {

@@ -128,32 +128,46 @@ func (d directory) Enrolled(ctx context.Context) ([]uuid.UUID, error) {
 	return ids, err
 }
 
-// CanLogIn returns those of the persons who have a credential and have not expired.
-func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (can []uuid.UUID, err error) {
+// scimLogin is a person as the question who can log in has it.
+type scimLogin struct {
+	scimPerson
+	MemberOf []struct {
+		ID uuid.UUID `json:"uuid"`
+	} `json:"memberof"`
+}
+
+// CanLogIn returns those of the persons who have a credential and have not expired, with their groups.
+func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+	can := map[uuid.UUID][]uuid.UUID{}
 	for some := range slices.Chunk(ids, entriesAsked) {
 		k := call{
-			method: http.MethodGet, path: query(hasCredential+" and ("+idIn(some)+")", "account_expire,account_valid_from"),
+			method: http.MethodGet, path: query(hasCredential+" and ("+idIn(some)+")", "account_expire,account_valid_from,memberof"),
 			doing: "look up credentials", right: peopleAdmins, lists: true,
 		}
-		var found []uuid.UUID
 		err := a.conn.read(ctx, k, func(in *body) error {
-			found = nil
+			for _, id := range some {
+				delete(can, id) // of an answer that was cut off, and is asked for again
+			}
 			return decodeList(in, maxPersons, func(dec *json.Decoder) error {
-				var e scimPerson
+				var e scimLogin
 				if err := dec.Decode(&e); err != nil {
 					return err
 				}
 				p, err := e.person(a.now())
-				if err == nil && !p.Expired && !p.Early {
-					found = append(found, p.ID)
+				if err != nil || p.Expired || p.Early {
+					return err
 				}
-				return err
+				groups := make([]uuid.UUID, len(e.MemberOf))
+				for i, g := range e.MemberOf {
+					groups[i] = g.ID
+				}
+				can[p.ID] = groups
+				return nil
 			})
 		})
 		if err != nil {
 			return nil, err
 		}
-		can = append(can, found...)
 	}
 	return can, nil
 }
