@@ -213,7 +213,7 @@ func TestRaisedByTheDoors(t *testing.T) {
 		"nothing is declared":      {map[string][]string{acmeUsers: {"openid"}}, nil, "\x0a\x0b", []plan.Doorway{{Client: "app"}}},
 		"one scope for the admins": {map[string][]string{acmeUsers: {"openid"}, acmeAdmins: {"email"}}, all, "\x0a", []plan.Doorway{{Client: "app", Requested: all}}},
 		"of another tenant alone":  {map[string][]string{acmeUsers: {"openid"}, globexUsers: all}, all, "", nil},
-		"a client of nobody":       {nil, all, "\x0a\x0b", nil},
+		"a client of nobody":       {nil, all, "", nil},
 	} {
 		f := raising(t)
 		f.lets(t, c.scopes, c.requested)

@@ -344,10 +344,8 @@ func (m *maker) doors() (list []plan.Doorway) {
 	if !slices.ContainsFunc(m.decided.Waves, raises) {
 		return nil
 	}
-	for _, d := range m.declared.Doors {
-		if len(d.Scopes) > 0 {
-			list = append(list, plan.Doorway{Client: d.Client, Requested: d.Requested})
-		}
+	for _, d := range m.declared.Doors.OfApplication() {
+		list = append(list, plan.Doorway{Client: d.Client, Requested: d.Requested})
 	}
 	slices.SortFunc(list, func(a, b plan.Doorway) int { return strings.Compare(a.Client, b.Client) })
 	return list

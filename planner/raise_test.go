@@ -26,6 +26,10 @@ func raising(t *testing.T) *fake {
 		f.record(n).Method = state.MethodDual
 	}
 	f.enrolled = []uuid.UUID{state.PersonID(lineage, id(10), 1), state.PersonID(lineage, id(11), 1)}
+	f.clients = []providers.Client{{ID: id(150), Name: "app", Attributes: state.Attributes{
+		state.AttrName: state.TextValue("app"), state.AttrScopeMaps: state.GrantsValue([]state.Grant{
+			{Group: f.named("tenant_acme_admins").ID, Values: []string{"openid"}},
+			{Group: f.named("tenant_acme_users").ID, Values: []string{"openid"}}})}}}
 	if f.enrolled[0].String() > f.enrolled[1].String() {
 		f.enrolled[0], f.enrolled[1] = f.enrolled[1], f.enrolled[0]
 	}
@@ -65,8 +69,14 @@ func TestRaised(t *testing.T) {
 			f.clients = []providers.Client{{ID: id(150), Name: "app", Attributes: state.Attributes{
 				state.AttrName: state.TextValue("app"), state.AttrScopeMaps: state.GrantsValue([]state.Grant{
 					{Group: f.named("tenant_acme_admins").ID, Values: []string{"openid"}}})}}}
-		}, "\x0a", wait(11)},
-		"its groups follow first": {func(f *fake) { f.user(11).Role = "admin" }, "\x0a", with(wait(), 11, plan.SkipFollows)},
+		}, "\x0a", with(wait(), 11, plan.SkipNotLetIn)},
+		"no client": {func(f *fake) { f.clients = nil }, "", with(with(wait(), 10, plan.SkipNotLetIn), 11, plan.SkipNotLetIn)},
+		"another application's client lets in all": {func(f *fake) {
+			f.lets(t, map[string][]string{acmeAdmins: {"openid"}}, nil)
+			f.builtin("openid")
+		}, "\x0a", with(wait(), 11, plan.SkipNotLetIn)},
+		"the client that lets in all is none of ours": {func(f *fake) { f.builtin("openid") }, "\x0a\x0b", wait()},
+		"its groups follow first":                     {func(f *fake) { f.user(11).Role = "admin" }, "\x0a", with(wait(), 11, plan.SkipFollows)},
 		"a pause": {func(f *fake) { f.state.Pauses = []state.Pause{{Wave: "alone", Tenant: acme}} }, "",
 			with(with(wait(), 10, plan.SkipPaused), 11, plan.SkipPaused)},
 		"not active": {func(f *fake) { f.user(11).Status = "suspended" }, "\x0a", with(wait(), 11, plan.SkipSuspended)},

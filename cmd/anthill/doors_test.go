@@ -119,7 +119,7 @@ func TestRaiseByTheDoors(t *testing.T) {
 				state.AttrDisplayName: state.TextValue("Other"), state.AttrLandingURL: state.TextValue("https://other.example/")})
 			must(w.t, err)
 			b.ok(b.do("POST", "/v1/oauth2/other/_scopemap/idm_all_persons", b.token, []string{"openid"}), nil)
-		}, true},
+		}, false}, // which is of another application, as far as anybody knows
 		"out of the group, and in one that is in it": {withRaise, func(w *world, b *browser) {
 			inner, ctx := providers.NewGroup{ID: uuid.New(), Name: "inner"}, w.t.Context()
 			must(w.t, w.api.Accounts().CreateGroups(ctx, []providers.NewGroup{inner}))

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -30,32 +31,67 @@ func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
 	if err != nil {
 		return err
 	}
-	doors, judged := x.doors(clients)
+	doors := x.doors(clients)
+	homes, err := x.homesOf(ctx, can)
+	if err != nil {
+		return err
+	}
 	for i, it := range some {
 		groups, enrolled := can[persons[i]]
 		keep := x.sets[it.shape.Keep]
 		in := func(g uuid.UUID) bool { return slices.Contains(groups, g) }
+		home := func(g uuid.UUID) bool { return homes[[2]uuid.UUID{it.shape.Tenant, g}] }
+		raised := it.shape.Ground.Moved
 		switch {
-		case !enrolled, it.shape.Ground.Moved && len(keep) > 0 && !slices.ContainsFunc(keep, in):
+		case !enrolled, raised && len(keep) > 0 && !slices.ContainsFunc(keep, in), raised && !slices.ContainsFunc(groups, home):
 			it.verdict, it.why = state.Changed, state.Found(state.CodeCannotLogIn)
-		case judged && !doors.Admit(groups):
+		case !x.letsIn(it, doors, groups):
 			it.verdict, it.why = state.Changed, state.Found(state.CodeNotLetIn)
 		}
 	}
 	return nil
 }
 
-// doors are clients as they let users in, by the rule of the plan. It is not judged where nobody came in by one
-// when that was made, and nobody does now.
-func (x *executor) doors(clients []providers.Client) (doors plan.Doors, judged bool) {
+// homesOf are the tenants and groups of the mapping rows of groups that persons are in.
+func (x *executor) homesOf(ctx context.Context, can map[uuid.UUID][]uuid.UUID) (map[[2]uuid.UUID]bool, error) {
+	var all []uuid.UUID
+	for _, groups := range can {
+		all = append(all, groups...)
+	}
+	slices.SortFunc(all, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	rows, err := x.Rows.MappingsOf(ctx, slices.Compact(all))
+	homes := make(map[[2]uuid.UUID]bool, len(rows))
+	for _, m := range rows {
+		homes[[2]uuid.UUID{m.Tenant, m.Group}] = true
+	}
+	return homes, err
+}
+
+// doors are clients as they let users in, by the rule of the plan.
+func (x *executor) doors(clients []providers.Client) (doors plan.Doors) {
 	requested := map[string][]string{}
 	for _, d := range x.effects.Doors {
 		requested[d.Client] = d.Requested
 	}
 	for _, c := range clients {
-		doors = append(doors, plan.DoorOf(c.Attributes, requested[c.Name]))
+		d := plan.DoorOf(c.Attributes, requested[c.Name])
+		_, d.Declared = requested[c.Name]
+		doors = append(doors, d)
 	}
-	return doors, len(x.effects.Doors) > 0 || doors.Open()
+	return doors
+}
+
+// letsIn reports whether a client lets in a user who is in some groups. Who is raised must come in by one of those that the plan
+// reckons with. It is not judged of somebody who is moved where nobody came in by a client when the plan was made, and
+// nobody does now.
+func (x *executor) letsIn(it *item, doors plan.Doors, groups []uuid.UUID) bool {
+	switch {
+	case it.shape.Ground.Moved:
+		return slices.ContainsFunc(doors, func(d plan.Door) bool { return d.Declared && d.Admits(groups) })
+	case it.shape.Effect.Restore, len(x.effects.Doors) > 0, doors.Open():
+		return doors.Admit(groups)
+	}
+	return true
 }
 
 // endsPassword reports whether a change takes the password away as a way to log in. One that brings the person back as

@@ -54,6 +54,8 @@ func skipped(r plan.SkipReason) string {
 		return "somebody else has expired its person in Self-auth"
 	case plan.SkipNotEnrolled:
 		return "no way in through Self-auth yet: keeps the password until enrolled"
+	case plan.SkipNotLetIn:
+		return "no client lets it into the application: keeps the password until one does"
 	case plan.SkipFollows:
 		return "groups or person follow the row first; the next plan goes on"
 	case plan.SkipHolderForeign:

@@ -358,14 +358,15 @@ func waiting(w plan.WaveView) (parts []string) {
 	for _, s := range w.NotMoved {
 		n[s.Reason] = s.Count
 	}
-	enrol, follow := n[plan.SkipNotEnrolled], n[plan.SkipFollows]
+	enrol, letIn, follow := n[plan.SkipNotEnrolled], n[plan.SkipNotLetIn], n[plan.SkipFollows]
 	add := func(n int64, what string) {
 		if n > 0 {
 			parts = append(parts, of(n, "user waits", "users wait")+what)
 		}
 	}
-	add(w.Waiting-enrol-follow, " for a pause to end")
+	add(w.Waiting-enrol-letIn-follow, " for a pause to end")
 	add(enrol, " until enrolled in Self-auth")
+	add(letIn, " for a client that lets them in")
 	add(follow, " for the next plan")
 	return parts
 }

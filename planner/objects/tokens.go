@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/config"
 	"anthill/planner/plan"
 	"anthill/state"
 )
@@ -73,9 +74,15 @@ func (g grants) nameless(groups []uuid.UUID) bool {
 
 // tokens are those of all clients that are there when the plan is carried out.
 func (p *forward) tokens() (list []Tokens) {
-	requested := map[string][]string{}
+	declared := map[string]config.Client{}
 	for _, x := range p.Config.Clients {
-		requested[x.Name] = x.Requested
+		declared[x.Name] = x
+	}
+	will := func(name string, a state.Attributes) grants {
+		x, is := declared[name]
+		g := p.grantsOf(a, x.Requested)
+		g.Declared = is
+		return g
 	}
 	told := map[uuid.UUID]bool{}
 	for _, c := range p.out.Changes {
@@ -95,12 +102,12 @@ func (p *forward) tokens() (list []Tokens) {
 		after := p.attributesAfter(c)
 		list = append(list, Tokens{
 			Of: state.Of(c.Address), Changed: scopes || more || c.Was == nil,
-			was: p.grantsOf(p.attributesBefore(c), nil), will: p.grantsOf(after, requested[after.Text(state.AttrName)]),
+			was: p.grantsOf(p.attributesBefore(c), nil), will: will(after.Text(state.AttrName), after),
 		})
 	}
 	for _, l := range p.Clients {
 		if !told[l.ID] {
-			g := p.grantsOf(l.Attributes, requested[l.Name])
+			g := will(l.Name, l.Attributes)
 			list = append(list, Tokens{Of: state.OfClient(l.Name), was: g, will: g})
 		}
 	}

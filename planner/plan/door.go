@@ -15,6 +15,7 @@ type Door struct {
 	Scopes    map[uuid.UUID][]string // of its scope map, by group
 	Everybody []string               // of them, those that anybody may be given: by a group that is built in, or hidden
 	Requested []string               // that the application asks for; nil: that is not declared, and any scope lets in
+	Declared  bool                   // by the configuration
 }
 
 // DoorOf is the door of a client with some attributes.
@@ -69,6 +70,18 @@ type Doors []Door
 // clients, and who may is not judged.
 func (d Doors) Open() bool {
 	return slices.ContainsFunc(d, func(one Door) bool { return len(one.Scopes) > 0 })
+}
+
+// OfApplication are those by which a user comes into the application, as far as the configuration tells: the declared ones, or
+// where none is all that give anybody a scope.
+func (d Doors) OfApplication() (list Doors) {
+	declared := slices.ContainsFunc(d, func(one Door) bool { return one.Declared })
+	for _, one := range d {
+		if (one.Declared || !declared) && len(one.Scopes) > 0 {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // Admit reports whether one of them lets in whoever is in some groups.

@@ -44,6 +44,7 @@ const (
 	SkipHolderForeign
 	SkipPersonExpired
 	SkipNotEnrolled
+	SkipNotLetIn
 	SkipFollows
 )
 
@@ -51,7 +52,7 @@ var skipCodes = []string{
 	"invalid", "excluded", "inactive", "suspended", "tenant_suspended", "tenant_cancelled", "isolation", "group_taken",
 	"group_hidden", "open_run", "paused", "link_unknown", "person_twice", "no_email", "email_refused", "shared_email", "email_taken",
 	"unverified", "name", "holder_expired", "holder_foreign", "person_expired",
-	"not_enrolled", "follows",
+	"not_enrolled", "not_let_in", "follows",
 }
 
 // SkipReasons are all reasons, in the order in which they are shown.

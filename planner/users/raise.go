@@ -1,6 +1,8 @@
 package users
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"anthill/planner/plan"
@@ -80,12 +82,28 @@ func (d *decider) waitsToRaise(e *world.Entry, w *Wave) plan.SkipReason {
 	case d.objects.Tenants[e.Tenant].Paused, d.isPaused(w.Name, d.Tenants[e.Tenant].ID),
 		d.isPaused(e.Recorded.Wave, d.Tenants[e.Tenant].ID):
 		return plan.SkipPaused
-	case d.accountBefore(e).bar() != barNone, d.accountAfter(e, nil, uuid.Nil).bar() != barNone:
+	}
+	switch cmp.Or(d.accountBefore(e).bar(), d.accountAfter(e, nil, uuid.Nil).bar()) {
+	case barNone:
+	case barScope:
+		return plan.SkipNotLetIn
+	default:
 		return plan.SkipNotEnrolled
+	}
+	switch {
+	case !d.isLetIn(e):
+		return plan.SkipNotLetIn
 	case d.admins.changed:
 		return plan.SkipFollows
 	}
 	return plan.SkipNone
+}
+
+// isLetIn reports whether a client of the application lets a user in. Unlike a loss, which is told where it is sure, this must
+// be sure itself: without any client nobody comes in, and what another application's lets in is no help.
+func (d *decider) isLetIn(e *world.Entry) bool {
+	_, in := d.groupsOf(e.Link, nil, nil)
+	return d.doors.alone.Admit(in)
 }
 
 // addRaise adds the change to the wave's segment.

@@ -148,12 +148,13 @@ func (t *TakenBack) LockedOut(r *plan.Risk) { t.ways.raise(r) }
 // doors are the clients by which users come in, and the tenants that this plan shuts.
 type doors struct {
 	was, will plan.Doors
+	alone     plan.Doors   // of will: those by which who has no password left comes into the application
 	judged    bool         // somebody comes in by one, now or then
 	shuts     map[int]bool // by index: their users are a hazard of their own
 }
 
 func newDoors(j *world.Joined, o *objects.Plan) doors {
-	d := doors{was: o.DoorsNow, will: o.Doors, judged: o.DoorsNow.Open() || o.Doors.Open(), shuts: map[int]bool{}}
+	d := doors{was: o.DoorsNow, will: o.Doors, alone: o.Doors.OfApplication(), judged: o.DoorsNow.Open() || o.Doors.Open(), shuts: map[int]bool{}}
 	for _, t := range j.Declared {
 		if t.Place >= 0 && t.Live != nil && t.Live.Live() && !j.Tenants[t.Place].Live() {
 			d.shuts[t.Place] = true

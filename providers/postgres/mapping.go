@@ -90,11 +90,21 @@ func (p *Provider) Mapping(ctx context.Context, tenant, group uuid.UUID) (*provi
 	return &m, fail("read a mapping row", err)
 }
 
+// MappingsOf returns all mapping rows of some groups, in no order.
+func (p *Provider) MappingsOf(ctx context.Context, groups []uuid.UUID) ([]providers.Mapping, error) {
+	return mappings(ctx, p.pool, p.names.sql(mappingRows+" where {group_id} = any($1)"), ids(groups))
+}
+
 // Mappings returns all mapping rows, sorted by tenant and group.
 func (s *Snapshot) Mappings(ctx context.Context) ([]providers.Mapping, error) {
+	return mappings(ctx, s.tx, s.p.names.sql(mappingRows+" order by {tenant_id}, {group_id}"))
+}
+
+const mappingRows = "select {tenant_id}, {group_id}, {group_name}, {role} from {mapping}"
+
+func mappings(ctx context.Context, q querier, sql string, args ...any) ([]providers.Mapping, error) {
 	const doing = "read mapping rows"
-	rows, err := s.tx.Query(ctx, s.p.names.sql(
-		`select {tenant_id}, {group_id}, {group_name}, {role} from {mapping} order by {tenant_id}, {group_id}`))
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fail(doing, err)
 	}
