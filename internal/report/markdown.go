@@ -351,13 +351,13 @@ func (m *markdown) listed(n int) int {
 
 // findings are entries, where some are left out those with the largest counts.
 func (m *markdown) findings(list []state.Finding) []string {
-	n := m.listed(len(list))
+	n, texts := m.listed(len(list)), make([]string, len(list))
 	if n < len(list) {
 		list = slices.Clone(list)
 		slices.SortStableFunc(list, func(a, b state.Finding) int { return cmp.Compare(b.Count, a.Count) })
+		list = ofEachKind(list, n)
 	}
-	texts := make([]string, len(list))
-	for i, f := range list[:n] {
+	for i, f := range list {
 		texts[i] = m.t.words.say(f)
 	}
 	return m.entries(texts)

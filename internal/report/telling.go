@@ -432,6 +432,25 @@ func (t *telling) remarks() []remark {
 	}, func(r remark) bool { return len(r.list) == 0 })
 }
 
+// ofEachKind are n of some findings, in their order: what is said of a thousand tenants hides nothing that is said once.
+func ofEachKind(list []state.Finding, n int) []state.Finding {
+	type place struct{ at, nth int }
+	seen := map[state.Code]int{}
+	places := make([]place, len(list))
+	for i, f := range list {
+		places[i] = place{i, seen[f.Code]}
+		seen[f.Code]++
+	}
+	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(a.nth, b.nth) })
+	places = places[:min(n, len(places))]
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.at, b.at) })
+	kept := make([]state.Finding, len(places))
+	for i, p := range places {
+		kept[i] = list[p.at]
+	}
+	return kept
+}
+
 // cost says what carrying out the plan takes; "" where it writes to neither server.
 func (t *telling) cost() string {
 	if t.effects.Empty() || t.effects.Kind == state.RunRefresh {

@@ -241,12 +241,15 @@ func (p *planPage) remarks() {
 	for _, r := range p.t.remarks() {
 		p.gap()
 		p.line("%s", p.bold(r.title))
-		for i, f := range r.list {
-			if i == most && len(r.list) > most+1 {
-				p.line("  and %s more", count(int64(len(r.list)-i)))
-				break
-			}
+		list := r.list
+		if len(list) > most+1 {
+			list = ofEachKind(list, most)
+		}
+		for _, f := range list {
 			p.hang("  - ", p.t.words.say(f))
+		}
+		if n := len(r.list) - len(list); n > 0 {
+			p.line("  and %s more", count(int64(n)))
 		}
 	}
 }
