@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,13 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	n, err := preset(o.Naming)
 	if err != nil {
 		return nil, err
+	}
+	if character := misread(o.URL); character != "" {
+		return nil, &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL",
+			Reason: fmt.Sprintf("a character of its password or role is not percent-encoded: %q is %%%02X", character, character),
+			Cure:   "Nothing of it is shown here, as what comes behind that would count as the host.",
+		}
 	}
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
