@@ -1,6 +1,8 @@
 package report
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -81,7 +83,11 @@ func clip(s string, most int) string {
 func marker(environment string) string {
 	var b strings.Builder
 	last := ' '
-	for _, r := range shortened(Escape(environment), 60) {
+	name := shortened(Escape(environment), 60)
+	if name != Escape(environment) { // others may begin alike
+		name += fmt.Sprintf(" %x", sha256.Sum256([]byte(environment)))[:9]
+	}
+	for _, r := range name {
 		// A comment ends at two dashes.
 		if plain := r == '_' || r == '.' || r == '-' && last != '-'; plain {
 			b.WriteRune(r)

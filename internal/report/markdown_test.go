@@ -263,6 +263,10 @@ func TestCode(t *testing.T) {
 			t.Errorf("marker %q, want %q", got, want)
 		}
 	}
+	long := strings.Repeat("e", 70)
+	if one, other := marker(long+"1"), marker(long+"2"); one == other || len(one) > 120 {
+		t.Errorf("of two environments: %s, %s", one, other)
+	}
 }
 
 func manyTenants() *made {
