@@ -69,6 +69,9 @@ func (x *executor) afterwards(it *item) plan.Claim {
 	c := linked(*it.row, x.effects.Identity.Follow)
 	c.Standing, c.Ours = after.Standing, after.MadePerson
 	c.Linked = it.shape.Effect.Link || it.row.Link == it.intent.Person
+	if after.Standing == state.RowBack && c.Linked {
+		c.Standing = state.Moved // the application has linked it again, and its row says where it belongs
+	}
 	return c
 }
 

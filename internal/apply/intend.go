@@ -120,16 +120,16 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}
 		}
 	}
-	if s.After.Standing == state.RowBack && it.prior != nil {
-		i.After.Groups = it.prior.Groups // nobody is taken out of them
-	}
-	if s.After.Standing != state.Moved {
-		return i
-	}
 	// From what is recorded now: another plan may have given the user a group since this one was made.
 	var held []uuid.UUID
 	if it.prior != nil {
 		held = slices.DeleteFunc(slices.Clone(it.prior.Groups), func(g uuid.UUID) bool { return slices.Contains(i.Leave, g) })
+	}
+	if s.After.Standing == state.RowBack {
+		i.After.Groups = held // the person is in them still
+	}
+	if s.After.Standing != state.Moved {
+		return i
 	}
 	if x.effects.Segments[segment].Kind == plan.SegmentMove {
 		held = union(held, x.sets[s.Keep])

@@ -37,7 +37,7 @@ func stand(records []state.Record, undoes []bool, kind state.RunKind) (list []st
 		}
 	}
 	for i, r := range records {
-		gives := r.Undo != 0 || wasMoved(r) || r.After.Standing == state.Moved || kind == state.RunRollback && finishes(r)
+		gives := r.Undo != 0 || wasMoved(r) || r.After.Standing == state.Moved || kind == state.RunRollback && followsHalf(r)
 		if !taken[i] && cameToPass(r) && gives && (kind == state.RunRollback || r.Undo == 0) {
 			list = append(list, r)
 		}
@@ -49,10 +49,14 @@ func stand(records []state.Record, undoes []bool, kind state.RunKind) (list []st
 // that made it: a rollback that can ask Self-auth takes them back like any others.
 func isHalf(r state.Record) bool { return r.After.Standing == state.RowBack }
 
-// finishes reports whether a record took away in Self-auth what one of the row alone had left. It belongs to that rollback.
-func finishes(r state.Record) bool {
-	return cameToPass(r) && r.Undo == 0 && r.Prior != nil && r.Prior.Standing == state.RowBack && r.After.Standing == state.RolledBack
+// followsHalf reports whether a record took away in Self-auth what one of the row alone had left, or a part of that. It belongs
+// to that rollback.
+func followsHalf(r state.Record) bool {
+	return cameToPass(r) && r.Undo == 0 && r.Prior != nil && r.Prior.Standing == state.RowBack && r.After.Standing != state.Moved
 }
+
+// finishes reports whether a record took away all of it.
+func finishes(r state.Record) bool { return followsHalf(r) && !isHalf(r) }
 
 // finished reports whether what the first of some records left in Self-auth was taken away by a later one.
 func finished(records []state.Record) bool { return slices.ContainsFunc(records[1:], finishes) }

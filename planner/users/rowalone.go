@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/planner/plan"
+	"anthill/planner/world"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -54,6 +55,34 @@ func (t *taker) standingAlone(oldest state.Record, rec *state.User) state.UserSt
 		after.Wave = oldest.Wave
 	}
 	return after
+}
+
+// linkedAgain counts a user whose row alone was taken back and whom the application has linked again at a login. Its row says
+// where the person belongs, as that of a moved user does: a pause stops only what would be given (L4, L24, L25, L27). wave
+// is the wave that would move it; "": none.
+func (d *decider) linkedAgain(e *world.Entry, wave string) error {
+	d.countRowBack(true, false)
+	p, there := d.Index.Person(e.Person)
+	if !there || e.Tenant < 0 || d.InOpenRun(e.User) {
+		return nil
+	}
+	c := d.claim(e, state.Moved, e.Recorded.MadePerson)
+	leave := d.leaves(e, c)
+	expires := c.Presence() == plan.PresenceExpired && !p.Expired
+	if !expires && len(leave) == 0 || d.left {
+		return nil
+	}
+	s := plan.Shape{
+		Tenant: c.Tenant,
+		Ground: plan.Ground{Relies: providers.ReliesAll, Linked: true},
+		Leave:  d.table.Set(leave...),
+		After:  e.Recorded.UserState,
+	}
+	if expires {
+		s.Effect.Act, s.After.Asleep = state.PersonExpire, true
+	}
+	s.Ground.Unrecorded = d.table.Unrecorded(s, e.Recorded.UserState, e.Recorded.Groups)
+	return d.addWithdraw(s, e, wave)
 }
 
 // rowBack is what is found about users whose row alone was taken back.

@@ -18,8 +18,7 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 	half := e.Is(world.IsRecorded) && e.Recorded.Standing == state.RowBack
 	switch {
 	case half && isOf(e.Link, e.Recorded.Person):
-		d.countRowBack(true, false)
-		return nil
+		return d.linkedAgain(e, wave)
 	case half:
 		own.Person, ours = e.Recorded.Person, e.Recorded.MadePerson
 		if e.Link != uuid.Nil {
@@ -67,6 +66,11 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 		s.After.Standing = state.RolledBack
 	}
 	s.Ground.Unrecorded = e.Is(world.IsRecorded) && !half
+	return d.addWithdraw(s, e, wave)
+}
+
+// addWithdraw adds a change to the segment of those whom a wave would move; "": none.
+func (d *decider) addWithdraw(s plan.Shape, e *world.Entry, wave string) error {
 	change := plan.UserChange{User: e.User, Before: e.Digest}
 	if s.Ground.RowGone {
 		change.Before = e.DigestGone()

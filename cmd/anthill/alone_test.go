@@ -1,0 +1,154 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"anthill/internal/sandbox"
+)
+
+// half is a world whose users were taken back by `rollback -postgres-only`, so that the other half is open, and one user of
+// acme of a role.
+func half(t *testing.T, role string) (w *world, one someone) {
+	t.Helper()
+	l, s := lined(t)
+	w = newWorld(t, sandbox.Options{Tenants: 4, Users: 120, Seed: 11}, s)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	one = w.withPassword(role, "acme", 0)
+	l.cut()
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	l.mend()
+	return w, one
+}
+
+// logsIn does what the application does with a row at a login through Self-auth.
+func (s someone) logsIn() {
+	s.t.Helper()
+	s.exec(`update users set {idp}_user_id = $2, {idp}_synced_at = now(), auth_method = 'dual', migration_completed_at = now()
+		where user_id = $1`, s.user, s.person)
+}
+
+// TestAloneLinkedFollows (L4, L24, L25, L27): whoever the application has linked again while the other half is open loses what
+// came with a role, a tenant or an active row when its row does, though the wave is paused. What a row gains waits for the
+// wave. All of it can be taken back as usual, and undone.
+func TestAloneLinkedFollows(t *testing.T) {
+	t.Parallel()
+	const admins, users = "tenant_acme_admins", "tenant_acme_users"
+	for name, c := range map[string]struct {
+		lose    []string // is done to the row
+		want    string
+		in      []string
+		back    []string // is done to the row then, which asks for more again
+		resumed []string // the groups when the wave goes on
+	}{
+		"demoted": {
+			[]string{"update users set role = 'user' where user_id = $1"}, "enabled", []string{users},
+			[]string{"update users set role = 'admin' where user_id = $1"}, []string{admins, users},
+		},
+		"suspended": {
+			[]string{"update users set status = 'suspended' where user_id = $1"}, "expired", []string{admins, users},
+			[]string{"update users set status = 'active' where user_id = $1"}, []string{admins, users},
+		},
+		"removed": {
+			[]string{"update users set deleted_at = now() where user_id = $1"}, "expired", []string{admins, users},
+			[]string{"update users set deleted_at = null where user_id = $1"}, []string{admins, users},
+		},
+		"suspended and demoted": {
+			[]string{"update users set status = 'suspended', role = 'user' where user_id = $1"}, "expired", []string{users},
+			[]string{"update users set status = 'active' where user_id = $1"}, []string{users},
+		},
+		"another tenant": {
+			[]string{"delete from user_profiles where user_id = $1",
+				"update users set tenant_id = (select tenant_id from tenants where slug = 'globex') where user_id = $1"}, "enabled", nil,
+			nil, []string{"tenant_globex_admins", "tenant_globex_users"},
+		},
+		"promoted": {
+			[]string{"update users set role = 'super_admin' where user_id = $1"}, "enabled", []string{admins, users}, nil, []string{admins, users},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, one := half(t, "admin")
+			alone := w.latest()
+			change := func(list []string) {
+				for _, sql := range list {
+					w.exec(sql, one.user)
+				}
+			}
+			one.logsIn()
+			change(c.lose)
+			out, _ := w.run(exitChanges, "plan", "-detailed-exitcode")
+			wants(t, out, "has logged in through Self-auth since")
+			w.run(exitDone, "apply", "-auto-approve")
+			one.is("followed", c.want, c.in...)
+			w.rest("followed")
+			change(c.back)
+			w.rest("what it gains waits")
+			one.is("waits", c.want, c.in...)
+			if name == "another tenant" {
+				w.run(exitDone, "wave", "resume", "everyone")
+			} else {
+				// Undone, all are moved again as they were.
+				w.run(exitDone, "rollback", "-run", alone, "-auto-approve")
+			}
+			w.run(exitDone, "apply", "-auto-approve")
+			one.is("goes on", "enabled", c.resumed...)
+			w.rest("goes on")
+			if bad := w.invariants("goes on", true); len(bad) > 0 {
+				t.Error(strings.Join(bad, "\n"))
+			}
+			if name != "another tenant" {
+				w.run(exitDone, "rollback", "-run", w.runs()[0], "-auto-approve")
+				one.is("taken back", "expired")
+				w.rest("taken back")
+			}
+		})
+	}
+}
+
+// TestAloneLinkedTakenBack (L33, L50): a follow-up of such a user stands in the way of no later rollback, and of no other one of
+// Postgres alone.
+func TestAloneLinkedTakenBack(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string][][]string{
+		"as usual": {{"rollback", "-run", "RUN", "-auto-approve"}},
+		"in two halves": {
+			{"rollback", "-postgres-only", "-auto-approve"}, {"apply", "-auto-approve"},
+		},
+		"both": {
+			{"rollback", "-postgres-only", "-auto-approve"}, {"rollback", "-run", "RUN", "-auto-approve"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, one := half(t, "admin")
+			first := w.runs()[0]
+			one.logsIn()
+			w.exec("update users set status = 'suspended', role = 'user' where user_id = $1", one.user)
+			w.run(exitDone, "apply", "-auto-approve")
+			one.is("followed", "expired", "tenant_acme_users")
+			for _, args := range back {
+				for i := range args {
+					args[i] = strings.Replace(args[i], "RUN", first, 1)
+				}
+				w.run(exitDone, args...)
+			}
+			one.is("taken back", "expired")
+			if n := w.allLinked(); n != 0 {
+				t.Errorf("%d rows are linked", n)
+			}
+			w.rest("taken back")
+			if n := w.open(); n != 0 {
+				t.Errorf("%d persons can log in", n)
+			}
+			one.set("status", "active")
+			w.run(exitDone, "wave", "resume", "everyone")
+			w.run(exitDone, "apply", "-auto-approve")
+			one.is("moved again", "enabled", "tenant_acme_users")
+			if bad := w.invariants("moved again", true); len(bad) > 0 {
+				t.Error(strings.Join(bad, "\n"))
+			}
+		})
+	}
+}
