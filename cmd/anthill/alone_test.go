@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"anthill/internal/sandbox"
 )
 
@@ -150,5 +152,54 @@ func TestAloneLinkedTakenBack(t *testing.T) {
 				t.Error(strings.Join(bad, "\n"))
 			}
 		})
+	}
+}
+
+// TestUndoneOfRaised (L44): who was raised to Self-auth alone, and is taken back, can log in as before when that is undone: it
+// is judged by the link and the person that come back. Without a credential, an enabled person or a group it could not, and that
+// is told. Undone while the person is as it was, after the other half was taken, and with a person that was expired.
+func TestUndoneOfRaised(t *testing.T) {
+	t.Parallel()
+	taken := map[string][][]string{
+		"as usual":              {{"rollback", "-wave", "everyone", "-auto-approve"}},
+		"in Postgres":           {{"rollback", "-postgres-only", "-auto-approve"}},
+		"in Postgres, and then": {{"rollback", "-postgres-only", "-auto-approve"}, {"apply", "-auto-approve"}},
+	}
+	cannot := map[string]func(*world, someone){
+		"": nil,
+		"its person is deleted": func(w *world, s someone) {
+			must(w.t, w.api.Accounts().Delete(w.t.Context(), []uuid.UUID{s.person}))
+		},
+	}
+	for how, back := range taken {
+		for why, lose := range cannot {
+			t.Run(strings.TrimSuffix(how+", "+why, ", "), func(t *testing.T) {
+				t.Parallel()
+				w, b := raising(t)
+				s := w.withPassword("user", "acme", 0)
+				b.enrol(s.person)
+				w.run(exitDone, "apply", "-auto-approve")
+				w.run(exitDone, back[0]...)
+				taken := w.latest()
+				for _, args := range back[1:] {
+					w.run(exitDone, args...)
+				}
+				if lose != nil {
+					lose(w, s)
+					out, _ := w.run(exitBlocked, "rollback", "-run", taken, "-out", "p")
+					wants(t, out, "LOCKS_OUT_USERS=1")
+					return
+				}
+				w.run(exitDone, "rollback", "-run", taken, "-auto-approve")
+				s.is("undone", "enabled", "tenant_acme_users")
+				if !s.raised() {
+					t.Error("it is not raised again")
+				}
+				w.rest("undone")
+				if bad := w.invariants("undone", true); len(bad) > 0 {
+					t.Error(strings.Join(bad, "\n"))
+				}
+			})
+		}
 	}
 }

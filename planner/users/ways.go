@@ -265,31 +265,50 @@ func (t *taker) countWay(
 	if byPassword(row.CanPassword, method) {
 		return nil
 	}
-	enrolled := false
-	if row.Link != uuid.Nil {
-		var err error
-		if enrolled, err = t.hasEnrolled(ctx, row.Link); err != nil {
-			return err
-		}
+	now, err := t.accountOf(ctx, row.Link, i)
+	if err != nil {
+		return err
 	}
-	home := func(g uuid.UUID) bool { return slices.Contains(t.MappedTo(g), i) }
-	var had []uuid.UUID
-	for _, m := range t.Index.MemberOf(row.Link) {
-		had = append(had, t.Index.IDs[m.Group])
+	// Linked again, it comes in as the person whose link comes back, whatever the row holds now.
+	then, err := t.accountOf(ctx, link, i)
+	if err != nil {
+		return err
 	}
-	p, there := t.Index.Person(row.Link)
-	now := account{linked: row.Link != uuid.Nil, there: there, awake: !p.Expired, enrolled: enrolled,
-		home: t.Hidden[i] || slices.ContainsFunc(had, home), admitted: true}
-	then := now
-	then.linked = link != uuid.Nil
 	if link == person {
 		then.awake = awakeAfter(s.Effect.Act, then.awake)
-		then.there = there && s.Effect.Act != state.PersonDelete || s.Effect.Act == state.PersonRevive
-		then.home = t.Hidden[i] || slices.ContainsFunc(join, home) ||
-			slices.ContainsFunc(had, func(g uuid.UUID) bool { return home(g) && !slices.Contains(leave, g) })
+		then.there = then.there && s.Effect.Act != state.PersonDelete || s.Effect.Act == state.PersonRevive
+		stays := slices.DeleteFunc(t.groupsIn(person), func(g uuid.UUID) bool { return slices.Contains(leave, g) })
+		then.home = t.isHome(i, append(stays, join...))
 	}
 	if b := then.bar(); b != barNone && (byPassword(row.CanPassword, row.Method) || now.bar() == barNone) {
 		t.ways.lose(t.Tenants[i].Slug, b)
 	}
 	return nil
+}
+
+// accountOf is how a row of a tenant with a link comes in as it is, but for scopes, which its own change does not touch.
+func (t *taker) accountOf(ctx context.Context, link uuid.UUID, tenant int) (account, error) {
+	if link == uuid.Nil {
+		return account{}, nil
+	}
+	enrolled, err := t.hasEnrolled(ctx, link)
+	p, there := t.Index.Person(link)
+	return account{linked: true, there: there, awake: there && !p.Expired, enrolled: enrolled,
+		home: t.isHome(tenant, t.groupsIn(link)), admitted: true}, err
+}
+
+// isHome reports whether one of some groups is mapped to a tenant. Of a tenant with a hidden group nobody can say who is in
+// none.
+func (t *taker) isHome(tenant int, groups []uuid.UUID) bool {
+	return t.Hidden[tenant] || slices.ContainsFunc(groups, func(g uuid.UUID) bool {
+		return slices.Contains(t.MappedTo(g), tenant)
+	})
+}
+
+// groupsIn are the groups that a person is in.
+func (t *taker) groupsIn(person uuid.UUID) (in []uuid.UUID) {
+	for _, m := range t.Index.MemberOf(person) {
+		in = append(in, t.Index.IDs[m.Group])
+	}
+	return in
 }

@@ -49,26 +49,75 @@ func TestTakeBackLocksOut(t *testing.T) {
 			record.Before = state.Image{Link: person, Method: state.MethodSelfAuth}
 			record.Effect, record.After.MadePerson = state.Effect{}, false
 			c.change(s, &record)
-			u := users.Undoing{From: []string{"1"}, Seeds: map[string]bool{"1": true}, Kind: state.RunApply,
-				Objects: &objects.Folded{}}
-			to := &sink{table: &plan.Table{}}
-			journal := users.Journal{Recorded: s.stream, Records: func(context.Context, []string) iter.Seq2[state.Record, error] {
-				return each([]state.Record{record})
-			}}
-			got, err := users.TakeBack(t.Context(), s.observe(t), u, journal, to.table, to)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var r plan.Risk
-			got.LockedOut(&r)
-			var want []plan.Hazard
-			if c.want != "" {
-				want = []plan.Hazard{{Code: plan.LocksOut, Count: 1, Of: []state.Finding{state.About(state.CodeLockedOut,
-					state.OfTenant("acme"), state.Because(state.KeyWhy, state.Found(c.want))).Times(1)}}}
-			}
-			if diff := cmp.Diff(want, r.Hazards, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("hazards (-want +got):\n%s", diff)
-			}
+			s.locksOut(t, state.RunApply, record, c.want)
+		})
+	}
+}
+
+// locksOut demands that taking a record of kim back locks it out for a reason; "": it does not.
+func (s *sides) locksOut(t *testing.T, kind state.RunKind, record state.Record, why state.Code) {
+	t.Helper()
+	u := users.Undoing{From: []string{"1"}, Seeds: map[string]bool{"1": true}, Kind: kind, Objects: &objects.Folded{}}
+	to := &sink{table: &plan.Table{}}
+	journal := users.Journal{Recorded: s.stream, Records: func(context.Context, []string) iter.Seq2[state.Record, error] {
+		return each([]state.Record{record})
+	}}
+	got, err := users.TakeBack(t.Context(), s.observe(t), u, journal, to.table, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if to.kind != plan.SegmentRestore {
+		t.Fatalf("it is not taken back: %v", got.Conflicts)
+	}
+	var r plan.Risk
+	got.LockedOut(&r)
+	var want []plan.Hazard
+	if why != "" {
+		want = []plan.Hazard{{Code: plan.LocksOut, Count: 1, Of: []state.Finding{state.About(state.CodeLockedOut,
+			state.OfTenant("acme"), state.Because(state.KeyWhy, state.Found(why))).Times(1)}}}
+	}
+	if diff := cmp.Diff(want, r.Hazards, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("hazards (-want +got):\n%s", diff)
+	}
+}
+
+// TestUndoneLocksOut: Kim logged in through Self-auth alone and was taken back. If that is undone it is judged by the link and
+// the person that come back, as the row has no link now.
+func TestUndoneLocksOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*sides, *state.Record)
+		want   state.Code
+	}{
+		"its person is as it was": {func(*sides, *state.Record) {}, ""},
+		"its person was expired":  {func(s *sides, r *state.Record) { s.persons[0].Expired, r.Effect.Act = true, state.PersonExpire }, ""},
+		"expired by somebody":     {func(s *sides, _ *state.Record) { s.persons[0].Expired = true }, state.CodeBarExpired},
+		"no person":               {func(s *sides, _ *state.Record) { s.persons, s.groups[1].Members = nil, nil }, state.CodeBarPerson},
+		"no credential":           {func(s *sides, _ *state.Record) { s.enrolled = nil }, state.CodeBarCredential},
+		"in no group":             {func(s *sides, _ *state.Record) { s.groups[1].Members = nil }, state.CodeBarGroup},
+		"a group of nobody":       {func(s *sides, _ *state.Record) { s.mappings = nil }, state.CodeBarGroup},
+		"it joins its group again": {func(s *sides, r *state.Record) {
+			s.groups[1].Members, r.Leave = nil, []uuid.UUID{members}
+			s.state.Objects = []state.Object{{Kind: state.KindGroup, ID: members, Tenant: acme, Members: state.Members{All: true}}}
+		}, ""},
+		"to a password as well": {func(s *sides, r *state.Record) { r.Before.Method, s.enrolled = state.MethodDual, nil }, ""},
+		"it has no way in now either": {func(s *sides, _ *state.Record) {
+			s.user.CanPassword, s.enrolled = false, nil
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSides(t)
+			s.moved()
+			s.enrolled = []uuid.UUID{person}
+			was := *s.recorded
+			record := s.run()
+			record.Before, record.Prior, record.Undo, record.Join = state.Image{Link: person, Method: state.MethodSelfAuth}, &was, 1, nil
+			record.Effect = state.Effect{Restore: true}
+			record.After.Standing = state.RolledBack
+			s.recorded.Standing, s.user.Link, s.user.Method = state.RolledBack, uuid.Nil, state.MethodPassword
+			c.change(s, &record)
+			s.locksOut(t, state.RunRollback, record, c.want)
 		})
 	}
 }
