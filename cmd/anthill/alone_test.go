@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -201,5 +202,142 @@ func TestUndoneOfRaised(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// stopAlone cuts a rollback of Postgres alone, with some flags, when it has begun.
+func (w *world) stopAlone(flags ...string) (says string) {
+	w.t.Helper()
+	c := w.cutter()
+	for n := 3; n < 15; n++ {
+		c.at(n)
+		if st, out, _ := w.try(append([]string{"rollback", "-postgres-only", "-auto-approve"}, flags...)...); st == exitStopped {
+			c.at(0)
+			return out
+		}
+	}
+	w.t.Fatal("it cannot be stopped")
+	return ""
+}
+
+// TestAloneScopeAfterCut (L50): a rollback of Postgres alone that names nothing is about all users, also where one of a tenant
+// was stopped: that is closed first, and what is left of it is among the rest. The command that goes on with the tenant alone
+// is told by the run that was stopped.
+func TestAloneScopeAfterCut(t *testing.T) {
+	t.Parallel()
+	t.Run("all", func(t *testing.T) {
+		t.Parallel()
+		w, l, before := movedAlong(t)
+		with, without := w.linkedByPassword()
+		l.cut()
+		wants(t, w.stopAlone("-tenant", "acme"), "-tenant acme -postgres-only")
+		_, errs := w.run(exitBlocked, "rollback", "-postgres-only", "-tenant", "acme", "-out", "p")
+		wants(t, errs, "anthill rollback -postgres-only -tenant acme")
+		w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+		if n, left := w.linkedByPassword(); n != 0 || left != without {
+			t.Errorf("%d rows with a password are linked still, and %d others, want 0 and %d", n, left, without)
+		}
+		l.mend()
+		out, _ := w.run(exitDone, "plan")
+		wants(t, out, strconv.Itoa(with)+" users")
+		w.run(exitDone, "rollback", "-run", w.runs()[0], "-auto-approve")
+		w.checkRolledBack(before)
+	})
+	t.Run("the tenant", func(t *testing.T) {
+		t.Parallel()
+		w, l, _ := movedAlong(t)
+		linked := `select count(*) from users join tenants using (tenant_id) where (slug = 'acme') = $1 and {idp}_user_id is not null
+			and password_hash like '$2%'`
+		others := w.number(linked, false)
+		l.cut()
+		w.stopAlone("-tenant", "acme")
+		w.run(exitDone, "rollback", "-postgres-only", "-tenant", "acme", "-auto-approve")
+		if in, out := w.number(linked, true), w.number(linked, false); in != 0 || out != others {
+			t.Errorf("%d rows of acme are linked still, and %d others, want 0 and %d", in, out, others)
+		}
+	})
+}
+
+// TestAloneUnasked (L50): a rollback of Postgres alone needs neither the token nor the certificate of a server that it does not
+// ask: planned, saved, carried out, cut and gone on with.
+func TestAloneUnasked(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*world){
+		"the token": func(w *world) {
+			delete(w.env, "SELF_AUTH_ADMIN_TOKEN")
+			delete(w.env, "SELF_AUTH_READ_TOKEN")
+		},
+		"the certificate": func(w *world) { w.env["SELF_AUTH_CA_FILE"] = "/nowhere/ca.pem" },
+		"both, by the configuration": func(w *world) {
+			w.config(everyone + waveEveryone + "provider \"selfauth\" {\n  token_file = \"gone\"\n  ca_file    = \"gone.pem\"\n}\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, l, _ := movedAlong(t)
+			l.cut()
+			take(w)
+			w.run(exitDone, "rollback", "-postgres-only", "-tenant", "acme", "-out", "p")
+			w.run(exitDone, "apply", "p")
+			w.stopAlone()
+			w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+			if n, _ := w.linkedByPassword(); n != 0 {
+				t.Errorf("%d rows with a password are linked still", n)
+			}
+			if status, _, _ := w.try("plan"); status == exitDone {
+				t.Error("what asks Self-auth does without as well")
+			}
+		})
+	}
+}
+
+// TestAloneWhileRefreshOpen (L48, L50): a refresh that was stopped has nobody in flight, so it is closed without Self-auth and
+// keeps no password away.
+func TestAloneWhileRefreshOpen(t *testing.T) {
+	t.Parallel()
+	w, l, _ := movedAlong(t)
+	w.exec("delete from {idp}_tenant_groups where {idp}_group_name = 'tenant_acme_admins'")
+	w.run(exitDone, "plan", "-refresh-only", "-out", "r")
+	c := w.cutter()
+	stopped := false
+	for n := 2; n < 12 && !stopped; n++ {
+		c.at(n)
+		status, _, _ := w.try("apply", "r")
+		stopped = status == exitStopped
+	}
+	c.at(0)
+	if w.number("select count(*) from anthill_state.runs where open") != 1 {
+		t.Fatal("no run is open")
+	}
+	l.cut()
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	if n, _ := w.linkedByPassword(); n != 0 {
+		t.Errorf("%d rows with a password are linked still", n)
+	}
+	l.mend()
+	w.run(exitDone, "apply", "-auto-approve")
+	w.rest("finished")
+}
+
+// TestAloneWhileOpen (L50): an apply that was stopped must be closed first, and that is told with the whole way out, in the scope
+// that was asked for.
+func TestAloneWhileOpen(t *testing.T) {
+	t.Parallel()
+	c := newCutter(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 6}, c.server)
+	w.config(everyone + waveEveryone)
+	c.cut(6)
+	w.run(exitStopped, "apply", "-auto-approve")
+	linked := w.allLinked()
+	_, errs := w.run(exitBlocked, "rollback", "-postgres-only", "-tenant", "acme", "-auto-approve")
+	wants(t, errs, "no row is taken back", "anthill apply -close", "anthill rollback -postgres-only -tenant acme")
+	if w.allLinked() != linked {
+		t.Error("something was changed")
+	}
+	c.mend()
+	w.run(exitDone, "apply", "-close", "-auto-approve")
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	if n, _ := w.linkedByPassword(); n != 0 {
+		t.Errorf("%d rows with a password are linked still", n)
 	}
 }

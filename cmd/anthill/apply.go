@@ -252,21 +252,21 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	result, err := s.CarryOut(c.Context, &file.Reader, approval, progress.Event)
 	progress.Close()
 	if err != nil && !result.Stopped {
-		return explainOpen(err)
+		return p.explainOpen(err, file.Effects())
 	}
 	// From here on something has been done. If the report cannot be written, the exit status must still say so.
 	switch {
 	case result.Stopped:
 		why, _, _ := strings.Cut(err.Error(), "\n")
-		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", "apply"}
+		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", []string{"apply"}}
 		if file.Effects().PostgresOnly() {
-			p.effect.next = "rollback -" + postgresOnly
+			p.effect.next = report.AloneAgain(file.Effects())
 		}
 		if lost := (*state.LockLostError)(nil); errors.As(err, &lost) && lost.Taken {
-			p.effect.next = "status"
+			p.effect.next = []string{"status"}
 		}
 	case !result.Nothing:
-		p.effect = &effect{exitRemainder, "run " + result.Run.ID + " has finished", "status"}
+		p.effect = &effect{exitRemainder, "run " + result.Run.ID + " has finished", []string{"status"}}
 	}
 	if reportErr := p.result(c, file.Effects(), result, err, began); reportErr != nil {
 		return reportErr
@@ -290,10 +290,14 @@ func (p *program) result(c *cli.Context, e *plan.Effects, result apply.Result, s
 }
 
 // explainOpen says what to do about the open run of another plan.
-func explainOpen(err error) error {
+func (p *program) explainOpen(err error, e *plan.Effects) error {
 	var open *apply.OpenRunError
-	if !errors.As(err, &open) {
+	switch {
+	case !errors.As(err, &open):
 		return err
+	case e.PostgresOnly():
+		return fmt.Errorf("%w: nothing was changed. Plan anew: that closes it first, or says what that needs:\n\n    %s", err,
+			p.command(report.AloneAgain(e)...))
 	}
 	return fmt.Errorf("%w: nothing was changed. Finish it first:\n\n    anthill apply\n\n"+
 		"or end it as it is, giving nobody anything:\n\n    anthill apply -close", err)

@@ -77,7 +77,7 @@ func (p *program) closeOpen(c *cli.Context, s *session.Session) (run string, hal
 // notClosed tells why a run is open still.
 func (p *program) notClosed(c *cli.Context, e *plan.Effects, result apply.Result, stopped error) error {
 	why, _, _ := strings.Cut(stopped.Error(), "\n")
-	p.effect = &effect{exitStopped, "run " + result.Run.ID + " could not be closed (" + safe(why) + ")", "apply -close"}
+	p.effect = &effect{exitStopped, "run " + result.Run.ID + " could not be closed (" + safe(why) + ")", []string{"apply", "-close"}}
 	var err error
 	if closesJSON(c) {
 		err = report.ResultJSON(p.stdout, e, result, stopped)
@@ -95,7 +95,7 @@ func closesJSON(c *cli.Context) bool { return c.Command.Name == "apply" && c.Boo
 
 // closed tells how a run was closed: on stdout, unless that is for what follows.
 func (p *program) closed(c *cli.Context, result apply.Result) error {
-	p.effect = &effect{exitRemainder, "run " + result.Run.ID + " is closed", "status"}
+	p.effect = &effect{exitRemainder, "run " + result.Run.ID + " is closed", []string{"status"}}
 	if closesJSON(c) {
 		return report.ClosedJSON(p.stdout, result)
 	}

@@ -73,7 +73,7 @@ func (o *output) Write(b []byte) (int, error) {
 type effect struct {
 	status int
 	text   string
-	next   string // a command: "plan"
+	next   []string // the words of a command: "plan"
 }
 
 // finish says what is to be said of an error, on stderr, and returns its exit status.
@@ -113,7 +113,7 @@ func (p *program) finish(err error) int {
 func (p *program) unwritten(err error) int {
 	if p.effect != nil {
 		fmt.Fprintf(p.stderr, "Error: %s, but the result could not be written: %s.\nGo on with:\n\n    %s\n",
-			p.effect.text, safe(err.Error()), p.command(p.effect.next))
+			p.effect.text, safe(err.Error()), p.command(p.effect.next...))
 		return p.effect.status
 	}
 	if !errors.Is(err, syscall.EPIPE) {

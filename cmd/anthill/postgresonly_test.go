@@ -282,7 +282,7 @@ func TestPostgresOnlyCut(t *testing.T) {
 		}
 		c.at(0)
 		if status == exitStopped {
-			wants(t, out, "rollback -postgres-only")
+			wants(t, out, "rollback -run "+w.runs()[0]+" -postgres-only")
 		}
 		if n%2 == 0 && status == exitStopped {
 			l.mend()

@@ -127,13 +127,18 @@ func (p *program) closeFirst(
 		return undo, "", err
 	}
 	if out != "" {
+		end := []string{"apply", "-close"}
+		if c.Bool(postgresOnly) {
+			end = aloneAgain(c) // which closes it without Self-auth
+		}
 		return undo, "", &statusError{exitBlocked, fmt.Errorf("run %s was stopped and is open: a rollback is planned from what is "+
-			"settled. Nothing was changed. End it first:\n\n    anthill apply -close", r.ID)}
+			"settled. Nothing was changed. End it first:\n\n    %s", r.ID, p.command(end...))}
 	}
 	if err := s.CheckUndo(c.Context, undo); err != nil {
 		return undo, "", err
 	}
-	if !undo.Names() {
+	// One of Postgres alone that names nothing is about all users, whatever was stopped: what is left of that is among them.
+	if !undo.Names() && !undo.PostgresOnly {
 		if undo, err = s.Unfinished(c.Context, *r, undo); err != nil {
 			return undo, "", err
 		}
@@ -153,11 +158,27 @@ func (p *program) closesAlone(c *cli.Context, s *session.Session, r state.RunInf
 		return err
 	}
 	defer stored.Close()
-	if stored.Effects().PostgresOnly() {
+	if stored.Effects().ClosesAlone() {
 		return nil
 	}
 	return &statusError{exitBlocked, fmt.Errorf("run %s was stopped and is open, and only Self-auth can say how far its users have come "+
-		"there. Nothing was changed. When Self-auth can be reached, end that run first:\n\n    anthill apply -close", r.ID)}
+		"there. Nothing was changed, and until that run is closed no row is taken back. When Self-auth can be reached, close it, and "+
+		"then take the rows back:\n\n    %s\n    %s\n\nor take back both sides of that run, which closes it first:\n\n    %s", r.ID,
+		p.command("apply", "-close"), p.command(aloneAgain(c)...), p.command("rollback"))}
+}
+
+// aloneAgain are the words of a rollback of Postgres alone in the scope that the flags say.
+func aloneAgain(c *cli.Context) []string {
+	list := []string{"rollback", "-" + postgresOnly}
+	if run := c.String("run"); run != "" {
+		list = append(list, "-run", run)
+	}
+	for _, flag := range []string{"wave", "tenant"} {
+		for _, name := range c.StringSlice(flag) {
+			list = append(list, "-"+flag, name)
+		}
+	}
+	return list
 }
 
 // afterClosing says of a rollback that was not begun that a run was closed for it all the same; "": none was.

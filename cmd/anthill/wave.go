@@ -50,7 +50,7 @@ func (p *program) waveConfirm(c *cli.Context) error {
 	if err := s.Confirm(c.Context, wave, gate, c.String("note")); err != nil {
 		return err
 	}
-	p.effect = &effect{exitRemainder, fmt.Sprintf("gate %s of wave %s is confirmed", gate, wave), "plan"}
+	p.effect = &effect{exitRemainder, fmt.Sprintf("gate %s of wave %s is confirmed", gate, wave), []string{"plan"}}
 	fmt.Fprintf(p.stdout, "Gate %s of wave %s is confirmed by %s. The next plan takes it into account:\n\n    %s\n",
 		gate, wave, p.who, p.command("plan"))
 	return nil
@@ -75,7 +75,7 @@ func (p *program) waveResume(c *cli.Context) error {
 		fmt.Fprintf(p.stdout, "Wave %s is not paused%s: nothing to resume.\n", wave, forTenant(slug))
 		return nil
 	}
-	p.effect = &effect{exitRemainder, fmt.Sprintf("wave %s goes on%s", wave, forTenant(slug)), "plan"}
+	p.effect = &effect{exitRemainder, fmt.Sprintf("wave %s goes on%s", wave, forTenant(slug)), []string{"plan"}}
 	fmt.Fprintf(p.stdout, "Wave %s goes on%s. See what that moves:\n\n    %s\n", wave, forTenant(slug), p.command("plan"))
 	return nil
 }

@@ -38,6 +38,9 @@ func Close(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return Result{}, err
 	}
+	if x.effects.ClosesAlone() {
+		x.Accounts = unasked{}
+	}
 	if x.journal, err = d.Store.Resume(ctx, open.ID); err != nil {
 		return Result{}, err
 	}

@@ -93,7 +93,7 @@ func (p *resultPage) stopped(why error) {
 	p.gap()
 	if p.effects.PostgresOnly() {
 		// It closes its own run first, and needs Self-auth for neither.
-		p.line("    %s", p.command("rollback", "-postgres-only"))
+		p.line("    %s", p.command(AloneAgain(p.effects)...))
 		return
 	}
 	p.line("    %s", p.command("apply"))

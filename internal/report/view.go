@@ -177,6 +177,14 @@ func goesOn(e *plan.Effects) (commands [][]string) {
 	return again(e, flags)
 }
 
+// AloneAgain are the arguments of the command that goes on with a rollback of Postgres alone that was stopped.
+func AloneAgain(e *plan.Effects) []string {
+	if commands := goesOn(e); len(commands) == 1 {
+		return commands[0]
+	}
+	return []string{"rollback", "-postgres-only"} // of all runs
+}
+
 // again are the arguments of the commands that take back, with some flags, what a rollback was to take back.
 func again(e *plan.Effects, flags []string) (commands [][]string) {
 	var scope []string

@@ -143,6 +143,10 @@ func (s *Session) openSelfAuth(file config.Settings) (err error) {
 	if o.URL == "" {
 		return missing("where Self-auth is", "SELF_AUTH_URL", `provider "selfauth" { url = ... }`)
 	}
+	if o.Unasked = s.settings.Alone; o.Unasked {
+		s.selfauth, err = selfauth.Open(o)
+		return err
+	}
 	if o.CAFile == "" {
 		o.CAFile = env("SELF_AUTH_CA_FILE")
 	}

@@ -201,6 +201,10 @@ func (e *Effects) SchemaBack() []string {
 // PostgresOnly reports whether Self-auth is neither asked nor changed.
 func (e *Effects) PostgresOnly() bool { return e.Undo != nil && e.Undo.PostgresOnly }
 
+// ClosesAlone reports whether a run of these effects that was stopped can be closed without Self-auth: it has left nobody
+// half done there.
+func (e *Effects) ClosesAlone() bool { return e.PostgresOnly() || e.Kind == state.RunRefresh }
+
 // Pause is one that a rollback leaves behind.
 type Pause struct {
 	Wave   string    `json:"wave"`

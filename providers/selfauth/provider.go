@@ -2,6 +2,7 @@ package selfauth
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"net/url"
@@ -23,6 +24,7 @@ type Options struct {
 	Owner       string        // whose markers they are; told from those of others on the same server
 	MaxWrite    time.Duration // how long one write may take; 0: a second
 	Application string        // User-Agent, such as "anthill/0.1.0"; "" means "anthill"
+	Unasked     bool          // nothing will be sent: neither token nor certificates are read
 
 	// Now tells the time by which an account counts as expired. Defaults to time.Now.
 	Now func() time.Time
@@ -43,18 +45,12 @@ func Open(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.TokenFile != "" {
-		if o.Token, err = readTokenFile(o.TokenFile); err != nil {
+	var token token
+	var roots *x509.CertPool
+	if !o.Unasked {
+		if token, roots, err = o.credentials(); err != nil {
 			return nil, err
 		}
-	}
-	token, err := parseToken(o.Token)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := readRoots(o.CAFile)
-	if err != nil {
-		return nil, err
 	}
 	if o.Application == "" {
 		o.Application = "anthill"
@@ -69,6 +65,20 @@ func Open(o Options) (*Provider, error) {
 		conn: newConn(origin, token, roots, o.Application, o.Now), now: o.Now,
 		bulk: &bulk{owner: o.Owner, maxWrite: o.MaxWrite, marking: make(chan struct{}, 1)},
 	}, nil
+}
+
+// credentials are the token, and the authorities that are trusted; nil: those of the system.
+func (o Options) credentials() (t token, roots *x509.CertPool, err error) {
+	if o.TokenFile != "" {
+		if o.Token, err = readTokenFile(o.TokenFile); err != nil {
+			return token{}, nil, err
+		}
+	}
+	if t, err = parseToken(o.Token); err != nil {
+		return token{}, nil, err
+	}
+	roots, err = readRoots(o.CAFile)
+	return t, roots, err
 }
 
 // Close closes the connections that are idle.
