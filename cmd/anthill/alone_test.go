@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"testing"
@@ -340,4 +341,54 @@ func TestAloneWhileOpen(t *testing.T) {
 	if n, _ := w.linkedByPassword(); n != 0 {
 		t.Errorf("%d rows with a password are linked still", n)
 	}
+}
+
+// TestAloneOnTheAuditorsPage: what a run says of itself afterwards tells in every form that it was of Postgres alone, and one
+// that was not does not.
+func TestAloneOnTheAuditorsPage(t *testing.T) {
+	t.Parallel()
+	w, _ := half(t, "admin")
+	for _, form := range []string{"", "-markdown", "-html", "-json"} {
+		args := append([]string{"show"}, strings.Fields(form)...)
+		out, _ := w.run(exitDone, append(args, "-run", w.latest())...)
+		mark := "in Postgres alone: Self-auth was neither asked nor changed"
+		if form == "-json" {
+			mark = `"postgres_only": true`
+		}
+		wants(t, out, mark)
+		out, _ = w.run(exitDone, append(args, "-run", w.runs()[0])...)
+		silent(t, out, mark)
+	}
+}
+
+// TestAloneSeenWhileDown (L50): while Self-auth is away, what ran and what is open can be seen all the same; that it cannot be
+// reached is said, and is the exit status of what needs it.
+func TestAloneSeenWhileDown(t *testing.T) {
+	t.Parallel()
+	w, l, _ := movedAlong(t)
+	with, _ := w.linkedByPassword()
+	l.cut()
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	run := w.latest()
+	out, _ := w.run(exitRefused, "status")
+	wants(t, out, "Self-auth cannot be reached", "The waves cannot be judged now", run, strconv.Itoa(with)+" users", "the password back",
+		"wave resume everyone")
+	out, _ = w.run(exitRefused, "status", "-json")
+	var j struct {
+		Error    string
+		Runs     []struct{ ID string }
+		LeftOpen []struct{ Count int } `json:"left_open"`
+	}
+	must(t, json.Unmarshal([]byte(out), &j))
+	if j.Error == "" || len(j.Runs) != 2 || len(j.LeftOpen) != 1 || j.LeftOpen[0].Count != with {
+		t.Errorf("the JSON says %+v, want two runs, and %d users left open", j, with)
+	}
+	out, _ = w.run(exitDone, "show", "-run", run)
+	wants(t, out, strconv.Itoa(with)+" users planned")
+	if st, out, errs := w.try("plan"); st != exitRefused {
+		t.Errorf("plan: exit status %d\n%s%s", st, out, errs)
+	}
+	l.mend()
+	out, _ = w.run(exitDone, "status")
+	silent(t, out, "cannot be")
 }

@@ -119,7 +119,12 @@ func (p *program) history(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no plan file with -run: a run keeps its plan"); err != nil {
 		return err
 	}
-	s, err := p.open(c)
+	settings, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	settings.Alone = true // what happened is recorded, and is wanted most while a server is away
+	s, err := session.Open(c.Context, settings)
 	if err != nil {
 		return err
 	}

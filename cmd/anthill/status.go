@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -30,7 +31,12 @@ func (p *program) status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.open(c)
+	settings, err := p.settings(c)
+	if err != nil {
+		return err
+	}
+	settings.Partly = true
+	s, err := session.Open(c.Context, settings)
 	if err != nil {
 		return p.mistakes(c, err)
 	}
@@ -48,6 +54,7 @@ func (p *program) status(c *cli.Context) error {
 	}
 	view := report.Status{
 		State: now.State, Level: now.Level, Server: now.SelfAuth, AsOf: now.AsOf, Tenants: now.Tenants,
+		Away: now.Away, LeftOpen: now.LeftOpen,
 	}
 	// A configuration that cannot be planned is no reason to hide what ran and what is paused.
 	if now.Plan != nil {
@@ -56,10 +63,14 @@ func (p *program) status(c *cli.Context) error {
 	if now.NoPlan != nil {
 		view.PlanError = reason(now.NoPlan, p.options(c))
 	}
+	show := report.WriteStatus
 	if c.Bool("json") {
-		return report.StatusJSON(p.stdout, view)
+		show = func(w io.Writer, s report.Status, _ report.Options) error { return report.StatusJSON(w, s) }
 	}
-	return report.WriteStatus(p.stdout, view, p.options(c))
+	if err := show(p.stdout, view, p.options(c)); err != nil || !now.Away {
+		return err
+	}
+	return quietly(statusOf(now.NoPlan)) // the status has said why
 }
 
 // mistakes writes what is wrong in the configuration as JSON, where that was asked for, and returns what is left to say.

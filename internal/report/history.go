@@ -103,6 +103,14 @@ func (h Happened) byTenant() (list []*happened, all *happened) {
 	return list, all
 }
 
+// kind says what the run was.
+func (h Happened) kind() string {
+	if h.Plan.Effects().PostgresOnly() {
+		return string(h.Run.Kind) + " in Postgres alone: Self-auth was neither asked nor changed"
+	}
+	return string(h.Run.Kind)
+}
+
 // missed are the objects that a run did not do, or has not done yet.
 func (h Happened) missed() (list []state.ObjectRecord) {
 	for _, o := range h.Objects {
@@ -118,7 +126,7 @@ func History(w io.Writer, h Happened, o Options) error {
 	p := newPage(w, o)
 	t := newView(h.Plan).tell(p.voice(), "")
 	say, r := t.words.say, h.Run
-	p.line("Run      %s%s%s%s%s", p.bold(Escape(r.ID)), p.dot(), string(r.Kind), p.dot(), outcome(r))
+	p.line("Run      %s%s%s%s%s", p.bold(Escape(r.ID)), p.dot(), h.kind(), p.dot(), outcome(r))
 	p.line("By       %s%s", Escape(r.Who), approved(r))
 	p.line("From     %s%s", stamp(r.Started), until(r))
 	p.line("Plan     %s", r.Plan)
@@ -218,6 +226,7 @@ func (p *page) happened(list []*happened) {
 type historyJSON struct {
 	FormatVersion string       `json:"format_version"`
 	Run           runJSON      `json:"run"`
+	PostgresOnly  bool         `json:"postgres_only,omitempty"` // Self-auth was neither asked nor changed
 	All           *happened    `json:"all"`
 	Tenants       []*happened  `json:"tenants"`
 	NotDone       []objectJSON `json:"objects_not_done"`
@@ -234,7 +243,7 @@ type objectJSON struct {
 // HistoryJSON writes what happened in a run as JSON.
 func HistoryJSON(w io.Writer, h Happened) error {
 	list, all := h.byTenant()
-	j := historyJSON{FormatVersion, runOf(h.Run), all, listed(list), []objectJSON{}, []leftJSON{}}
+	j := historyJSON{FormatVersion, runOf(h.Run), h.Plan.Effects().PostgresOnly(), all, listed(list), []objectJSON{}, []leftJSON{}}
 	for _, o := range h.missed() {
 		j.NotDone = append(j.NotDone, objectJSON{o.Address, o.Action, o.Settled, o.Verdict})
 	}

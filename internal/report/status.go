@@ -22,21 +22,32 @@ type Status struct {
 	PlanError string         // why, in one line or several, diagnostics written out; "" when Plan is there
 	Level     providers.Level
 	Server    string // version of Self-auth
+	Away      bool   // it cannot be reached
 	AsOf      time.Time
 	Tenants   map[uuid.UUID]string // slugs
+	LeftOpen  []state.Finding      // without Plan: what is known of what a rollback of Postgres alone has left open
 }
 
 // WriteStatus writes a status for people.
 func WriteStatus(w io.Writer, s Status, o Options) error {
 	p := statusPage{newPage(w, o), s}
-	p.line("Status   as of %s%sschema %s%sSelf-auth %s", stamp(s.AsOf), p.dot(), levelWords(s.Level), p.dot(),
-		Escape(s.Server))
+	server := Escape(s.Server)
+	if s.Away {
+		server = "cannot be reached"
+	}
+	p.line("Status   as of %s%sschema %s%sSelf-auth %s", stamp(s.AsOf), p.dot(), levelWords(s.Level), p.dot(), server)
 	if r := s.State.OpenRun(); r != nil {
 		p.gap()
 		p.line("%s (%s, begun %s by %s). Finish it:", p.bold("Run "+Escape(r.ID)+" is open"), countText(r.Counts),
 			stamp(r.Started), Escape(r.Who))
 		p.gap()
 		p.line("    %s", p.command("apply"))
+		if s.Away {
+			p.gap()
+			p.line("That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
+			p.gap()
+			p.line("    %s", p.command("rollback", "-postgres-only"))
+		}
 	}
 	p.leftOpen()
 	p.waves()
@@ -53,15 +64,15 @@ type statusPage struct {
 
 // leftOpen says what a rollback of Postgres alone has left open in Self-auth.
 func (p *statusPage) leftOpen() {
-	if p.Plan == nil {
-		return
+	open := p.LeftOpen
+	if p.Plan != nil {
+		open = leftOpen(p.Plan.Context())
 	}
-	v := newView(p.Plan)
-	if list := v.tell(v.speaks(p.voice()), "").leftOpen(); len(list) > 0 {
-		p.gap()
-		for _, s := range list {
-			p.hang("", p.bold(s))
+	for i, f := range open {
+		if i == 0 {
+			p.gap()
 		}
+		p.hang("", p.bold(p.voice().say(f)+"."))
 	}
 }
 
@@ -238,6 +249,7 @@ func StatusJSON(w io.Writer, s Status) error {
 		Error:         s.PlanError,
 		Runs:          []runJSON{},
 		Pauses:        []pauseJSON{},
+		LeftOpen:      s.LeftOpen,
 	}
 	if s.Plan != nil {
 		v := newView(s.Plan)

@@ -28,7 +28,8 @@ type Session struct {
 	identity   providers.Identity
 	inspection providers.Inspection
 	target     state.Target
-	changed    bool // something was carried out: the schema may be another than was inspected
+	away       error // Settings.Partly: why Self-auth cannot be asked; nil: it can
+	changed    bool  // something was carried out: the schema may be another than was inspected
 }
 
 // Open loads the configuration and connects both sides. Nothing is changed anywhere.
@@ -160,17 +161,21 @@ func (s *Session) openSelfAuth(file config.Settings) (err error) {
 	return err
 }
 
-// identify asks Self-auth who the token is. A session of Postgres alone does not: it takes the domain from the recorded
-// state, and knows nothing else of the server.
+// identify asks Self-auth who the token is. A session of Postgres alone does not, and one that does without a server that is
+// away cannot: it takes the domain from the recorded state, and knows nothing else of the server.
 func (s *Session) identify(ctx context.Context) (err error) {
-	if s.settings.Alone {
+	if !s.settings.Alone {
+		s.identity, err = s.selfauth.Whoami(ctx)
+	}
+	if away := state.ErrorKindOf(err) == state.ErrorUnreachable && s.settings.Partly; away || s.settings.Alone {
+		s.away = err
 		st, err := s.store.Read(ctx)
 		if err == nil {
 			s.identity.Domain = st.Target.Domain
 		}
 		return err
 	}
-	if s.identity, err = s.selfauth.Whoami(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	if len(s.identity.Unreadable) > 0 {

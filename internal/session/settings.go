@@ -15,6 +15,7 @@ type Settings struct {
 	Vars        []config.Given      // variables and files of them, as the process sees those
 	Environment string              // of the saved plan that is carried out, for a configuration whose variables are not given
 	Alone       bool                // Self-auth is not asked for anything: what is done concerns Postgres alone
+	Partly      bool                // Self-auth may be away: then what Postgres and the state know is all that can be read (Status)
 	Version     string              // of Anthill; plans record it
 	Application string              // what the servers' logs show: "anthill plan"
 	Who         string              // user@host, for runs, locks and confirmations
