@@ -83,7 +83,7 @@ const (
 	CodeSchemaStays     Code = "schema_stays"
 	CodeConflicts       Code = "conflicts"       // count users
 	CodeRowBackOpen     Code = "row_back_open"   // count users whose row alone was taken back: the person is as it was
-	CodeRowBackLinked   Code = "row_back_linked" // count of such users whose row is linked again by a login since
+	CodeRowBackLinked   Code = "row_back_linked" // subject: wave; count of such users whose row is linked again by a login since
 
 	// What a hazard is made of.
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them

@@ -392,3 +392,87 @@ func TestAloneSeenWhileDown(t *testing.T) {
 	out, _ = w.run(exitDone, "status")
 	silent(t, out, "cannot be")
 }
+
+// TestAloneFinishUndone (L33, L50): the plan that takes the other half gives nothing back when it is undone, and does not say
+// that it does; the rollback that it finishes does.
+func TestAloneFinishUndone(t *testing.T) {
+	t.Parallel()
+	w, one := half(t, "admin")
+	alone := w.latest()
+	out, _ := w.run(exitDone, "plan", "-out", "p")
+	wants(t, out, "No rollback of this plan gives anything back")
+	silent(t, out, "can be undone")
+	for _, form := range []string{"-markdown", "-html"} {
+		page, _ := w.run(exitDone, "show", form, "p")
+		wants(t, page, "gives anything back")
+		silent(t, page, "Everything can be undone")
+	}
+	out, _ = w.run(exitDone, "show", "-json", "p")
+	validPlan(t, out)
+	wants(t, out, `"never": 114`)
+	out, _ = w.run(exitDone, "apply", "p")
+	silent(t, out, "To take it back")
+	finish := w.latest()
+	w.run(exitDone, "rollback", "-run", finish, "-auto-approve")
+	one.is("as it was told", "expired")
+	w.run(exitDone, "rollback", "-run", alone, "-auto-approve")
+	one.is("undone", "enabled", "tenant_acme_admins", "tenant_acme_users")
+	w.rest("undone")
+}
+
+// TestAloneFinishBesides: what such a plan does besides can be undone, and it says both.
+func TestAloneFinishBesides(t *testing.T) {
+	t.Parallel()
+	w, _ := half(t, "admin")
+	w.config(everyone + waveEveryone + "group \"viewers\" {\n  tenant = \"acme\"\n  name = \"tenant_acme_viewers\"\n  role = \"viewer\"\n" +
+		"  members { roles = [\"viewer\"] }\n}\n")
+	out, _ := w.run(exitDone, "plan")
+	wants(t, out, "Everything else can be undone: what is taken from 114 users who are not moved stays taken")
+	out, _ = w.run(exitDone, "apply", "-auto-approve")
+	wants(t, out, "To take it back")
+}
+
+// TestAloneLinkedAsTold: the command that plan and status tell takes those back whose rows are linked again, whatever has run
+// since.
+func TestAloneLinkedAsTold(t *testing.T) {
+	t.Parallel()
+	w, one := half(t, "admin")
+	one.logsIn()
+	w.run(exitDone, "apply", "-auto-approve")
+	told := "`anthill rollback -wave everyone` takes it back"
+	out, _ := w.run(exitDone, "plan")
+	wants(t, out, told)
+	out, _ = w.run(exitDone, "status")
+	wants(t, out, told)
+	w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	one.is("as told", "expired")
+	if n := w.allLinked(); n != 0 {
+		t.Errorf("%d rows are linked", n)
+	}
+	out, _ = w.run(exitDone, "plan", "-detailed-exitcode")
+	silent(t, out, told)
+}
+
+// TestAloneSecondHalfSays: the rollback that takes the second half says of rows that are back that they stay, and of one that
+// is linked again that it goes back. What is still open is counted by who has it open, and not by who had.
+func TestAloneSecondHalfSays(t *testing.T) {
+	t.Parallel()
+	w, one := half(t, "admin")
+	first := w.runs()[0]
+	out, _ := w.run(exitDone, "rollback", "-out", "p")
+	wants(t, out, "114 persons expire", "No row is changed")
+	silent(t, out, "back to what")
+	one.logsIn()
+	out, _ = w.run(exitDone, "rollback", "-out", "p")
+	wants(t, out, "114 persons expire", "1 row goes back to what it held before")
+	w.run(exitDone, "apply", "-auto-approve", "-target", "tenant=acme")
+	left := w.open() - 1 // who is linked again
+	out, _ = w.run(exitDone, "plan")
+	wants(t, out, strconv.Itoa(left)+" users to whom rollback -postgres-only gave the password back have the other half open: the persons are "+
+		"still to expire or to leave groups")
+	w.run(exitDone, "rollback", "-run", first, "-auto-approve")
+	if n, open := w.allLinked(), w.open(); n+open != 0 {
+		t.Errorf("%d rows are linked, and %d persons can log in", n, open)
+	}
+	w.rest("taken back")
+}

@@ -173,7 +173,7 @@ func TestPostgresOnly(t *testing.T) {
 			alone := w.latest()
 
 			// The other half is told, and paused waves do not hold it up.
-			says := "gave " + strconv.Itoa(with) + " users the password back"
+			says := strconv.Itoa(with) + " users to whom rollback -postgres-only gave the password back have the other half open"
 			out, _ = w.run(exitChanges, "plan", "-detailed-exitcode")
 			wants(t, out, says, "everyone")
 			out, _ = w.run(exitDone, "status")

@@ -119,6 +119,8 @@ func (p *resultPage) ended(took time.Duration) {
 	case p.effects.Kind == state.RunRollback:
 		p.otherHalf()
 		p.resumes()
+	case len(p.effects.Segments) > 0 && !p.effects.GivesBack():
+		p.para("No rollback of this run gives anything back: the rows of these users do not ask for it.")
 	default:
 		p.line("To take it back:")
 		p.gap()

@@ -277,12 +277,28 @@ func (t *telling) undo() string {
 	switch {
 	case t.isRollback():
 		return "This rollback can itself be rolled back."
+	case t.view.undo[plan.UndoNever] > 0:
+		return t.undoBut(t.view.undo[plan.UndoNever])
 	case len(t.effects.Schema) > 0:
 		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema."
 	case !t.effects.Empty():
 		return "Everything can be undone."
 	}
 	return ""
+}
+
+// undoBut says what can be taken back where the plan takes something from users who are not moved.
+func (t *telling) undoBut(never int64) string {
+	stays := "what is taken from " + of(never, "user who is not moved", "users who are not moved") + " stays taken, as " +
+		map[bool]string{true: "its row does", false: "their rows do"}[never == 1] + " not ask for it."
+	if !t.effects.GivesBack() {
+		return "No rollback of this plan gives anything back: " + stays
+	}
+	schema := ""
+	if len(t.effects.Schema) > 0 {
+		schema = ", the schema with -schema"
+	}
+	return "Everything else can be undone" + schema + ": " + stays
 }
 
 // recycled says what is deleted, and so comes back as it was for some days only; "" where nothing is.

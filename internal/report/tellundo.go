@@ -70,7 +70,11 @@ func (t *telling) undone() (list []string) {
 	if s := t.admins(); s != "" {
 		list = append(list, s+"   ("+t.show("-users", "-admins")+")")
 	}
-	back := of(all["restore"], "row goes back to what it held", "rows go back to what they held") + " before, link and method included."
+	n = all["restore"]
+	if n == 0 && t.changed() > 0 {
+		return append(list, "No row is changed.")
+	}
+	back := of(n, "row goes back to what it held", "rows go back to what they held") + " before, link and method included."
 	if t.effects.PostgresOnly() {
 		back += " Each lets its password in again."
 	}
@@ -110,7 +114,7 @@ func (t *telling) undoKinds() (list []string) {
 	for _, c := range t.effects.Objects {
 		objects[c.UndoKind()]++
 	}
-	for _, kind := range []plan.UndoKind{plan.UndoExact, plan.UndoExpire, plan.UndoRecycled} {
+	for _, kind := range []plan.UndoKind{plan.UndoExact, plan.UndoExpire, plan.UndoRecycled, plan.UndoNever} {
 		var what []string
 		if n := t.view.undo[kind]; n > 0 {
 			what = append(what, users(n))
@@ -138,6 +142,8 @@ func undoWords(k plan.UndoKind) string {
 		return "as it was, but for what others change until then"
 	case plan.UndoExpire:
 		return "as it was, and the person expires; it keeps the credential that it may have enrolled by then"
+	case plan.UndoNever:
+		return "stays, as their rows do not ask for it; what is left of a rollback of Postgres alone is undone with that rollback"
 	case plan.UndoRecycled:
 		return fmt.Sprintf("as it was for %d days; made anew after that, with another id and without credential or secret",
 			plan.RecycleDays)

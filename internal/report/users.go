@@ -169,7 +169,7 @@ func among(what, name string, there []string) error {
 }
 
 func lineOf(e *plan.Effects, s plan.Segment, shape plan.Shape) *userLine {
-	l := &userLine{Kind: s.Kind, Wave: s.Wave, Effect: shape.Effect, RowGone: shape.Ground.RowGone, Undo: shape.UndoKind()}
+	l := &userLine{Kind: s.Kind, Wave: s.Wave, Effect: shape.Effect, RowGone: shape.Ground.RowGone, Undo: shape.UndoKind(s.Kind)}
 	l.Join, l.Leave = groupNames(e, shape.Join), groupNames(e, shape.Leave)
 	l.AdminBefore, l.AdminAfter = e.Admin(shape)
 	l.makes = shape.Effect.Act == state.PersonCreate && !shape.Ground.Made

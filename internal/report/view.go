@@ -43,10 +43,10 @@ func newView(f *planfile.File) *view {
 		v.actions[o.Action]++
 	}
 	v.undo = map[plan.UndoKind]int64{}
-	for i := range v.effects.Segments {
+	for i, s := range v.effects.Segments {
 		for _, c := range f.Counted(i) {
 			if c.Users > 0 {
-				v.undo[c.Shape.UndoKind()] += c.Users
+				v.undo[c.Shape.UndoKind(s.Kind)] += c.Users
 			}
 		}
 	}

@@ -263,12 +263,13 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeConflicts:
 		return inConflict(n)
 	case state.CodeRowBackOpen:
-		return "rollback -postgres-only gave " + of(n, "user", "users") + " the password back and left Self-auth as it was: " +
-			of(n, "person is", "persons are") + " still to expire or to leave groups, which is done by a plan of all, or by " + v.inline("rollback")
+		return of(n, "user", "users") + " to whom rollback -postgres-only gave the password back " + it("has", "have") + " the other half open: " +
+			it("the person is", "the persons are") + " still to expire or to leave groups, which is done by a plan of all, or by a rollback of the " +
+			"runs that moved " + it("the user", "them")
 	case state.CodeRowBackLinked:
 		return of(n, "user", "users") + " to whom rollback -postgres-only gave the password back " + it("has", "have") +
-			" logged in through Self-auth since, so " + it("its row is", "their rows are") + " linked again: " + v.inline("rollback") +
-			" takes " + it("it", "them") + " back"
+			" logged in through Self-auth since, so " + it("its row is", "their rows are") + " linked again: " +
+			v.inline("rollback", "-wave", f.Subject.Name) + " takes " + it("it", "them") + " back, with all others whom that wave has moved"
 
 	// What a hazard is made of.
 	case state.CodeOverLimit:

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -200,6 +201,13 @@ func (e *Effects) SchemaBack() []string {
 
 // PostgresOnly reports whether Self-auth is neither asked nor changed.
 func (e *Effects) PostgresOnly() bool { return e.Undo != nil && e.Undo.PostgresOnly }
+
+// GivesBack reports whether a rollback of these effects has something to do, as far as users, objects and the schema go: what
+// was taken from users who are not moved stays taken.
+func (e *Effects) GivesBack() bool {
+	moved := func(s Segment) bool { return s.Kind != SegmentWithdraw }
+	return len(e.Objects)+len(e.Schema) > 0 || slices.ContainsFunc(e.Segments, moved)
+}
 
 // ClosesAlone reports whether a run of these effects that was stopped can be closed without Self-auth: it has left nobody
 // half done there.

@@ -278,8 +278,12 @@ func TestUndoKind(t *testing.T) {
 		state.PersonEnable: plan.UndoExact, state.PersonAdopt: plan.UndoExact, state.PersonRevive: plan.UndoExact,
 		state.PersonDelete: plan.UndoRecycled,
 	} {
-		if got := (plan.Shape{Effect: state.Effect{Act: act}}).UndoKind(); got != want {
+		s := plan.Shape{Effect: state.Effect{Act: act}}
+		if got := s.UndoKind(plan.SegmentMove); got != want {
 			t.Errorf("%s: %s, want %s", act, got, want)
+		}
+		if got := s.UndoKind(plan.SegmentWithdraw); got != plan.UndoNever {
+			t.Errorf("%s from users who are not moved: %s, want %s", act, got, plan.UndoNever)
 		}
 	}
 }

@@ -8,12 +8,13 @@ type UndoKind string
 // UndoExact: as it was, but for what others have changed since. UndoExpire: the person expires, and keeps the credential
 // that it may have by then. UndoRecycled: as it was for RecycleDays days, as long as Self-auth keeps what was deleted;
 // after that it is made anew, with another id and without credential or secret. UndoAsked: it stays, unless the rollback is
-// told to take it back (-schema).
+// told to take it back (-schema). UndoNever: it stays, as nobody is let in again whose row does not ask for it.
 const (
 	UndoExact    UndoKind = "exact"
 	UndoExpire   UndoKind = "expire"
 	UndoRecycled UndoKind = "recycled"
 	UndoAsked    UndoKind = "asked"
+	UndoNever    UndoKind = "never"
 )
 
 // RecycleDays is how long Self-auth keeps deleted entries.
@@ -28,12 +29,14 @@ func (c ObjectChange) UndoKind() UndoKind {
 	return UndoExact
 }
 
-// UndoKind says how the change of a user is taken back.
-func (s Shape) UndoKind() UndoKind {
-	switch s.Effect.Act {
-	case state.PersonDelete:
+// UndoKind says how the change of a user in a segment of a kind is taken back.
+func (s Shape) UndoKind(kind SegmentKind) UndoKind {
+	switch {
+	case kind == SegmentWithdraw:
+		return UndoNever
+	case s.Effect.Act == state.PersonDelete:
 		return UndoRecycled
-	case state.PersonCreate:
+	case s.Effect.Act == state.PersonCreate:
 		return UndoExpire
 	}
 	return UndoExact

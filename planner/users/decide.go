@@ -180,6 +180,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		withdraws: map[string]int{},
 		losses:    newLosses(o),
 		doors:     newDoors(j, o),
+		rowBack:   rowBack{linked: map[string]int64{}},
 		belongs:   make([]bool, len(j.Index.Members)),
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}

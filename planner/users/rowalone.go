@@ -1,6 +1,9 @@
 package users
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/google/uuid"
 
 	"anthill/planner/plan"
@@ -41,6 +44,11 @@ func (t *taker) rowAlone(made []state.Record, rec *state.User, row *providers.Us
 	return t.add(s, plan.UserChange{User: oldest.User, Record: oldest.ID}, rec, row)
 }
 
+// rowIsBack reports whether the row of a user was taken back alone, and is as it was then: what is left is in Self-auth.
+func rowIsBack(oldest state.Record, rec *state.User, row *providers.User) bool {
+	return rec != nil && rec.Standing == state.RowBack && row.Link == oldest.Before.Link && row.Method == oldest.Before.Method
+}
+
 // standingAlone is how a user stands whose row alone is taken back. What is recorded of the person holds still.
 func (t *taker) standingAlone(oldest state.Record, rec *state.User) state.UserState {
 	after := rec.UserState
@@ -61,7 +69,7 @@ func (t *taker) standingAlone(oldest state.Record, rec *state.User) state.UserSt
 // where the person belongs, as that of a moved user does: a pause stops only what would be given (L4, L24, L25, L27). wave
 // is the wave that would move it; "": none.
 func (d *decider) linkedAgain(e *world.Entry, wave string) error {
-	d.countRowBack(true, false)
+	d.rowBack.linked[e.Recorded.Wave]++
 	p, there := d.Index.Person(e.Person)
 	if !there || e.Tenant < 0 || d.InOpenRun(e.User) {
 		return nil
@@ -87,25 +95,17 @@ func (d *decider) linkedAgain(e *world.Entry, wave string) error {
 
 // rowBack is what is found about users whose row alone was taken back.
 type rowBack struct {
-	open   int64 // whose person is still as it was
-	linked int64 // who have logged in through Self-auth since, so that their row is linked again
-}
-
-func (d *decider) countRowBack(linked, open bool) {
-	switch {
-	case linked:
-		d.rowBack.linked++
-	case open:
-		d.rowBack.open++
-	}
+	open   int64            // whose person is still as it was
+	linked map[string]int64 // who have logged in through Self-auth since, so that their row is linked again; by wave
 }
 
 // leftAlone are the notes about them: what a rollback of Postgres alone has left open.
 func (d *decider) leftAlone() []state.Finding {
-	return counted(
-		state.Found(state.CodeRowBackOpen).Times(d.rowBack.open),
-		state.Found(state.CodeRowBackLinked).Times(d.rowBack.linked),
-	)
+	list := counted(state.Found(state.CodeRowBackOpen).Times(d.rowBack.open))
+	for _, wave := range slices.Sorted(maps.Keys(d.rowBack.linked)) {
+		list = append(list, state.About(state.CodeRowBackLinked, state.OfWave(wave)).Times(d.rowBack.linked[wave]))
+	}
+	return list
 }
 
 // isOf reports whether a link is that of a person; nobody's is none's.

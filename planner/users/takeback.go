@@ -291,7 +291,7 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 		After:  oldest.After.UserState,
 	}
 	s.After.Standing, s.After.Wave, s.After.Asleep = state.RolledBack, oldest.Wave, false
-	s.Effect.Act, s.Effect.Restore = t.act(made), row != nil && writesRow(made)
+	s.Effect.Act, s.Effect.Restore = t.act(made), row != nil && writesRow(made) && !rowIsBack(oldest, rec, row)
 	if s.Effect.Restore {
 		t.restored = &oldest.Before
 	}

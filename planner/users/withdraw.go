@@ -41,8 +41,8 @@ func (d *decider) withdraw(e *world.Entry, wave string) error {
 	}
 	leave := d.leaves(&own, d.claim(&own, e.Recorded.Standing, ours))
 	stays := p.Expired || !ours || d.isHeld(own.Person)
-	if half {
-		d.countRowBack(false, !stays || len(leave) > 0)
+	if half && (!stays || len(leave) > 0) {
+		d.rowBack.open++
 	}
 	if stays && len(leave) == 0 || d.left {
 		return nil
