@@ -476,3 +476,35 @@ func TestAloneSecondHalfSays(t *testing.T) {
 	}
 	w.rest("taken back")
 }
+
+// TestAloneLinkedAdopted (L27): a person who was there before us keeps its login when its row is suspended, and loses what we
+// added, as that of a moved user does.
+func TestAloneLinkedAdopted(t *testing.T) {
+	t.Parallel()
+	l, s := lined(t)
+	w := newWorld(t, sandbox.Options{Tenants: 4, Users: 120, Seed: 11}, s)
+	one := someone{world: w, person: uuid.UUID{8, 4}}
+	var mail string
+	must(t, w.connect().QueryRow(t.Context(), `select user_id, email from users join tenants t using (tenant_id) where t.slug = 'acme'
+		and users.role = 'user' and users.status = 'active' and users.deleted_at is null and email_verified and password_hash like '$2%'
+		order by user_id limit 1`).Scan(&one.user, &mail))
+	must(t, w.api.Accounts().Create(t.Context(), newPerson(one.person, "earlier.person", mail)))
+	w.config(everyone + waveEveryone + "identity { adopt = \"mail\" }\n")
+	w.run(exitDone, "plan", "-allow", "ADOPTS_PERSON=1", "-out", "p")
+	w.run(exitDone, "apply", "p")
+	l.cut()
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	l.mend()
+	one.logsIn()
+	w.run(exitDone, "apply", "-auto-approve")
+	one.is("linked again", "enabled", "tenant_acme_users")
+	one.set("status", "suspended")
+	w.run(exitDone, "apply", "-auto-approve")
+	one.is("suspended", "enabled")
+	w.rest("suspended")
+	w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	one.is("taken back", "enabled")
+	if n := w.allLinked(); n != 0 {
+		t.Errorf("%d rows are linked", n)
+	}
+}
