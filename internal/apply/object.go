@@ -19,7 +19,8 @@ func (x *executor) objects(ctx context.Context) error { return x.eachObject(ctx,
 func (x *executor) lastObjects(ctx context.Context) (err error) {
 	var gone []uuid.UUID
 	for _, c := range x.effects.Objects {
-		if c.Last && c.Kind == state.KindGroup && c.Before != nil {
+		// One of which nothing was there is gone already, with whoever is recorded in it.
+		if c.Last && c.Kind == state.KindGroup && c.Before != nil && len(c.Was) > 0 {
 			gone = append(gone, c.Before.ID)
 		}
 	}
