@@ -228,7 +228,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			NotMoved: notMoved(w.NotMoved),
 		})
 		// Who is moved now, or would be by the plan of all, is not put out first.
-		if v.Moves || m.part.moves[w.Name] {
+		if _, moves := m.part.moves[w.Name]; v.Moves || moves {
 			if err := m.drop(&w.Withdraw); err != nil {
 				return err
 			}
@@ -245,7 +245,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Name:        w.Name,
 			Digest:      rollout.SelectionDigest(w.Wave),
 			MaxFailures: w.MaxFailures,
-			Starts:      v.State == plan.WaveStarts && w.Tally.Left == 0,
+			Starts:      v.State == plan.WaveStarts && w.Tally.Left+w.Tally.Later == 0,
 			RestartSoak: v.RestartSoak && w.Tally.Due > w.Tally.Left,
 			Moved:       v.MovedAfter,
 			Done:        v.DoneAfter,
@@ -275,15 +275,15 @@ func (m *maker) leave(w *users.Wave, v *rollout.Verdict) (left int64) {
 	if m.part.part == nil {
 		return 0
 	}
-	if m.part.moves[w.Name] {
-		left = w.Tally.Left
+	if !m.part.waves.has(w.Name) {
+		v.Moves = false
+		if v.State == plan.WaveStarts {
+			v.State, v.Reasons = plan.WaveHeld, append([]state.Finding{state.Found(state.CodeLeftOut)}, v.Reasons...)
+		}
 	}
-	if m.part.waves.has(w.Name) {
-		return left
-	}
-	v.Moves = false
-	if v.State == plan.WaveStarts {
-		v.State, v.Reasons = plan.WaveHeld, append([]state.Finding{state.Found(state.CodeLeftOut)}, v.Reasons...)
+	left = m.part.moves[w.Name]
+	if v.Moves {
+		left -= w.Tally.Due - w.Tally.Left
 	}
 	return left
 }

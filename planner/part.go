@@ -65,7 +65,7 @@ type narrowing struct {
 	leave    map[state.Address]bool
 	scope    users.Scope
 	noSchema bool
-	moves    map[string]bool // waves that the plan of all would move
+	moves    map[string]int64 // users whom the plan of all would move, by the waves that it would
 	waves    waves
 	whole    plan.Left // what the plan of all would do
 }
@@ -326,7 +326,7 @@ type closure struct {
 	by      map[state.Address]state.Subject
 	schema  bool
 	pulls   []plan.Pulled // the schema
-	moves   map[string]bool
+	moves   map[string]int64
 }
 
 // need is a tenant whose users change.
@@ -337,9 +337,9 @@ type need struct {
 
 // users finds the tenants whose users change by this plan, and whether the schema is needed for them. m is the plan of all.
 func (c *closure) users(m *maker, steps int) (list []need) {
-	c.moves = map[string]bool{}
+	c.moves = map[string]int64{}
 	for _, w := range m.plan.Effects.Waves {
-		c.moves[w.Name] = true
+		c.moves[w.Name] = 0
 	}
 	to := m.sink.(*counting)
 	tenants := map[uuid.UUID]bool{}
@@ -354,6 +354,7 @@ func (c *closure) users(m *maker, steps int) (list []need) {
 	in := m.rollout()
 	for i, w := range m.decided.Waves {
 		for shape, users := range to.shapesOf(w.Segment) {
+			c.moves[w.Name] += users
 			if !c.hasUsers(shape.Tenant, w.Name) {
 				in.Tallies[i].Left += users
 			}

@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"anthill/config"
 	"anthill/planner/plan"
+	"anthill/planner/world"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -161,5 +163,62 @@ func TestPolicyInUse(t *testing.T) {
 		if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestRaiseOfAPart (L47): who waits and is left out is not due, and keeps a wave from having started and been moved all the same;
+// so does who is skipped for what its tenant is to become, where that is left out as well.
+func TestRaiseOfAPart(t *testing.T) {
+	t.Parallel()
+	enrol := func(f *fake, n byte) { f.enrolled = append(f.enrolled, f.user(n).Link) }
+	for name, c := range map[string]struct {
+		change func(*fake)
+		part   []string
+		want   plan.WaveEffect // of the wave that raises
+		left   int64
+	}{
+		"they wait":        {func(*fake) {}, []string{"tenant=acme"}, plan.WaveEffect{RestartSoak: true}, 0},
+		"one of them does": {func(f *fake) { enrol(f, 12) }, []string{"tenant=acme"}, plan.WaveEffect{RestartSoak: true}, 1},
+		"none of them does": {func(f *fake) { enrol(f, 12); enrol(f, 13) }, []string{"tenant=acme"},
+			plan.WaveEffect{RestartSoak: true}, 2},
+		"nobody of the part is due": {func(*fake) {}, []string{"tenant=globex"}, plan.WaveEffect{}, 2},
+		"the others are not selected": {func(f *fake) {
+			f.config.Waves[1].Users = []config.Selector{{Tenants: []string{"acme"}}}
+		}, []string{"tenant=acme"}, plan.WaveEffect{Starts: true, RestartSoak: true, Moved: true, Done: true}, 0},
+		"their tenant is suspended": {func(f *fake) { f.tenants[1].Status = "suspended" }, []string{"tenant=acme"},
+			plan.WaveEffect{Starts: true, RestartSoak: true, Moved: true, Done: true}, 0},
+		"their tenant is to be suspended": {func(f *fake) {
+			f.config.Tenants = []config.Tenant{{Address: "tenant.globex", Slug: "globex", Adopt: true,
+				Attributes: texts("slug", "globex", "status", "suspended")}}
+		}, []string{"tenant=acme"}, plan.WaveEffect{RestartSoak: true}, 0},
+		"their tenant is to be active again": {func(f *fake) {
+			enrol(f, 12)
+			f.tenants[1].Status = "suspended"
+			f.config.Tenants = []config.Tenant{{Address: "tenant.globex", Slug: "globex", Adopt: true,
+				Attributes: texts("slug", "globex", "status", "active")}}
+		}, []string{"tenant=acme"}, plan.WaveEffect{RestartSoak: true}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := raising(t)
+			f.state.Waves = []state.Wave{{Name: "everyone", Started: now, MovedAt: now, DoneAt: now}}
+			var grants []state.Grant
+			for _, g := range f.groups {
+				grants = append(grants, state.Grant{Group: g.ID, Values: []string{"openid"}})
+			}
+			f.clients[0].Attributes[state.AttrScopeMaps] = state.GrantsValue(grants)
+			c.change(f)
+			slices.SortFunc(f.enrolled, world.CompareID)
+			m := f.only(t, c.part...).must(t)
+			i := slices.IndexFunc(m.effects.Waves, func(w plan.WaveEffect) bool { return w.Name == "alone" })
+			got := m.effects.Waves[i]
+			c.want.Name, c.want.Digest, c.want.After = "alone", got.Digest, got.After
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if left := m.context.Waves[1].Left; left != c.left {
+				t.Errorf("%d left out, want %d", left, c.left)
+			}
+		})
 	}
 }

@@ -19,7 +19,8 @@ type Tally struct {
 	Match     int64 // live users whom the selectors match, whichever wave they belong to
 	MatchSkip int64 // of them, skipped for a reason
 	Due       int64 // belong to the wave and are not moved
-	Left      int64 // of them, and of those who may come to be due, those whom a plan of a part leaves out
+	Left      int64 // of them, those whom a plan of a part leaves out
+	Later     int64 // are not due, may come to be, and are left out
 	Waiting   int64 // belong to it and wait for a pause, or for the open run
 	Moved     int64 // recorded as moved under it
 }
@@ -111,7 +112,7 @@ func (j *judge) wave(i int) Verdict {
 
 // finish judges what comes after moving: soak and finish gates.
 func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
-	v.MovedAfter = t.Waiting+t.Left == 0
+	v.MovedAfter = t.Waiting+t.Left+t.Later == 0
 	if !v.MovedAfter {
 		return
 	}

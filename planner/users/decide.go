@@ -359,7 +359,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	case reason != plan.SkipNone:
 		w.Skipped++
 		if d.left && d.objects.Tenants[e.Tenant].Left {
-			w.Tally.Left++ // it is skipped by how its tenant will be, and that is left out as well
+			w.Tally.Later++ // it is skipped by how its tenant will be, and that is left out as well
 		}
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, reason), d.withdraw(e, ""))

@@ -52,6 +52,9 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 	}
 	if reason != plan.SkipNone {
 		w.Skipped++
+		if d.left && d.objects.Tenants[e.Tenant].Left {
+			w.Tally.Later++ // as in candidate
+		}
 		return d.skip(e, w, reason)
 	}
 	for _, i := range waves[1:] {
@@ -60,17 +63,17 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 		}
 	}
 	reason = d.waitsToRaise(e, w)
-	if d.left {
-		w.Tally.Left++
-	}
-	if reason != plan.SkipNone && !d.left {
+	switch {
+	case reason != plan.SkipNone && d.left:
+		w.Tally.Later++
+		return nil
+	case reason != plan.SkipNone:
 		w.Tally.Waiting++
 		return d.skip(e, w, reason)
 	}
-	if reason == plan.SkipNone {
-		w.Tally.Due++
-	}
+	w.Tally.Due++
 	if d.left {
+		w.Tally.Left++
 		return nil
 	}
 	return d.addRaise(e, w)
