@@ -49,17 +49,6 @@ func (m *maker) limit(
 	e.Raise(hazard, n, f.Times(n))
 }
 
-// loosens raises the hazard of waves that start because what held them back was edited (L22).
-func (m *maker) loosens() {
-	for _, r := range m.released {
-		if !m.moves(r.Wave) {
-			continue // it is not part of the plan
-		}
-		m.plan.Effects.Raise(plan.LoosensBrake, r.Users,
-			state.About(state.CodeBrakeLoosened, state.OfWave(r.Wave), state.Because(state.KeyWhy, r.Why...)).Times(r.Users))
-	}
-}
-
 // fewRowsGone is how many rows of a tenant may be gone whatever its size.
 const fewRowsGone = 5
 

@@ -89,10 +89,11 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	m := maker{Input: in, part: part, world: joined, declared: declared, decided: decided, sink: sink}
 	waves := m.rollout()
 	verdicts := rollout.Judge(waves)
-	m.released = rollout.Loosened(waves, verdicts, m.State.Brakes)
+	before := rollout.Before{Brakes: m.State.Brakes, Promises: m.State.Promises}
+	m.released = rollout.Loosened(waves, verdicts, before)
 	if part.part != nil {
 		// What would be told of an edit is told by the plan that starts the next wave, and not when this one is over.
-		if done := rollout.DoneAnyway(waves, m.State.Brakes); done != nil {
+		if done := rollout.DoneAnyway(waves, before); done != nil {
 			for i := range verdicts {
 				verdicts[i].DoneAfter = verdicts[i].DoneAfter && done[waves.Waves[i].Name]
 			}
@@ -318,7 +319,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 		Display: m.Config.Identity.Display.Source(),
 		Follow:  m.Config.Identity.FollowState,
 	}
-	e.Brakes = m.brakes()
+	e.Brakes, e.Promises = m.brakes(), m.promises()
 	e.Doors = m.doors()
 	e.Sets, e.Tenants = table.Sets, tenants(m.world.Observed)
 	e.Groups = describe(m.world.Observed, table, m.wanted())
@@ -349,16 +350,6 @@ func (m *maker) doors() (list []plan.Doorway) {
 	}
 	slices.SortFunc(list, func(a, b plan.Doorway) int { return strings.Compare(a.Client, b.Client) })
 	return list
-}
-
-// brakes are those to be recorded: the declared ones. Where a wave could not start whatever its brakes say, as it is paused
-// or outside of the plan, what is recorded stays: an edit of its brakes is told by the plan that can start it.
-func (m *maker) brakes() []state.Brakes {
-	paused := slices.ContainsFunc(m.plan.Context.Waves, func(w plan.WaveView) bool { return w.State == plan.WavePaused })
-	if (paused || m.part.part != nil) && len(m.State.Brakes) > 0 {
-		return rollout.Kept(m.State.Brakes, m.Config.Waves)
-	}
-	return rollout.Brakes(m.Config.Waves)
 }
 
 // wanted are the declared groups.

@@ -55,15 +55,24 @@ type Brakes struct {
 	Soak        time.Duration `json:"soak_ns,omitempty"`
 	FinishGates []string      `json:"finish_gates,omitempty"`
 	AllowEmpty  bool          `json:"allow_empty,omitempty"`
-	Promised    time.Time     `json:"promised,omitzero"` // until when the passwords of those are promised whom it raises
 }
 
 // Equal reports whether two brakes are the same.
 func (b Brakes) Equal(o Brakes) bool {
 	return b.Wave == o.Wave && b.Enabled == o.Enabled && slices.Equal(b.After, o.After) && b.At.Equal(o.At) &&
 		slices.Equal(b.StartGates, o.StartGates) && b.Soak == o.Soak && slices.Equal(b.FinishGates, o.FinishGates) &&
-		b.AllowEmpty == o.AllowEmpty && b.Promised.Equal(o.Promised)
+		b.AllowEmpty == o.AllowEmpty
 }
+
+// Promise is until when a policy has promised the passwords of those who were moved under it (L10). It belongs to them, whichever
+// waves would raise them: it is kept by the policy, which no configuration may forget as long as it has users.
+type Promise struct {
+	Policy string    `json:"policy"`
+	Until  time.Time `json:"until"`
+}
+
+// Equal reports whether two promises are the same.
+func (p Promise) Equal(o Promise) bool { return p.Policy == o.Policy && p.Until.Equal(o.Until) }
 
 // Confirmation is one `anthill wave confirm`.
 type Confirmation struct {
@@ -144,9 +153,10 @@ type State struct {
 	Lineage       uuid.UUID
 	Serial        int64
 	Target        Target
-	Objects       []Object // sorted by Address
-	Waves         []Wave   // sorted by Name
-	Brakes        []Brakes // of the declared waves, sorted by Wave
+	Objects       []Object  // sorted by Address
+	Waves         []Wave    // sorted by Name
+	Brakes        []Brakes  // of the declared waves, sorted by Wave
+	Promises      []Promise // sorted by Policy
 	Confirmations []Confirmation
 	Pauses        []Pause
 	Runs          []RunInfo      // oldest first

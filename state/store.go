@@ -118,8 +118,8 @@ type Run interface {
 	// Waves records waves as they stand now, and moves the run's position to next in the same transaction, so that a
 	// resumed run does not count the same users for a wave twice. All batches before are settled.
 	Waves(ctx context.Context, waves []Wave, next Position) error
-	// Brakes records the brakes of the declared waves, in the place of those that are recorded.
-	Brakes(ctx context.Context, brakes []Brakes) error
+	// Brakes records the brakes of the declared waves and what policies promise, in the place of what is recorded.
+	Brakes(ctx context.Context, brakes []Brakes, promises []Promise) error
 	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).
 	Pause(ctx context.Context, pauses []Pause) error
 	Lift(ctx context.Context, runs []string) error

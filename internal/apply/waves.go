@@ -123,18 +123,19 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	return after
 }
 
-// brakes records what holds the declared waves back, before anything else: who approved the plan has approved that.
+// brakes records what holds the declared waves back and what is promised, before anything else: who approved the plan has approved that.
 func (x *executor) brakes(ctx context.Context) error {
 	if !x.brakesDiffer() {
 		return nil
 	}
-	return x.journal.Brakes(context.WithoutCancel(ctx), x.effects.Brakes)
+	return x.journal.Brakes(context.WithoutCancel(ctx), x.effects.Brakes, x.effects.Promises)
 }
 
 func (x *executor) brakesDiffer() bool {
 	byWave := func(a, b state.Brakes) int { return strings.Compare(a.Wave, b.Wave) }
 	planned := slices.SortedFunc(slices.Values(x.effects.Brakes), byWave)
-	return x.effects.Kind == state.RunApply && !slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal)
+	return x.effects.Kind == state.RunApply && (!slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal) ||
+		!slices.EqualFunc(x.effects.Promises, x.st.Promises, state.Promise.Equal))
 }
 
 // latches reports whether a plan without changes would still record a wave, or what holds it back, in another state.

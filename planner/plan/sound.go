@@ -18,7 +18,7 @@ func (e *Effects) Sound() bool {
 	if !rollback && !refresh && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
-	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes) > 0 {
+	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Promises) > 0 {
 		return false
 	}
 	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() &&
@@ -111,7 +111,7 @@ func (e *Effects) segmentsSound() bool {
 	return true
 }
 
-// brakesSound: each wave is there once, behind those that it comes after.
+// brakesSound: each wave is there once, behind those that it comes after, and so is each policy that promises something, in order.
 func (e *Effects) brakesSound() bool {
 	seen := map[string]bool{}
 	for _, b := range e.Brakes {
@@ -119,6 +119,13 @@ func (e *Effects) brakesSound() bool {
 			return false
 		}
 		seen[b.Wave] = true
+	}
+	last := ""
+	for _, p := range e.Promises {
+		if p.Policy <= last || p.Until.IsZero() {
+			return false
+		}
+		last = p.Policy
 	}
 	return true
 }

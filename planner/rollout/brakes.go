@@ -1,7 +1,9 @@
 package rollout
 
 import (
+	"maps"
 	"slices"
+	"time"
 
 	"anthill/config"
 	"anthill/planner/plan"
@@ -12,7 +14,7 @@ import (
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
 		list = append(list, state.Brakes{Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
-			Soak: w.Soak, FinishGates: w.FinishGates, AllowEmpty: w.AllowEmpty, Promised: w.Promised})
+			Soak: w.Soak, FinishGates: w.FinishGates, AllowEmpty: w.AllowEmpty})
 	}
 	return list
 }
@@ -33,10 +35,38 @@ func Kept(recorded []state.Brakes, declared []config.Wave) []state.Brakes {
 	return Brakes(config.InOrder(waves))
 }
 
+// Promises are what policies have promised, sorted by policy: the latest day of what is recorded and what is declared. One that
+// has been told as loosened is as declared.
+func Promises(recorded []state.Promise, policies []config.Policy, told map[string]bool) (list []state.Promise) {
+	until := map[string]time.Time{}
+	for _, p := range recorded {
+		if !told[p.Policy] {
+			until[p.Policy] = p.Until
+		}
+	}
+	for _, p := range policies {
+		if p.PasswordUntil.After(until[p.Name]) {
+			until[p.Name] = p.PasswordUntil
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(until)) {
+		list = append(list, state.Promise{Policy: name, Until: until[name]})
+	}
+	return list
+}
+
+// Before is what was recorded when the configuration was another one.
+type Before struct {
+	Brakes   []state.Brakes
+	Promises []state.Promise
+}
+
+func (b Before) empty() bool { return len(b.Brakes)+len(b.Promises) == 0 }
+
 // DoneAnyway are the waves that the plan may call done by the brakes that are recorded as well; nil: all, as nothing is
 // recorded.
-func DoneAnyway(in Input, recorded []state.Brakes) map[string]bool {
-	if len(recorded) == 0 {
+func DoneAnyway(in Input, recorded Before) map[string]bool {
+	if recorded.empty() {
 		return nil
 	}
 	before := in.braked(recorded)
@@ -49,47 +79,63 @@ func DoneAnyway(in Input, recorded []state.Brakes) map[string]bool {
 
 // Release is a wave that starts because brakes were edited.
 type Release struct {
-	Wave  string
-	Users int64           // to be moved
-	Why   []state.Finding // what would hold it by the brakes as recorded
+	Wave     string
+	Users    int64           // to be moved
+	Why      []state.Finding // what would hold it by the brakes as recorded
+	Promised string          // the policy whose promise is among that; "": none
 }
 
-// Loosened finds the waves that start by the verdicts on in and that would be held by the brakes that are recorded (L22).
-// Waves that are new have their own in both. Nothing recorded: nothing was edited.
-func Loosened(in Input, verdicts []Verdict, recorded []state.Brakes) (list []Release) {
-	if len(recorded) == 0 {
+// Loosened finds the waves that move somebody by the verdicts on in and that would be held by what is recorded (L22), also one
+// that started before a promise was made. Waves that are new have their own brakes in both, and the promises to those whom they
+// raise. Nothing recorded: nothing was edited.
+func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
+	if recorded.empty() {
 		return nil
 	}
 	before := in.braked(recorded)
-	held := map[string][]state.Finding{}
+	held := map[string]Release{}
 	for i, v := range Judge(before) {
-		if v.State == plan.WaveHeld {
-			held[before.Waves[i].Name] = v.Reasons
+		w := before.Waves[i]
+		r := Release{Wave: w.Name, Why: v.Reasons}
+		if w.Promised.After(in.AsOf) {
+			r.Promised = in.From[w.Policy]
+			if !w.Enabled {
+				r.Why = []state.Finding{promised(w)} // it is promised whether or not a wave was to raise anybody
+			}
+		}
+		if v.State == plan.WaveHeld || r.Promised != "" {
+			held[w.Name] = r
 		}
 	}
 	for i, w := range in.Waves {
 		t, v := in.Tallies[i], verdicts[i]
-		if why := held[w.Name]; why != nil && v.State == plan.WaveStarts && v.Moves && t.Due > t.Left {
-			list = append(list, Release{w.Name, t.Due - t.Left, why})
+		if r, was := held[w.Name]; was && v.Moves && t.Due > t.Left {
+			r.Users = t.Due - t.Left
+			list = append(list, r)
 		}
 	}
 	return list
 }
 
-// braked is the input with the brakes as recorded. A wave that is no longer declared moves nobody, so that who waited for
-// it waits still, unless it was done.
-func (in Input) braked(recorded []state.Brakes) Input {
+// braked is the input with the brakes and promises as recorded. A wave that is no longer declared moves nobody, so that who
+// waited for it waits still, unless it was done.
+func (in Input) braked(recorded Before) Input {
 	tallies := map[string]Tally{}
+	until := map[string]time.Time{}
+	for _, p := range recorded.Promises {
+		until[p.Policy] = p.Until
+	}
 	var waves []config.Wave
 	for i, w := range in.Waves {
 		tallies[w.Name] = in.Tallies[i]
-		k := slices.IndexFunc(recorded, func(b state.Brakes) bool { return b.Wave == w.Name })
+		k := slices.IndexFunc(recorded.Brakes, func(b state.Brakes) bool { return b.Wave == w.Name })
 		if k >= 0 {
-			w = brake(w, recorded[k])
+			w = brake(w, recorded.Brakes[k])
 		}
+		w.Promised = until[in.From[w.Policy]]
 		waves = append(waves, w)
 	}
-	for _, b := range recorded {
+	for _, b := range recorded.Brakes {
 		if _, declared := tallies[b.Wave]; !declared {
 			gone := brake(config.Wave{Name: b.Wave}, b)
 			gone.AllowEmpty = false
@@ -105,6 +151,6 @@ func (in Input) braked(recorded []state.Brakes) Input {
 
 func brake(w config.Wave, b state.Brakes) config.Wave {
 	w.Enabled, w.After, w.At, w.StartGates = b.Enabled, b.After, b.At, b.StartGates
-	w.Soak, w.FinishGates, w.AllowEmpty, w.Promised = b.Soak, b.FinishGates, b.AllowEmpty, b.Promised
+	w.Soak, w.FinishGates, w.AllowEmpty = b.Soak, b.FinishGates, b.AllowEmpty
 	return w
 }

@@ -90,15 +90,77 @@ func TestLoosened(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			c.was(w)
-			recorded := rollout.Brakes(w.Waves)
+			recorded := rollout.Before{Brakes: rollout.Brakes(w.Waves)}
 			c.now(w)
 			got := rollout.Loosened(w.Input, rollout.Judge(w.Input), recorded)
 			if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if none := rollout.Loosened(w.Input, rollout.Judge(w.Input), nil); none != nil {
+			if none := rollout.Loosened(w.Input, rollout.Judge(w.Input), rollout.Before{}); none != nil {
 				t.Errorf("nothing is recorded, and %+v is loosened", none)
 			}
 		})
+	}
+}
+
+// TestLoosenedPromise (L10, L22): a wave that raises users before the day that is recorded for the policy that they were moved under
+// is told, whatever else is recorded or declared of the wave, and however far it had come.
+func TestLoosenedPromise(t *testing.T) {
+	t.Parallel()
+	until := now.Add(time.Second)
+	found := state.Found(state.CodePasswordPromised, state.At(state.KeyUntil, until))
+	told := []rollout.Release{{Wave: "pilot", Users: 10, Why: []state.Finding{found}, Promised: "dual"}}
+	for name, c := range map[string]struct {
+		change func(*world, *rollout.Before)
+		want   []rollout.Release
+	}{
+		"not begun":   {func(*world, *rollout.Before) {}, told},
+		"it has come": {func(w *world, b *rollout.Before) { w.AsOf = until }, nil},
+		"started": {func(w *world, _ *rollout.Before) {
+			w.moved(day)
+			*w.ten = rollout.Tally{Match: 10, Due: 10}
+		}, told},
+		"done": {func(w *world, _ *rollout.Before) {
+			w.done()
+			*w.ten = rollout.Tally{Match: 10, Due: 10}
+		}, told},
+		"of another name": {func(w *world, _ *rollout.Before) {
+			w.pilot.Name, w.Waves[1].After = "sole", []string{"sole"}
+		}, []rollout.Release{{Wave: "sole", Users: 10, Why: told[0].Why, Promised: "dual"}}},
+		"nothing else is recorded": {func(_ *world, b *rollout.Before) { b.Brakes = nil }, told},
+		"it was disabled":          {func(_ *world, b *rollout.Before) { b.Brakes[0].Enabled = false }, told},
+		"it is declared as well":   {func(w *world, _ *rollout.Before) { w.pilot.Promised = until }, nil},
+		"of another policy":        {func(w *world, b *rollout.Before) { b.Promises[0].Policy = "other" }, nil},
+		"nobody is to be raised": {func(w *world, _ *rollout.Before) {
+			*w.ten = rollout.Tally{Match: 10, Waiting: 10}
+		}, nil},
+		"they are left out": {func(w *world, _ *rollout.Before) { w.ten.Left = 10 }, nil},
+		"paused":            {func(w *world, _ *rollout.Before) { w.Pauses = []state.Pause{{Wave: "pilot", Run: "r"}} }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.pilot.Policy, w.From, w.Tallies[1] = "alone", map[string]string{"alone": "dual"}, rollout.Tally{Match: 90, Moved: 90}
+			b := rollout.Before{Brakes: rollout.Brakes(w.Waves), Promises: []state.Promise{{Policy: "dual", Until: until}}}
+			c.change(w, &b)
+			if diff := cmp.Diff(c.want, rollout.Loosened(w.Input, rollout.Judge(w.Input), b), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestPromises (L10): of a policy the latest day is recorded until it is told that it is no longer so; what is no longer declared
+// stays.
+func TestPromises(t *testing.T) {
+	t.Parallel()
+	recorded := []state.Promise{{Policy: "a", Until: now}, {Policy: "b", Until: now}, {Policy: "gone", Until: now}, {Policy: "told", Until: now}, {Policy: "told gone", Until: now}}
+	declared := []config.Policy{{Name: "told", PasswordUntil: now.Add(-day)}, {Name: "new", PasswordUntil: now}, {Name: "none"},
+		{Name: "b", PasswordUntil: now.Add(-day)}, {Name: "a", PasswordUntil: now.Add(day)}}
+	want := []state.Promise{{Policy: "a", Until: now.Add(day)}, {Policy: "b", Until: now}, {Policy: "gone", Until: now},
+		{Policy: "new", Until: now}, {Policy: "told", Until: now.Add(-day)}}
+	got := rollout.Promises(recorded, declared, map[string]bool{"told": true, "told gone": true})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -80,8 +80,8 @@ func (j *judge) wave(i int) Verdict {
 	}
 	// Not even those who come late are raised before their password's time.
 	if w.Promised.After(j.AsOf) {
-		promised := state.Found(state.CodePasswordPromised, state.At(state.KeyUntil, w.Promised))
-		return Verdict{State: plan.WaveHeld, Reasons: append([]state.Finding{promised}, pauses...), Until: w.Promised, Since: rec.Started}
+		reasons := append([]state.Finding{promised(w)}, pauses...)
+		return Verdict{State: plan.WaveHeld, Reasons: reasons, Until: w.Promised, Since: rec.Started}
 	}
 	if !rec.DoneAt.IsZero() {
 		// Done is latched (L15); who comes later is late and needs no gate (L19).
@@ -108,6 +108,10 @@ func (j *judge) wave(i int) Verdict {
 	j.finish(&v, w, t, rec)
 	v.Reasons = append(v.Reasons, pauses...)
 	return v
+}
+
+func promised(w config.Wave) state.Finding {
+	return state.Found(state.CodePasswordPromised, state.At(state.KeyUntil, w.Promised))
 }
 
 // finish judges what comes after moving: soak and finish gates.

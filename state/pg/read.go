@@ -34,7 +34,7 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
+			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPromises, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -173,6 +173,22 @@ func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err 
 func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
 	st.Brakes, err = collect(ctx, tx, s.sql(`select body from {schema}.brakes order by wave collate "C"`),
 		func(b *state.Brakes) []any { return []any{b} })
+	return err
+}
+
+// readPromises reads those of a state of version 1 as its migration would find them (002.sql).
+func (s *Store) readPromises(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	applied, err := s.applied(ctx, tx)
+	if err != nil {
+		return err
+	}
+	from := `{schema}.promises`
+	if len(applied) < 2 {
+		from = `(select distinct policy from {schema}.users where policy <> '') p,
+			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b where until is not null`
+	}
+	st.Promises, err = collect(ctx, tx, s.sql(`select policy, until from `+from+` order by policy collate "C"`),
+		func(p *state.Promise) []any { return []any{&p.Policy, nullable{&p.Until}} })
 	return err
 }
 

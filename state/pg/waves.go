@@ -39,11 +39,20 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
-// Brakes records the brakes of the declared waves, in the place of those that are recorded.
-func (r *run) Brakes(ctx context.Context, brakes []state.Brakes) error {
+// Brakes records the brakes of the declared waves and what policies promise, in the place of what is recorded.
+func (r *run) Brakes(ctx context.Context, brakes []state.Brakes, promises []state.Promise) error {
 	return r.s.writing(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, r.s.sql("delete from {schema}.brakes")); err != nil {
 			return err
+		}
+		if _, err := tx.Exec(ctx, r.s.sql("delete from {schema}.promises")); err != nil {
+			return err
+		}
+		for _, p := range promises {
+			_, err := tx.Exec(ctx, r.s.sql("insert into {schema}.promises (policy, until) values ($1, $2)"), p.Policy, p.Until)
+			if err != nil {
+				return err
+			}
 		}
 		for _, b := range brakes {
 			if _, err := tx.Exec(ctx, r.s.sql("insert into {schema}.brakes (wave, body) values ($1, $2)"), b.Wave, b); err != nil {

@@ -652,8 +652,9 @@ func waves(t *testing.T, f Fixture) {
 	same(t, "position of who resumes it", next, again.Position())
 	brakes := []state.Brakes{{Wave: "a", Enabled: true, After: []string{"pilot"}, At: at, Soak: time.Hour}, {Wave: "pilot",
 		StartGates: []string{"g"}, FinishGates: []string{"h", "i"}, AllowEmpty: true}}
-	must(t, r.Brakes(t.Context(), append([]state.Brakes{{Wave: "gone"}}, brakes[0])))
-	must(t, r.Brakes(t.Context(), brakes))
+	promises := []state.Promise{{Policy: "dual", Until: at}, {Policy: "other", Until: at.AddDate(1, 0, 0)}}
+	must(t, r.Brakes(t.Context(), append([]state.Brakes{{Wave: "gone"}}, brakes[0]), []state.Promise{{Policy: "dual", Until: at.Add(1)}, {Policy: "gone", Until: at}}))
+	must(t, r.Brakes(t.Context(), brakes, promises))
 	tenant := uuid.New()
 	pauses := []state.Pause{
 		{Wave: "pilot", Run: r.ID(), At: at}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at},
@@ -670,6 +671,7 @@ func waves(t *testing.T, f Fixture) {
 	st := read(t, s)
 	same(t, "waves", []state.Wave{w}, st.Waves)
 	same(t, "brakes", brakes, st.Brakes)
+	same(t, "promises", promises, st.Promises)
 	same(t, "pauses", pauses, st.Pauses)
 	same(t, "confirmations", []state.Confirmation{c}, st.Confirmations)
 	n, err := s.Resumed(t.Context(), "pilot", tenant)
