@@ -185,6 +185,7 @@ const (
 	CodeNotPutBack       Code = "not_put_back"      // why: what was done of a change stands
 	CodeObjectLeft       Code = "object_left"       // address; why
 	CodeWaveNotStarted   Code = "wave_not_started"  // wave; after
+	CodeWaveOvertaken    Code = "wave_overtaken"    // wave: another plan has recorded since what holds waves back
 	CodeLinkTaken        Code = "link_taken"        // rule: another row is linked to the person
 	CodeTriggerRefuses   Code = "trigger_refuses"   // rule: what a trigger of the application raises
 	CodeRuleBroken       Code = "rule_broken"       // rule: of the database

@@ -71,6 +71,10 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 			}
 		}
 	}
+	if d.FailStale && x.overtaken && len(x.effects.Waves) > 0 {
+		return Result{}, &StaleError{Reason: "another apply has recorded what holds waves back, or what is promised to users, since this " +
+			"plan was made: plan again"}
+	}
 	// Its own run, which goes on here, does not count.
 	if open == nil || open.Plan != file.ID() {
 		if err := x.laterRun(); err != nil {
@@ -174,6 +178,9 @@ type executor struct {
 	events  func(Event)
 	namer   plan.Namer
 	waves   map[string]state.Wave // as recorded now
+	// What holds waves back was recorded anew since the plan was made: none of its waves moves anybody. It is so for all of a run,
+	// as no other one can come in between.
+	overtaken bool
 	tally
 	flight
 }
@@ -206,15 +213,16 @@ type flight struct {
 func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Event)) (*executor, error) {
 	e := file.Effects()
 	x := &executor{
-		Deps:    d,
-		plan:    file,
-		effects: e,
-		st:      st,
-		events:  events,
-		waves:   map[string]state.Wave{},
-		slugs:   e.Slugs(),
-		sets:    make([][]uuid.UUID, max(1, len(e.Sets))),
-		groups:  make(map[uuid.UUID]plan.Group, len(e.Groups)),
+		Deps:      d,
+		plan:      file,
+		effects:   e,
+		st:        st,
+		overtaken: e.Overtaken(st),
+		events:    events,
+		waves:     map[string]state.Wave{},
+		slugs:     e.Slugs(),
+		sets:      make([][]uuid.UUID, max(1, len(e.Sets))),
+		groups:    make(map[uuid.UUID]plan.Group, len(e.Groups)),
 	}
 	x.missed, x.absent, x.figure = map[uuid.UUID]int64{}, map[uuid.UUID]state.Finding{}, map[string]*waveFigure{}
 	x.unruled = map[uuid.UUID]state.Finding{}

@@ -15,7 +15,7 @@ type Checked struct {
 	Users   map[state.Verdict]int64 // zero Verdict: as planned; Already, Changed, Paused
 	Objects map[state.Verdict]int64 // the same, and Refused where one cannot be read
 	Left    []Left                  // users who are not as planned, the first 100
-	Said    []state.Finding         // objects that are not as planned
+	Said    []state.Finding         // objects that are not as planned, and waves that would not be moved
 	Refused error                   // why apply would refuse all of it; nil: it would not
 	DoneBy  string                  // the run that has carried it out: apply does nothing more; "": none has
 }
@@ -86,6 +86,11 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 		return nil, err
 	}
 	for _, n := range x.inOrder() {
+		if s := x.effects.Segments[n]; x.overtaken && s.Kind == plan.SegmentMove {
+			c.Users[state.Changed] += s.Users
+			c.Said = append(c.Said, state.About(state.CodeWaveOvertaken, state.OfWave(s.Wave)))
+			continue
+		}
 		if err := x.checkSegment(ctx, n, c); err != nil {
 			return nil, err
 		}

@@ -28,6 +28,12 @@ func (x *executor) segments(ctx context.Context) error {
 	stuck := map[string]bool{}
 	for _, w := range x.effects.Waves {
 		i := x.segmentOf(w.Name)
+		if x.overtaken {
+			if i >= 0 {
+				x.held = append(x.held, state.About(state.CodeWaveOvertaken, state.OfWave(w.Name)))
+			}
+			continue
+		}
 		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] }); a >= 0 {
 			stuck[w.Name] = true
 			if i >= 0 {
@@ -124,6 +130,7 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 }
 
 // brakes records what holds the declared waves back and what is promised, before anything else: who approved the plan has approved that.
+// What another plan has recorded since stays.
 func (x *executor) brakes(ctx context.Context) error {
 	if !x.brakesDiffer() {
 		return nil
@@ -134,13 +141,13 @@ func (x *executor) brakes(ctx context.Context) error {
 func (x *executor) brakesDiffer() bool {
 	byWave := func(a, b state.Brakes) int { return strings.Compare(a.Wave, b.Wave) }
 	planned := slices.SortedFunc(slices.Values(x.effects.Brakes), byWave)
-	return x.effects.Kind == state.RunApply && (!slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal) ||
+	return x.effects.Kind == state.RunApply && !x.overtaken && (!slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal) ||
 		!slices.EqualFunc(x.effects.Promises, x.st.Promises, state.Promise.Equal))
 }
 
 // latches reports whether a plan without changes would still record a wave, or what holds it back, in another state.
 func (x *executor) latches() bool {
-	return x.brakesDiffer() || slices.ContainsFunc(x.effects.Waves, func(w plan.WaveEffect) bool {
+	return x.brakesDiffer() || !x.overtaken && slices.ContainsFunc(x.effects.Waves, func(w plan.WaveEffect) bool {
 		return x.latched(w, true) != x.waves[w.Name]
 	})
 }

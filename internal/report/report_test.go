@@ -572,6 +572,7 @@ func TestResults(t *testing.T) {
 			Run: rest,
 			Held: []state.Finding{
 				state.About(state.CodeWaveNotStarted, state.OfWave("everyone"), state.Text(state.KeyAfter, "pilot")),
+				state.About(state.CodeWaveOvertaken, state.OfWave("late")),
 			},
 			Objects: []state.Finding{
 				state.About(state.CodeObjectLeft, state.Of(`group.users["globex"]`), state.Because(state.KeyWhy, refusal)),

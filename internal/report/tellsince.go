@@ -178,6 +178,8 @@ func (v *voice) effectName(name string) string {
 		return "what holds a wave back: what it waits for, its date, soak or gates, or whether it is enabled or may be empty"
 	case "doors":
 		return "the clients by which users come in whose password goes, or what their applications ask for"
+	case "braked":
+		return "what was recorded of that, and of promises, when the plan was made"
 	case "promises":
 		return "until when a policy promises the passwords of its users"
 	case "identity":

@@ -508,6 +508,8 @@ func (v *voice) say(f state.Finding) string {
 		return name + ": " + why(". ")
 	case state.CodeWaveNotStarted:
 		return "wave " + name + " was not started: not everybody in wave " + text(state.KeyAfter) + " was moved"
+	case state.CodeWaveOvertaken:
+		return "wave " + name + " stays as it is: another apply has recorded what holds waves back since this plan was made"
 	case state.CodeLinkTaken:
 		return "another row is linked to the person already" + enclosed(" (", text(state.KeyRule))
 	case state.CodeTriggerRefuses:

@@ -78,6 +78,7 @@ func TestSoundRefresh(t *testing.T) {
 	for name, e := range map[string]plan.Effects{
 		"a wave":     {Waves: []plan.WaveEffect{{Name: "w"}}},
 		"brakes":     {Brakes: []state.Brakes{{Wave: "w"}}},
+		"braked":     {Braked: state.Digest{1}},
 		"promises":   {Promises: []state.Promise{{Policy: "p", Until: time.Unix(1, 0)}}},
 		"users":      {Segments: []plan.Segment{{Kind: plan.SegmentFollow, Users: 1}}},
 		"an undo":    {Undo: &plan.Undoing{}},

@@ -18,7 +18,7 @@ func (e *Effects) Sound() bool {
 	if !rollback && !refresh && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
-	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Promises) > 0 {
+	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Promises) > 0 || refresh && e.Braked != (state.Digest{}) {
 		return false
 	}
 	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() &&
