@@ -367,3 +367,31 @@ func TestStories(t *testing.T) {
 		})
 	}
 }
+
+// TestRaiseTakenBackFrom (L4, L23): who is no longer raised is taken back from the wave that raised, in what the run says of itself
+// and for whoever undoes it by that wave, though it stays moved under another one.
+func TestRaiseTakenBackFrom(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{"as usual": nil, "in Postgres": {"-postgres-only"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, b := raising(t)
+			one := w.withPassword("user", "acme", 0)
+			b.enrol(one.person)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.run(exitDone, append([]string{"rollback", "-wave", "alone", "-auto-approve"}, args...)...)
+			back := w.latest()
+			out, _ := w.run(exitDone, "show", "-run", back)
+			wants(t, out, "taken back from alone acme")
+			if one.raised() || w.number("select count(*) from anthill_state.users where user_id = $1 and wave = 'everyone' and policy = 'dual'", one.user) != 1 {
+				t.Error("it is not as the first wave had moved it")
+			}
+			w.run(exitDone, "rollback", "-run", back, "-wave", "alone", "-auto-approve")
+			out, _ = w.run(exitDone, "show", "-run", w.latest())
+			wants(t, out, "taken back from alone acme")
+			if !one.raised() {
+				t.Error("not raised again")
+			}
+		})
+	}
+}

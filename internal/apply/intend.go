@@ -106,6 +106,9 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 		Undo:    it.change.Record,
 		Prior:   it.prior,
 	}
+	if from := x.effects.Segments[segment]; from.Kind == plan.SegmentRestore {
+		i.Wave = from.Wave
+	}
 	i.After = state.User{
 		User: it.change.User, Tenant: s.Tenant, UserState: s.After, Person: i.Person, Run: x.journal.ID(),
 	}

@@ -41,7 +41,7 @@ func (t *taker) rowAlone(made []state.Record, rec *state.User, row *providers.Us
 		After:  t.standingAlone(oldest, rec),
 	}
 	t.pause(oldest.Wave, scopeOf(oldest, rec, row))
-	return t.add(s, plan.UserChange{User: oldest.User, Record: oldest.ID}, rec, row)
+	return t.add(oldest.Wave, s, plan.UserChange{User: oldest.User, Record: oldest.ID}, rec, row)
 }
 
 // rowIsBack reports whether the row of a user was taken back alone, and is as it was then: what is left is in Self-auth.

@@ -269,7 +269,7 @@ func (t *taker) leftover(
 		Effect: state.Effect{Act: state.PersonDelete}, After: rec.UserState}
 	s.After.Standing, s.After.Asleep = state.RolledBack, false
 	s.Ground.Unrecorded = true // the person alone is forgotten
-	return t.add(s, plan.UserChange{User: rec.User, Record: records[i].ID}, rec, row)
+	return t.add(s.After.Wave, s, plan.UserChange{User: rec.User, Record: records[i].ID}, rec, row)
 }
 
 // takeBack adds the change that undoes the records of a user.
@@ -331,7 +331,7 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 	if t.undoing.Kind == state.RunApply {
 		t.pause(oldest.Wave, scopeOf(oldest, rec, row))
 	}
-	return t.add(s, c, rec, row)
+	return t.add(oldest.Wave, s, c, rec, row)
 }
 
 // leaveToOthers leaves a person its login, and the groups that they ask for, where other rows are linked to it by now. It
@@ -437,8 +437,9 @@ func (t *taker) ourMemberships(person uuid.UUID, rec *state.User, made bool) (li
 	return list
 }
 
-// add puts a user's change into the plan.
-func (t *taker) add(s plan.Shape, c plan.UserChange, rec *state.User, row *providers.User) error {
+// add puts a user's change into the plan, among those who are taken back from a wave. Who was raised by it stays moved under an
+// earlier one.
+func (t *taker) add(wave string, s plan.Shape, c plan.UserChange, rec *state.User, row *providers.User) error {
 	if row == nil && rec != nil {
 		c.Before = providers.DigestGone(*rec)
 	}
@@ -452,10 +453,10 @@ func (t *taker) add(s plan.Shape, c plan.UserChange, rec *state.User, row *provi
 		}
 	}
 	// Opened when its first user comes, so that a wave of which nobody is taken back has no segment.
-	n, ok := t.segments[s.After.Wave]
+	n, ok := t.segments[wave]
 	if !ok {
-		n = t.sink.Segment(plan.SegmentRestore, s.After.Wave)
-		t.segments[s.After.Wave] = n
+		n = t.sink.Segment(plan.SegmentRestore, wave)
+		t.segments[wave] = n
 		t.Segments = append(t.Segments, n)
 	}
 	return t.sink.Add(n, s, c)
