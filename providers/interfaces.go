@@ -57,8 +57,8 @@ type Rows interface {
 	Unmap(ctx context.Context, m ...Mapping) error
 	// Mapping returns a mapping row; nil: there is none.
 	Mapping(ctx context.Context, tenant, group uuid.UUID) (*Mapping, error)
-	// MappingsOf returns all mapping rows of some groups, in no order.
-	MappingsOf(ctx context.Context, groups []uuid.UUID) ([]Mapping, error)
+	// MappingsOf returns all mapping rows of some tenants, and of some groups, in no order.
+	MappingsOf(ctx context.Context, tenants, groups []uuid.UUID) ([]Mapping, error)
 	// Tenants, read and written one by one; see Objects.
 	Objects
 	// Upgrade carries out the schema step of a name. It is idempotent: a step in effect already is left alone, what a

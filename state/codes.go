@@ -176,7 +176,7 @@ const (
 	CodeNotLetIn         Code = "not_let_in"        // by any client, through Self-auth, which was to be the only way
 	CodeRuleNotChanged   Code = "rule_not_changed"  // why
 	CodeNeededStill      Code = "needed_still"      // count users who could not be taken back
-	CodeUsersInside      Code = "users_inside"      // count users whom the plan has left in a group that goes
+	CodeUsersInside      Code = "users_inside"      // count users whose last mapped group goes
 	CodeRecordChanged    Code = "record_changed"    // what is recorded of an object
 	CodeAppeared         Code = "appeared"          // since the plan
 	CodeDisappeared      Code = "disappeared"       // since the plan

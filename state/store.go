@@ -25,9 +25,9 @@ type Store interface {
 	// UsersByPerson returns what is recorded of the users of some persons, whatever their standing, in no order.
 	UsersByPerson(ctx context.Context, persons []uuid.UUID) ([]User, error)
 
-	// UsersIn counts the moved users who are recorded in groups (UserState and Groups: memberships that we added), by group.
-	// A group with none is missing.
-	UsersIn(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]int64, error)
+	// UsersIn streams what is recorded of moved users who are recorded in one of some groups, in no order. It is meant for
+	// groups from which a run has taken its users: few are left.
+	UsersIn(ctx context.Context, groups []uuid.UUID) iter.Seq2[User, error]
 
 	// Lock takes the lock on the target, waiting at most timeout, and fences off whoever had it before: from then on
 	// that process writes nothing, even if it only slept. *LockedError when somebody else holds it; *LeftoverError when

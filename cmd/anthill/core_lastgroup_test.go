@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // TestLastGroupGoesInARace (L35): a group that a plan deletes stays where somebody is still in it whom the plan was to take
@@ -81,6 +83,45 @@ oauth2_client "app" {
 			s.is("in the end", "enabled", "tenant_acme_managers")
 			if out, _ := w.run(exitDone, "plan"); !strings.Contains(out, "Nothing to do") {
 				t.Errorf("it says:\n%s", out)
+			}
+		})
+	}
+}
+
+// TestGroupOfNobodyGoes (L35): who is recorded in a group and needs it no more keeps it from going no longer than its last
+// member would: taken out by hand, gone from Self-auth, or in another group of the tenant.
+func TestGroupOfNobodyGoes(t *testing.T) {
+	t.Parallel()
+	all := strings.Replace(usersAlone, `roles = ["user"]`, "all = true", 1)
+	for name, c := range map[string]struct {
+		config string // besides the group that goes
+		change func(w *world, s someone)
+		args   []string
+	}{
+		"taken out by hand": {all, func(w *world, s someone) {
+			must(w.t, w.api.Accounts().RemoveMembers(w.t.Context(), membersOf(w.groupOf("tenant_acme_mgr"), s.person)))
+		}, nil},
+		"the person is gone": {all, func(w *world, s someone) {
+			must(w.t, w.api.Accounts().Delete(w.t.Context(), []uuid.UUID{s.person}))
+		}, nil},
+		"linked to nobody": {all, func(w *world, s someone) {
+			w.exec(w.spell("update users set {idp}_user_id = null where user_id = $1"), s.user)
+		}, nil},
+		"in another group, and left out of the plan": {all, func(*world, someone) {}, []string{"-target", `group.mgr["acme"]`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s, _ := oneManager(t, true)
+			w.config(c.config + forManagers + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			s.find()
+			c.change(w, s)
+			w.config(c.config + waveEveryone)
+			out, _ := w.run(exitDone, append([]string{"plan", "-out", "p"}, c.args...)...)
+			t.Log(out)
+			out, status := w.try2("apply", "p")
+			if _, there := w.directory().groups["tenant_acme_mgr"]; there || status != exitDone {
+				t.Errorf("exit status %d, and the group is there: %t\n%s", status, there, out)
 			}
 		})
 	}

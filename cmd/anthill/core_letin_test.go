@@ -38,20 +38,33 @@ func TestUndoneRaiseOutOfGroup(t *testing.T) {
 // TestUndoneRaiseScopeGone (L44): meanwhile the client lets in others alone.
 func TestUndoneRaiseScopeGone(t *testing.T) {
 	t.Parallel()
-	w, b := raising(t)
-	s := w.withPassword("user", "acme", 0)
-	b.enrol(s.person)
-	w.run(exitDone, "apply", "-auto-approve")
-	w.run(exitDone, "rollback", "-wave", "alone", "-auto-approve")
-	back := w.latest()
-	w.config(strings.Replace(withRaise, "groups = group.users\n", "groups = group.admins\n", 1))
-	w.run(exitDone, "plan", "-out", "p", "-allow", "LOCKS_OUT_USERS=50")
-	w.run(exitDone, "apply", "p")
-	out, st := w.try2("rollback", "-run", back, "-auto-approve")
-	t.Log(st, out)
-	if st != exitBlocked && s.raised() {
-		t.Error("raised again, no client lets it in, and nobody has allowed it")
+	for name, besides := range map[string]func(*browser){"no other client": func(*browser) {}, "another's client": wiki} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, b := raising(t)
+			s := w.withPassword("user", "acme", 0)
+			besides(b)
+			b.enrol(s.person)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.run(exitDone, "rollback", "-wave", "alone", "-auto-approve")
+			back := w.latest()
+			w.config(strings.Replace(withRaise, "groups = group.users\n", "groups = group.admins\n", 1))
+			w.allowing("plan", "-out", "p")
+			w.run(exitDone, "apply", "p")
+			out, st := w.try2("rollback", "-run", back, "-auto-approve")
+			t.Log(st, out)
+			if st != exitBlocked && s.raised() {
+				t.Error("raised again, no client of the application lets it in, and nobody has allowed it")
+			}
+		})
 	}
+}
+
+// wiki is a client of another application, which lets everybody in.
+func wiki(b *browser) {
+	b.ok(b.do("POST", "/v1/oauth2/_basic", b.token, map[string]any{"attrs": map[string][]string{
+		"name": {"wiki"}, "displayname": {"Wiki"}, "oauth2_rs_origin_landing": {"https://wiki.example"}}}), nil)
+	b.ok(b.do("POST", "/v1/oauth2/wiki/_scopemap/idm_all_persons", b.token, []string{"openid"}), nil)
 }
 
 // TestRaiseDoorsShut (L8): between plan and apply the way by which the person would come into the application goes: the
@@ -143,9 +156,7 @@ func TestRaiseByAnothersClient(t *testing.T) {
 	t.Parallel()
 	w, b := raising(t)
 	s := w.withPassword("user", "acme", 0)
-	b.ok(b.do("POST", "/v1/oauth2/_basic", b.token, map[string]any{"attrs": map[string][]string{
-		"name": {"wiki"}, "displayname": {"Wiki"}, "oauth2_rs_origin_landing": {"https://wiki.example"}}}), nil)
-	b.ok(b.do("POST", "/v1/oauth2/wiki/_scopemap/idm_all_persons", b.token, []string{"openid"}), nil)
+	wiki(b)
 	w.config(strings.Replace(withRaise, "groups = group.users\n", "groups = group.admins\n", 1))
 	if out, _ := w.run(exitBlocked, "plan"); !strings.Contains(out, "LOCKS_OUT_USERS=50") {
 		t.Fatal(out)

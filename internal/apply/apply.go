@@ -181,6 +181,7 @@ type executor struct {
 	// What holds waves back was recorded anew since the plan was made: none of its waves moves anybody. It is so for all of a run,
 	// as no other one can come in between.
 	overtaken bool
+	ahead     bool // users are looked at before anything is done
 	tally
 	flight
 }

@@ -390,6 +390,8 @@ func (x *executor) eachUserNow(
 ) error {
 	const together = 1000
 	var batch []plan.UserChange
+	x.ahead = true
+	defer func() { x.ahead = false }()
 	look := func() error {
 		items, err := x.look(ctx, n, batch)
 		if err == nil {

@@ -32,18 +32,23 @@ func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
 		return err
 	}
 	doors := x.doors(clients)
+	// What the plan itself does to clients and mapping rows is not there before it is done.
+	later := x.ahead && slices.ContainsFunc(x.effects.Objects, func(c plan.ObjectChange) bool {
+		return c.Kind == state.KindClient || c.Kind == state.KindGroup
+	})
 	homes, err := x.homesOf(ctx, can)
 	if err != nil {
 		return err
 	}
 	for i, it := range some {
 		groups, enrolled := can[persons[i]]
-		keep := x.sets[it.shape.Keep]
-		in := func(g uuid.UUID) bool { return slices.Contains(groups, g) }
 		home := func(g uuid.UUID) bool { return homes[[2]uuid.UUID{it.shape.Tenant, g}] }
 		raised := it.shape.Ground.Moved
 		switch {
-		case !enrolled, raised && len(keep) > 0 && !slices.ContainsFunc(keep, in), raised && !slices.ContainsFunc(groups, home):
+		case !enrolled:
+			it.verdict, it.why = state.Changed, state.Found(state.CodeCannotLogIn)
+		case later:
+		case raised && !slices.ContainsFunc(groups, home):
 			it.verdict, it.why = state.Changed, state.Found(state.CodeCannotLogIn)
 		case !x.letsIn(it, doors, groups):
 			it.verdict, it.why = state.Changed, state.Found(state.CodeNotLetIn)
@@ -59,7 +64,7 @@ func (x *executor) homesOf(ctx context.Context, can map[uuid.UUID][]uuid.UUID) (
 		all = append(all, groups...)
 	}
 	slices.SortFunc(all, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	rows, err := x.Rows.MappingsOf(ctx, slices.Compact(all))
+	rows, err := x.Rows.MappingsOf(ctx, nil, slices.Compact(all))
 	homes := make(map[[2]uuid.UUID]bool, len(rows))
 	for _, m := range rows {
 		homes[[2]uuid.UUID{m.Tenant, m.Group}] = true
@@ -73,9 +78,15 @@ func (x *executor) doors(clients []providers.Client) (doors plan.Doors) {
 	for _, d := range x.effects.Doors {
 		requested[d.Client] = d.Requested
 	}
+	ours := map[uuid.UUID]bool{}
+	for _, o := range x.st.Objects {
+		ours[o.ID] = o.Kind == state.KindClient && !o.Deleted
+	}
 	for _, c := range clients {
 		d := plan.DoorOf(c.Attributes, requested[c.Name])
 		_, d.Declared = requested[c.Name]
+		// A rollback is of no configuration: it goes by what is recorded.
+		d.Declared = d.Declared || x.effects.Undo != nil && ours[c.ID]
 		doors = append(doors, d)
 	}
 	return doors
@@ -88,7 +99,9 @@ func (x *executor) letsIn(it *item, doors plan.Doors, groups []uuid.UUID) bool {
 	switch {
 	case it.shape.Ground.Moved:
 		return slices.ContainsFunc(doors, func(d plan.Door) bool { return d.Declared && d.Admits(groups) })
-	case it.shape.Effect.Restore, len(x.effects.Doors) > 0, doors.Open():
+	case it.shape.Effect.Restore:
+		return doors.OfApplication().Admit(groups)
+	case len(x.effects.Doors) > 0, doors.Open():
 		return doors.Admit(groups)
 	}
 	return true

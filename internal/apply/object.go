@@ -17,17 +17,8 @@ func (x *executor) objects(ctx context.Context) error { return x.eachObject(ctx,
 
 // lastObjects carries out the changes of objects that must wait for the users.
 func (x *executor) lastObjects(ctx context.Context) (err error) {
-	var gone []uuid.UUID
-	for _, c := range x.effects.Objects {
-		// One of which nothing was there is gone already, with whoever is recorded in it.
-		if c.Last && c.Kind == state.KindGroup && c.Before != nil && len(c.Was) > 0 {
-			gone = append(gone, c.Before.ID)
-		}
-	}
-	if len(gone) > 0 {
-		if x.inside, err = x.Store.UsersIn(context.WithoutCancel(ctx), gone); err != nil {
-			return err
-		}
+	if x.inside, err = x.leftInside(context.WithoutCancel(ctx)); err != nil {
+		return err
 	}
 	return x.eachObject(ctx, true)
 }

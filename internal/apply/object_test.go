@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 
@@ -60,7 +61,9 @@ func (s store) UsersByPerson(context.Context, []uuid.UUID) ([]state.User, error)
 	return s.s.users, nil
 }
 
-func (s store) UsersIn(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { return nil, nil }
+func (s store) UsersIn(context.Context, []uuid.UUID) iter.Seq2[state.User, error] {
+	return func(func(state.User, error) bool) {}
+}
 
 // rows is the side that has mapping rows.
 type rows struct {

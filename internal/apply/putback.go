@@ -16,7 +16,7 @@ func (x *executor) stayFor(c plan.ObjectChange) state.Finding {
 	if !c.Last || c.Before == nil {
 		return state.Finding{}
 	}
-	if n := x.leftInside(c); n > 0 {
+	if n := x.usersInside(c); n > 0 {
 		return state.Found(state.CodeUsersInside).Times(n)
 	}
 	if n := x.notTakenBack(c); n > 0 {
@@ -25,11 +25,10 @@ func (x *executor) stayFor(c plan.ObjectChange) state.Finding {
 	return state.Finding{}
 }
 
-// leftInside counts the users who are in a group that goes: their own change was not made, or another run has put them there
-// since the plan.
-func (x *executor) leftInside(c plan.ObjectChange) (n int64) {
-	if c.Kind == state.KindGroup {
-		return x.inside[c.Before.ID]
+// usersInside counts the users who would lose their last group with a change (leftInside).
+func (x *executor) usersInside(c plan.ObjectChange) (n int64) {
+	if c.Kind == state.KindGroup || c.Kind == state.KindPolicy {
+		return x.inside[c.Before.ID] // a policy has the id of its group
 	}
 	will, changes := c.Will[state.AttrScopeMaps]
 	if c.Kind != state.KindClient || !changes && c.Will != nil {

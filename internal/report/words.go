@@ -491,7 +491,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeNeededStill:
 		return "it stays for " + users(n) + " who could not be taken back, and goes with them when that is tried again"
 	case state.CodeUsersInside:
-		return "it stays for " + users(n) + " who " + plural(n, "is", "are") + " still in a group that goes: plan again"
+		return "it stays for " + users(n) + " who " + plural(n, "is", "are") + " still in a group that goes, and in no other: plan again"
 	case state.CodeRecordChanged:
 		return "what is recorded of it changed after the plan"
 	case state.CodeAppeared:

@@ -11,6 +11,9 @@ import (
 	"anthill/state"
 )
 
+// everybody are the groups of Self-auth's own that all persons are in.
+var everybody = map[string]bool{"idm_all_persons": true, "idm_all_accounts": true}
+
 // Tokens is whom a client lets in, and what its tokens tell of the groups that somebody is in, before and after
 // the plan.
 type Tokens struct {
@@ -163,6 +166,9 @@ func (p *forward) grantsOf(a state.Attributes, requested []string) grants {
 	for group, scopes := range g.Scopes {
 		if p.Index.Groups[group].Builtin || p.Index.Hidden[group] != "" {
 			g.Everybody = append(g.Everybody, scopes...)
+			if everybody[p.Index.Groups[group].Name] {
+				g.Surely = append(g.Surely, scopes...)
+			}
 		}
 	}
 	for _, m := range a[state.AttrSupplementalScopes].Grants() {

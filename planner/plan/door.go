@@ -14,6 +14,7 @@ type Door struct {
 	Client    string
 	Scopes    map[uuid.UUID][]string // of its scope map, by group
 	Everybody []string               // of them, those that anybody may be given: by a group that is built in, or hidden
+	Surely    []string               // of those, what everybody is given
 	Requested []string               // that the application asks for; nil: that is not declared, and any scope lets in
 	Declared  bool                   // by the configuration
 }
@@ -78,6 +79,7 @@ func (d Doors) OfApplication() (list Doors) {
 	declared := slices.ContainsFunc(d, func(one Door) bool { return one.Declared })
 	for _, one := range d {
 		if (one.Declared || !declared) && len(one.Scopes) > 0 {
+			one.Everybody = one.Surely // a doubt lets nobody in
 			list = append(list, one)
 		}
 	}

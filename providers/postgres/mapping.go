@@ -90,9 +90,9 @@ func (p *Provider) Mapping(ctx context.Context, tenant, group uuid.UUID) (*provi
 	return &m, fail("read a mapping row", err)
 }
 
-// MappingsOf returns all mapping rows of some groups, in no order.
-func (p *Provider) MappingsOf(ctx context.Context, groups []uuid.UUID) ([]providers.Mapping, error) {
-	return mappings(ctx, p.pool, p.names.sql(mappingRows+" where {group_id} = any($1)"), ids(groups))
+// MappingsOf returns all mapping rows of some tenants, and of some groups, in no order.
+func (p *Provider) MappingsOf(ctx context.Context, tenants, groups []uuid.UUID) ([]providers.Mapping, error) {
+	return mappings(ctx, p.pool, p.names.sql(mappingRows+" where {tenant_id} = any($1) or {group_id} = any($2)"), ids(tenants), ids(groups))
 }
 
 // Mappings returns all mapping rows, sorted by tenant and group.

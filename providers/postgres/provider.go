@@ -37,7 +37,15 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if character := misread(o.URL); character != "" {
+	character, known := misread(o.URL)
+	switch {
+	case !known:
+		return nil, &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL",
+			Reason: "its scheme is none of Postgres",
+			Cure:   "DATABASE_URL begins with postgres:// or postgresql://, in small letters and without a driver's name.",
+		}
+	case character != "":
 		return nil, &state.Error{
 			Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL",
 			Reason: fmt.Sprintf("a character of its password or role is not percent-encoded: %q is %%%02X", character, character),

@@ -121,30 +121,39 @@ func (s *Store) UsersByPerson(ctx context.Context, persons []uuid.UUID) (list []
 	return list, err
 }
 
-// UsersIn counts the moved users who are recorded in groups, by group.
-func (s *Store) UsersIn(ctx context.Context, groups []uuid.UUID) (map[uuid.UUID]int64, error) {
-	type count struct {
-		group uuid.UUID
-		users int64
-	}
+// UsersIn streams what is recorded of moved users who are recorded in one of some groups, in no order.
+func (s *Store) UsersIn(ctx context.Context, groups []uuid.UUID) iter.Seq2[state.User, error] {
 	packed := make([][]byte, len(groups))
 	for i, g := range groups {
 		packed[i] = g[:]
 	}
-	m := make(map[uuid.UUID]int64, len(groups))
-	err := s.reading(ctx, func(tx pgx.Tx) error {
-		list, err := collect(ctx, tx, s.sql(`select encode(id, 'hex')::uuid, count(*) from {schema}.users u
-			cross join lateral (select substr(u.groups, 16 * n + 1, 16) id
-				from generate_series(0, octet_length(u.groups) / 16 - 1) n) one
-			where u.standing = $1 and id = any($2) group by id`), func(c *count) []any {
-			return []any{&c.group, &c.users}
-		}, state.Moved.String(), packed)
-		for _, c := range list {
-			m[c.group] = c.users
+	return func(yield func(state.User, error) bool) {
+		stopped := false
+		err := s.reading(ctx, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, s.sql("select "+userColumns+` from {schema}.users u where u.standing = $1
+				and exists (select from generate_series(0, octet_length(u.groups) / 16 - 1) n
+					where substr(u.groups, 16 * n + 1, 16) = any($2))`), binaryForm, state.Moved.String(), packed)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			var r userScanner
+			for rows.Next() {
+				u, err := r.user(rows.RawValues())
+				if err != nil {
+					return err
+				}
+				if !yield(u, nil) {
+					stopped = true
+					return nil
+				}
+			}
+			return rows.Err()
+		})
+		if err != nil && !stopped {
+			yield(state.User{}, err)
 		}
-		return err
-	})
-	return m, err
+	}
 }
 
 // eachUser calls f with what is recorded of the users u that are read from somewhere by ids.
