@@ -182,12 +182,13 @@ func (s *Store) readPromises(ctx context.Context, tx pgx.Tx, st *state.State) er
 	if err != nil {
 		return err
 	}
-	from := `{schema}.promises`
+	sql := `select policy, until from {schema}.promises order by policy collate "C"`
 	if len(applied) < 2 {
-		from = `(select distinct policy from {schema}.users where policy <> '') p,
-			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b where until is not null`
+		sql = `select policy, until from (select distinct policy from {schema}.users where policy <> '') p,
+			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
+			where until is not null order by policy collate "C"`
 	}
-	st.Promises, err = collect(ctx, tx, s.sql(`select policy, until from `+from+` order by policy collate "C"`),
+	st.Promises, err = collect(ctx, tx, s.sql(sql),
 		func(p *state.Promise) []any { return []any{&p.Policy, nullable{&p.Until}} })
 	return err
 }
