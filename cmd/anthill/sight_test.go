@@ -459,8 +459,8 @@ func TestPatience(t *testing.T) {
 					return false
 				}}))
 			w.config(everyone + waveEveryone)
+			waiting := w.connect() // before the limit is set, which would end it as well
 			set(w)
-			waiting := w.connect()
 			done := make(chan struct{})
 			wait := func() {
 				w.waits(waiting, done, `select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
