@@ -134,7 +134,7 @@ func TestSamePlanOfAnyOrder(t *testing.T) {
 	plans()
 }
 
-var plansOfAnyOrder = flag.Int("orders", 6, "how many plans TestSamePlanOfAnyOrder makes in each of its two worlds")
+var plansOfAnyOrder = flag.Int("orders", 3, "how many plans TestSamePlanOfAnyOrder makes in each of its two worlds")
 
 // shuffled answers a request for a list as the server does, but in another order. Groups stay in theirs, which is that of
 // their creation and means something (L36); their members do not.
