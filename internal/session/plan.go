@@ -15,6 +15,7 @@ import (
 	"anthill/planner/plan"
 	"anthill/planner/planfile"
 	"anthill/providers"
+	"anthill/providers/postgres"
 	"anthill/state"
 )
 
@@ -38,11 +39,13 @@ type Request struct {
 //
 // Errors: *DiagnosticsError, *state.TargetError, or what reading says.
 func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
-	in, end, err := s.look(ctx, r)
+	in, snapshot, err := s.look(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer end()
+	defer snapshot.Close()
+	// All of them are read. The server sorts them while the configuration is evaluated and Self-auth is asked.
+	snapshot.Ahead(ctx)
 	tenants, err := in.Database.Tenants(ctx)
 	if err != nil {
 		return nil, err
@@ -72,8 +75,8 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	return s.save(w, made, append(diags, moreDiags...), r.Out)
 }
 
-// look opens a snapshot and reads what every plan is made from; end closes the snapshot.
-func (s *Session) look(ctx context.Context, r Request) (in planner.Input, end func(), err error) {
+// look opens a snapshot and reads what every plan is made from. The caller closes the snapshot.
+func (s *Session) look(ctx context.Context, r Request) (in planner.Input, _ *postgres.Snapshot, err error) {
 	// Now, and not only when the plan has been made, which may take minutes.
 	if _, err := place(r.Out); err != nil {
 		return in, nil, fmt.Errorf("save plan: %w", err)
@@ -125,7 +128,7 @@ func (s *Session) look(ctx context.Context, r Request) (in planner.Input, end fu
 	if run := st.OpenRun(); run != nil {
 		in.OpenUsers = openUsers(store, run.ID)
 	}
-	return in, snapshot.Close, nil
+	return in, snapshot, nil
 }
 
 // anyMoved says whether users are recorded as moved.

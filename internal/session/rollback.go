@@ -39,11 +39,14 @@ func (u Undo) sameScope(v Undo) bool {
 //
 // Errors: as of Session.Plan; *providers.SchemaNeededError where the schema is to go and something needs it.
 func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err error) {
-	in, end, err := s.look(ctx, r)
+	in, snapshot, err := s.look(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer end()
+	defer snapshot.Close()
+	if !u.Schema { // which reads more of the rows
+		snapshot.Ahead(ctx)
+	}
 	if u.PostgresOnly {
 		in.Directory = nil
 	} else if err := s.maySee(recordedKinds(in.State)); err != nil {
@@ -81,11 +84,11 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 
 // CheckUndo refuses an Undo that names what is not there, before anything is done for it.
 func (s *Session) CheckUndo(ctx context.Context, u Undo) error {
-	in, end, err := s.look(ctx, Request{})
+	in, snapshot, err := s.look(ctx, Request{})
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer snapshot.Close()
 	if _, err := s.tenantIDs(ctx, in, u.Tenants); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"anthill/providers"
 )
 
 const (
@@ -35,7 +37,12 @@ type Snapshot struct {
 	conn *pgxpool.Conn
 	tx   pgx.Tx
 	id   string
+
+	ahead *stream[providers.User] // begun by Ahead, for the next call of Users
 }
+
+// sortMemory is for the one big work that a plan asks of the server: sorting users.
+const sortMemory = "set local work_mem = '64MB'"
 
 // Snapshot begins one. Close ends it.
 func (p *Provider) Snapshot(ctx context.Context) (_ *Snapshot, err error) {
@@ -55,8 +62,7 @@ func (p *Provider) Snapshot(ctx context.Context) (_ *Snapshot, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	// Sorting users is the one big work that a plan asks of the server.
-	if _, err = s.tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
+	if _, err = s.tx.Exec(ctx, sortMemory); err != nil {
 		return nil, err
 	}
 	// A standby cannot export its snapshot; what is read beside this transaction is of another moment there.
@@ -73,6 +79,10 @@ func (s *Snapshot) ID() string { return s.id }
 
 // Close ends the transaction and gives the connection back.
 func (s *Snapshot) Close() {
+	if s.ahead != nil {
+		s.ahead.close()
+		s.ahead = nil
+	}
 	if s.tx != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

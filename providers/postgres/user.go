@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -108,7 +107,8 @@ func (r *userReader) word(b []byte) string {
 	return w
 }
 
-var errRow = errors.New("a row of users has an unexpected form; this is a bug in Anthill")
+var errRow = &state.Error{Kind: state.ErrorInternal, Side: side, Doing: reading,
+	Reason: "a row has an unexpected form; this is a bug in Anthill"}
 
 func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
 	if len(raw) < 8 || len(raw[0]) != 16 || len(raw[1]) != 16 || len(raw[7]) != 4 {
@@ -201,92 +201,63 @@ func queryUsers(ctx context.Context, q querier, sql string, args ...any) (pgx.Ro
 
 // Users streams all rows of users in the order of tenant id, user id. Rows are read ahead while the consumer works.
 func (s *Snapshot) Users(ctx context.Context) iter.Seq2[providers.User, error] {
-	r := s.p.userReader()
-	return streamed(ctx, s, s.p.userColumns(), r.user)
+	return func(yield func(providers.User, error) bool) {
+		ahead := s.ahead
+		s.ahead = nil
+		if ahead == nil {
+			ahead = s.readUsers(ctx, s.tx)
+		}
+		defer ahead.close()
+		// What was begun before this call ends with this call's context as well.
+		defer context.AfterFunc(ctx, ahead.stop)()
+		ahead.each(yield)
+	}
+}
+
+// Ahead begins to read users on a connection of its own, for the next call of Users: the server sorts them while other
+// things are read. Where other connections cannot read the same moment, nothing is begun.
+func (s *Snapshot) Ahead(ctx context.Context) {
+	if s.id == "" || s.ahead != nil {
+		return
+	}
+	s.ahead = newStream(ctx, func(ctx context.Context, to *stream[providers.User]) error {
+		return pgx.BeginTxFunc(ctx, s.p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+			func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, "set transaction snapshot "+literal(s.id)); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(ctx, sortMemory); err != nil {
+					return err
+				}
+				return readAhead(ctx, tx, s.p.usersInOrder(s.p.userColumns()), s.p.userReader().user, to)
+			})
+	})
+}
+
+func (s *Snapshot) readUsers(ctx context.Context, q querier) *stream[providers.User] {
+	return newStream(ctx, func(ctx context.Context, to *stream[providers.User]) error {
+		return readAhead(ctx, q, s.p.usersInOrder(s.p.userColumns()), s.p.userReader().user, to)
+	})
 }
 
 // UserRows are the same rows with their images.
 func (s *Snapshot) UserRows(ctx context.Context) iter.Seq2[providers.UserRow, error] {
 	r := s.p.userReader()
-	return streamed(ctx, s, s.p.userColumns()+s.p.momentColumns(), func(raw [][]byte) (row providers.UserRow, err error) {
+	read := func(raw [][]byte) (row providers.UserRow, err error) {
 		if row.User, err = r.user(raw); err == nil {
 			row.Image = r.image(row.User, raw)
 		}
 		return row, err
-	})
-}
-
-// streamed reads ahead.
-func streamed[T any](
-	ctx context.Context, s *Snapshot, columns string, read func(raw [][]byte) (T, error),
-) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		ctx, stop := context.WithCancel(ctx)
-		batches := make(chan batch[T], 2)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			defer close(batches)
-			readAhead(ctx, s, columns, read, batches)
-		}()
-		// The transaction is the reader's until it has ended.
-		defer func() { stop(); <-done }()
-		for b := range batches {
-			for _, row := range b.rows {
-				if !yield(row, nil) {
-					return
-				}
-			}
-			if b.err != nil {
-				var none T
-				yield(none, b.err)
-				return
-			}
-		}
+	}
+	return func(yield func(providers.UserRow, error) bool) {
+		rows := newStream(ctx, func(ctx context.Context, to *stream[providers.UserRow]) error {
+			return readAhead(ctx, s.tx, s.p.usersInOrder(s.p.userColumns()+s.p.momentColumns()), read, to)
+		})
+		defer rows.close()
+		rows.each(yield)
 	}
 }
 
-// batch is some rows in their order, and the error that came after them.
-type batch[T any] struct {
-	rows []T
-	err  error
-}
-
-const readBatch = 500
-
-func readAhead[T any](
-	ctx context.Context, s *Snapshot, columns string, read func(raw [][]byte) (T, error), to chan<- batch[T],
-) {
-	const doing = "read users"
-	send := func(b batch[T]) bool {
-		select {
-		case to <- b:
-			return b.err == nil
-		case <-ctx.Done():
-			return false
-		}
-	}
-	rows, err := queryUsers(ctx, s.tx,
-		s.p.names.sql("select "+columns+" from {users} order by {tenant_id}, {user_id}"))
-	if err != nil {
-		send(batch[T]{err: fail(doing, err)})
-		return
-	}
-	defer rows.Close()
-	// Sent in batches, as handing over each row by itself would cost more than reading it.
-	some := make([]T, 0, readBatch)
-	for rows.Next() {
-		row, err := read(rows.RawValues())
-		if err != nil {
-			send(batch[T]{some, err})
-			return
-		}
-		if some = append(some, row); len(some) == readBatch {
-			if !send(batch[T]{rows: some}) {
-				return
-			}
-			some = make([]T, 0, readBatch)
-		}
-	}
-	send(batch[T]{some, fail(doing, rows.Err())})
+func (p *Provider) usersInOrder(columns string) string {
+	return p.names.sql("select " + columns + " from {users} order by {tenant_id}, {user_id}")
 }
