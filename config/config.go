@@ -168,7 +168,8 @@ type Identity struct {
 
 // UserVars are what a template of identity may use.
 type UserVars struct {
-	TenantSlug, Email, EmailLocal, FullName, Role, UserID string
+	TenantSlug, Email, EmailLocal, FullName, Role string
+	UserID                                        uuid.UUID
 }
 
 // Exclude names service accounts.

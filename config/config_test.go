@@ -456,7 +456,6 @@ func TestIdentityFolds(t *testing.T) {
 	t.Parallel()
 	user := UserVars{
 		TenantSlug: "acme", Email: "ann@acme.example", EmailLocal: "ann", FullName: "Ann", Role: "admin",
-		UserID: "u",
 	}
 	for name, test := range map[string]struct{ expr, source, want string }{
 		"a template": {`"${user.tenant_slug}.${user.email_local}"`,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
@@ -274,7 +275,7 @@ func sameTemplate(t Template, expr hclsyntax.Expression, ctx *hcl.EvalContext) b
 		EmailLocal: "Some.One",
 		FullName:   "Some \u00d6ne",
 		Role:       "manager",
-		UserID:     "0190a1b2-0000-7000-8000-000000000001",
+		UserID:     uuid.UUID{0x01, 0x90, 0xa1, 0xb2},
 	}
 	attrs := map[string]cty.Value{}
 	for name, read := range userAttrs() {

@@ -64,7 +64,7 @@ func userAttrs() map[string]func(*UserVars) string {
 		"email_local": func(v *UserVars) string { return v.EmailLocal },
 		"full_name":   func(v *UserVars) string { return v.FullName },
 		"role":        func(v *UserVars) string { return v.Role },
-		"user_id":     func(v *UserVars) string { return v.UserID },
+		"user_id":     func(v *UserVars) string { return v.UserID.String() },
 	}
 }
 

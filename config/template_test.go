@@ -3,17 +3,19 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 func TestTemplateRenders(t *testing.T) {
 	t.Parallel()
 	user := UserVars{
 		TenantSlug: "acme", Email: "Ann.Lee@acme.example", EmailLocal: "Ann.Lee", FullName: "Ann Lee",
-		Role: "admin", UserID: "0190",
+		Role: "admin", UserID: uuid.UUID{1},
 	}
 	for name, test := range map[string]struct{ source, want string }{
 		"the default":                 {"${user.tenant_slug}.${user.email_local}", "acme.Ann.Lee"},
-		"one reference":               {"${user.user_id}", "0190"},
+		"one reference":               {"${user.user_id}", "01000000-0000-0000-0000-000000000000"},
 		"text alone":                  {"somebody", "somebody"},
 		"an escaped opening":          {"$${user.role} %%{if}", "${user.role} %{if}"},
 		"a dollar before a reference": {`${"$"}${user.role}`, "$admin"},

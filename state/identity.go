@@ -189,7 +189,8 @@ func PersonID(lineage, user uuid.UUID, generation int) uuid.UUID {
 
 // GroupID is the id that the group at an address gets.
 func GroupID(lineage uuid.UUID, a Address, generation int) uuid.UUID {
-	return named(fmt.Appendf(lineage[:], "group\x00%s\x00%d", a, generation))
+	b := append(lineage[:], "group\x00"...)
+	return named(strconv.AppendInt(append(append(b, a...), 0), int64(generation), 10))
 }
 
 // TenantID is the id that the row of a declared tenant gets.

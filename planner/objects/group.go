@@ -87,9 +87,8 @@ func (p *forward) followSlugs(groups []config.Group, slugs map[string]int) {
 func (p *forward) markTaken(groups []group) (notes []state.Finding) {
 	for _, g := range groups {
 		holder, held := p.Index.ByName[g.Name]
-		ours := g.rec != nil && g.rec.ID == holder || holder == p.ownGroup(g.Address, p.generation(g.Address))
 		switch {
-		case held && (ours || g.Adopt):
+		case held && (g.Adopt || g.rec != nil && g.rec.ID == holder || holder == p.ownGroup(g.Address, p.generation(g.Address))):
 			continue
 		case held && p.recordedElsewhere(state.KindGroup, holder, "") != "":
 			// The name of another group of ours is a mistake in the configuration: nameInUse reports it.

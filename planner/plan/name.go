@@ -33,7 +33,7 @@ func Vars(u providers.User, tenantSlug string) config.UserVars {
 		EmailLocal: local,
 		FullName:   u.FullName,
 		Role:       u.Role,
-		UserID:     u.ID.String(),
+		UserID:     u.ID,
 	}
 }
 
@@ -66,6 +66,9 @@ func (n Namer) display(vars config.UserVars) (string, bool) {
 // cleanText turns control characters into blanks, which Self-auth refuses, and also what breaks a line, turns its
 // direction or is invisible: Self-auth accepts those, but one person could pass for another by them.
 func cleanText(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return strings.TrimSpace(s)
+	}
 	s = strings.ToValidUTF8(s, " ")
 	clean := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) ||
@@ -104,8 +107,11 @@ func CleanName(raw string, user uuid.UUID, suffix bool) string {
 
 // isUUID reports whether Self-auth would read a name as an id: with hyphens or without. uuid.Parse accepts more forms.
 func isUUID(name string) bool {
+	if len(name) != 36 && len(name) != 32 {
+		return false
+	}
 	_, err := uuid.Parse(name)
-	return err == nil && (len(name) == 36 || len(name) == 32)
+	return err == nil
 }
 
 // asciiName folds a text to the letters, digits and signs of a name. Anything else becomes a hyphen, several in a row
