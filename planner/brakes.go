@@ -16,14 +16,14 @@ func (m *maker) brakes() []state.Brakes {
 	return rollout.Brakes(m.Config.Waves)
 }
 
-// promises are those to be recorded. One that was brought forward, or taken away, stays as it was until a plan raises somebody by
+// policies are those to be recorded. A promise that was brought forward, or taken away, stays as it was until a plan raises somebody by
 // that and tells it: who enrols comes in the days after the edit, and was promised the same.
-func (m *maker) promises() []state.Promise {
+func (m *maker) policies() []state.Policy {
 	told := map[string]bool{}
 	for _, r := range m.released {
 		told[r.Promised] = told[r.Promised] || m.moves(r.Wave)
 	}
-	return rollout.Promises(m.State.Promises, m.Config.Policies, told)
+	return rollout.Policies(m.State.Policies, m.Config.Policies, told)
 }
 
 // loosens raises the hazard of waves that start because what held them back was edited (L22).

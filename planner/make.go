@@ -89,7 +89,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	m := maker{Input: in, part: part, world: joined, declared: declared, decided: decided, sink: sink}
 	waves := m.rollout()
 	verdicts := rollout.Judge(waves)
-	before := rollout.Before{Brakes: m.State.Brakes, Promises: m.State.Promises}
+	before := rollout.Before{Brakes: m.State.Brakes, Policies: m.State.Policies}
 	m.released = rollout.Loosened(waves, verdicts, before)
 	if part.part != nil {
 		// What would be told of an edit is told by the plan that starts the next wave, and not when this one is over.
@@ -319,8 +319,8 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 		Display: m.Config.Identity.Display.Source(),
 		Follow:  m.Config.Identity.FollowState,
 	}
-	e.Brakes, e.Promises = m.brakes(), m.promises()
-	if was := plan.BrakesDigest(m.State.Brakes, m.State.Promises); was != plan.BrakesDigest(e.Brakes, e.Promises) {
+	e.Brakes, e.Policies = m.brakes(), m.policies()
+	if was := plan.BrakesDigest(m.State.Brakes, m.State.Policies); was != plan.BrakesDigest(e.Brakes, e.Policies) {
 		e.Braked = was
 	}
 	e.Doors = m.doors()

@@ -141,28 +141,117 @@ func TestSetBack(t *testing.T) {
 	found(t, m.context.Notes, state.Found(state.CodeDualAgain).Times(1)) // of user 10, who is raised
 }
 
-// TestPolicyInUse (L8, L9): a policy under which users have moved keeps its method, and is not forgotten.
+// TestPolicyInUse (L8, L9): a policy under which users have moved keeps its method and its `from`, and is not forgotten.
 func TestPolicyInUse(t *testing.T) {
 	t.Parallel()
+	dual, selfAuth := state.MethodDual, state.MethodSelfAuth
+	policies := func(list ...config.Policy) func(*fake) {
+		return func(f *fake) { f.config.Policies, f.config.Waves = list, f.config.Waves[:1] }
+	}
+	dualFirst := []config.Policy{{Name: "dual", Method: selfAuth, From: "first"}, {Name: "first", Method: dual}}
+	declared := config.Policy{Name: "dual", Method: dual}
+	then := func(changes ...func(*fake)) func(*fake) {
+		return func(f *fake) {
+			for _, change := range changes {
+				change(f)
+			}
+		}
+	}
+	// Two of the four were raised, one of whom the application has set back: what its next change records is not what moved it.
+	raised := func(f *fake) {
+		for _, n := range []byte{10, 11} {
+			r := f.record(n)
+			r.Policy, r.Wave, r.Method = "alone", "alone", selfAuth
+			f.user(n).Method = selfAuth
+		}
+		f.record(11).Method, f.user(11).Method = dual, dual
+	}
+	passwordless := func(f *fake) {
+		for i := range f.recorded {
+			f.recorded[i].Method = selfAuth
+		}
+	}
+	noneUnder := func(policy string) func(*fake) {
+		return func(f *fake) {
+			for i := range f.recorded {
+				if r := &f.recorded[i]; r.Policy == policy {
+					r.Standing = state.RolledBack
+				}
+			}
+		}
+	}
+	recorded := func(f *fake) {
+		f.state.Policies = []state.Policy{{Name: "alone", Method: selfAuth, From: "dual"}, {Name: "dual", Method: dual}}
+	}
+	// As a state of version 1 is brought to this one.
+	unknown := func(f *fake) { f.state.Policies = []state.Policy{{Name: "dual"}} }
 	for name, c := range map[string]struct {
 		change func(*fake)
-		want   string
+		want   []string // of the error; none: there is a plan
 	}{
-		"another method": {func(f *fake) {
-			f.config.Policies = []config.Policy{{Name: "dual", Method: state.MethodSelfAuth, From: "first"}, {Name: "first", Method: state.MethodDual}}
-			f.config.Waves = f.config.Waves[:1]
-		}, "4 users have moved under auth_policy \"dual\" as it was before"},
+		"dual to self_auth, with from": {then(recorded, policies(dualFirst...)), []string{
+			"4 users have moved under auth_policy \"dual\" as it was before:\n\n    auth_policy \"dual\" {\n      method = \"dual\"\n    }\n",
+			"and raise them by another policy:\n\n    auth_policy \"NAME\" {\n      method = \"self_auth\"\n      from   = auth_policy.dual\n    }",
+		}},
+		"dual to self_auth, and nobody had a password": {then(recorded, passwordless, policies(dualFirst...)),
+			[]string{"4 users have moved under auth_policy \"dual\" as it was before"}},
+		"dual to self_auth, and nothing is recorded of it": {policies(dualFirst...),
+			[]string{"4 users have moved under auth_policy \"dual\" as it was before"}},
+		"dual to self_auth, and it is recorded without": {then(unknown, policies(dualFirst...)),
+			[]string{"4 users have moved under auth_policy \"dual\" as it was before"}},
+		"dual to self_auth, and nobody can tell": {then(unknown, passwordless, policies(dualFirst...)), nil},
+		"self_auth to dual, without from": {then(recorded, raised, policies(declared, config.Policy{Name: "alone", Method: dual})), []string{
+			"2 users have moved under auth_policy \"alone\" as it was before:\n\n    auth_policy \"alone\" {\n      method = \"self_auth\"\n      from   = auth_policy.dual\n    }\n",
+			"and move others by another policy:\n\n    auth_policy \"NAME\" {\n      method = \"dual\"\n    }",
+		}},
+		"another from": {then(recorded, raised, policies(declared, config.Policy{Name: "first", Method: dual}, config.Policy{Name: "alone", Method: selfAuth, From: "first"})), []string{
+			"2 users have moved under auth_policy \"alone\" as it was before",
+			"and raise users by another policy:\n\n    auth_policy \"NAME\" {\n      method = \"self_auth\"\n      from   = auth_policy.first\n    }",
+		}},
+		"without from": {then(recorded, raised, policies(declared, config.Policy{Name: "alone", Method: selfAuth})),
+			[]string{"2 users have moved under auth_policy \"alone\" as it was before"}},
+		"of a part": {then(recorded, raised, policies(declared, config.Policy{Name: "alone", Method: dual}), func(f *fake) { f.only(t, "tenant=globex") }),
+			[]string{"2 users have moved under auth_policy \"alone\" as it was before"}},
+		"as it was": {then(recorded, raised), nil},
+		"dual to self_auth, and they are taken back":    {then(recorded, noneUnder("dual"), policies(dualFirst...)), nil},
+		"self_auth to dual, and nobody was moved":       {then(recorded, policies(declared, config.Policy{Name: "alone", Method: dual})), nil},
+		"self_auth to dual, and they are taken back":    {then(recorded, raised, noneUnder("alone"), policies(declared, config.Policy{Name: "alone", Method: dual})), nil},
+		"another from, and they are taken back":         {then(recorded, raised, noneUnder("alone"), policies(declared, config.Policy{Name: "first", Method: dual}, config.Policy{Name: "alone", Method: selfAuth, From: "first"})), nil},
+		"self_auth to dual, and it is recorded of none": {then(raised, unknown, policies(declared, config.Policy{Name: "alone", Method: dual})), nil},
 		"no more declared": {func(f *fake) {
-			f.config.Policies = []config.Policy{{Name: "first", Method: state.MethodDual}}
-			f.config.Waves = f.config.Waves[:1]
+			recorded(f)
+			policies(config.Policy{Name: "first", Method: dual})(f)
 			f.config.Waves[0].Policy = "first"
-		}, "4 users have moved under auth_policy \"dual\", which no configuration declares any more"},
+		}, []string{"4 users have moved under auth_policy \"dual\", which no configuration declares any more"}},
+		"no more declared, and they are taken back": {func(f *fake) {
+			recorded(f)
+			noneUnder("dual")(f)
+			policies(config.Policy{Name: "first", Method: dual})(f)
+			f.config.Waves[0].Policy = "first"
+		}, nil},
 	} {
-		f := raising(t)
-		c.change(f)
-		if _, err := f.make(t); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := raising(t)
+			c.change(f)
+			m, err := f.make(t)
+			if len(c.want) == 0 && err != nil || len(c.want) > 0 && err == nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v\nlacks\n%s", err, want)
+				}
+			}
+			if err != nil {
+				return
+			}
+			for _, p := range f.config.Policies {
+				if want := (state.Policy{Name: p.Name, Method: p.Method, From: p.From}); !slices.Contains(m.effects.Policies, want) {
+					t.Errorf("%+v is not to be recorded, but %+v", want, m.effects.Policies)
+				}
+			}
+		})
 	}
 }
 

@@ -64,15 +64,20 @@ func (b Brakes) Equal(o Brakes) bool {
 		b.AllowEmpty == o.AllowEmpty
 }
 
-// Promise is until when a policy has promised the passwords of those who were moved under it (L10). It belongs to them, whichever
-// waves would raise them: it is kept by the policy, which no configuration may forget as long as it has users.
-type Promise struct {
-	Policy string    `json:"policy"`
-	Until  time.Time `json:"until"`
+// Policy is a policy as it was declared when the last apply was planned, with the promise that it still has to keep. While users are
+// moved under it, its method and from are those that they were moved by (L8). A policy without users is bound by neither.
+type Policy struct {
+	Name   string    `json:"name"`
+	Method Method    `json:"method,omitempty"` // MethodInvalid, which is left out: how it moves users is not known, as of a state of version 1
+	From   string    `json:"from,omitempty"`   // the policy whose users it raises; "": none
+	Until  time.Time `json:"until,omitzero"`   // the latest day until which passwords were promised (L10); zero: none
 }
 
-// Equal reports whether two promises are the same.
-func (p Promise) Equal(o Promise) bool { return p.Policy == o.Policy && p.Until.Equal(o.Until) }
+// Equal reports whether two policies are the same.
+func (p Policy) Equal(o Policy) bool { return p.Does(o) && p.Name == o.Name && p.Until.Equal(o.Until) }
+
+// Does reports whether two policies do the same with a user.
+func (p Policy) Does(o Policy) bool { return p.Method == o.Method && p.From == o.From }
 
 // Confirmation is one `anthill wave confirm`.
 type Confirmation struct {
@@ -153,10 +158,10 @@ type State struct {
 	Lineage       uuid.UUID
 	Serial        int64
 	Target        Target
-	Objects       []Object  // sorted by Address
-	Waves         []Wave    // sorted by Name
-	Brakes        []Brakes  // of the declared waves, sorted by Wave
-	Promises      []Promise // sorted by Policy
+	Objects       []Object // sorted by Address
+	Waves         []Wave   // sorted by Name
+	Brakes        []Brakes // of the declared waves, sorted by Wave
+	Policies      []Policy // sorted by Name
 	Confirmations []Confirmation
 	Pauses        []Pause
 	Runs          []RunInfo      // oldest first

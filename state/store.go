@@ -69,6 +69,9 @@ type Store interface {
 	// users since; sorted.
 	UserWaves(ctx context.Context) ([]string, error)
 
+	// UserPolicies names the policies under which users are moved now; sorted.
+	UserPolicies(ctx context.Context) ([]string, error)
+
 	// Confirm records the confirmation of a manual gate. Under the lock.
 	Confirm(ctx context.Context, c Confirmation) error
 
@@ -118,8 +121,8 @@ type Run interface {
 	// Waves records waves as they stand now, and moves the run's position to next in the same transaction, so that a
 	// resumed run does not count the same users for a wave twice. All batches before are settled.
 	Waves(ctx context.Context, waves []Wave, next Position) error
-	// Brakes records the brakes of the declared waves and what policies promise, in the place of what is recorded.
-	Brakes(ctx context.Context, brakes []Brakes, promises []Promise) error
+	// Brakes records the brakes of the declared waves, and policies, in the place of what is recorded.
+	Brakes(ctx context.Context, brakes []Brakes, policies []Policy) error
 	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).
 	Pause(ctx context.Context, pauses []Pause) error
 	Lift(ctx context.Context, runs []string) error

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// brakesNow is what is recorded of brakes and promises.
+// brakesNow is what is recorded of brakes and policies.
 func (w *world) brakesNow() (text string) {
 	w.t.Helper()
 	must(w.t, w.connect().QueryRow(w.t.Context(), `select coalesce((select string_agg(body::text, E'\n' order by wave) from anthill_state.brakes), '') ||
-		coalesce((select string_agg(p::text, E'\n' order by policy) from anthill_state.promises p), '')`).Scan(&text))
+		coalesce((select string_agg(p::text, E'\n' order by name) from anthill_state.policies p), '')`).Scan(&text))
 	return text
 }
 

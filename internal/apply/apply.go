@@ -81,6 +81,9 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 			return Result{}, err
 		}
 	}
+	if err := x.usedSince(ctx); err != nil {
+		return Result{}, err
+	}
 	if err := x.checkGroups(ctx); err != nil {
 		return Result{}, err
 	}
@@ -107,6 +110,24 @@ func (x *executor) laterRun() error {
 	if after, now := x.effects.After, plan.Now(x.st); after != nil && !after.Equal(now) {
 		return &StaleError{Reason: "run " + now.Run + " came, or went on, after this rollback was " +
 			"planned, which does not know what that did: plan it again"}
+	}
+	return nil
+}
+
+// usedSince refuses a plan that gives a policy another method, or another `from`, under which users have come since (L8): when it was
+// made there were none. Otherwise the record would say of them what they were not moved by. A plan that was overtaken records nothing.
+func (x *executor) usedSince(ctx context.Context) error {
+	changed := x.effects.PoliciesChanged(x.st)
+	if x.overtaken || len(changed) == 0 {
+		return nil
+	}
+	used, err := x.Store.UserPolicies(ctx)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(changed, func(p string) bool { return slices.Contains(used, p) }); i >= 0 {
+		return &StaleError{Reason: "users have moved under auth_policy " + changed[i] + " since this plan was made, which gives it " +
+			"another method or another from: plan again"}
 	}
 	return nil
 }

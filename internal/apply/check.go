@@ -64,11 +64,11 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 		}
 	}
 	if refused == nil && doneBy == "" {
-		if err := x.checkGroups(ctx); err != nil {
-			if stale := (*StaleError)(nil); !errors.As(err, &stale) {
-				return nil, err
-			}
-			refused = err
+		if refused = x.usedSince(ctx); refused == nil {
+			refused = x.checkGroups(ctx)
+		}
+		if stale := (*StaleError)(nil); refused != nil && !errors.As(refused, &stale) {
+			return nil, refused
 		}
 	}
 	c := &Checked{Users: map[state.Verdict]int64{}, Objects: map[state.Verdict]int64{}, Refused: refused, DoneBy: doneBy}

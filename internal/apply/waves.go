@@ -129,20 +129,20 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	return after
 }
 
-// brakes records what holds the declared waves back and what is promised, before anything else: who approved the plan has approved that.
-// What another plan has recorded since stays.
+// brakes records what holds the declared waves back, and the policies, before anything else: who approved the plan has approved that, and
+// nobody is moved under a policy that is not recorded. What another plan has recorded since stays.
 func (x *executor) brakes(ctx context.Context) error {
 	if !x.brakesDiffer() {
 		return nil
 	}
-	return x.journal.Brakes(context.WithoutCancel(ctx), x.effects.Brakes, x.effects.Promises)
+	return x.journal.Brakes(context.WithoutCancel(ctx), x.effects.Brakes, x.effects.Policies)
 }
 
 func (x *executor) brakesDiffer() bool {
 	byWave := func(a, b state.Brakes) int { return strings.Compare(a.Wave, b.Wave) }
 	planned := slices.SortedFunc(slices.Values(x.effects.Brakes), byWave)
 	return x.effects.Kind == state.RunApply && !x.overtaken && (!slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal) ||
-		!slices.EqualFunc(x.effects.Promises, x.st.Promises, state.Promise.Equal))
+		!slices.EqualFunc(x.effects.Policies, x.st.Policies, state.Policy.Equal))
 }
 
 // latches reports whether a plan without changes would still record a wave, or what holds it back, in another state.

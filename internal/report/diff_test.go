@@ -113,7 +113,7 @@ func TestDiffScreens(t *testing.T) {
 // TestEffectNames: whatever differs has words.
 func TestEffectNames(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"kind", "target", "lineage", "not_before", "after", "waves", "brakes", "braked", "promises", "doors", "identity", "undo", "allowed",
+	for _, name := range []string{"kind", "target", "lineage", "not_before", "after", "waves", "brakes", "braked", "policies", "doors", "identity", "undo", "allowed",
 		"hazards", "tenants", "groups", "tables"} {
 		if text100().effectName(name) == name {
 			t.Errorf("%s has no words", name)

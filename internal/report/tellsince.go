@@ -179,9 +179,9 @@ func (v *voice) effectName(name string) string {
 	case "doors":
 		return "the clients by which users come in whose password goes, or what their applications ask for"
 	case "braked":
-		return "what was recorded of that, and of promises, when the plan was made"
-	case "promises":
-		return "until when a policy promises the passwords of its users"
+		return "what was recorded of that, and of policies, when the plan was made"
+	case "policies":
+		return "a policy: its method, whom it raises, or until when it promises passwords"
 	case "identity":
 		return "how names of persons are made, or whether persons follow the status of their rows"
 	case "undo":

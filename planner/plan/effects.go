@@ -18,21 +18,21 @@ type Plan struct {
 
 // Effects is all that apply decides by, but for the changes of users. The plan's ID is the digest of both.
 type Effects struct {
-	Kind      state.RunKind   `json:"kind"`
-	Target    state.Target    `json:"target"`
-	Lineage   uuid.UUID       `json:"lineage"`
-	NotBefore time.Time       `json:"not_before,omitzero"` // set where -as-of lay in the future: refused until then
-	After     *Moment         `json:"after,omitempty"`     // of a rollback: the last run that it knows
-	Schema    []string        `json:"schema,omitempty"`    // steps, by name
-	Tenants   []Tenant        `json:"tenants,omitempty"`   // that shapes and groups name
-	Groups    []Group         `json:"groups,omitempty"`    // that shapes and objects name
-	Sets      [][]int         `json:"sets,omitempty"`      // of places in Groups, by the groups' ids; the first is empty
-	Objects   []ObjectChange  `json:"objects,omitempty"`   // in the order of apply
-	Segments  []Segment       `json:"segments,omitempty"`
-	Waves     []WaveEffect    `json:"waves,omitempty"`    // in the order of `after`
-	Brakes    []state.Brakes  `json:"brakes,omitempty"`   // of waves, in the order of `after`: apply records them
-	Promises  []state.Promise `json:"promises,omitempty"` // sorted by policy: apply records them with the brakes
-	Braked    state.Digest    `json:"braked,omitzero"`    // of what was recorded of both (BrakesDigest), where the plan records something else
+	Kind      state.RunKind  `json:"kind"`
+	Target    state.Target   `json:"target"`
+	Lineage   uuid.UUID      `json:"lineage"`
+	NotBefore time.Time      `json:"not_before,omitzero"` // set where -as-of lay in the future: refused until then
+	After     *Moment        `json:"after,omitempty"`     // of a rollback: the last run that it knows
+	Schema    []string       `json:"schema,omitempty"`    // steps, by name
+	Tenants   []Tenant       `json:"tenants,omitempty"`   // that shapes and groups name
+	Groups    []Group        `json:"groups,omitempty"`    // that shapes and objects name
+	Sets      [][]int        `json:"sets,omitempty"`      // of places in Groups, by the groups' ids; the first is empty
+	Objects   []ObjectChange `json:"objects,omitempty"`   // in the order of apply
+	Segments  []Segment      `json:"segments,omitempty"`
+	Waves     []WaveEffect   `json:"waves,omitempty"`    // in the order of `after`
+	Brakes    []state.Brakes `json:"brakes,omitempty"`   // of waves, in the order of `after`: apply records them
+	Policies  []state.Policy `json:"policies,omitempty"` // sorted by name: apply records them with the brakes
+	Braked    state.Digest   `json:"braked,omitzero"`    // of what was recorded of both (BrakesDigest), where the plan records something else
 	// Doors are the clients by which somebody comes in, sorted by name, where the plan takes passwords away: apply looks again
 	// whether one lets in whose password goes. None: nobody came in by one when the plan was made.
 	Doors    []Doorway `json:"doors,omitempty"`

@@ -2,7 +2,6 @@ package plan_test
 
 import (
 	"testing"
-	"time"
 
 	"anthill/planner/plan"
 	"anthill/state"
@@ -79,7 +78,7 @@ func TestSoundRefresh(t *testing.T) {
 		"a wave":     {Waves: []plan.WaveEffect{{Name: "w"}}},
 		"brakes":     {Brakes: []state.Brakes{{Wave: "w"}}},
 		"braked":     {Braked: state.Digest{1}},
-		"promises":   {Promises: []state.Promise{{Policy: "p", Until: time.Unix(1, 0)}}},
+		"policies":   {Policies: []state.Policy{{Name: "p"}}},
 		"users":      {Segments: []plan.Segment{{Kind: plan.SegmentFollow, Users: 1}}},
 		"an undo":    {Undo: &plan.Undoing{}},
 		"a moment":   {After: &plan.Moment{}},

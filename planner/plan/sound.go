@@ -18,7 +18,7 @@ func (e *Effects) Sound() bool {
 	if !rollback && !refresh && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
-	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Promises) > 0 || refresh && e.Braked != (state.Digest{}) {
+	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Policies) > 0 || refresh && e.Braked != (state.Digest{}) {
 		return false
 	}
 	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() &&
@@ -111,7 +111,7 @@ func (e *Effects) segmentsSound() bool {
 	return true
 }
 
-// brakesSound: each wave is there once, behind those that it comes after, and so is each policy that promises something, in order.
+// brakesSound: each wave is there once, behind those that it comes after, and so is each policy, in order.
 func (e *Effects) brakesSound() bool {
 	seen := map[string]bool{}
 	for _, b := range e.Brakes {
@@ -121,11 +121,11 @@ func (e *Effects) brakesSound() bool {
 		seen[b.Wave] = true
 	}
 	last := ""
-	for _, p := range e.Promises {
-		if p.Policy <= last || p.Until.IsZero() {
+	for _, p := range e.Policies {
+		if p.Name <= last {
 			return false
 		}
-		last = p.Policy
+		last = p.Name
 	}
 	return true
 }

@@ -35,22 +35,26 @@ func Kept(recorded []state.Brakes, declared []config.Wave) []state.Brakes {
 	return Brakes(config.InOrder(waves))
 }
 
-// Promises are what policies have promised, sorted by policy: the latest day of what is recorded and what is declared. One that
-// has been told as loosened is as declared.
-func Promises(recorded []state.Promise, policies []config.Policy, told map[string]bool) (list []state.Promise) {
-	until := map[string]time.Time{}
+// Policies are those that are recorded and those that are declared, sorted by name: as they are declared, but for the promise, which is
+// the latest day of both, unless it has been told as loosened. What is declared no more stays, as users may come back to it when
+// their rollback is taken back.
+func Policies(recorded []state.Policy, declared []config.Policy, told map[string]bool) (list []state.Policy) {
+	of := map[string]state.Policy{}
 	for _, p := range recorded {
-		if !told[p.Policy] {
-			until[p.Policy] = p.Until
+		if told[p.Name] {
+			p.Until = time.Time{}
 		}
+		of[p.Name] = p
 	}
-	for _, p := range policies {
-		if p.PasswordUntil.After(until[p.Name]) {
-			until[p.Name] = p.PasswordUntil
+	for _, p := range declared {
+		until := of[p.Name].Until
+		if p.PasswordUntil.After(until) {
+			until = p.PasswordUntil
 		}
+		of[p.Name] = state.Policy{Name: p.Name, Method: p.Method, From: p.From, Until: until}
 	}
-	for _, name := range slices.Sorted(maps.Keys(until)) {
-		list = append(list, state.Promise{Policy: name, Until: until[name]})
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		list = append(list, of[name])
 	}
 	return list
 }
@@ -58,10 +62,10 @@ func Promises(recorded []state.Promise, policies []config.Policy, told map[strin
 // Before is what was recorded when the configuration was another one.
 type Before struct {
 	Brakes   []state.Brakes
-	Promises []state.Promise
+	Policies []state.Policy
 }
 
-func (b Before) empty() bool { return len(b.Brakes)+len(b.Promises) == 0 }
+func (b Before) empty() bool { return len(b.Brakes)+len(b.Policies) == 0 }
 
 // DoneAnyway are the waves that the plan may call done by the brakes that are recorded as well; nil: all, as nothing is
 // recorded.
@@ -122,8 +126,8 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 func (in Input) braked(recorded Before) Input {
 	tallies := map[string]Tally{}
 	until := map[string]time.Time{}
-	for _, p := range recorded.Promises {
-		until[p.Policy] = p.Until
+	for _, p := range recorded.Policies {
+		until[p.Name] = p.Until
 	}
 	var waves []config.Wave
 	for i, w := range in.Waves {

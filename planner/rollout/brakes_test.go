@@ -130,7 +130,7 @@ func TestLoosenedPromise(t *testing.T) {
 		"nothing else is recorded": {func(_ *world, b *rollout.Before) { b.Brakes = nil }, told},
 		"it was disabled":          {func(_ *world, b *rollout.Before) { b.Brakes[0].Enabled = false }, told},
 		"it is declared as well":   {func(w *world, _ *rollout.Before) { w.pilot.Promised = until }, nil},
-		"of another policy":        {func(w *world, b *rollout.Before) { b.Promises[0].Policy = "other" }, nil},
+		"of another policy":        {func(w *world, b *rollout.Before) { b.Policies[0].Name = "other" }, nil},
 		"nobody is to be raised": {func(w *world, _ *rollout.Before) {
 			*w.ten = rollout.Tally{Match: 10, Waiting: 10}
 		}, nil},
@@ -141,7 +141,7 @@ func TestLoosenedPromise(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			w.pilot.Policy, w.From, w.Tallies[1] = "alone", map[string]string{"alone": "dual"}, rollout.Tally{Match: 90, Moved: 90}
-			b := rollout.Before{Brakes: rollout.Brakes(w.Waves), Promises: []state.Promise{{Policy: "dual", Until: until}}}
+			b := rollout.Before{Brakes: rollout.Brakes(w.Waves), Policies: []state.Policy{{Name: "dual", Until: until}}}
 			c.change(w, &b)
 			if diff := cmp.Diff(c.want, rollout.Loosened(w.Input, rollout.Judge(w.Input), b), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -150,16 +150,20 @@ func TestLoosenedPromise(t *testing.T) {
 	}
 }
 
-// TestPromises (L10): of a policy the latest day is recorded until it is told that it is no longer so; what is no longer declared
-// stays.
-func TestPromises(t *testing.T) {
+// TestPolicies (L8, L10): a policy is recorded as it is declared, but for the latest day, which stays until it is told that it is no
+// longer so; what is no longer declared stays as it was.
+func TestPolicies(t *testing.T) {
 	t.Parallel()
-	recorded := []state.Promise{{Policy: "a", Until: now}, {Policy: "b", Until: now}, {Policy: "gone", Until: now}, {Policy: "told", Until: now}, {Policy: "told gone", Until: now}}
-	declared := []config.Policy{{Name: "told", PasswordUntil: now.Add(-day)}, {Name: "new", PasswordUntil: now}, {Name: "none"},
-		{Name: "b", PasswordUntil: now.Add(-day)}, {Name: "a", PasswordUntil: now.Add(day)}}
-	want := []state.Promise{{Policy: "a", Until: now.Add(day)}, {Policy: "b", Until: now}, {Policy: "gone", Until: now},
-		{Policy: "new", Until: now}, {Policy: "told", Until: now.Add(-day)}}
-	got := rollout.Promises(recorded, declared, map[string]bool{"told": true, "told gone": true})
+	dual := state.MethodDual
+	recorded := []state.Policy{{Name: "a", Until: now}, {Name: "b", Method: dual, Until: now}, {Name: "changed", Method: dual}, {Name: "gone", Method: dual, Until: now},
+		{Name: "told", Method: dual, Until: now}, {Name: "told gone", Method: dual, Until: now}}
+	declared := []config.Policy{{Name: "told", Method: dual, PasswordUntil: now.Add(-day)}, {Name: "new", Method: dual, PasswordUntil: now}, {Name: "none", Method: dual},
+		{Name: "changed", Method: state.MethodSelfAuth, From: "b"}, {Name: "b", Method: dual, PasswordUntil: now.Add(-day)},
+		{Name: "a", Method: dual, PasswordUntil: now.Add(day)}}
+	want := []state.Policy{{Name: "a", Method: dual, Until: now.Add(day)}, {Name: "b", Method: dual, Until: now},
+		{Name: "changed", Method: state.MethodSelfAuth, From: "b"}, {Name: "gone", Method: dual, Until: now}, {Name: "new", Method: dual, Until: now},
+		{Name: "none", Method: dual}, {Name: "told", Method: dual, Until: now.Add(-day)}, {Name: "told gone", Method: dual}}
+	got := rollout.Policies(recorded, declared, map[string]bool{"told": true, "told gone": true})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -2,6 +2,7 @@ package users
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -266,14 +267,7 @@ func (d *decider) problems() (diags hcl.Diagnostics) {
 				d.counts.policies[name], name))
 		}
 	}
-	for _, p := range d.Config.Policies {
-		if n := d.Duals[p.Name]; n > 0 && p.Method == state.MethodSelfAuth {
-			diags = append(diags, config.Problem(config.About{Address: state.Address("auth_policy." + p.Name)}, "Policy in use changed",
-				"%d users have moved under auth_policy %q as it was before, with method = \"dual\". What users moved under stays as it "+
-					"is. Give it that method back, and raise them by another policy:\n\n    auth_policy \"alone\" {\n      method = "+
-					"\"self_auth\"\n      from   = auth_policy.%s\n    }", n, p.Name, p.Name))
-		}
-	}
+	diags = append(diags, d.policiesChanged()...)
 	diags = append(diags, d.groupsNeeded()...)
 	if d.Config.Identity.SharedEmail == "error" && d.names.shared > 0 {
 		diags = append(diags, config.Problem(config.About{Address: "identity"}, "Shared e-mail addresses",
@@ -282,6 +276,46 @@ func (d *decider) problems() (diags hcl.Diagnostics) {
 			d.names.shared))
 	}
 	return diags
+}
+
+// policiesChanged finds policies under which users are moved and that are declared to do something else by now (L8).
+func (d *decider) policiesChanged() (diags hcl.Diagnostics) {
+	recorded := map[string]state.Policy{}
+	for _, p := range d.State.Policies {
+		recorded[p.Name] = p
+	}
+	for _, p := range d.Config.Policies {
+		was, now := recorded[p.Name], state.Policy{Name: p.Name, Method: p.Method, From: p.From}
+		// A state of version 1 does not say. Whom a policy leaves the password it has moved by dual; who is recorded with self_auth may
+		// have had none (L6), and says nothing.
+		if was.Method == state.MethodInvalid && d.Duals[p.Name] > 0 {
+			was.Method = state.MethodDual
+		}
+		n := d.counts.policies[p.Name]
+		if n == 0 || was.Method == state.MethodInvalid || was.Does(now) {
+			continue
+		}
+		what, next := "move others by", now
+		if now.Method == state.MethodSelfAuth {
+			what = "raise users by"
+		}
+		if was.Method == state.MethodDual {
+			what, next.From = "raise them by", p.Name
+		}
+		diags = append(diags, config.Problem(config.About{Address: state.Address("auth_policy." + p.Name)}, "Policy in use changed",
+			"%d users have moved under auth_policy %q as it was before:\n\n%s\n\nWhat users moved under stays as it is. Give that back, "+
+				"and %s another policy:\n\n%s", n, p.Name, policyBlock(p.Name, was), what, policyBlock("NAME", next)))
+	}
+	return diags
+}
+
+// policyBlock is a policy as a configuration declares it.
+func policyBlock(name string, p state.Policy) string {
+	from := ""
+	if p.From != "" {
+		from = "\n      from   = auth_policy." + p.From
+	}
+	return fmt.Sprintf("    auth_policy %q {\n      method = %q%s\n    }", name, p.Method, from)
 }
 
 // overlap finds waves in no order that select the same user (L2).

@@ -34,7 +34,7 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPromises, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
+			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPolicies, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -176,20 +176,20 @@ func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err
 	return err
 }
 
-// readPromises reads those of a state of version 1 as its migration would find them (002.sql).
-func (s *Store) readPromises(ctx context.Context, tx pgx.Tx, st *state.State) error {
+// readPolicies reads those of a state of version 1 as its migration would find them (002.sql).
+func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, st *state.State) error {
 	applied, err := s.applied(ctx, tx)
 	if err != nil {
 		return err
 	}
-	sql := `select policy, until from {schema}.promises order by policy collate "C"`
+	sql := `select name, method, from_policy, until from {schema}.policies order by name collate "C"`
 	if len(applied) < 2 {
-		sql = `select policy, until from (select distinct policy from {schema}.users where policy <> '') p,
+		sql = `select policy, '', '', until from (select distinct policy from {schema}.users where policy <> '') p,
 			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
 			where until is not null order by policy collate "C"`
 	}
-	st.Promises, err = collect(ctx, tx, s.sql(sql),
-		func(p *state.Promise) []any { return []any{&p.Policy, nullable{&p.Until}} })
+	st.Policies, err = collect(ctx, tx, s.sql(sql),
+		func(p *state.Policy) []any { return []any{&p.Name, code{&p.Method}, &p.From, nullable{&p.Until}} })
 	return err
 }
 

@@ -130,6 +130,19 @@ func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 	return waves, err
 }
 
+// UserPolicies names the policies of the users who are recorded as moved.
+func (s *Store) UserPolicies(ctx context.Context) (policies []string, err error) {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
+		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+			return err
+		}
+		policies, err = collect(ctx, tx, s.sql(`select distinct policy collate "C" from {schema}.users where standing = $1 order by 1`),
+			func(name *string) []any { return []any{name} }, state.Moved.String())
+		return err
+	})
+	return policies, err
+}
+
 // records reads journal records; about so many will come.
 func (s *Store) records(ctx context.Context, about int, where string, args ...any) (list []state.Record, err error) {
 	list = make([]state.Record, 0, about)

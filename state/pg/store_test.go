@@ -285,7 +285,7 @@ func TestWordsInTables(t *testing.T) {
 	}
 }
 
-// TestFirstVersion: a state of version 1 says what was promised with the wave that would raise those users; it is read as it is, and
+// TestFirstVersion: a state of version 1 says what was promised with the wave that would raise those users, and not how a policy moved anybody; it is read as it is, and
 // brought to this version by whoever writes next. The rest of it stays.
 func TestFirstVersion(t *testing.T) {
 	t.Parallel()
@@ -295,26 +295,26 @@ func TestFirstVersion(t *testing.T) {
 	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, p, "drop table anthill_state.promises; delete from anthill_state.migrations where version = 2")
+	exec(t, p, "drop table anthill_state.policies; delete from anthill_state.migrations where version = 2")
 	exec(t, p, `insert into anthill_state.brakes values ('alone', '{"wave": "alone", "enabled": true, "promised": "2099-03-01T00:00:00Z"}'),
 		('other', '{"wave": "other", "promised": "2020-03-01T00:00:00Z"}'), ('everyone', '{"wave": "everyone"}')`)
 	exec(t, p, `insert into anthill_state.users select gen_random_uuid(), gen_random_uuid(), 'moved', 'everyone', policy, 1, true, true, false,
 		gen_random_uuid(), '', 'dual', 'r' from unnest(array['dual', 'dual', '']) policy`)
-	want := []state.Promise{{Policy: "dual", Until: time.Date(2099, 3, 1, 0, 0, 0, 0, time.UTC)}}
+	want := []state.Policy{{Name: "dual", Until: time.Date(2099, 3, 1, 0, 0, 0, 0, time.UTC)}}
 	for _, when := range []string{"as it was", "brought to this version"} {
 		st, err := s.Read(t.Context())
 		if err != nil {
 			t.Fatal(when, err)
 		}
-		if diff := cmp.Diff(want, st.Promises); diff != "" || len(st.Brakes) != 3 {
-			t.Errorf("%s: %d brakes, promises (-want +got):\n%s", when, len(st.Brakes), diff)
+		if diff := cmp.Diff(want, st.Policies); diff != "" || len(st.Brakes) != 3 {
+			t.Errorf("%s: %d brakes, policies (-want +got):\n%s", when, len(st.Brakes), diff)
 		}
 		if err := s.Bind(t.Context(), target, st.Lineage); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var n int
-	if err := p.QueryRow(t.Context(), "select count(*) from anthill_state.promises").Scan(&n); err != nil || n != 1 {
-		t.Errorf("%d promises are recorded: %v", n, err)
+	if err := p.QueryRow(t.Context(), "select count(*) from anthill_state.policies").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d policies are recorded: %v", n, err)
 	}
 }

@@ -39,17 +39,18 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
-// Brakes records the brakes of the declared waves and what policies promise, in the place of what is recorded.
-func (r *run) Brakes(ctx context.Context, brakes []state.Brakes, promises []state.Promise) error {
+// Brakes records the brakes of the declared waves and policies, in the place of what is recorded.
+func (r *run) Brakes(ctx context.Context, brakes []state.Brakes, policies []state.Policy) error {
 	return r.s.writing(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, r.s.sql("delete from {schema}.brakes")); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, r.s.sql("delete from {schema}.promises")); err != nil {
+		if _, err := tx.Exec(ctx, r.s.sql("delete from {schema}.policies")); err != nil {
 			return err
 		}
-		for _, p := range promises {
-			_, err := tx.Exec(ctx, r.s.sql("insert into {schema}.promises (policy, until) values ($1, $2)"), p.Policy, p.Until)
+		for _, p := range policies {
+			_, err := tx.Exec(ctx, r.s.sql("insert into {schema}.policies (name, method, from_policy, until) values ($1, $2, $3, $4)"),
+				p.Name, p.Method.String(), p.From, orNull(p.Until))
 			if err != nil {
 				return err
 			}

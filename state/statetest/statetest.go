@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"objects":                          objects,
 		"waves, pauses, confirmations":     waves,
 		"waves of users":                   userWaves,
+		"policies of users":                userPolicies,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
 	} {
@@ -655,9 +656,11 @@ func waves(t *testing.T, f Fixture) {
 	same(t, "position of who resumes it", next, again.Position())
 	brakes := []state.Brakes{{Wave: "a", Enabled: true, After: []string{"pilot"}, At: at, Soak: time.Hour}, {Wave: "pilot",
 		StartGates: []string{"g"}, FinishGates: []string{"h", "i"}, AllowEmpty: true}}
-	promises := []state.Promise{{Policy: "dual", Until: at}, {Policy: "other", Until: at.AddDate(1, 0, 0)}}
-	must(t, r.Brakes(t.Context(), append([]state.Brakes{{Wave: "gone"}}, brakes[0]), []state.Promise{{Policy: "dual", Until: at.Add(1)}, {Policy: "gone", Until: at}}))
-	must(t, r.Brakes(t.Context(), brakes, promises))
+	policies := []state.Policy{{Name: "alone", Method: state.MethodSelfAuth, From: "dual"}, {Name: "dual", Method: state.MethodDual, Until: at},
+		{Name: "unknown", Until: at.AddDate(1, 0, 0)}}
+	must(t, r.Brakes(t.Context(), append([]state.Brakes{{Wave: "gone"}}, brakes[0]), []state.Policy{{Name: "alone", Method: state.MethodDual, Until: at.Add(1)},
+		{Name: "gone", Method: state.MethodDual}}))
+	must(t, r.Brakes(t.Context(), brakes, policies))
 	tenant := uuid.New()
 	pauses := []state.Pause{
 		{Wave: "pilot", Run: r.ID(), At: at}, {Wave: "pilot", Tenant: tenant, Run: r.ID(), At: at},
@@ -674,7 +677,7 @@ func waves(t *testing.T, f Fixture) {
 	st := read(t, s)
 	same(t, "waves", []state.Wave{w}, st.Waves)
 	same(t, "brakes", brakes, st.Brakes)
-	same(t, "promises", promises, st.Promises)
+	same(t, "policies", policies, st.Policies)
 	same(t, "pauses", pauses, st.Pauses)
 	same(t, "confirmations", []state.Confirmation{c}, st.Confirmations)
 	n, err := s.Resumed(t.Context(), "pilot", tenant)
@@ -715,6 +718,32 @@ func userWaves(t *testing.T, f Fixture) {
 	must(t, r.Intend(t.Context(), back))
 	must(t, r.Settle(t.Context(), nil, outcomes(back), state.Position{Segment: 2}))
 	known(s, "Zulu", "on its way", "pilot")
+}
+
+// userPolicies: a policy is known by the users who stand moved under it, and by nobody who is on its way or was taken back.
+func userPolicies(t *testing.T, f Fixture) {
+	known := func(s state.Store, want ...string) {
+		t.Helper()
+		got, err := s.UserPolicies(t.Context())
+		must(t, err)
+		same(t, "policies", want, got)
+	}
+	known(f.Open())
+	s := bound(t, f)
+	known(s)
+	r := begin(t, s)
+	list := intents(r, f.Users[:3])
+	list[0].After.Policy, list[1].After.Policy, list[2].After.Policy = "dual", "Zulu", "dual"
+	must(t, r.Intend(t.Context(), list))
+	known(s)
+	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 1}))
+	known(f.Open(), "Zulu", "dual")
+	back := intents(r, f.Users[1:2])
+	back[0].After.Policy, back[0].After.Standing = "Zulu", state.RolledBack
+	must(t, r.Intend(t.Context(), back))
+	known(s, "Zulu", "dual")
+	must(t, r.Settle(t.Context(), nil, outcomes(back), state.Position{Segment: 2}))
+	known(s, "dual")
 }
 
 func chained(t *testing.T, f Fixture) {
