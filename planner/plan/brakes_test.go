@@ -39,6 +39,7 @@ func TestOvertaken(t *testing.T) {
 		"others, of an edit":                {edit, turned(brakes(3)), promises, true},
 		"another promise":                   {none, turned(brakes(1)), []state.Promise{{Policy: "dual", Until: at.Add(1)}}, true},
 		"no promise":                        {none, turned(brakes(1)), nil, true},
+		"none any more":                     {edit, nil, nil, true},
 		"a wave more":                       {none, append(turned(brakes(1)), state.Brakes{Wave: "z"}), promises, true},
 		"a rollback has nothing to do with": {plan.Effects{Kind: state.RunRollback}, brakes(1), promises, false},
 	} {
