@@ -320,9 +320,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 		Follow:  m.Config.Identity.FollowState,
 	}
 	e.Brakes, e.Policies = m.brakes(), m.policies()
-	if was := plan.BrakesDigest(m.State.Brakes, m.State.Policies); was != plan.BrakesDigest(e.Brakes, e.Policies) {
-		e.Braked = was
-	}
+	e.Braked = plan.BrakesDigest(m.State.Brakes, m.State.Policies)
 	e.Doors = m.doors()
 	e.Sets, e.Tenants = table.Sets, tenants(m.world.Observed)
 	e.Groups = describe(m.world.Observed, table, m.wanted())

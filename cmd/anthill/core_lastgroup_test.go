@@ -126,3 +126,42 @@ func TestGroupOfNobodyGoes(t *testing.T) {
 		})
 	}
 }
+
+// TestLastGroupOfTheAbsent (L35): since the plan its user was suspended, or its tenant, so that its own change is not made. It
+// comes back to the group that was to go, which stays. The groups of a tenant that was deleted are nobody's last ones.
+func TestLastGroupOfTheAbsent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		race string // W is the user
+		kept bool
+	}{
+		"the user is suspended":   {"update users set status = 'suspended' where W", true},
+		"the user is deleted":     {"update users set deleted_at = now() where W", true},
+		"the tenant is suspended": {away, true},
+		"the tenant is deleted":   {"update tenants set deleted_at = now() where slug = 'acme'", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s, where := oneManager(t, true)
+			w.config(usersAlone + forManagers + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			s.find()
+			w.config(usersAlone + forManagersElse + waveEveryone)
+			w.allowing("plan", "-out", "p")
+			w.exec(strings.ReplaceAll(c.race, "W", where))
+			out, _ := w.run(exitRemainder, "apply", "p")
+			if !c.kept {
+				s.is("of a tenant that is deleted", "enabled")
+				return
+			}
+			wants(t, out, "still in a group that goes")
+			w.exec("update tenants set status = 'active' where slug = 'acme'")
+			w.exec("update users set status = 'active', deleted_at = null where " + where)
+			s.is("back, before the next plan", "enabled", "tenant_acme_mgr")
+			w.allowing("plan", "-out", "q")
+			w.run(exitDone, "apply", "q")
+			s.is("in the end", "enabled", "tenant_acme_managers")
+			w.run(exitDone, "plan", "-detailed-exitcode")
+		})
+	}
+}

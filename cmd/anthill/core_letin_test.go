@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // TestUndoneRaiseOutOfGroup (L8, L44): a rollback that gave a password back is undone; since that was planned the person is out
@@ -33,6 +35,49 @@ func TestUndoneRaiseOutOfGroup(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUndoneRaiseUnmapped (L8, L44): since that was planned, the mapping row is gone by which the application knows the tenant.
+func TestUndoneRaiseUnmapped(t *testing.T) {
+	t.Parallel()
+	w, b := raising(t)
+	s := w.withPassword("user", "acme", 0)
+	b.enrol(s.person)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.run(exitDone, "rollback", "-wave", "alone", "-auto-approve")
+	w.run(exitDone, "rollback", "-run", w.latest(), "-out", "p")
+	w.exec("delete from {idp}_tenant_groups where {idp}_group_name like 'tenant_acme_%'")
+	w.run(exitRemainder, "apply", "p")
+	if s.raised() {
+		t.Error("raised again, and its group is mapped to no tenant")
+	}
+}
+
+// TestUndoneRaiseJoins (L8): who is raised again and joins its groups by the same change is judged by them. Its person is not
+// ours, so that nothing else of it says that it comes back.
+func TestUndoneRaiseJoins(t *testing.T) {
+	t.Parallel()
+	w, b := raising(t)
+	s := someone{world: w, person: uuid.New()}
+	must(t, w.api.Accounts().Create(t.Context(), newPerson(s.person, "heir", "heir@mail.example")))
+	s.user = w.linkedTo("acme", "user", s.person)
+	w.exec(`update users set password_hash = (select password_hash from users where length(password_hash) = 60 limit 1)
+		where user_id = $1`, s.user)
+	w.run(exitDone, "apply", "-auto-approve")
+	b.enrol(s.person)
+	w.run(exitDone, "apply", "-auto-approve")
+	if !s.raised() {
+		t.Fatal("not raised")
+	}
+	w.allowing("rollback", "-tenant", "acme", "-out", "p")
+	w.run(exitDone, "apply", "p")
+	s.is("taken back", "enabled")
+	w.run(exitDone, "rollback", "-run", w.latest(), "-out", "q")
+	w.run(exitDone, "apply", "q")
+	if !s.raised() {
+		t.Error("not raised again")
+	}
+	s.is("again", "enabled", "tenant_acme_users")
 }
 
 // TestUndoneRaiseScopeGone (L44): meanwhile the client lets in others alone.

@@ -88,3 +88,29 @@ func TestNotOvertaken(t *testing.T) {
 		})
 	}
 }
+
+// TestOvertakenByNoWave (L22): the last wave was taken out of the configuration after the plan was made, which leaves nothing
+// recorded.
+func TestOvertakenByNoWave(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]string{
+		"an edit":        strings.Replace(waveEveryone, "users {", "start { at = \"2099-01-01T00:00:00Z\" }\n  users {", 1),
+		"as it was then": strings.Replace(waveEveryone, "all = true", "tenants = [\"acme\"]", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, _ := oneManager(t, true)
+			w.config(everyone + first)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.config(everyone + waveEveryone)
+			w.allowing("plan", "-out", "p")
+			w.config(everyone)
+			w.run(exitDone, "apply", "-auto-approve")
+			before := w.allLinked()
+			w.run(exitRemainder, "apply", "p")
+			if n := w.allLinked(); n != before {
+				t.Errorf("%d users were moved by a wave that is gone", n-before)
+			}
+		})
+	}
+}

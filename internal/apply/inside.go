@@ -12,7 +12,7 @@ import (
 
 // leftInside counts, by group, the users for whom a group that goes is the last one by which the application knows their tenant
 // (L35): their own change was not made, or another run has put them there since the plan. Who is recorded in a group and is not
-// in it, or does not log in by the person that is, needs it no more.
+// in it, or does not log in by the person that is, needs it no more. Who is asleep, or whose tenant is away, comes back to it.
 func (x *executor) leftInside(ctx context.Context) (map[uuid.UUID]int64, error) {
 	gone := map[uuid.UUID]uuid.UUID{} // the tenant of each
 	for _, c := range x.effects.Objects {
@@ -26,8 +26,9 @@ func (x *executor) leftInside(ctx context.Context) (map[uuid.UUID]int64, error) 
 		return inside, nil
 	}
 	var some []state.User
+	deleted := map[uuid.UUID]bool{} // tenants that are away
 	look := func() error {
-		err := x.lookInside(ctx, some, gone, inside)
+		err := x.lookInside(ctx, some, gone, deleted, inside)
 		some = some[:0]
 		return err
 	}
@@ -44,8 +45,10 @@ func (x *executor) leftInside(ctx context.Context) (map[uuid.UUID]int64, error) 
 	return inside, look()
 }
 
-// lookInside is leftInside for some users.
-func (x *executor) lookInside(ctx context.Context, some []state.User, gone map[uuid.UUID]uuid.UUID, inside map[uuid.UUID]int64) error {
+// lookInside is leftInside for some users. It adds to what is known of tenants that are away.
+func (x *executor) lookInside(
+	ctx context.Context, some []state.User, gone map[uuid.UUID]uuid.UUID, deleted map[uuid.UUID]bool, inside map[uuid.UUID]int64,
+) error {
 	if len(some) == 0 {
 		return nil
 	}
@@ -61,7 +64,17 @@ func (x *executor) lookInside(ctx context.Context, some []state.User, gone map[u
 	of := map[uuid.UUID][]uuid.UUID{}
 	for _, r := range rows {
 		i := slices.Index(ids, r.ID)
-		if i >= 0 && r.Link == some[i].Person && r.TenantLive && !r.Deleted && r.Status == "active" {
+		if i < 0 || r.Link != some[i].Person {
+			continue
+		}
+		if _, known := deleted[r.Tenant]; !r.TenantLive && !known {
+			live, _, err := x.Rows.ReadObject(ctx, state.KindTenant, r.Tenant, "")
+			if err != nil {
+				return err
+			}
+			deleted[r.Tenant] = live == nil || live[state.AttrDeleted].IsSet()
+		}
+		if r.TenantLive || !deleted[r.Tenant] {
 			of[r.Tenant] = append(of[r.Tenant], r.Link)
 		}
 	}

@@ -36,14 +36,19 @@ func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
 	later := x.ahead && slices.ContainsFunc(x.effects.Objects, func(c plan.ObjectChange) bool {
 		return c.Kind == state.KindClient || c.Kind == state.KindGroup
 	})
+	for i, it := range some {
+		if groups, enrolled := can[persons[i]]; enrolled {
+			can[persons[i]] = x.groupsAfter(it, groups)
+		}
+	}
 	homes, err := x.homesOf(ctx, can)
 	if err != nil {
 		return err
 	}
 	for i, it := range some {
 		groups, enrolled := can[persons[i]]
-		home := func(g uuid.UUID) bool { return homes[[2]uuid.UUID{it.shape.Tenant, g}] }
-		raised := it.shape.Ground.Moved
+		home := func(g uuid.UUID) bool { return homes[[2]uuid.UUID{it.row.Tenant, g}] }
+		raised := it.shape.Ground.Moved || it.shape.Effect.Restore
 		switch {
 		case !enrolled:
 			it.verdict, it.why = state.Changed, state.Found(state.CodeCannotLogIn)
@@ -55,6 +60,13 @@ func (x *executor) lookWhoCanLogIn(ctx context.Context, items []*item) error {
 		}
 	}
 	return nil
+}
+
+// groupsAfter are the groups of a person once its own change is made, which comes before its row loses the password.
+func (x *executor) groupsAfter(it *item, groups []uuid.UUID) []uuid.UUID {
+	leave := x.sets[it.shape.Leave]
+	after := slices.DeleteFunc(slices.Clone(groups), func(g uuid.UUID) bool { return slices.Contains(leave, g) })
+	return append(after, x.sets[it.shape.Join]...)
 }
 
 // homesOf are the tenants and groups of the mapping rows of groups that persons are in.

@@ -45,8 +45,8 @@ func (e *Effects) PoliciesChanged(st *state.State) (names []string) {
 }
 
 // Overtaken reports whether brakes or policies are recorded that the plan knows nothing of: neither those by which it was judged
-// whether its waves may move somebody, nor its own. Another plan has recorded them since.
+// whether its waves may move somebody, nor its own. Another plan has recorded them since, or that there are none any more.
 func (e *Effects) Overtaken(st *state.State) bool {
 	now := BrakesDigest(st.Brakes, st.Policies)
-	return e.Kind == state.RunApply && now != state.Digest{} && now != e.Braked && now != BrakesDigest(e.Brakes, e.Policies)
+	return e.Kind == state.RunApply && now != e.Braked && now != BrakesDigest(e.Brakes, e.Policies)
 }

@@ -41,6 +41,7 @@ func TestOvertaken(t *testing.T) {
 		"another promise":                   {none, turned(brakes(1)), []state.Policy{{Name: "dual", Method: state.MethodDual, Until: at.Add(1)}}, true},
 		"another method":                    {none, turned(brakes(1)), []state.Policy{{Name: "dual", Method: state.MethodSelfAuth, From: "first", Until: at}}, true},
 		"no policy":                         {none, turned(brakes(1)), nil, true},
+		"none any more":                     {edit, nil, nil, true},
 		"a wave more":                       {none, append(turned(brakes(1)), state.Brakes{Wave: "z"}), policies, true},
 		"a rollback has nothing to do with": {plan.Effects{Kind: state.RunRollback}, brakes(1), policies, false},
 	} {

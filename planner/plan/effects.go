@@ -32,7 +32,7 @@ type Effects struct {
 	Waves     []WaveEffect   `json:"waves,omitempty"`    // in the order of `after`
 	Brakes    []state.Brakes `json:"brakes,omitempty"`   // of waves, in the order of `after`: apply records them
 	Policies  []state.Policy `json:"policies,omitempty"` // sorted by name: apply records them with the brakes
-	Braked    state.Digest   `json:"braked,omitzero"`    // of what was recorded of both (BrakesDigest), where the plan records something else
+	Braked    state.Digest   `json:"braked,omitzero"`    // of what was recorded of both when the plan was made (BrakesDigest)
 	// Doors are the clients by which somebody comes in, sorted by name, where the plan takes passwords away: apply looks again
 	// whether one lets in whose password goes. None: nobody came in by one when the plan was made.
 	Doors    []Doorway `json:"doors,omitempty"`

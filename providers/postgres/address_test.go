@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
+	"anthill/internal/scratchpg/pgtest"
 	"anthill/state"
 )
 
@@ -28,6 +30,13 @@ func TestMisread(t *testing.T) {
 		"postgresql+asyncpg://app:secretTail@db.invalid/app?ssl=require",
 		"jdbc:postgresql://db.invalid/app?user=app&password=secretTail",
 		"postgres://app:12/x?secret=Tail@db.invalid/app",
+		"postgres://app:p@secretTail?x=y@db.invalid",
+		"postgres://app:p@secretTail/x?sslmode=disable&x=y@db.invalid",
+		"\"postgres://app:secretTail@db.invalid/app?sslmode=disable\"",
+		"\ufeffpostgres://app:secretTail@db.invalid/app?sslmode=disable",
+		"postgres:app:secretTail@db.invalid/app?sslmode=disable",
+		"postgres_x://app:secretTail@db.invalid/app?sslmode=disable",
+		"app:secretTail@db.invalid/app?sslmode=disable",
 	} {
 		_, err := Open(t.Context(), Options{URL: address, Naming: "self_auth"})
 		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "Tail") ||
@@ -43,10 +52,50 @@ func TestMisread(t *testing.T) {
 		"postgres://app:x@[::1]:5432/app",
 		"host=/run/postgresql dbname=app password='a@b/c#d e'",
 		"host=h user=u password=a://b dbname=d",
+		" host = h user=u",
+		"postgres://app:x@db.invalid/app?sslmode=verify-full&sslrootcert=/run/credentials/anthill@1.service/ca.pem",
+		"postgres://db.invalid/app?user=app&password=a@b/c&application_name=ci@runner/42",
+		"postgres://%2Frun%2Fpostgresql/app",
+		"postgres://h1,h2,h3/app?port=1,2,3&target_session_attrs=primary",
+		"postgresql://",
 		"",
 	} {
 		if c, known := misread(address); c != "" || !known {
 			t.Errorf("%s: %q", address, c)
 		}
 	}
+}
+
+// TestSettingNotKnown: what the server does not know as the name of a setting may be a part of the password, and is not shown.
+func TestSettingNotKnown(t *testing.T) {
+	t.Parallel()
+	address := pgtest.Database(t)
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := parsed.Query()
+	words := "host=" + q.Get("host") + " port=" + q.Get("port") + " user=" + parsed.User.Username() + " dbname=" + strings.TrimPrefix(parsed.Path, "/")
+	for _, address := range []string{
+		address + "&password=my&secretTail=x",
+		words + " password=my secretTail=x",
+		words + " password=my secret-Tail=x",
+		words + " password=my postgres://app:secretTail@db.invalid/app?sslmode=disable",
+	} {
+		_, err := Open(t.Context(), Options{URL: address, Naming: "self_auth"})
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "Tail") ||
+			state.ErrorKindOf(err) != state.ErrorMissing {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// TestAddressOfAFile: an address that was read from a file ends in a newline.
+func TestAddressOfAFile(t *testing.T) {
+	t.Parallel()
+	p, err := Open(t.Context(), Options{URL: pgtest.Database(t) + "\n", Naming: "self_auth"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
 }

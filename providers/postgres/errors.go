@@ -107,6 +107,15 @@ func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 
 // unreachable is the error of a connection that was not made.
 func unreachable(host string, err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.SeverityUnlocalized == "FATAL" && (pg.Code == "42704" || pg.Code == "42602") {
+		return &state.Error{
+			Kind: state.ErrorMissing, Side: side, Doing: "connect to " + host,
+			Reason: "the server does not know a setting that DATABASE_URL names",
+			Cure: "It is not shown here, as it may be what follows a blank or an & in a password: in key=value a password stands in " +
+				"single quotes, in a URL it is percent-encoded.",
+		}
+	}
 	e := fail("connect to "+host, err)
 	var pe *state.Error
 	if errors.As(e, &pe) && pe.Kind == state.ErrorUnreachable && pe.Cure == "" {

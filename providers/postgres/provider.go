@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -37,13 +38,17 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	if trimmed := strings.TrimSpace(o.URL); scheme.MatchString(trimmed) {
+		o.URL = trimmed // a line of a file ends in a newline
+	}
 	character, known := misread(o.URL)
 	switch {
 	case !known:
 		return nil, &state.Error{
 			Kind: state.ErrorMissing, Side: side, Doing: "read the database's URL",
-			Reason: "its scheme is none of Postgres",
-			Cure:   "DATABASE_URL begins with postgres:// or postgresql://, in small letters and without a driver's name.",
+			Reason: "it begins neither as a URL of Postgres nor as key=value",
+			Cure: "DATABASE_URL begins with postgres:// or postgresql://, in small letters, without a driver's name and without " +
+				"quotes around it.",
 		}
 	case character != "":
 		return nil, &state.Error{
