@@ -19,7 +19,7 @@ test:
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about three
 # quarters of an hour.
 test-long:
-	$(GO) test -timeout 3h -run 'TestRandom|TestFaults|TestSamePlan' ./cmd/anthill \
+	$(GO) test -timeout 3h -run 'TestRandom|TestFaults|TestSamePlan|TestPartsInTurn' ./cmd/anthill \
 		-cases 1000 -seeds 50 -sequences 2000 -orders 50
 
 check: lint

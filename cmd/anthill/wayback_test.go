@@ -410,7 +410,7 @@ func TestDeletedByCommand(t *testing.T) {
 // waves go on: nobody is left asleep or half moved, and in the end all can be taken back.
 func TestRandomWaysBack(t *testing.T) {
 	t.Parallel()
-	for n := range max(*cases/10, 10) {
+	for n := range max(*cases/10, 4) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(77, uint64(n)))

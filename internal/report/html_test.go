@@ -112,10 +112,7 @@ func tags(page string) []string {
 // that of a run.
 func hostilePages(t *testing.T, text string) (pages []string) {
 	t.Helper()
-	notes := pilot()
-	for _, c := range codes(t) {
-		notes.Context.Notes = append(notes.Context.Notes, full(t, c, text))
-	}
+	notes := hostileNotes(t, text)
 	back := hostileMade(rollback(), text)
 	back.Effects.Allow([]plan.Allowance{{Code: plan.EndsSessions, Count: 1}})
 	old, h := pilot().save(t), ended(t, hostileMade(pilot(), text))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,9 +20,14 @@ import (
 	"anthill/state"
 )
 
+var declared sync.Map // what constants has read, by file and type
+
 // constants are the values of the constants of a type in a file, as its source has them.
 func constants(t *testing.T, file, typ string) (list []string) {
 	t.Helper()
+	if kept, ok := declared.Load(file + typ); ok {
+		return slices.Clone(kept.([]string))
+	}
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +52,7 @@ func constants(t *testing.T, file, typ string) (list []string) {
 	if len(list) == 0 {
 		t.Fatalf("%s has no constants of type %s", file, typ)
 	}
+	declared.Store(file+typ, slices.Clone(list))
 	return list
 }
 
@@ -141,10 +148,11 @@ func hostileObject(k state.KindSpec, text string) plan.ObjectChange {
 		}},
 	}
 	grant := state.Grant{Claim: text, Join: text, Values: []string{text}}
+	long := strings.Repeat(text, min(90, 1+9000/len(text))) // a text that is long itself would make megabytes
 	for _, a := range k.Attributes {
 		c.Will[a.Name] = map[state.Form]state.Value{
 			state.FormText:    state.TextValue(text),
-			state.FormJSON:    state.TextValue("[" + strings.Repeat(text, 90)),
+			state.FormJSON:    state.TextValue("[" + long),
 			state.FormList:    state.ListValue([]string{text}),
 			state.FormGrants:  state.GrantsValue([]state.Grant{grant}),
 			state.FormMapping: state.MappingValue(state.RoleAdmin, text),

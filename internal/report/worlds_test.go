@@ -258,12 +258,15 @@ func adopted() *made {
 	return m
 }
 
-func thousand() *made {
-	m := newMade(state.RunApply)
+func thousand() *made { return many(1000) }
+
+// many is a plan of so many tenants, a multiple of ten.
+func many(tenants int) *made {
+	m, users := newMade(state.RunApply), int64(tenants)*11/2
 	m.Context.Population = plan.Population{Live: 90000, Moved: 12}
 	m.Effects.Waves = []plan.WaveEffect{{Name: "everyone", Starts: true, Moved: true}}
-	m.Context.Waves = []plan.WaveView{{Name: "everyone", State: plan.WaveStarts, Matched: 5500, Due: 5500}}
-	for i := range 1000 {
+	m.Context.Waves = []plan.WaveView{{Name: "everyone", State: plan.WaveStarts, Matched: users, Due: users}}
+	for i := range tenants {
 		id, slug := uuid.UUID{3, byte(i >> 8), byte(i)}, fmt.Sprintf("tenant-%04d", i)
 		m.Effects.Tenants = append(m.Effects.Tenants, plan.Tenant{ID: id, Slug: slug})
 		m.change(1+i%10, plan.SegmentMove, "everyone", m.moving(id, state.MethodDual, false))

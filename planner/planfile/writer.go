@@ -174,9 +174,10 @@ func (w *Writer) Close() error {
 
 // fileWriter writes sections; the first error sticks.
 type fileWriter struct {
-	w     *bufio.Writer
-	ident identity
-	err   error
+	w       *bufio.Writer
+	ident   identity
+	deflate *flate.Writer // one for all sections, since it takes a megabyte; nil before the first
+	err     error
 }
 
 func (f *fileWriter) raw(b []byte) {
@@ -190,10 +191,16 @@ func (f *fileWriter) json(kind byte, v any) {
 	text, err := json.Marshal(v)
 	f.ident.add(kind, sha256.Sum256(text))
 	var b bytes.Buffer
-	z, zErr := flate.NewWriter(&b, flate.BestSpeed)
-	if err = errors.Join(err, zErr); err == nil {
-		_, err = z.Write(text)
-		err = errors.Join(err, z.Close())
+	if f.deflate == nil {
+		var zErr error
+		f.deflate, zErr = flate.NewWriter(&b, flate.BestSpeed)
+		err = errors.Join(err, zErr)
+	} else {
+		f.deflate.Reset(&b)
+	}
+	if err == nil {
+		_, err = f.deflate.Write(text)
+		err = errors.Join(err, f.deflate.Close())
 	}
 	if err != nil && f.err == nil {
 		f.err = err
