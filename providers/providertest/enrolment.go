@@ -48,7 +48,7 @@ func enrolment(t *testing.T, r *run) {
 		type holder struct{ code providers.Code }
 		for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", code, code, code, code, code, code),
 			fmt.Sprintf("%+v %#v", holder{code}, holder{code}), fmt.Sprint(&code), fmt.Sprintf("%+v", calls), string(asJSON)} {
-			for part := range strings.SplitSeq(code.Reveal(), "-") {
+			for _, part := range []string{code.Reveal()[:8], code.Reveal()[8:]} {
 				if strings.Contains(text, part) {
 					t.Errorf("a code shows itself in %q", text)
 				}
