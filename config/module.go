@@ -65,6 +65,14 @@ func (m *Module) Waves() ([]Wave, hcl.Diagnostics) {
 	return list, tidy(slices.DeleteFunc(e.diags, m.isLacking))
 }
 
+// Excluded works out who is never moved, and nothing else of the configuration: variables that this does not need may be
+// without a value.
+func (m *Module) Excluded(d Data) (Exclude, hcl.Diagnostics) {
+	e := newEvaluator(m, &d)
+	x := e.exclude()
+	return x, tidy(e.diags)
+}
+
 // config works out the whole configuration; with mistakes in e.diags it is of no use.
 func (e *evaluator) config() *Config {
 	e.everyValue()
@@ -143,4 +151,15 @@ func (e *evaluator) exclude() (x Exclude) {
 	slices.SortFunc(x.UserIDs, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	x.UserIDs = slices.Compact(x.UserIDs)
 	return x
+}
+
+// Has reports whether a user is excluded, by its id or by its address in whatever case.
+func (x Exclude) Has(id uuid.UUID, email string) bool {
+	if len(x.Emails) > 0 {
+		if _, found := slices.BinarySearch(x.Emails, strings.ToLower(email)); found {
+			return true
+		}
+	}
+	_, found := slices.BinarySearchFunc(x.UserIDs, id, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return found
 }

@@ -24,13 +24,14 @@ const (
 
 // choices are the values to choose from, of arguments by the command and of flags by command and flag.
 var choices = map[string][]string{
-	completionName:    {"bash", "zsh", "fish"},
-	"apply -on-stale": {"skip", "fail"},
-	"demo -naming":    {"self_auth", "kanidm"},
-	"dev -naming":     {"self_auth", "kanidm"},
-	"dev -level":      {"baseline", "dual"},
-	"dev -selfauth":   {sandbox.Emulator, sandbox.Real, sandbox.None},
-	"dev -cost":       {"real"},
+	completionName:         {"bash", "zsh", "fish"},
+	"apply -on-stale":      {"skip", "fail"},
+	"demo -naming":         {"self_auth", "kanidm"},
+	"dev -naming":          {"self_auth", "kanidm"},
+	"dev -level":           {"baseline", "dual"},
+	"dev -selfauth":        {sandbox.Emulator, sandbox.Real, sandbox.None},
+	"dev -cost":            {"real"},
+	"export users -format": exportForms,
 }
 
 func (p *program) completionCommand() *cli.Command {

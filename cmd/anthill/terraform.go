@@ -12,7 +12,6 @@ var otherCommands = map[string]string{
 	"import": "import is not in this version. What is there already is taken over where its block says adopt, and a " +
 		"person by the verified address where the configuration says identity { adopt = \"mail\" }. See it in:\n\n" +
 		"    anthill plan",
-	"export": "export is not in this version. A plan for programs:\n\n    anthill show -json PLANFILE",
 	"verify": "verify is not in this version. What is not as it was left is shown by:\n\n    anthill plan -refresh-only",
 	"schema": "schema is not in this version. The steps of the schema are part of every plan:\n\n    anthill plan",
 

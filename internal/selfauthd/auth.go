@@ -34,6 +34,7 @@ type login struct {
 	again      *uat     // the login that is to get its rights back; nil: a new one
 	wants      []string // the credentials still to come, once it has begun
 	done       bool
+	passkey    uuid.UUID // that it was done with; zero: none
 }
 
 // uat is the payload of a login's token, the server's UserAuthToken.
@@ -189,11 +190,11 @@ func (q *request) authInit(name string, privileged bool) (any, *fault) {
 		return nil, noMatching
 	}
 	id, now := uuid.New(), q.s.o.Now()
-	how := e.mechanism()
+	how := e.mechanisms()
 	switch {
 	case e.expired(now):
 		return q.authState(id, "denied", "account expired")
-	case how == "":
+	case len(how) == 0:
 		return q.authState(id, "denied", "invalid credential state")
 	}
 	for old, l := range q.s.logins.steps {
@@ -202,21 +203,27 @@ func (q *request) authInit(name string, privileged bool) (any, *fault) {
 		}
 	}
 	q.s.logins.steps[id] = &login{account: e.id, since: now, privileged: privileged}
-	return q.authState(id, "choose", []string{how})
+	return q.authState(id, "choose", how)
 }
 
-// mechanism is the one way in which an account logs in; "": none.
-func (e *entry) mechanism() string {
-	switch {
-	case e.id == anonymous:
-		return "anonymous"
-	case e.cred == nil || e.cred.primary == nil:
-		return ""
-	case len(e.cred.primary.TOTP) > 0:
-		return "passwordmfa"
+// mechanisms are the ways in which an account logs in.
+func (e *entry) mechanisms() (ways []string) {
+	if e.id == anonymous {
+		return []string{"anonymous"}
 	}
-	return "password"
+	if len(e.cred.passkeyIDs()) > 0 {
+		ways = append(ways, byPasskey)
+	}
+	switch {
+	case e.cred == nil || e.cred.primary == nil:
+		return ways
+	case len(e.cred.primary.TOTP) > 0:
+		return append(ways, "passwordmfa")
+	}
+	return append(ways, "password")
 }
+
+const byPasskey = "passkey"
 
 // expired says whether an account is outside of its time.
 func (e *entry) expired(now time.Time) bool {
@@ -240,7 +247,7 @@ var wrongStep = internal("au0001invalidstate")
 
 // next are the credentials that a mechanism asks for, in order.
 var next = map[string][]string{"anonymous": {"anonymous"}, "password": {"password"},
-	"passwordmfa": {"totp", "password"}}
+	"passwordmfa": {"totp", "password"}, byPasskey: {byPasskey}}
 
 func (q *request) authBegin(id uuid.UUID, l *login, how string) (any, *fault) {
 	e := q.store.byID[l.account]
@@ -248,7 +255,7 @@ func (q *request) authBegin(id uuid.UUID, l *login, how string) (any, *fault) {
 	case len(l.wants) > 0:
 		return nil, &fault{status: http.StatusInternalServerError,
 			body: map[string]string{"invalidauthstate": "session already finalised!"}}
-	case l.done || e == nil || e.mechanism() != how:
+	case l.done || e == nil || !slices.Contains(e.mechanisms(), how):
 		l.done = true
 		return nil, wrongStep
 	case q.lockOf(e).locked(q.s.o.Now()):
@@ -256,7 +263,19 @@ func (q *request) authBegin(id uuid.UUID, l *login, how string) (any, *fault) {
 		return q.authState(id, "denied", "Account is temporarily locked")
 	}
 	l.wants = next[how]
-	return q.authState(id, "continue", l.wants[:1])
+	return q.authState(id, "continue", asked(e, l.wants[0]))
+}
+
+// asked is what a step asks for. Of a passkey it says which ones will do.
+func asked(e *entry, what string) []any {
+	if what != byPasskey {
+		return []any{what}
+	}
+	allowed := []any{}
+	for _, id := range e.cred.passkeyIDs() {
+		allowed = append(allowed, map[string]any{"id": id, "type": "public-key"})
+	}
+	return []any{map[string]any{byPasskey: map[string]any{"publicKey": map[string]any{"allowCredentials": allowed}}}}
 }
 
 func (q *request) lockOf(e *entry) *softLock {
@@ -279,7 +298,7 @@ func (q *request) authCred(id uuid.UUID, l *login, in json.RawMessage) (any, *fa
 	case q.lockOf(e).locked(q.s.o.Now()):
 		denial = "Account is temporarily locked"
 	case name != "anonymous":
-		denial = q.authCheck(e, name, argument)
+		denial = q.authCheck(e, l, name, argument)
 	}
 	if denial != "" {
 		l.done = true
@@ -287,14 +306,26 @@ func (q *request) authCred(id uuid.UUID, l *login, in json.RawMessage) (any, *fa
 		return q.authState(id, "denied", denial)
 	}
 	if l.wants = l.wants[1:]; len(l.wants) > 0 {
-		return q.authState(id, "continue", l.wants[:1])
+		return q.authState(id, "continue", asked(e, l.wants[0]))
 	}
 	delete(q.s.logins.steps, id)
 	return q.authState(id, "success", q.s.keys.session.sign("", q.session(e, l)))
 }
 
 // authCheck looks at one credential; "": it is right.
-func (q *request) authCheck(e *entry, name string, in json.RawMessage) string {
+func (q *request) authCheck(e *entry, l *login, name string, in json.RawMessage) string {
+	if name == byPasskey {
+		var secret string
+		if json.Unmarshal(in, &secret) == nil {
+			for id, p := range e.cred.passkeys {
+				if p.check(secret) {
+					l.passkey = id
+					return ""
+				}
+			}
+		}
+		return "webauthn authentication failed"
+	}
 	p := e.cred.primary
 	if name == "totp" {
 		var code uint32
@@ -347,7 +378,7 @@ func (q *request) session(e *entry, l *login) uat {
 	switch {
 	case e.id == anonymous:
 		t.Purpose.readOnly = true
-	case l.privileged || e.cred.primary.Generated:
+	case l.privileged || e.cred.primary != nil && e.cred.primary.Generated:
 		until = now.Add(min(p.session, longestRights))
 		t.Purpose.until = new(until.Unix())
 	default:
@@ -357,7 +388,9 @@ func (q *request) session(e *entry, l *login) uat {
 	if e.id == anonymous {
 		return t // whose logins are nobody's
 	}
-	record.Credential = e.cred.primary.ID
+	if record.Credential = l.passkey; l.passkey == uuid.Nil {
+		record.Credential = e.cred.primary.ID
+	}
 	e.cred.record(t.SessionID, record)
 	q.store.touch(e)
 	return t
@@ -397,9 +430,16 @@ func (q *request) again() (any, *fault) {
 	if q.lockOf(q.caller.e).locked(now) {
 		return q.authState(id, "denied", "Account is temporarily locked")
 	}
-	l := &login{account: q.caller.e.id, since: now, again: t, wants: next[q.caller.e.mechanism()]}
+	// With the credential that the login is of.
+	e := q.caller.e
+	ways := e.mechanisms()
+	way := ways[len(ways)-1]
+	if _, is := e.cred.passkeys[e.cred.sessions[t.SessionID].Credential]; is {
+		way = byPasskey
+	}
+	l := &login{account: e.id, since: now, again: t, wants: next[way]}
 	q.s.logins.steps[id] = l
-	return q.authState(id, "continue", l.wants[:1])
+	return q.authState(id, "continue", asked(e, l.wants[0]))
 }
 
 // logout ends a login.

@@ -21,6 +21,7 @@ const sessionsKept = 48 // of one account
 // credPart is what an account logs in with, and what follows from its logins.
 type credPart struct {
 	primary  *primary
+	passkeys map[uuid.UUID]passkey // made-up ones
 	plain    string                // the password of a built-in account, which who starts the server is told
 	intents  map[string]*intent    // by token
 	sessions map[uuid.UUID]*uses   // logins
@@ -127,7 +128,8 @@ func (e *entry) part() *credPart {
 func (c *credPart) setPrimary(p *primary) {
 	c.primary = p
 	for _, u := range c.sessions {
-		u.Revoked = u.Revoked || p == nil || u.Credential != p.ID
+		_, other := c.passkeys[u.Credential]
+		u.Revoked = u.Revoked || !other && (p == nil || u.Credential != p.ID)
 	}
 }
 
@@ -169,6 +171,13 @@ var credentialAttributes = map[string]func(*entry) []string{
 			return nil
 		}
 		return []string{"primary"}
+	},
+	// How a real server writes them has not been seen.
+	"passkeys": func(e *entry) (out []string) {
+		for _, id := range e.cred.passkeyIDs() {
+			out = append(out, id.String()+": "+e.cred.passkeys[id].Tag)
+		}
+		return out
 	},
 	"pwd_changed_time": func(e *entry) []string {
 		if e.cred.primary == nil || e.kind != person {
@@ -222,6 +231,11 @@ func (q *request) credentialStatus() (any, *fault) {
 	creds := []any{}
 	if e.cred != nil && e.cred.primary != nil && q.sees(e)("primary_credential") {
 		creds = append(creds, e.cred.primary.detail())
+	}
+	if q.sees(e)("passkeys") {
+		for _, id := range e.cred.passkeyIDs() {
+			creds = append(creds, map[string]any{"uuid": id, "type_": map[string]any{"Passkey": []string{e.cred.passkeys[id].Tag}}})
+		}
 	}
 	return map[string]any{"creds": creds}, nil
 }

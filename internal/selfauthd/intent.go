@@ -89,7 +89,7 @@ func (q *request) newIntent(e *entry, ttl time.Duration) (token string, until in
 	return token, until
 }
 
-// sendIntent has an intent sent by mail. Nobody sends it here.
+// sendIntent has an intent sent by mail, which is Options.Deliver's.
 func (q *request) sendIntent() (any, *fault) {
 	var in struct {
 		TTL   *uint64 `json:"ttl"`
@@ -111,7 +111,12 @@ func (q *request) sendIntent() (any, *fault) {
 	if in.TTL != nil {
 		ttl = time.Duration(min(*in.TTL, uint64(longestIntent/time.Second))) * time.Second
 	}
-	q.newIntent(e, ttl)
+	mail := e.mails[0]
+	if in.Email != nil {
+		mail = *in.Email
+	}
+	code, _ := q.newIntent(e, ttl)
+	q.s.deliver(mail, code)
 	return nil, nil
 }
 

@@ -103,6 +103,7 @@ type clientRecord struct {
 
 type credRecord struct {
 	Primary  *primary              `json:"primary,omitempty"`
+	Passkeys map[uuid.UUID]passkey `json:"passkeys,omitempty"`
 	Plain    string                `json:"plain,omitempty"`
 	Intents  map[string]*intent    `json:"intents,omitempty"`
 	Sessions map[uuid.UUID]*uses   `json:"sessions,omitempty"`
@@ -122,7 +123,7 @@ func recordOf(e *entry) record {
 		r.Client = &clientRecord{c.public, c.secret, c.keys, c.scopes, c.sup, c.claims}
 	}
 	if c := e.cred; c != nil {
-		r.Cred = &credRecord{c.primary, c.plain, c.intents, c.sessions, c.grants, c.consents}
+		r.Cred = &credRecord{c.primary, c.passkeys, c.plain, c.intents, c.sessions, c.grants, c.consents}
 	}
 	return r
 }
@@ -148,7 +149,7 @@ func (r *record) fill(e *entry) {
 		e.client = &clientPart{c.Public, c.Secret, c.Keys, c.Scopes, c.Sup, c.Claims}
 	}
 	if c := r.Cred; c != nil {
-		e.cred = &credPart{c.Primary, c.Plain, c.Intents, c.Sessions, c.Grants, c.Consents}
+		e.cred = &credPart{c.Primary, c.Passkeys, c.Plain, c.Intents, c.Sessions, c.Grants, c.Consents}
 	}
 }
 

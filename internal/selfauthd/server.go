@@ -47,6 +47,9 @@ type Options struct {
 	Sleep func(time.Duration)
 	// Dir keeps the directory in a folder and finds it there again, tokens, keys and passwords included; "" = in memory.
 	Dir string
+	// Deliver gets the links that a real server would send by mail, and the address; nil: nobody does. It is called while
+	// the directory is held.
+	Deliver func(mail, link string)
 	// After is called when a request has had its effect and before it is answered; true drops the connection.
 	After func(r *http.Request) bool
 }
@@ -417,6 +420,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.o.Intercept != nil && s.o.Intercept(w, r) {
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, pagesAt) {
+		w.Header().Set("X-KANIDM-OPID", uuid.NewString())
+		w.Header().Set("X-KANIDM-VERSION", s.o.Version)
+		s.servePage(w, r)
+		return
+	}
+	s.serveAPI(w, r)
+}
+
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	opid := uuid.NewString()
 	h.Set("X-KANIDM-OPID", opid)

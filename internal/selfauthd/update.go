@@ -16,17 +16,18 @@ const updateFor = 15 * time.Minute
 // update is a session in which somebody changes the credentials of a person. What it changes is a draft until the
 // commit.
 type update struct {
-	person  uuid.UUID
-	intent  string // ""; it was opened by an administrator or by the person itself
-	until   time.Time
-	policy  policy // as it was at the start
-	spn     string
-	display string
-	words   []string // that make bad passwords of this person
-	primary *primary
-	totp    *totp  // being registered
-	label   string // of it
-	state   any    // of that registration
+	person   uuid.UUID
+	intent   string // ""; it was opened by an administrator or by the person itself
+	until    time.Time
+	policy   policy // as it was at the start
+	spn      string
+	display  string
+	words    []string // that make bad passwords of this person
+	primary  *primary
+	passkeys map[uuid.UUID]passkey
+	totp     *totp  // being registered
+	label    string // of it
+	state    any    // of that registration
 }
 
 var (
@@ -45,6 +46,9 @@ func (q *request) open(e *entry, token string) (uuid.UUID, any) {
 		words: append([]string{e.name, q.store.spn(e), e.display, e.legal}, e.mails...)}
 	if e.cred != nil && u.policy.credentials < credentialsPasskey {
 		u.primary = e.cred.primary
+	}
+	if e.cred != nil && u.policy.credentials < credentialsAttest {
+		u.passkeys = e.cred.passkeys
 	}
 	now := q.s.o.Now()
 	maps.DeleteFunc(q.s.updates, func(_ uuid.UUID, old *update) bool { return now.Sub(old.until) > updateFor })
@@ -69,9 +73,9 @@ func (u *update) warnings() []string {
 	switch {
 	case u.policy.credentials == credentialsNone:
 		return []string{"Unsatisfiable"}
-	case u.primary == nil:
+	case u.primary == nil && len(u.passkeys) == 0:
 		return []string{"NoValidCredentials"}
-	case u.policy.credentials > credentialsAny && len(u.primary.TOTP) == 0:
+	case u.policy.credentials > credentialsAny && u.primary != nil && len(u.primary.TOTP) == 0:
 		return []string{"MfaRequired"}
 	}
 	return []string{}
@@ -92,7 +96,7 @@ func (u *update) status() map[string]any {
 	return map[string]any{"spn": u.spn, "displayname": u.display, "ext_cred_portal": "None", "mfaregstate": u.state,
 		"can_commit": len(warnings) == 0, "warnings": warnings,
 		"primary": u.primary.detail(), "primary_state": state(u.allows(), "PolicyDeny"),
-		"passkeys": []any{}, "passkeys_state": state(u.policy.credentials < credentialsAttest, "PolicyDeny"),
+		"passkeys": passkeyDetails(u.passkeys), "passkeys_state": state(u.policy.credentials < credentialsAttest, "PolicyDeny"),
 		"attested_passkeys": []any{}, "attested_passkeys_state": attested, "attested_passkeys_allowed_devices": []any{},
 		"unixcred": nil, "unixcred_state": "PolicyDeny", "sshkeys": map[string]any{}, "sshkeys_state": "AccessDeny"}
 }
@@ -165,6 +169,9 @@ func (q *request) commitUpdate() (any, *fault) {
 	if c := e.part(); c.primary != u.primary {
 		c.setPrimary(u.primary)
 	}
+	if c := e.part(); !maps.EqualFunc(c.passkeys, u.passkeys, func(a, b passkey) bool { return a.Tag == b.Tag && string(a.Sum) == string(b.Sum) }) {
+		c.setPasskeys(u.passkeys)
+	}
 	q.store.touch(e)
 	return nil, nil
 }
@@ -233,7 +240,7 @@ func variant(in json.RawMessage) (name string, argument json.RawMessage, ok bool
 	return name, argument, true
 }
 
-// updateRequests are what a session can be asked for. Passkeys want a device, which nobody has here.
+// updateRequests are what a session can be asked for. Passkeys of a device want one, which nobody has here.
 var updateRequests = map[string]func(q *request, u *update, argument json.RawMessage) *fault{
 	"primaryremove": onPrimary(func(_ *request, u *update,
 		_ json.RawMessage) *fault {
@@ -259,7 +266,8 @@ var updateRequests = map[string]func(q *request, u *update, argument json.RawMes
 	"backupcoderemove":    onPrimary(func(*request, *update, json.RawMessage) *fault { return invalidState }),
 	"passkeyinit":         func(*request, *update, json.RawMessage) *fault { return invalidState },
 	"passkeyfinish":       func(*request, *update, json.RawMessage) *fault { return invalidRequest },
-	"passkeyremove":       func(*request, *update, json.RawMessage) *fault { return nil },
+	"passkeyremove":       (*request).removePasskey,
+	"passkeymadeup":       (*request).addPasskey,
 	"attestedpasskeyinit": denied, "attestedpasskeyfinish": denied, "attestedpasskeyremove": denied,
 	"unixpassword": denied, "unixpasswordremove": denied, "sshpublickey": denied, "sshpublickeyremove": denied,
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -93,13 +92,12 @@ func (j *Joined) Holders(person uuid.UUID) (list []Holder) {
 // joiner is a Joined in the making.
 type joiner struct {
 	Joined
-	config   *config.Config
-	namer    plan.Namer
-	excluded map[string]bool // lower-cased addresses, and ids
-	roles    words
-	tenant   int              // the place of the last row's tenant
-	foreign  map[[2]int]int64 // tenant of the row, tenant of the group -> persons
-	asks     bool             // for somebody it matters who has a credential in Self-auth
+	config  *config.Config
+	namer   plan.Namer
+	roles   words
+	tenant  int              // the place of the last row's tenant
+	foreign map[[2]int]int64 // tenant of the row, tenant of the group -> persons
+	asks    bool             // for somebody it matters who has a credential in Self-auth
 }
 
 // Join merges rows and recorded users, both in the order of tenant id, user id, into the spool. The caller closes the
@@ -107,19 +105,12 @@ type joiner struct {
 func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 	c := o.Config
 	j := &joiner{
-		config:   c,
-		namer:    plan.Namer{Name: c.Identity.Name, Display: c.Identity.Display},
-		excluded: map[string]bool{},
-		foreign:  map[[2]int]int64{},
+		config:  c,
+		namer:   plan.Namer{Name: c.Identity.Name, Display: c.Identity.Display},
+		foreign: map[[2]int]int64{},
 	}
 	j.asks = slices.ContainsFunc(c.Policies, func(p config.Policy) bool { return p.From != "" })
 	j.Observed, j.Live = o, make([]int64, len(o.Tenants))
-	for _, m := range c.Exclude.Emails {
-		j.excluded[strings.ToLower(m)] = true
-	}
-	for _, id := range c.Exclude.UserIDs {
-		j.excluded[id.String()] = true
-	}
 	if err := j.readOpen(ctx, s); err != nil {
 		return nil, err
 	}
@@ -378,7 +369,7 @@ func (j *joiner) setPerson(e *Entry, r *state.User) {
 // status says why a user is left out by what its row alone says; SkipNone: it is not.
 func (j *joiner) status(u providers.User) plan.SkipReason {
 	switch {
-	case len(j.excluded) > 0 && (j.excluded[u.ID.String()] || j.excluded[strings.ToLower(u.Email)]):
+	case j.config.Exclude.Has(u.ID, u.Email):
 		return plan.SkipExcluded
 	case u.Status == "suspended":
 		return plan.SkipSuspended

@@ -99,3 +99,6 @@ func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
 func (p *Provider) UsersTable() (table []string, id, tenant string) {
 	return p.names.table("users"), p.names.columns["user_id"], p.names.columns["tenant_id"]
 }
+
+// LinkKey is how an export names whether a row is linked: the seed's own word, which follows the naming.
+func (p *Provider) LinkKey() string { return "has_" + p.names.methods[state.MethodSelfAuth] }

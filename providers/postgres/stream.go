@@ -56,8 +56,10 @@ func (s *stream[T]) send(ctx context.Context, rows []T) error {
 }
 
 // readAhead reads in batches, as handing over each row by itself would cost more than reading it.
-func readAhead[T any](ctx context.Context, q querier, sql string, read func(raw [][]byte) (T, error), to *stream[T]) error {
-	rows, err := queryUsers(ctx, q, sql)
+func readAhead[T any](ctx context.Context, q querier, sql string, read func(raw [][]byte) (T, error), to *stream[T],
+	args ...any,
+) error {
+	rows, err := queryUsers(ctx, q, sql, args...)
 	if err != nil {
 		return err
 	}

@@ -240,6 +240,18 @@ func (s *Snapshot) readUsers(ctx context.Context, q querier) *stream[providers.U
 	})
 }
 
+// UsersOf streams the rows of one tenant in the order of user id, soft-deleted ones too.
+func (s *Snapshot) UsersOf(ctx context.Context, tenant uuid.UUID) iter.Seq2[providers.User, error] {
+	return func(yield func(providers.User, error) bool) {
+		rows := newStream(ctx, func(ctx context.Context, to *stream[providers.User]) error {
+			sql := s.p.names.sql("select " + s.p.userColumns() + " from {users} where {tenant_id} = $1 order by {user_id}")
+			return readAhead(ctx, s.tx, sql, s.p.userReader().user, to, [16]byte(tenant))
+		})
+		defer rows.close()
+		rows.each(yield)
+	}
+}
+
 // UserRows are the same rows with their images.
 func (s *Snapshot) UserRows(ctx context.Context) iter.Seq2[providers.UserRow, error] {
 	r := s.p.userReader()

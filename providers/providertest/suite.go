@@ -30,6 +30,7 @@ type Provider interface {
 	Whoami(ctx context.Context) (providers.Identity, error)
 	Directory() providers.Directory
 	Accounts() providers.Accounts
+	Enrolment() providers.Enrolment
 }
 
 // Server is a Self-auth server, and how it is reached.
@@ -91,6 +92,8 @@ func Run(t *testing.T, s Server) {
 		"many: none":                 none,
 		"many: two at once":          twoAtOnce,
 		"many: a group among them":   groupAmongPersons,
+		"enrolment":                  enrolment,
+		"enrolment: refusals":        enrolmentRefusals,
 		"calls":                      calls,
 		"interrupted":                interrupted,
 		"names in use":               otherNames,

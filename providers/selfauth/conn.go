@@ -133,6 +133,7 @@ type call struct {
 	twice  bool // a write that may be done twice: the second time changes nothing
 	lists  bool // the answer is a listing: as long as it likes, but it must keep coming
 	nobody bool // without the token, as somebody whom the server does not know
+	sole   bool // a GET that writes: net/http sends it once, too
 }
 
 // body is an answer while it is read. It ends with an error when more than left bytes come before the next grant,
@@ -187,10 +188,25 @@ func (c *conn) read(ctx context.Context, k call, use func(*body) error) error {
 // write does a call that changes something, when the one before is done. It is tried again only where nothing has
 // happened, or where doing it twice changes nothing. What is denied of one entry alone is Refused.
 func (c *conn) write(ctx context.Context, k call) error {
-	return c.ofOne(ctx, k, c.writeInTurn(ctx, k))
+	return c.writeFor(ctx, k, func(in *body) error {
+		text, err := io.ReadAll(in)
+		if err != nil {
+			return err
+		}
+		// Anything else that answers 200, such as a proxy's page, has done nothing.
+		if string(bytes.TrimSpace(text)) != "null" {
+			return errors.New("it is not what Self-auth says when something was done")
+		}
+		return nil
+	})
 }
 
-func (c *conn) writeInTurn(ctx context.Context, k call) error {
+// writeFor is write for a call that has more of an answer than that it was done.
+func (c *conn) writeFor(ctx context.Context, k call, use func(*body) error) error {
+	return c.ofOne(ctx, k, c.writeInTurn(ctx, k, use))
+}
+
+func (c *conn) writeInTurn(ctx context.Context, k call, use func(*body) error) error {
 	k.writes = true
 	if len(k.body) > maxRequest {
 		return &state.Error{
@@ -205,17 +221,7 @@ func (c *conn) writeInTurn(ctx context.Context, k call) error {
 		return interrupted(ctx, k, "nothing was sent")
 	}
 	defer func() { <-c.writing }()
-	return c.try(ctx, k, func(in *body) error {
-		text, err := io.ReadAll(in)
-		if err != nil {
-			return err
-		}
-		// Anything else that answers 200, such as a proxy's page, has done nothing.
-		if string(bytes.TrimSpace(text)) != "null" {
-			return errors.New("it is not what Self-auth says when something was done")
-		}
-		return nil
-	})
+	return c.try(ctx, k, use)
 }
 
 func (c *conn) try(ctx context.Context, k call, use func(*body) error) error {
@@ -304,6 +310,9 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 	if k.body != nil {
 		content = bytes.NewReader(k.body)
 	}
+	if k.sole {
+		content = empty{} // a body that net/http cannot send again, and that holds nothing, so that none is sent
+	}
 	req, err := http.NewRequestWithContext(ctx, k.method, c.origin+k.path, content)
 	if err != nil {
 		return nil, err
@@ -318,6 +327,10 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 	}
 	return c.client.Do(req)
 }
+
+type empty struct{}
+
+func (empty) Read([]byte) (int, error) { return 0, io.EOF }
 
 // pauseFor is how long to wait after the n-th try: a random part of a bound that doubles (so that clients that
 // failed together do not come back together), and at least what the server asks for.

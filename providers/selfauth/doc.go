@@ -12,6 +12,7 @@
 //   - Listings are decoded while they arrive and one entry at a time, so memory does not grow with the directory.
 //     Every other answer has a limit in bytes.
 //   - Errors are told by the body of the answer, since the server says 500 to many a client's fault.
+//   - A one-time code is handed to the caller and stands nowhere else: in no error, no recorded call, no journal.
 //
-// It is not for logins, credentials or reset links.
+// It is not for logins or credentials.
 package selfauth

@@ -65,7 +65,8 @@ func (c *conn) refusal(k call, resp *http.Response, text []byte) *failure {
 	switch status := resp.StatusCode; {
 	case status == http.StatusUnauthorized || code == "notauthenticated" || code == "sessionexpired":
 		e.Kind, e.Cure, e.Reason = state.ErrorUnauthenticated, cureToken, c.whyNotIn(code)
-	case status == http.StatusForbidden && isJSON || code == "accessdenied" || code == "systemprotectedobject":
+	case status == http.StatusForbidden && isJSON || code == "accessdenied" || code == "systemprotectedobject" ||
+		code == "notauthorised": // of credentials (F51)
 		e.Kind = state.ErrorDenied
 		e.Reason, e.Cure = c.whyDenied(k)
 	case code == "nomatchingentries":
