@@ -41,6 +41,7 @@ func (p *program) status(c *cli.Context) error {
 		return p.mistakes(c, err)
 	}
 	defer s.Close()
+	r.Figures = true
 	progress := p.progress(c)
 	r.Progress = progress.Stage
 	now, err := s.Status(c.Context, r)

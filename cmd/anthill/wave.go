@@ -16,12 +16,14 @@ func (p *program) waveCommand() *cli.Command {
 		Action: cli.ShowSubcommandHelp,
 		Subcommands: []*cli.Command{
 			{
-				Name:        "confirm",
-				Usage:       "record that a manual gate of a wave is open",
-				ArgsUsage:   "WAVE GATE",
-				Description: "   anthill wave confirm pilot support -note \"desk is staffed\"",
-				Flags:       configFlags(&cli.StringFlag{Name: "note", Usage: "record why (`TEXT`)"}, lockFlag()),
-				Action:      p.waveConfirm,
+				Name:      "confirm",
+				Usage:     "record that a manual gate of a wave is open",
+				ArgsUsage: "WAVE GATE",
+				Description: "   anthill wave confirm pilot support -note \"desk is staffed\"\n" +
+					"   anthill wave confirm -tenant acme pilot opt-in     of a gate with per = \"tenant\"",
+				Flags: configFlags(&cli.StringFlag{Name: "note", Usage: "record why (`TEXT`)"},
+					&cli.StringFlag{Name: "tenant", Usage: "of a gate that each tenant opens: the tenant with this `SLUG`, or id"}, lockFlag()),
+				Action: p.waveConfirm,
 			},
 			{
 				Name:        "resume",
@@ -46,13 +48,13 @@ func (p *program) waveConfirm(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	wave, gate := args[0], args[1]
-	if err := s.Confirm(c.Context, wave, gate, c.String("note")); err != nil {
+	wave, gate, slug := args[0], args[1], c.String("tenant")
+	if err := s.Confirm(c.Context, wave, gate, slug, c.String("note")); err != nil {
 		return err
 	}
-	p.effect = &effect{exitRemainder, fmt.Sprintf("gate %s of wave %s is confirmed", gate, wave), []string{"plan"}}
-	fmt.Fprintf(p.stdout, "Gate %s of wave %s is confirmed by %s. The next plan takes it into account:\n\n    %s\n",
-		gate, wave, p.who, p.command("plan"))
+	p.effect = &effect{exitRemainder, fmt.Sprintf("gate %s of wave %s is confirmed%s", gate, wave, forTenant(slug)), []string{"plan"}}
+	fmt.Fprintf(p.stdout, "Gate %s of wave %s is confirmed%s by %s. The next plan takes it into account:\n\n    %s\n",
+		gate, wave, forTenant(slug), p.who, p.command("plan"))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -369,6 +370,6 @@ func (f *found) members(recorded []uuid.UUID, i *state.Intent) []uuid.UUID {
 // unmoved is what is recorded of a user who was not moved, but for whom a person may have been made.
 func unmoved(i state.Intent) *state.User {
 	after := i.After
-	after.Standing, after.Groups = state.Failed, nil
+	after.Standing, after.Groups, after.Synced = state.Failed, nil, time.Time{}
 	return &after
 }

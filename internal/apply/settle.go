@@ -100,6 +100,9 @@ func (b *settlement) outcomesOf(results []providers.UserResult) (all []state.Out
 	all, gone = slices.Clone(b.outcomes), slices.Clone(b.lost)
 	for i, r := range results {
 		it := b.written[i]
+		if it.shape.Effect.Link {
+			it.intent.After.Synced = r.Synced
+		}
 		switch {
 		case r.Written:
 			all = append(all, done(it))

@@ -16,6 +16,9 @@ func (x *executor) segments(ctx context.Context) error {
 	// Segments stand in the plan as their first users were met; place counts them as they are carried out, and the run's
 	// position means that. It counts a wave that is not started too, so that a resumed run finds the same places.
 	place := 0
+	if err := x.sample(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
 	for i, s := range x.effects.Segments {
 		if s.Kind == plan.SegmentMove {
 			continue
@@ -25,7 +28,7 @@ func (x *executor) segments(ctx context.Context) error {
 		}
 		place++
 	}
-	stuck := map[string]bool{}
+	stuck := map[string]state.Code{} // what is said of those that wait for them
 	for _, w := range x.effects.Waves {
 		i := x.segmentOf(w.Name)
 		if x.overtaken {
@@ -34,13 +37,22 @@ func (x *executor) segments(ctx context.Context) error {
 			}
 			continue
 		}
-		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] }); a >= 0 {
-			stuck[w.Name] = true
+		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] != "" }); a >= 0 {
+			code := stuck[w.After[a]]
+			stuck[w.Name] = code
 			if i >= 0 {
 				place++
 			}
-			x.held = append(x.held, state.About(state.CodeWaveNotStarted, state.OfWave(w.Name),
+			x.held = append(x.held, state.About(code, state.OfWave(w.Name),
 				state.Text(state.KeyAfter, w.After[a])))
+			continue
+		}
+		if why := x.shut(w, place); len(why) > 0 {
+			stuck[w.Name] = state.CodeWaveAfterNotDone
+			if i >= 0 {
+				place++
+			}
+			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 			continue
 		}
 		next := x.journal.Position()
@@ -51,12 +63,23 @@ func (x *executor) segments(ctx context.Context) error {
 			place++
 			next = state.Position{Segment: place}
 		}
+		why := x.notDone(w)
+		w.Done = w.Done && len(why) == 0
 		moved, err := x.latch(ctx, w, next)
 		if err != nil {
 			return err
 		}
+		if moved && len(why) > 0 {
+			x.held = append(x.held, state.About(state.CodeWaveNotDone, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
+		}
 		// A wave that was done before stays done (L15): late users who fail hold nobody up.
-		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero()
+		switch {
+		case !x.waves[w.Name].DoneAt.IsZero():
+		case !moved:
+			stuck[w.Name] = state.CodeWaveNotStarted
+		case len(why) > 0:
+			stuck[w.Name] = state.CodeWaveAfterNotDone
+		}
 	}
 	return nil
 }
@@ -107,6 +130,7 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	if after.Started.IsZero() && w.Starts {
 		after.Started = now
 	}
+	after.Failed = f.failed
 	if f.done > 0 {
 		after.Users += f.done
 		if w.RestartSoak {

@@ -89,24 +89,37 @@ func (p *statusPage) waves() {
 	}
 	v := newView(p.Plan)
 	words := v.speaks(p.voice())
-	rows := [][]string{{"", "users", "moved", "due", "waiting", "skipped", ""}}
+	rows := [][]string{{"", "users", "moved", "invited", "enrolled", "completed", "due", "waiting", "skipped", ""}}
 	var next time.Time
+	type said struct{ wave, why string }
+	var all []said
 	for _, w := range v.context.Waves {
 		text := Escape(string(w.State))
 		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
 			text += " since " + day(w.Since)
 		}
-		for _, reason := range words.reasons(w) {
-			text += p.dot() + reason
-		}
+		why := words.reasons(w)
 		// The earliest date that any wave waits for is when to look again.
 		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {
 			next = w.Until
 		}
-		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(w.Moved), count(v.due(w)), count(w.Waiting),
-			count(w.Skipped), text})
+		if away := notLive(w); away != "" {
+			why = append(why, away)
+		}
+		if len(why) > 0 {
+			all = append(all, said{Escape(w.Name), strings.Join(why, p.dot())})
+		}
+		f := w.Figures
+		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled),
+			count(f.Completed), count(v.due(w)), count(w.Waiting), count(w.Skipped), text})
 	}
-	p.table(0, []bool{false, true, true, true, true, true}, rows)
+	p.table(0, []bool{false, true, true, true, true, true, true, true, true}, rows)
+	for i, s := range all {
+		if i == 0 {
+			p.gap()
+		}
+		p.hang(s.wave+"  ", s.why)
+	}
 	if !next.IsZero() {
 		p.gap()
 		p.line("Next event: %s.", stamp(next))
@@ -123,6 +136,23 @@ func (p *statusPage) waves() {
 		p.gap()
 		p.line("    %s", p.command("plan"))
 	}
+}
+
+// known writes a figure that is not always known.
+func known(n *int64) string {
+	if n == nil {
+		return "?"
+	}
+	return count(*n)
+}
+
+// notLive says how many of those who were moved are in none of a wave's figures; "" where there are none.
+func notLive(w plan.WaveView) string {
+	n := w.Moved - w.Figures.Moved
+	if n <= 0 {
+		return ""
+	}
+	return "besides, " + of(n, "moved user is", "moved users are") + " not active at present"
 }
 
 // due counts what a plan would do; "" where that is nothing.

@@ -211,7 +211,8 @@ func (v *voice) say(f state.Finding) string {
 		return of(n, "user joins", "users join") + " no group: the application would not know their tenant when they come " +
 			"in through Self-auth"
 	case state.CodeCompletesOnLink:
-		return name + " counts users as completed when they are linked, not when they have logged in through Self-auth"
+		return name + " writes the time of completion when users are linked, before they have logged in through Self-auth; " +
+			"they count as completed only when they have"
 	case state.CodeAllowanceUnused:
 		return fmt.Sprintf("-allow %s=%d was not needed: the plan has no such hazard of that count",
 			text(state.KeyHazard), n)
@@ -403,6 +404,8 @@ func (v *voice) say(f state.Finding) string {
 		return count(n) + " to move"
 	case state.CodeWaiting:
 		return count(n) + " held back by a pause, or until they have enrolled"
+	case state.CodeTenantsWait:
+		return count(n) + " whose tenants have not confirmed"
 	case state.CodeSoakNeeded:
 		return span() + " of soak"
 	case state.CodePasswordPromised:
@@ -417,6 +420,24 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeGateClosed:
 		return `gate "` + text(state.KeyGate) + `" (` +
 			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
+	case state.CodeGateShut:
+		return `gate "` + text(state.KeyGate) + `": ` + v.filled(f)
+	case state.CodeGateNoData:
+		return `gate "` + text(state.KeyGate) + `" has no data, and waits for it: ` + v.filled(f)
+	case state.CodeGateFailsNoData:
+		return `gate "` + text(state.KeyGate) + `" fails, as it has no data: ` + v.filled(f)
+	case state.CodeGateLater:
+		return `gate "` + text(state.KeyGate) + `" (` + text(state.KeyCondition) + ", once its users are moved)"
+	case state.CodeGateUnreadable:
+		return `gate "` + text(state.KeyGate) + `", of which another version of Anthill has recorded the condition`
+	case state.CodeTenantsUnconfirmed:
+		return `gate "` + text(state.KeyGate) + `": ` + v.unconfirmed(f)
+	case state.CodeFigure:
+		return "wave." + text(state.KeyName) + " " + count(n)
+	case state.CodeFigureUnknown:
+		return "wave." + text(state.KeyName) + " ?"
+	case state.CodeNoTenantConfirmed:
+		return "no tenant has confirmed"
 	case state.CodeWavePaused:
 		return "rolled back by run " + text(state.KeyRun) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
 	case state.CodeTenantPaused:
@@ -508,6 +529,12 @@ func (v *voice) say(f state.Finding) string {
 		return name + ": " + why(". ")
 	case state.CodeWaveNotStarted:
 		return "wave " + name + " was not started: not everybody in wave " + text(state.KeyAfter) + " was moved"
+	case state.CodeWaveAfterNotDone:
+		return "wave " + name + " was not started: wave " + text(state.KeyAfter) + " is not done"
+	case state.CodeWaveGateShut:
+		return "wave " + name + " was not started: " + why(", ")
+	case state.CodeWaveNotDone:
+		return "wave " + name + " was moved, and is not done yet: " + why(", ")
 	case state.CodeWaveOvertaken:
 		return "wave " + name + " stays as it is: another apply has recorded what holds waves back since this plan was made"
 	case state.CodeLinkTaken:

@@ -135,7 +135,7 @@ func TestThereAndBack(t *testing.T) {
 	if n := planned(t, s, now()).Effects().Users(); n != 0 {
 		t.Fatalf("%d users are due before the gate is open", n)
 	}
-	if err := s.Confirm(t.Context(), "pilot", "desk", "two people"); err != nil {
+	if err := s.Confirm(t.Context(), "pilot", "desk", "", "two people"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -318,8 +318,8 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		"out is a directory": {func(ctx context.Context) error { _, err := s.Plan(ctx, folder); return err }, "is a directory"},
-		"no such wave":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilto", "desk", "") }, "there are pilot"},
-		"no such gate":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilot", "dusk", "") }, "it has desk"},
+		"no such wave":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilto", "desk", "", "") }, "there are pilot"},
+		"no such gate":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilot", "dusk", "", "") }, "it has desk"},
 		"nobody moved": {func(ctx context.Context) error {
 			_, err := s.Rollback(ctx, now(), session.Undo{Waves: []string{"pilot"}})
 			return err

@@ -8,27 +8,46 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/config"
 	"anthill/providers"
 	"anthill/state"
 )
 
-// Confirm records that a manual gate of a wave is open; note may be "".
-func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
-	gates, err := s.gatesOf(wave)
+// Confirm records that a manual gate of a wave is open, or is for the tenant with this slug, or id; note may be "".
+func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note string) error {
+	w, err := s.waveOf(wave)
 	if err != nil {
 		return err
 	}
+	gates := gatesOf(w)
 	if missing := s.module.Missing(); !slices.Contains(gates, gate) && missing.HasErrors() {
 		return s.mistakes(missing)
 	}
 	if !slices.Contains(gates, gate) {
 		return fmt.Errorf("wave %q has no gate %q; it has %s", wave, gate, listed(gates))
 	}
-	return s.writing(ctx, func() error {
-		return s.store.Confirm(ctx, state.Confirmation{
-			Wave: wave, Gate: gate, By: s.settings.Who, Note: note, At: s.settings.Now().UTC(),
-		})
-	})
+	switch g := w.Gate(gate); {
+	case !g.Manual():
+		return fmt.Errorf("gate %q is opened by the figures of the wave (%s), and by nobody's hand. How it stands is shown by:\n\n"+
+			"    anthill status", gate, g.Condition.Text())
+	case g.PerTenant && slug == "":
+		return fmt.Errorf("gate %q is opened by each tenant for itself (per = \"tenant\"): say which one has confirmed:\n\n"+
+			"    anthill wave confirm -tenant SLUG %s %s", gate, wave, gate)
+	case !g.PerTenant && slug != "":
+		return fmt.Errorf("gate %q is opened once for all of wave %s: leave -tenant out, or declare the gate with per = \"tenant\"",
+			gate, wave)
+	}
+	c := state.Confirmation{Wave: wave, Gate: gate, By: s.settings.Who, Note: note, At: s.settings.Now().UTC()}
+	if slug != "" {
+		st, tenants, err := s.paused(ctx)
+		if err != nil {
+			return err
+		}
+		if c.Tenant, err = s.tenantID(ctx, st, tenants, slug); err != nil {
+			return err
+		}
+	}
+	return s.writing(ctx, func() error { return s.store.Confirm(ctx, c) })
 }
 
 // Resume lifts the pauses that rollbacks left on a wave, or on the tenant of it with this slug, or id, and returns how many;
@@ -48,7 +67,7 @@ func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, er
 	// name is it looked for in the configuration.
 	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return p.Wave != wave })
 	if len(pauses) == 0 {
-		_, err := s.gatesOf(wave)
+		_, err := s.waveOf(wave)
 		return 0, err
 	}
 	whole := slices.ContainsFunc(pauses, func(p state.Pause) bool { return p.Tenant == uuid.Nil })
@@ -78,26 +97,29 @@ func (s *Session) paused(ctx context.Context) (*state.State, []providers.Tenant,
 	return st, tenants, err
 }
 
-// gatesOf are the gates of a declared wave. Variables that have no value are asked for only where the gates depend on them.
-func (s *Session) gatesOf(name string) ([]string, error) {
+// gatesOf are the names of a wave's gates.
+func gatesOf(w config.Wave) []string { return slices.Concat(w.StartGates, w.FinishGates) }
+
+// waveOf is a declared wave. Variables that have no value are asked for only where its gates depend on them.
+func (s *Session) waveOf(name string) (w config.Wave, err error) {
 	missing := s.module.Missing()
 	if !missing.HasErrors() {
 		if diags := s.module.Validate(); diags.HasErrors() {
-			return nil, s.mistakes(diags)
+			return w, s.mistakes(diags)
 		}
 	}
 	waves, diags := s.module.Waves()
 	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
+		return w, s.mistakes(diags)
 	}
 	var names []string
 	for _, wave := range waves {
 		if wave.Name == name {
-			return slices.Concat(wave.StartGates, wave.FinishGates), nil
+			return wave, nil
 		}
 		names = append(names, wave.Name)
 	}
-	return nil, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+	return w, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
 }
 
 // listed writes names for people.

@@ -171,6 +171,7 @@ type WaveEffect struct {
 	RestartSoak bool         `json:"restart_soak,omitempty"` // moving somebody starts the clock of soak again
 	Moved       bool         `json:"moved,omitempty"`        // once its users are moved, nobody whom it selects is due
 	Done        bool         `json:"done,omitempty"`         // and it is done then
+	Sampling    *Sampling    `json:"sampling,omitempty"`     // gates that are sampled again; nil: none
 }
 
 // Undoing is what a rollback does besides restoring users.

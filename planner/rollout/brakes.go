@@ -14,7 +14,17 @@ import (
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
 		list = append(list, state.Brakes{Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
-			Soak: w.Soak, FinishGates: w.FinishGates, AllowEmpty: w.AllowEmpty})
+			Soak: w.Soak, FinishGates: w.FinishGates, Gates: records(w.Gates), AllowEmpty: w.AllowEmpty})
+	}
+	return list
+}
+
+// records are gates as they are recorded. One that is opened by hand for all of its wave is known by its name alone.
+func records(gates []config.Gate) (list []state.Gate) {
+	for _, g := range gates {
+		if !g.Manual() || g.PerTenant {
+			list = append(list, g.Record())
+		}
 	}
 	return list
 }
@@ -113,8 +123,16 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 	}
 	for i, w := range in.Waves {
 		t, v := in.Tallies[i], verdicts[i]
-		if r, was := held[w.Name]; was && v.Moves && t.Due > t.Left {
+		switch r, was := held[w.Name]; {
+		case !v.Moves:
+		case was && t.Due > t.Left:
 			r.Users = t.Due - t.Left
+			list = append(list, r)
+		case !was && len(t.Released) > 0:
+			r := Release{Wave: w.Name, Why: unconfirmed(w.Name, t.Released)}
+			for _, u := range t.Released {
+				r.Users += u.Users
+			}
 			list = append(list, r)
 		}
 	}
@@ -156,5 +174,9 @@ func (in Input) braked(recorded Before) Input {
 func brake(w config.Wave, b state.Brakes) config.Wave {
 	w.Enabled, w.After, w.At, w.StartGates = b.Enabled, b.After, b.At, b.StartGates
 	w.Soak, w.FinishGates, w.AllowEmpty = b.Soak, b.FinishGates, b.AllowEmpty
+	w.Gates = nil
+	for _, g := range b.Gates {
+		w.Gates = append(w.Gates, config.RecordedGate(g))
+	}
 	return w
 }

@@ -23,6 +23,11 @@ type Tally struct {
 	Later     int64 // are not due, may come to be, and are left out
 	Waiting   int64 // belong to it and wait for a pause, or for the open run
 	Moved     int64 // recorded as moved under it
+	Figures   state.WaveFigures
+
+	Unconfirmed []Unconfirmed // of those who wait: for a gate that each tenant opens, by the gates' names
+	// Of those due: whom a gate that each tenant opens would hold by what is recorded, and by what is declared does not.
+	Released []Unconfirmed
 }
 
 // Verdict is how a wave stands.
@@ -72,6 +77,7 @@ func (j *judge) wave(i int) Verdict {
 	rec := j.Recorded[w.Name]
 	// What a pause keeps from those who are moved must be seen however their wave stands.
 	pauses, whole := j.paused(w.Name)
+	pauses = append(pauses, unconfirmed(w.Name, t.Unconfirmed)...)
 	switch {
 	case !w.Enabled:
 		return Verdict{State: plan.WaveDisabled, Reasons: pauses, Since: rec.Started}
@@ -97,7 +103,7 @@ func (j *judge) wave(i int) Verdict {
 	if rec.Started.IsZero() {
 		v.State = plan.WaveStarts
 		var waits []state.Finding
-		waits, v.Until = j.start(w)
+		waits, v.Until = j.start(w, t)
 		held = append(waits, held...)
 	}
 	if len(held) > 0 {
@@ -133,7 +139,8 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 			state.At(state.KeyUntil, end)))
 		v.Until = end
 	}
-	reasons = append(reasons, j.gates(w.Name, w.FinishGates)...)
+	// Late joiners do not count until they are moved, and hold back nobody by that either.
+	reasons = append(reasons, j.gates(w, w.FinishGates, t, t.Due > 0 && v.RestartSoak)...)
 	v.DoneAfter = len(reasons) == 0
 	if t.Due > 0 || v.State != plan.WaveRunning {
 		return
@@ -145,7 +152,7 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 }
 
 // start says why a wave may not start (L14), and the date among the reasons.
-func (j *judge) start(w config.Wave) (reasons []state.Finding, until time.Time) {
+func (j *judge) start(w config.Wave, t Tally) (reasons []state.Finding, until time.Time) {
 	for _, name := range EnabledAfter(j.Waves, w) {
 		if p := j.index[name]; !j.out[p].DoneAfter {
 			reasons = append(reasons, j.waits(p))
@@ -155,7 +162,12 @@ func (j *judge) start(w config.Wave) (reasons []state.Finding, until time.Time) 
 		reasons = append(reasons, state.Found(state.CodeStartsAt, state.At(state.KeyAt, w.At)))
 		until = w.At
 	}
-	return append(reasons, j.gates(w.Name, w.StartGates)...), until
+	reasons = append(reasons, j.gates(w, w.StartGates, t, false)...)
+	if t.Due == 0 && len(t.Unconfirmed) > 0 {
+		// Nobody would be moved: a wave is not started by that. What it waits for stands among its reasons.
+		reasons = append(reasons, state.Found(state.CodeNoTenantConfirmed))
+	}
+	return reasons, until
 }
 
 // waits says what a successor of wave p waits for.
@@ -170,8 +182,15 @@ func (j *judge) waits(p int) state.Finding {
 	case t.Due > 0:
 		why = append(why, state.Found(state.CodeToMove).Times(t.Due))
 	}
-	if t.Waiting > 0 {
-		why = append(why, state.Found(state.CodeWaiting).Times(t.Waiting))
+	var tenants int64
+	for _, u := range t.Unconfirmed {
+		tenants += u.Users
+	}
+	if n := t.Waiting - tenants; n > 0 {
+		why = append(why, state.Found(state.CodeWaiting).Times(n))
+	}
+	if tenants > 0 {
+		why = append(why, state.Found(state.CodeTenantsWait).Times(tenants))
 	}
 	// A wave that is held or paused says enough; one that still moves must be told of its soak and gates in advance.
 	switch v.State {
@@ -182,22 +201,11 @@ func (j *judge) waits(p int) state.Finding {
 		if w.Soak > 0 {
 			why = append(why, state.Found(state.CodeSoakNeeded, state.Span(state.KeySpan, w.Soak)))
 		}
-		why = append(why, j.gates(w.Name, w.FinishGates)...)
+		rec := j.Recorded[w.Name]
+		moving := t.Due > 0 && (rec.MovedAt.IsZero() || rec.Digest != j.Digests[w.Name])
+		why = append(why, j.gates(w, w.FinishGates, t, moving)...)
 	}
 	return state.About(state.CodeWaitsFor, state.OfWave(w.Name), state.Because(state.KeyWhy, why...))
-}
-
-// gates are the manual gates that nobody has confirmed for the wave.
-func (j *judge) gates(wave string, gates []string) (reasons []state.Finding) {
-	for _, g := range gates {
-		confirmed := slices.ContainsFunc(j.Confirmations, func(c state.Confirmation) bool {
-			return c.Wave == wave && c.Gate == g
-		})
-		if !confirmed {
-			reasons = append(reasons, state.About(state.CodeGateClosed, state.OfWave(wave), state.Text(state.KeyGate, g)))
-		}
-	}
-	return reasons
 }
 
 // paused says whether a wave is paused as a whole, or else which tenants of it are.

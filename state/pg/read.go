@@ -160,14 +160,28 @@ func (d digest) ScanBytes(v []byte) error {
 }
 
 func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Waves, err = collect(ctx, tx, s.sql(`select name, started, soaking, moved_at, done_at, digest, users
+	failed, err := s.since(ctx, tx, syncedVersion, "failed", "0::bigint")
+	if err != nil {
+		return err
+	}
+	st.Waves, err = collect(ctx, tx, s.sql("select name, started, soaking, moved_at, done_at, digest, users, "+failed+`
 		from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
 		return []any{
 			&w.Name, nullable{&w.Started}, nullable{&w.Soaking}, nullable{&w.MovedAt}, nullable{&w.DoneAt},
-			digest{w.Digest[:]}, &w.Users,
+			digest{w.Digest[:]}, &w.Users, &w.Failed,
 		}
 	})
 	return err
+}
+
+// since is a column that a migration has added, or what stands for it where that is still to come: a plan brings no state to
+// this version.
+func (s *Store) since(ctx context.Context, tx pgx.Tx, version int, column, before string) (string, error) {
+	applied, err := s.applied(ctx, tx)
+	if err != nil || len(applied) >= version {
+		return column, err
+	}
+	return before, nil
 }
 
 func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
@@ -194,9 +208,13 @@ func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, st *state.State) er
 }
 
 func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Confirmations, err = collect(ctx, tx, s.sql(`select wave, gate, confirmed_by, note, at
+	tenant, err := s.since(ctx, tx, syncedVersion, "tenant", "'00000000-0000-0000-0000-000000000000'::uuid")
+	if err != nil {
+		return err
+	}
+	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+`, confirmed_by, note, at
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
-		return []any{&c.Wave, &c.Gate, &c.By, &c.Note, nullable{&c.At}}
+		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
 	})
 	return err
 }

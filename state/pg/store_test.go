@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, func(ctx context.Context, url string) error { return sandbox.Load(ctx, url, sandbox.Options{}) })
 }
 
-var names = Names{Table: []string{"public", "users"}, ID: "user_id", Tenant: "tenant_id"}
+var names = Names{Table: []string{"public", "users"}, ID: "user_id", Tenant: "tenant_id", Link: "self_auth_user_id",
+	LinkedAt: "self_auth_synced_at", CompletedAt: "migration_completed_at"}
 
 func pool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
@@ -66,6 +67,10 @@ func TestConformance(t *testing.T) {
 			Move: func(u, tenant uuid.UUID) {
 				exec(t, p, "delete from user_profiles where user_id = $1", u)
 				exec(t, p, "update users set tenant_id = $2 where user_id = $1", u, tenant)
+			},
+			Login: func(u, person uuid.UUID, at time.Time) {
+				exec(t, p, "alter table users add column if not exists migration_completed_at timestamptz")
+				exec(t, p, "update users set self_auth_user_id = $2, self_auth_synced_at = $3 where user_id = $1", u, person, at)
 			},
 			Delete: func(u uuid.UUID) { exec(t, p, "delete from users where user_id = $1", u) },
 			InTx: func(commit bool, f func(state.Tx) error) error {
@@ -295,7 +300,9 @@ func TestFirstVersion(t *testing.T) {
 	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, p, "drop table anthill_state.policies; delete from anthill_state.migrations where version = 2")
+	exec(t, p, `drop table anthill_state.policies; alter table anthill_state.users drop synced;
+		alter table anthill_state.waves drop failed; alter table anthill_state.confirmations drop tenant;
+		delete from anthill_state.migrations where version > 1`)
 	exec(t, p, `insert into anthill_state.brakes values ('alone', '{"wave": "alone", "enabled": true, "promised": "2099-03-01T00:00:00Z"}'),
 		('other', '{"wave": "other", "promised": "2020-03-01T00:00:00Z"}'), ('everyone', '{"wave": "everyone"}')`)
 	exec(t, p, `insert into anthill_state.users select gen_random_uuid(), gen_random_uuid(), 'moved', 'everyone', policy, 1, true, true, false,

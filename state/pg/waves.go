@@ -15,11 +15,12 @@ func (r *run) Waves(ctx context.Context, waves []state.Wave, next state.Position
 	settlement := r.progress.Moved(next)
 	err := r.s.writing(ctx, func(tx pgx.Tx) error {
 		for _, w := range waves {
-			_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.waves (name, started, soaking, moved_at, done_at, digest, users)
-				values ($1, $2, $3, $4, $5, $6, $7)
+			_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.waves (name, started, soaking, moved_at, done_at, digest, users, failed)
+				values ($1, $2, $3, $4, $5, $6, $7, $8)
 				on conflict (name) do update set started = excluded.started, soaking = excluded.soaking,
-					moved_at = excluded.moved_at, done_at = excluded.done_at, digest = excluded.digest, users = excluded.users`),
-				w.Name, orNull(w.Started), orNull(w.Soaking), orNull(w.MovedAt), orNull(w.DoneAt), w.Digest[:], w.Users)
+					moved_at = excluded.moved_at, done_at = excluded.done_at, digest = excluded.digest, users = excluded.users,
+					failed = excluded.failed`),
+				w.Name, orNull(w.Started), orNull(w.Soaking), orNull(w.MovedAt), orNull(w.DoneAt), w.Digest[:], w.Users, w.Failed)
 			if err != nil {
 				return err
 			}
@@ -97,8 +98,8 @@ func (r *run) Undone(ctx context.Context, runs []string, undone bool) error {
 // Confirm records the confirmation of a manual gate.
 func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
 	return s.writing(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.confirmations (wave, gate, confirmed_by, note, at)
-			values ($1, $2, $3, $4, $5)`), c.Wave, c.Gate, c.By, c.Note, c.At)
+		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.confirmations (wave, gate, tenant, confirmed_by, note, at)
+			values ($1, $2, $3, $4, $5, $6)`), c.Wave, c.Gate, c.Tenant, c.By, c.Note, c.At)
 		return err
 	})
 }

@@ -24,6 +24,8 @@ type Fixture struct {
 	Users  []User
 	Move   func(user, tenant uuid.UUID) // changes the tenant of a row
 	Delete func(user uuid.UUID)         // deletes a row
+	// Login writes to a row what the application does when its user comes in as a person; from then on rows have such columns.
+	Login func(user, person uuid.UUID, at time.Time)
 	// InTx runs f in a transaction of the target database, and commits or rolls back.
 	InTx func(commit bool, f func(state.Tx) error) error
 }
@@ -54,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"waves, pauses, confirmations":     waves,
 		"waves of users":                   userWaves,
 		"policies of users":                userPolicies,
+		"logins":                           logins,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
 	} {
@@ -454,7 +457,7 @@ func wholeUsers(t *testing.T, f Fixture) {
 		Before: state.Image{Link: uuid.UUID{8}, Synced: at, Method: state.MethodPassword, Completed: at, Invited: at},
 		After: state.User{
 			User: u.ID, Tenant: u.Tenant, Person: uuid.UUID{9}, Groups: []uuid.UUID{{1}, {4}}, Method: state.MethodSelfAuth,
-			Run: r.ID(), UserState: state.UserState{
+			Run: r.ID(), Synced: at, UserState: state.UserState{
 				Standing: state.RolledBack, Wave: "late", Policy: "strict", Generation: 4,
 				MadePerson: true, WroteLink: true, Asleep: true,
 			},
@@ -693,6 +696,42 @@ func waves(t *testing.T, f Fixture) {
 	same(t, "lifted of another wave", 0, n)
 	must(t, r.Lift(t.Context(), []string{r.ID()}))
 	same(t, "pauses", []state.Pause(nil), read(t, s).Pauses)
+}
+
+// logins: another synced time than the one that is recorded is a login, of a user who is moved and whose link we wrote, until
+// the row has a time of completion.
+func logins(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	later := at.Add(time.Hour)
+	list := intents(r, f.Users[:6])
+	slices.SortFunc(list, func(a, b state.Intent) int { return slices.Compare(a.User[:], b.User[:]) })
+	for i := range list {
+		a := &list[i].After
+		a.Standing, a.WroteLink, a.Synced = state.Moved, true, at
+	}
+	list[2].After.Synced = time.Time{} // not known
+	list[3].After.WroteLink = false
+	list[4].After.Standing = state.RolledBack
+	must(t, r.Intend(t.Context(), list))
+	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 1}))
+	got := func() (found []state.Login) {
+		for l, err := range s.Logins(t.Context()) {
+			must(t, err)
+			found = append(found, l)
+		}
+		return found
+	}
+	same(t, "before the rows have such columns", nil, got())
+	for i, when := range []time.Time{later, at, later, later, later} {
+		f.Login(list[i].User, list[i].After.Person, when)
+	}
+	f.Login(list[5].User, uuid.New(), later) // as somebody else
+	want := []state.Login{{User: list[0].User, Person: list[0].After.Person, Synced: later}}
+	same(t, "logins", want, got())
+	f.Login(list[1].User, list[1].After.Person, later.Add(time.Second))
+	same(t, "logins", append(want, state.Login{User: list[1].User, Person: list[1].After.Person, Synced: later.Add(time.Second)}), got())
 }
 
 // userWaves: a wave is known by its users, settled or on their way, before and after the wave itself is recorded.
