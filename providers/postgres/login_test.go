@@ -71,9 +71,12 @@ func TestNoteLogins(t *testing.T) {
 		if err != nil || len(rows) != 1 {
 			t.Fatal(rows, err)
 		}
-		got, none := rows[0].Image.Completed, time.Time{}
-		if got != none && got.String() != want || got == none && want != "" {
-			t.Errorf("row %d is completed at %s, want %q", i, got, want)
+		got := ""
+		if at := rows[0].Image.Completed; !at.IsZero() {
+			got = at.String()
+		}
+		if got != want {
+			t.Errorf("row %d is completed at %q, want %q", i, got, want)
 		}
 	}
 }
