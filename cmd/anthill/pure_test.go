@@ -95,7 +95,7 @@ func TestPlansOnlyRead(t *testing.T) {
 
 	w.config(everyone + waveEveryone)
 	watch(plans...)
-	watch([]string{"plan", "-diff", "p"}, []string{"show", "-check", "p"})
+	watch([]string{"plan", "-diff", "p"}, []string{"show", "-check", "p"}, []string{"export", "users", "-out", "-"})
 	w.run(exitDone, "apply", "p")
 	watch(plans...)
 	back := [][]string{{"rollback", "-out", "back"}, {"rollback", "-tenant", "acme", "-out", "back"}, {"rollback", "-delete-persons", "-out", "back"}}

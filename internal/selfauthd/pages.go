@@ -75,7 +75,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	p := &visit{s: s, w: w, r: r}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer") // an address may hold a code
+	h.Set("Referrer-Policy", "same-origin") // an address may hold a code; none at all would hide the origin of our own forms
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src '"+styleHash()+"'; frame-ancestors 'none'; base-uri 'none'")
 	do := pages[method+" "+r.URL.Path]

@@ -106,7 +106,7 @@ func (r *reader) harmless(h http.Header) {
 	style := sha256.Sum256([]byte(regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindStringSubmatch(r.text)[1]))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(style[:]) + "'; frame-ancestors 'none'; base-uri 'none'"
 	if h.Get("Content-Security-Policy") != policy ||
-		h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
+		h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "same-origin" {
 		r.t.Errorf("headers of a page: %v", h)
 	}
 	if !strings.Contains(r.text, "color-scheme: light dark") || !strings.Contains(r.text, `<html lang="en">`) {
