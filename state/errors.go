@@ -175,3 +175,9 @@ func (e *DeniedError) Error() string {
 
 // Unwrap returns the driver's error; nil where the catalogue alone said that the right is missing.
 func (e *DeniedError) Unwrap() error { return e.Err }
+
+// MomentGone reports whether Postgres refuses to read the moment of another session because that has ended, by the code of its
+// error and the routine that raises it.
+func MomentGone(code, routine string) bool {
+	return routine == "ImportSnapshot" && (code == "22023" || code == "42704")
+}

@@ -77,6 +77,9 @@ func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 	if raised(pg) {
 		reason = "a function of the database raises an error"
 	}
+	if state.MomentGone(pg.Code, pg.Routine) {
+		return state.ErrorUnreachable, "the session that held what is read has ended", ""
+	}
 	switch pg.Code {
 	case "28P01", "28000":
 		return state.ErrorUnauthenticated, reason, "Check the role and the password in DATABASE_URL."

@@ -9,6 +9,7 @@ import (
 
 	"anthill/internal/sandbox"
 	"anthill/providers"
+	"anthill/state"
 )
 
 // TestUsersAhead reads the same rows as without, of the snapshot's moment, while the snapshot reads other things.
@@ -98,5 +99,25 @@ func TestUsersCutShort(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Release()
+	}
+}
+
+// TestSessionOfASnapshotEnds: whoever ends the session that a plan reads by has ended the connection, on every way to the rows.
+func TestSessionOfASnapshotEnds(t *testing.T) {
+	t.Parallel()
+	p, c, _ := opened(t, sandbox.Options{Tenants: 2, Users: 20, Level: "dual"})
+	s, err := p.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := c.Exec(t.Context(), "select pg_terminate_backend($1, 10000)", s.conn.Conn().PgConn().PID()); err != nil {
+		t.Fatal(err)
+	}
+	s.Ahead(t.Context())
+	for _, err := range s.Users(t.Context()) {
+		if state.ErrorKindOf(err) != state.ErrorUnreachable {
+			t.Errorf("error %v", err)
+		}
 	}
 }

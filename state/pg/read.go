@@ -212,9 +212,9 @@ func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.Stat
 	if err != nil {
 		return err
 	}
-	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+`, confirmed_by, note, at
+	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, confirmed_by, note, at, "+tenant+`
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
-		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
+		return []any{&c.Wave, &c.Gate, &c.By, &c.Note, nullable{&c.At}, &c.Tenant}
 	})
 	return err
 }

@@ -104,6 +104,9 @@ func (s *Store) fail(doing string, err error) error {
 		if hiding := state.RefusedHiding(doing, pg.Code, pg.Routine, pg.Message); hiding != nil {
 			return hiding
 		}
+		if state.MomentGone(pg.Code, pg.Routine) {
+			return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the session that held what is read has ended"}
+		}
 		if kind = kindOf(pg.Code); kind == state.ErrorInternal {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
