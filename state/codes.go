@@ -49,7 +49,7 @@ const (
 	CodeVersionUntried  Code = "version_untried"   // version: of Self-auth
 	CodeUnverified      Code = "unverified"        // count users
 	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
-	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; run, tenant: its slug, none: all of it
+	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
 	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be
@@ -142,8 +142,8 @@ const (
 	CodePasswordPromised Code = "password_promised" // until: by the policy under which those were moved whom it raises
 	CodeSoaks            Code = "soaks"             // span, until
 	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
-	CodeWavePaused       Code = "wave_paused"       // wave; run
-	CodeTenantPaused     Code = "tenant_paused"     // tenant; wave, run
+	CodeWavePaused       Code = "wave_paused"       // wave; run of the rollback, or by a person, at and reason
+	CodeTenantPaused     Code = "tenant_paused"     // tenant; wave, whose: as of wave_paused
 	CodeSelectsNobody    Code = "selects_nobody"    // wave
 	CodeNobodyToRaise    Code = "nobody_to_raise"   // wave; from: the policy under which nobody was moved whom it selects
 	CodeAllSkipped       Code = "all_skipped"       // wave; count users
@@ -167,6 +167,8 @@ const (
 	CodeRowGone          Code = "row_gone"
 	CodeRowChanged       Code = "row_changed"
 	CodePausedSince      Code = "paused_since"      // wave
+	CodePauseMet         Code = "pause_met"         // wave; tenant: its slug, none: all of it; whose: as of wave_paused
+	CodeWavePausedSince  Code = "wave_paused_since" // wave: as a whole, after the plan
 	CodeChangedInFlight  Code = "changed_in_flight" // after the intent
 	CodeRunClosed        Code = "run_closed"        // while the user was in flight
 	CodeRefusal          Code = "refusal"           // side, kind, said: the error's words, request
@@ -223,6 +225,7 @@ const (
 	KeyAfter      Key = "after"
 	KeyAt         Key = "at"
 	KeyBuiltin    Key = "builtin"
+	KeyBy         Key = "by"
 	KeyClient     Key = "client"
 	KeyColumn     Key = "column"
 	KeyColumns    Key = "columns"
@@ -242,6 +245,7 @@ const (
 	KeyPath       Key = "path"
 	KeyPersons    Key = "persons"
 	KeyPopulation Key = "population"
+	KeyReason     Key = "reason"
 	KeyRequest    Key = "request"
 	KeyRequired   Key = "required"
 	KeyRows       Key = "rows"

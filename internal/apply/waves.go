@@ -25,7 +25,12 @@ func (x *executor) segments(ctx context.Context) error {
 		}
 		place++
 	}
-	stuck := map[string]bool{}
+	stuck, awaited := map[string]bool{}, map[string]bool{}
+	for _, w := range x.effects.Waves {
+		for _, a := range w.After {
+			awaited[a] = true
+		}
+	}
 	for _, w := range x.effects.Waves {
 		i := x.segmentOf(w.Name)
 		if x.overtaken {
@@ -52,11 +57,14 @@ func (x *executor) segments(ctx context.Context) error {
 			next = state.Position{Segment: place}
 		}
 		moved, err := x.latch(ctx, w, next)
+		if err == nil && awaited[w.Name] {
+			err = x.lookForPauses(context.WithoutCancel(ctx))
+		}
 		if err != nil {
 			return err
 		}
-		// A wave that was done before stays done (L15): late users who fail hold nobody up.
-		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero()
+		// A wave that was done before stays done (L15): late users who fail hold nobody up. A pause does (L13).
+		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero() || x.pausedWhole(w.Name)
 	}
 	return nil
 }
@@ -86,15 +94,31 @@ func (x *executor) segmentOf(wave string) int {
 // where the run has come with it: a run that is resumed further on has recorded it before it was stopped, and must
 // neither count its users again nor start the clock of soak anew.
 func (x *executor) latch(ctx context.Context, w plan.WaveEffect, next state.Position) (bool, error) {
-	f := x.figure[w.Name]
-	moved := f.failed <= w.MaxFailures && f.paused == 0
-	at := x.journal.Position()
+	work := context.WithoutCancel(ctx)
+	at, i := x.journal.Position(), x.segmentOf(w.Name)
+	if through := i >= 0 && at.Segment >= next.Segment; through || i < 0 && x.latched(w, true) == x.waves[w.Name] {
+		return x.isMoved(w), nil
+	}
+	// Once more, as its last batch was a while ago: what is paused is neither moved nor done (L13).
+	if err := x.lookForPauses(work); err != nil {
+		return false, err
+	}
+	moved := x.isMoved(w)
+	if i < 0 && !moved {
+		x.held = append(x.held, state.About(state.CodeWavePausedSince, state.OfWave(w.Name)))
+	}
 	after := x.latched(w, moved)
-	if x.segmentOf(w.Name) >= 0 && at.Segment >= next.Segment || after == x.waves[w.Name] && at == next {
+	if after == x.waves[w.Name] && at == next {
 		return moved, nil
 	}
 	x.waves[w.Name] = after
-	return moved, x.journal.Waves(context.WithoutCancel(ctx), []state.Wave{after}, next)
+	return moved, x.journal.Waves(work, []state.Wave{after}, next)
+}
+
+// isMoved reports whether the users of a wave got through, as far as it is known how they fared.
+func (x *executor) isMoved(w plan.WaveEffect) bool {
+	f := x.figure[w.Name]
+	return f.failed <= w.MaxFailures && f.paused == 0 && !x.pausedWhole(w.Name)
 }
 
 // latched is a wave as it will be recorded; moved says whether its users got through.
@@ -104,7 +128,8 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	now := x.Now().UTC().Truncate(time.Microsecond)
 	after := x.waves[w.Name]
 	after.Name = w.Name
-	if after.Started.IsZero() && w.Starts {
+	// One that was paused before anybody of it was tried has not started.
+	if after.Started.IsZero() && w.Starts && (f.done+f.failed > 0 || !x.pausedWhole(w.Name)) {
 		after.Started = now
 	}
 	if f.done > 0 {
@@ -161,7 +186,7 @@ func (x *executor) aftermath(ctx context.Context) error {
 	}
 	// Before the new pauses: a rollback may lift those of an earlier one and leave its own.
 	if len(u.Lift) > 0 {
-		if err := x.journal.Lift(work, u.Lift); err != nil {
+		if err := x.journal.Lift(work, u.Lift, x.Now().UTC()); err != nil {
 			return err
 		}
 	}
@@ -187,7 +212,7 @@ func (x *executor) pause(ctx context.Context, list []plan.Pause) error {
 	pauses := make([]state.Pause, len(list))
 	var waves []state.Wave
 	for i, p := range list {
-		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), At: x.Now().UTC()}
+		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), By: x.Who, At: x.Now().UTC()}
 		w, ok := x.waves[p.Wave]
 		if !ok || w.MovedAt.IsZero() && w.DoneAt.IsZero() {
 			continue

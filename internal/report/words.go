@@ -183,8 +183,8 @@ func (v *voice) say(f state.Finding) string {
 		if one.tenant != "" {
 			where = " for " + text(state.KeyTenant)
 		}
-		return "wave " + name + ", which is no longer declared, is still paused" + where + ": rolled back by run " +
-			text(state.KeyRun) + ". Who moved under it gains nothing until:  " + v.command(one.resume()...)
+		return "wave " + name + ", which is no longer declared, is still paused" + where + ": " + v.pausedBy(f) +
+			". Who moved under it gains nothing until:  " + v.command(one.resume()...)
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"
@@ -418,9 +418,9 @@ func (v *voice) say(f state.Finding) string {
 		return `gate "` + text(state.KeyGate) + `" (` +
 			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
 	case state.CodeWavePaused:
-		return "rolled back by run " + text(state.KeyRun) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
+		return v.pausedBy(f) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
 	case state.CodeTenantPaused:
-		return name + " paused: rolled back by run " + text(state.KeyRun) + " (" +
+		return name + " paused: " + v.pausedBy(f) + " (" +
 			v.command("wave", "resume", "-tenant", f.Subject.Name, f.Text(state.KeyWave)) + ")"
 	case state.CodeSelectsNobody:
 		return "its selectors match no live user (allow_empty = true lets it pass)"
@@ -466,6 +466,14 @@ func (v *voice) say(f state.Finding) string {
 		return "its row changed after the plan"
 	case state.CodePausedSince:
 		return "wave " + name + " was paused after the plan"
+	case state.CodePauseMet:
+		where := ""
+		if tenant := f.Text(state.KeyTenant); tenant != "" {
+			where = " for " + v.escape(tenant)
+		}
+		return "wave " + name + " is paused" + where + " since this run began, " + v.pausedBy(f) + ": it gives nobody more there"
+	case state.CodeWavePausedSince:
+		return "wave " + name + " was paused after the plan, and stays as it is"
 	case state.CodeChangedInFlight:
 		return "its row changed while it was being moved"
 	case state.CodeRunClosed:
@@ -559,6 +567,18 @@ func (v *voice) reasons(w plan.WaveView) []string {
 		}
 		return v.say(w.Reasons[i])
 	})
+}
+
+// pausedBy says whose a pause is: a rollback's, or a person's with when and why.
+func (v *voice) pausedBy(f state.Finding) string {
+	if run := f.Text(state.KeyRun); run != "" {
+		return "rolled back by run " + v.escape(run)
+	}
+	s := "by " + v.escape(f.Text(state.KeyBy)) + " on " + stamp(f.Arg(state.KeyAt).Time)
+	if why := f.Text(state.KeyReason); why != "" {
+		s += ": " + v.escape(why)
+	}
+	return s
 }
 
 // howMany is a count behind what it counts.

@@ -2,18 +2,32 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"anthill/config"
 	"anthill/providers"
 	"anthill/state"
 )
 
 // Confirm records that a manual gate of a wave is open; note may be "".
 func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
+	if err := s.hasGate(wave, gate); err != nil {
+		return err
+	}
+	return s.writing(ctx, func() error {
+		return s.store.Confirm(ctx, state.Confirmation{
+			Wave: wave, Gate: gate, By: s.settings.Who, Note: note, At: s.settings.Now().UTC(),
+		})
+	})
+}
+
+// hasGate refuses a gate that a wave does not have, and a wave that is not declared.
+func (s *Session) hasGate(wave, gate string) error {
 	gates, err := s.gatesOf(wave)
 	if err != nil {
 		return err
@@ -24,43 +38,120 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, note string) error {
 	if !slices.Contains(gates, gate) {
 		return fmt.Errorf("wave %q has no gate %q; it has %s", wave, gate, listed(gates))
 	}
-	return s.writing(ctx, func() error {
-		return s.store.Confirm(ctx, state.Confirmation{
-			Wave: wave, Gate: gate, By: s.settings.Who, Note: note, At: s.settings.Now().UTC(),
-		})
-	})
+	return nil
 }
 
-// Resume lifts the pauses that rollbacks left on a wave, or on the tenant of it with this slug, or id, and returns how many;
-// none is no error.
-func (s *Session) Resume(ctx context.Context, wave, slug string) (lifted int, err error) {
+// signed says who does something now, and why.
+func (s *Session) signed(reason string) state.Signed {
+	return state.Signed{By: s.settings.Who, Reason: reason, At: s.settings.Now().UTC()}
+}
+
+// Paused is what became of a pause that was asked for.
+type Paused struct {
+	Pause state.Pause   // that stands now
+	Was   bool          // it stood before, or one of the whole wave did, and nothing was changed
+	Back  []state.Pause // of rollbacks, that stand besides
+}
+
+// Pause pauses a wave, or the tenant of it with this slug, or id; slug "" is the whole wave. It takes no lock, but where there is
+// no state of this version yet, which is made first.
+func (s *Session) Pause(ctx context.Context, wave, slug, reason string) (p Paused, err error) {
+	if err := s.NoWave(wave); err != nil {
+		return p, err
+	}
 	st, tenants, err := s.paused(ctx)
 	if err != nil {
-		return 0, err
+		return p, err
+	}
+	by := s.signed(reason)
+	p.Pause = state.Pause{Wave: wave, By: by.By, Reason: by.Reason, At: by.At}
+	if slug != "" {
+		if p.Pause.Tenant, err = s.tenantID(ctx, st, tenants, slug); err != nil {
+			return p, err
+		}
+	}
+	if p.standing(st.Pauses); p.Was {
+		return p, nil
+	}
+	paused, err := s.store.Pause(context.WithoutCancel(ctx), p.Pause)
+	if errors.Is(err, state.ErrNoState) {
+		paused, err = s.pauseFirst(ctx, p.Pause)
+	}
+	if err != nil || paused {
+		return p, err
+	}
+	// Somebody else was quicker.
+	if st, err = s.store.Read(ctx); err == nil {
+		p.standing(st.Pauses)
+	}
+	return p, err
+}
+
+// standing finds a person's pause that holds what p is about, and those of rollbacks.
+func (p *Paused) standing(list []state.Pause) {
+	p.Back = nil
+	for _, is := range list {
+		switch {
+		case is.Wave != p.Pause.Wave || is.Tenant != uuid.Nil && is.Tenant != p.Pause.Tenant:
+		case is.Run != "":
+			p.Back = append(p.Back, is)
+		case !p.Was: // that of the whole wave is the first
+			p.Pause, p.Was = is, true
+		}
+	}
+}
+
+// pauseFirst pauses where there is no state of this version. Whoever has the lock may be about to make it.
+func (s *Session) pauseFirst(ctx context.Context, p state.Pause) (bool, error) {
+	if s.away != nil {
+		return false, s.away
+	}
+	if err := s.writing(ctx, func() error { return nil }); err != nil {
+		locked := (*state.LockedError)(nil)
+		paused, again := s.store.Pause(ctx, p)
+		if errors.As(err, &locked) && again == nil {
+			return paused, nil
+		}
+		return false, err
+	}
+	return s.store.Pause(context.WithoutCancel(ctx), p)
+}
+
+// Resume lifts the pauses of a wave, or of the tenant of it with this slug, or id: those that rollbacks left, and those that
+// persons asked for. It returns them, with the slugs of the tenants that there are; none is no error. reason may be "".
+func (s *Session) Resume(
+	ctx context.Context, wave, slug, reason string,
+) (lifted []state.Pause, slugs map[uuid.UUID]string, err error) {
+	st, tenants, err := s.paused(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	slugs = map[uuid.UUID]string{}
+	for _, t := range tenants {
+		slugs[t.ID] = t.Slug
 	}
 	tenant := uuid.Nil
 	if slug != "" {
 		if tenant, err = s.tenantID(ctx, st, tenants, slug); err != nil {
-			return 0, err
+			return nil, nil, err
 		}
 	}
 	// A wave that is no longer declared may still be paused, and must be resumable: only if nothing is paused under the
 	// name is it looked for in the configuration.
 	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return p.Wave != wave })
 	if len(pauses) == 0 {
-		_, err := s.gatesOf(wave)
-		return 0, err
+		return nil, nil, s.NoWave(wave)
 	}
 	whole := slices.ContainsFunc(pauses, func(p state.Pause) bool { return p.Tenant == uuid.Nil })
 	if tenant != uuid.Nil && whole {
-		return 0, fmt.Errorf("the whole wave %s is paused, not one tenant of it. To let all of it go on:\n\n"+
+		return nil, nil, fmt.Errorf("the whole wave %s is paused, not one tenant of it. To let all of it go on:\n\n"+
 			"    anthill wave resume %s", wave, wave)
 	}
 	err = s.writing(ctx, func() error {
-		lifted, err = s.store.Resumed(context.WithoutCancel(ctx), wave, tenant)
+		lifted, err = s.store.Resumed(context.WithoutCancel(ctx), wave, tenant, s.signed(reason))
 		return err
 	})
-	return lifted, err
+	return lifted, slugs, err
 }
 
 // paused reads what is recorded, pauses among it, and the tenants of the same moment.
@@ -78,8 +169,42 @@ func (s *Session) paused(ctx context.Context) (*state.State, []providers.Tenant,
 	return st, tenants, err
 }
 
-// gatesOf are the gates of a declared wave. Variables that have no value are asked for only where the gates depend on them.
+// gatesOf are the gates of a declared wave.
 func (s *Session) gatesOf(name string) ([]string, error) {
+	wave, err := s.declared(name)
+	return gates(wave), err
+}
+
+// NoWave is the error of a wave that is not declared; nil: it is.
+func (s *Session) NoWave(name string) error {
+	_, err := s.declared(name)
+	return err
+}
+
+func gates(w config.Wave) []string {
+	list := append(slices.Clone(w.StartGates), w.FinishGates...)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// declared is the wave of a name. Variables that have no value are asked for only where the waves depend on them.
+func (s *Session) declared(name string) (config.Wave, error) {
+	waves, err := s.waves()
+	if err != nil {
+		return config.Wave{}, err
+	}
+	var names []string
+	for _, wave := range waves {
+		if wave.Name == name {
+			return wave, nil
+		}
+		names = append(names, wave.Name)
+	}
+	return config.Wave{}, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+}
+
+// waves are those that are declared.
+func (s *Session) waves() ([]config.Wave, error) {
 	missing := s.module.Missing()
 	if !missing.HasErrors() {
 		if diags := s.module.Validate(); diags.HasErrors() {
@@ -90,14 +215,7 @@ func (s *Session) gatesOf(name string) ([]string, error) {
 	if diags.HasErrors() {
 		return nil, s.mistakes(diags)
 	}
-	var names []string
-	for _, wave := range waves {
-		if wave.Name == name {
-			return slices.Concat(wave.StartGates, wave.FinishGates), nil
-		}
-		names = append(names, wave.Name)
-	}
-	return nil, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+	return waves, nil
 }
 
 // listed writes names for people.
@@ -106,4 +224,50 @@ func listed(names []string) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
+}
+
+// Waves is how waves stand, and what was done to them by hand.
+type Waves struct {
+	Status
+	Declared []string
+	Gates    []state.Gate      // manual ones, of each declared wave sorted by name
+	Events   []state.WaveEvent // oldest first
+}
+
+// Waves reads how waves stand, as Status does, and what was done to them. The caller closes it.
+func (s *Session) Waves(ctx context.Context, r Request) (w Waves, err error) {
+	if w.Status, err = s.Status(ctx, r); err != nil {
+		return w, err
+	}
+	if w.Events, err = s.store.WaveEvents(ctx); err != nil {
+		return w, errors.Join(err, w.Close())
+	}
+	waves, err := s.waves()
+	if err != nil && w.NoPlan == nil { // else it is why there is no plan
+		return w, errors.Join(err, w.Close())
+	}
+	for _, wave := range waves {
+		w.Declared = append(w.Declared, wave.Name)
+		for _, g := range gates(wave) {
+			w.Gates = append(w.Gates, state.Gate{Wave: wave.Name, Name: g})
+		}
+	}
+	return w, nil
+}
+
+// Unconfirm takes back the confirmation of a manual gate, and reports whether it was confirmed. One that is no longer declared
+// may be, too.
+func (s *Session) Unconfirm(ctx context.Context, wave, gate, reason string) (was bool, err error) {
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return false, err
+	}
+	if !slices.ContainsFunc(st.Confirmations, func(c state.Confirmation) bool { return c.Wave == wave && c.Gate == gate }) {
+		return false, s.hasGate(wave, gate)
+	}
+	err = s.writing(ctx, func() error {
+		was, err = s.store.Unconfirm(context.WithoutCancel(ctx), state.Gate{Wave: wave, Name: gate}, s.signed(reason))
+		return err
+	})
+	return was, err
 }

@@ -202,18 +202,20 @@ func (j *judge) gates(wave string, gates []string) (reasons []state.Finding) {
 
 // paused says whether a wave is paused as a whole, or else which tenants of it are.
 func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
+	var tenants []state.Finding
 	for _, p := range j.Pauses {
-		if p.Wave != wave {
-			continue
+		switch {
+		case p.Wave != wave:
+		case p.Tenant == uuid.Nil:
+			reasons = append(reasons, plan.PauseSaid(p, ""))
+		default:
+			tenants = append(tenants, plan.PauseSaid(p, j.Slug(p.Tenant)))
 		}
-		run := state.Text(state.KeyRun, p.Run)
-		if p.Tenant == uuid.Nil {
-			return []state.Finding{state.About(state.CodeWavePaused, state.OfWave(wave), run)}, true
-		}
-		reasons = append(reasons, state.About(state.CodeTenantPaused, state.OfTenant(j.Slug(p.Tenant)),
-			state.Text(state.KeyWave, wave), run))
 	}
-	return reasons, false
+	if len(reasons) > 0 {
+		return reasons, true
+	}
+	return tenants, false
 }
 
 // Undeclared are the pauses of waves that are not among in.Waves: they keep the same from those who are moved there.
@@ -227,11 +229,11 @@ func Undeclared(in Input) (pauses []state.Finding) {
 		if declared || p.Tenant != uuid.Nil && whole(p.Wave) {
 			continue
 		}
-		args := []state.Arg{state.Text(state.KeyRun, p.Run)}
+		slug := ""
 		if p.Tenant != uuid.Nil {
-			args = append(args, state.Text(state.KeyTenant, in.Slug(p.Tenant)))
+			slug = in.Slug(p.Tenant)
 		}
-		pauses = append(pauses, state.About(state.CodePauseUndeclared, state.OfWave(p.Wave), args...))
+		pauses = append(pauses, plan.PauseUndeclared(p, slug))
 	}
 	return pauses
 }

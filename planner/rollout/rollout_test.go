@@ -98,6 +98,45 @@ func TestPausesNamed(t *testing.T) {
 	}
 }
 
+// TestPausesOfPersons (L23): a pause that a person asked for says who did, when and why, beside those of rollbacks; while the whole
+// wave is paused those of its tenants are not named.
+func TestPausesOfPersons(t *testing.T) {
+	t.Parallel()
+	signed := []state.Arg{state.Text(state.KeyBy, "ana@host"), state.At(state.KeyAt, now), state.Text(state.KeyReason, "phones")}
+	own := state.Pause{Wave: "pilot", By: "ana@host", At: now, Reason: "phones"}
+	ofTenant, back := own, state.Pause{Wave: "pilot", Run: "r", By: "ben@host", At: now}
+	ofTenant.Tenant = acme
+	said := state.About(state.CodeWavePaused, state.OfWave("pilot"), signed...)
+	saidOfTenant := state.About(state.CodeTenantPaused, state.OfTenant("acme"), append([]state.Arg{state.Text(state.KeyWave, "pilot")}, signed...)...)
+	saidBack := state.About(state.CodeWavePaused, state.OfWave("pilot"), state.Text(state.KeyRun, "r"))
+	for name, c := range map[string]struct {
+		pauses []state.Pause
+		state  plan.WaveState
+		want   []state.Finding
+	}{
+		"the wave":                             {[]state.Pause{own, ofTenant}, plan.WavePaused, []state.Finding{said}},
+		"a tenant":                             {[]state.Pause{ofTenant}, plan.WaveStarts, []state.Finding{saidOfTenant}},
+		"the wave and a rollback":              {[]state.Pause{own, back}, plan.WavePaused, []state.Finding{said, saidBack}},
+		"a tenant, and the wave by a rollback": {[]state.Pause{back, ofTenant}, plan.WavePaused, []state.Finding{saidBack}},
+	} {
+		w := newWorld()
+		w.Pauses = c.pauses
+		v := rollout.Judge(w.Input)
+		if diff := cmp.Diff(c.want, v[0].Reasons); diff != "" || v[0].State != c.state {
+			t.Errorf("%s: %s (-want +got):\n%s", name, v[0].State, diff)
+		}
+		if whole := c.state == plan.WavePaused; whole != (v[1].State == plan.WaveHeld) {
+			t.Errorf("%s: the wave behind it is %s", name, v[1].State)
+		}
+	}
+	w := newWorld()
+	w.Pauses = []state.Pause{{Wave: "old", By: "ana@host", At: now, Reason: "phones"}}
+	want := []state.Finding{state.About(state.CodePauseUndeclared, state.OfWave("old"), signed...)}
+	if diff := cmp.Diff(want, rollout.Undeclared(w.Input)); diff != "" {
+		t.Errorf("not declared (-want +got):\n%s", diff)
+	}
+}
+
 // TestJudge has a case for each thing that may be said of a wave: how the pilot stands, and why the rest is held.
 func TestJudge(t *testing.T) {
 	t.Parallel()

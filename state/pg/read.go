@@ -34,7 +34,8 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPromises, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
+			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPromises, s.readConfirmations, s.readPauses, s.readWishes,
+			s.readRuns, s.readSchema,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -159,12 +160,25 @@ func (d digest) ScanBytes(v []byte) error {
 	return nil
 }
 
-func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Waves, err = collect(ctx, tx, s.sql(`select name, started, soaking, moved_at, done_at, digest, users
+// since is a column of the version that has it, and an older version's value of it.
+func (s *Store) since(ctx context.Context, tx pgx.Tx, version int, columns, before string) (string, error) {
+	applied, err := s.applied(ctx, tx)
+	if len(applied) < version {
+		return before, err
+	}
+	return columns, err
+}
+
+func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	accepted, err := s.since(ctx, tx, 3, "accepted", "0")
+	if err != nil {
+		return err
+	}
+	st.Waves, err = collect(ctx, tx, s.sql("select name, started, soaking, moved_at, done_at, digest, users, "+accepted+`
 		from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
 		return []any{
 			&w.Name, nullable{&w.Started}, nullable{&w.Soaking}, nullable{&w.MovedAt}, nullable{&w.DoneAt},
-			digest{w.Digest[:]}, &w.Users,
+			digest{w.Digest[:]}, &w.Users, &w.Accepted,
 		}
 	})
 	return err
@@ -178,15 +192,12 @@ func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err
 
 // readPromises reads those of a state of version 1 as its migration would find them (002.sql).
 func (s *Store) readPromises(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	applied, err := s.applied(ctx, tx)
+	sql, err := s.since(ctx, tx, 2, `select policy, until from {schema}.promises order by policy collate "C"`,
+		`select policy, until from (select distinct policy from {schema}.users where policy <> '') p,
+			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
+			where until is not null order by policy collate "C"`)
 	if err != nil {
 		return err
-	}
-	sql := `select policy, until from {schema}.promises order by policy collate "C"`
-	if len(applied) < 2 {
-		sql = `select policy, until from (select distinct policy from {schema}.users where policy <> '') p,
-			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
-			where until is not null order by policy collate "C"`
 	}
 	st.Promises, err = collect(ctx, tx, s.sql(sql),
 		func(p *state.Promise) []any { return []any{&p.Policy, nullable{&p.Until}} })
@@ -201,10 +212,29 @@ func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.Stat
 	return err
 }
 
-func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Pauses, err = collect(ctx, tx, s.sql(`select wave, tenant, run, at
-		from {schema}.pauses order by wave collate "C", tenant, at, run`), func(p *state.Pause) []any {
-		return []any{&p.Wave, &p.Tenant, &p.Run, nullable{&p.At}}
+func scanPause(p *state.Pause) []any {
+	return []any{&p.Wave, &p.Tenant, &p.Run, &p.By, &p.Reason, nullable{&p.At}}
+}
+
+func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	sql, err := s.since(ctx, tx, 3,
+		`select wave, tenant, run, paused_by, reason, at from {schema}.pauses order by wave collate "C", tenant, at, run`,
+		`select wave, tenant, run, '', '', at from {schema}.pauses order by wave collate "C", tenant, at, run`)
+	if err != nil {
+		return err
+	}
+	st.Pauses, err = collect(ctx, tx, s.sql(sql), scanPause)
+	return err
+}
+
+func (s *Store) readWishes(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	sql, err := s.since(ctx, tx, 3, `select wave, kind, asked_by, reason, at from {schema}.wishes order by wave collate "C", kind`,
+		"select '', '', '', '', now() where false")
+	if err != nil {
+		return err
+	}
+	st.Wishes, err = collect(ctx, tx, s.sql(sql), func(w *state.Wish) []any {
+		return []any{&w.Wave, &w.Kind, &w.By, &w.Reason, nullable{&w.At}}
 	})
 	return err
 }

@@ -295,7 +295,8 @@ func TestFirstVersion(t *testing.T) {
 	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, p, "drop table anthill_state.promises; delete from anthill_state.migrations where version = 2")
+	exec(t, p, "drop table anthill_state.promises")
+	secondVersion(t, p, 2)
 	exec(t, p, `insert into anthill_state.brakes values ('alone', '{"wave": "alone", "enabled": true, "promised": "2099-03-01T00:00:00Z"}'),
 		('other', '{"wave": "other", "promised": "2020-03-01T00:00:00Z"}'), ('everyone', '{"wave": "everyone"}')`)
 	exec(t, p, `insert into anthill_state.users select gen_random_uuid(), gen_random_uuid(), 'moved', 'everyone', policy, 1, true, true, false,
@@ -316,5 +317,86 @@ func TestFirstVersion(t *testing.T) {
 	var n int
 	if err := p.QueryRow(t.Context(), "select count(*) from anthill_state.promises").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d promises are recorded: %v", n, err)
+	}
+}
+
+// secondVersion takes back what later versions than the second one have made, and forgets migrations from a version on.
+func secondVersion(t *testing.T, p *pgxpool.Pool, from int) {
+	t.Helper()
+	exec(t, p, `drop table anthill_state.wishes, anthill_state.wave_events; alter table anthill_state.waves drop accepted;
+		alter table anthill_state.pauses drop paused_by, drop reason`)
+	exec(t, p, "delete from anthill_state.migrations where version >= $1", from)
+}
+
+// TestSecondVersion: a state of version 2 is read as it is; nobody pauses in it before it is brought to this version; what stood then
+// is where the history begins.
+func TestSecondVersion(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	secondVersion(t, p, 3)
+	exec(t, p, `insert into anthill_state.pauses values ('pilot', $1, '2026-12-06-1', '2026-12-06')`, uuid.UUID{1})
+	exec(t, p, `insert into anthill_state.confirmations (wave, gate, confirmed_by, note, at) values ('pilot', 'support', 'ana', 'n', '2026-12-05')`)
+	exec(t, p, `insert into anthill_state.waves values ('pilot', now(), null, null, null, $1, 3)`, make([]byte, len(state.Digest{})))
+	pause := state.Pause{Wave: "pilot", By: "ana", At: time.Now()}
+	for _, current := range []bool{false, true} {
+		st, err := s.Read(t.Context())
+		if err != nil || len(st.Pauses) != 1 || st.Pauses[0].Run != "2026-12-06-1" || st.Pauses[0].By != "" || len(st.Waves) != 1 || st.Waves[0].Users != 3 {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		events, err := s.WaveEvents(t.Context())
+		if want := map[bool]int{true: 2}[current]; err != nil || len(events) != want {
+			t.Errorf("%d events, %v", len(events), err)
+		}
+		paused, err := s.Pause(t.Context(), pause)
+		if current {
+			if err != nil || !paused || events[0].Act != state.ActConfirm || events[1].Act != state.ActPause {
+				t.Errorf("paused %v, %v; events %+v", paused, err, events)
+			}
+			break
+		}
+		if !errors.Is(err, state.ErrNoState) {
+			t.Errorf("paused: %v", err)
+		}
+		if err := s.Bind(t.Context(), target, st.Lineage); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPauseBeside: a pause waits for no lock and no batch that is being written: only for the counter of the state, as long as one
+// transaction lasts.
+func TestPauseBeside(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.held()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = pgx.BeginFunc(t.Context(), p, func(tx pgx.Tx) error {
+		if err := l.Fence(t.Context(), execer{tx}); err != nil {
+			return err
+		}
+		for _, wave := range []string{"a", "b"} {
+			if paused, err := Open(p, "anthill_state", names).Pause(t.Context(), state.Pause{Wave: wave, At: time.Now()}); err != nil || !paused {
+				t.Errorf("paused %v, %v", paused, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Confirm(t.Context()); err != nil {
+		t.Errorf("whoever had the lock has lost it: %v", err)
 	}
 }

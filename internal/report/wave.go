@@ -1,0 +1,366 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/planner/plan"
+	"anthill/state"
+)
+
+// Waves is what `anthill wave list` shows.
+type Waves struct {
+	Status
+	Declared []string
+	Gates    []state.Gate // manual ones of declared waves
+	Events   []state.WaveEvent
+	Wave     string // only this one; "": all
+	History  bool   // Events are shown
+}
+
+// names are the waves to be shown: those that are declared, in the order of `after` where that is known, then those of which only
+// something is recorded.
+func (w *Waves) names() (list []string) {
+	if w.Plan != nil {
+		for _, v := range w.Plan.Context().Waves {
+			list = append(list, v.Name)
+		}
+	}
+	list = append(list, w.Declared...)
+	for _, r := range w.State.Waves {
+		list = append(list, r.Name)
+	}
+	for _, p := range w.State.Pauses {
+		list = append(list, p.Wave)
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(name string) bool {
+		was := seen[name] || w.Wave != "" && name != w.Wave
+		seen[name] = true
+		return was
+	})
+}
+
+// Known reports whether anything is declared or recorded of a wave.
+func (w *Waves) Known(name string) bool {
+	of := *w
+	of.Wave = name
+	return len(of.names()) > 0
+}
+
+// wavesPage is a list of waves as text.
+type wavesPage struct {
+	*page
+	Waves
+}
+
+// WriteWaves writes how waves stand for people.
+func WriteWaves(out io.Writer, w Waves, o Options) error {
+	p := wavesPage{newPage(out, o), w}
+	p.line("Waves    as of %s", stamp(w.AsOf))
+	if w.Plan == nil {
+		p.gap()
+		p.line("The waves cannot be judged now:")
+		p.line("%s", escapeLines(w.PlanError))
+	}
+	for _, name := range p.names() {
+		p.gap()
+		p.wave(name)
+	}
+	if len(p.names()) == 0 {
+		p.gap()
+		p.line("There are no waves.")
+	}
+	if w.History {
+		p.history()
+	}
+	return p.flush()
+}
+
+func (p *wavesPage) wave(name string) {
+	head := p.bold(Escape(name))
+	if p.Plan == nil {
+		p.line("%s", head)
+	} else if v := newView(p.Plan); !p.judged(v, name, head) {
+		p.line("%s  not declared any more", head)
+	}
+	for _, is := range p.State.Pauses {
+		if is.Wave == name {
+			one := pauseIs(is, p.Tenants)
+			p.told("paused"+forTenant(one.tenant)+": "+pauseWords(is), one.resume())
+		}
+	}
+	for _, w := range p.State.Wishes {
+		if w.Wave == name {
+			p.told(wishWords(w), withdraw(w))
+		}
+	}
+	for _, g := range p.Gates {
+		if g.Wave != name {
+			continue
+		}
+		i := lastConfirmation(p.State.Confirmations, g)
+		if i < 0 {
+			p.told("gate "+Escape(g.Name)+": closed", []string{"wave", "confirm", g.Wave, g.Name})
+			continue
+		}
+		c := p.State.Confirmations[i]
+		p.hang("  ", "gate "+Escape(g.Name)+": "+signedWords("confirmed by", state.Signed{By: c.By, Reason: c.Note, At: c.At}))
+	}
+}
+
+// told says something that stands, and the command that changes it.
+func (p *wavesPage) told(what string, command []string) {
+	p.hang("  ", what+" ("+p.command(command...)+")")
+}
+
+// judged says how a declared wave stands.
+func (p *wavesPage) judged(v *view, name, head string) bool {
+	i := slices.IndexFunc(v.context.Waves, func(w plan.WaveView) bool { return w.Name == name })
+	if i < 0 {
+		return false
+	}
+	w := v.context.Waves[i]
+	parts := []string{Escape(string(w.State))}
+	if !w.Since.IsZero() {
+		parts[0] += " since " + day(w.Since)
+	}
+	if w.Matched > 0 {
+		parts = append(parts, count(w.Moved)+" of "+of(w.Matched, "user", "users")+" moved")
+	}
+	if n := v.due(w); n > 0 {
+		parts = append(parts, count(n)+" due")
+	}
+	for _, f := range w.Reasons {
+		// Pauses stand below, each with who and when, and so do gates that are closed.
+		if !slices.Contains([]state.Code{state.CodeWavePaused, state.CodeTenantPaused, state.CodeGateClosed}, f.Code) {
+			parts = append(parts, v.speaks(p.voice()).say(f))
+		}
+	}
+	p.hang(head+"  ", strings.Join(parts, p.dot()))
+	return true
+}
+
+func forTenant(slug string) string {
+	if slug == "" {
+		return ""
+	}
+	return " for " + Escape(slug)
+}
+
+// lastConfirmation is the place of the latest confirmation of a gate; -1: there is none.
+func lastConfirmation(list []state.Confirmation, g state.Gate) int {
+	last := -1
+	for i, c := range list {
+		if c.Wave == g.Wave && c.Gate == g.Name {
+			last = i
+		}
+	}
+	return last
+}
+
+// wishWords say what somebody wants of a wave.
+func wishWords(w state.Wish) string {
+	what := map[state.WishKind]string{
+		state.WishStart:  "start date to be skipped",
+		state.WishSoak:   "rest of soak to be skipped",
+		state.WishAccept: "failures to be accepted",
+	}[w.Kind]
+	return signedWords(cmp.Or(what, Escape(string(w.Kind)))+", asked for by", w.Signed)
+}
+
+// withdraw are the arguments of the command that takes a wish back.
+func withdraw(w state.Wish) []string {
+	command := "promote"
+	if w.Kind == state.WishAccept {
+		command = "accept"
+	}
+	return []string{"wave", command, "-withdraw", w.Wave}
+}
+
+func (p *wavesPage) history() {
+	var rows [][]string
+	for _, e := range p.Events {
+		if p.Wave == "" || e.Wave == p.Wave {
+			rows = append(rows, []string{stamp(e.At), Escape(e.Wave), p.eventWords(e)})
+		}
+	}
+	p.gap()
+	if len(rows) == 0 {
+		p.line("Nothing was done to them by hand.")
+		return
+	}
+	p.line("%s", p.bold("History, oldest first"))
+	p.table(2, nil, rows)
+}
+
+// eventWords say what was done to a wave.
+func (p *wavesPage) eventWords(e state.WaveEvent) string {
+	s := Escape(string(e.Act))
+	tenant := ""
+	if e.Tenant != uuid.Nil {
+		tenant = forTenant(cmp.Or(p.Tenants[e.Tenant], e.Tenant.String()))
+	}
+	switch gate := Escape(e.Gate); e.Act {
+	case state.ActPause:
+		s = "paused" + tenant
+	case state.ActResume:
+		s = "resumed" + tenant
+	case state.ActConfirm:
+		s = "gate " + gate + " confirmed"
+	case state.ActUnconfirm:
+		s = "gate " + gate + " closed again"
+	case state.ActPromote:
+		s = "promoted (" + gate + ")"
+	case state.ActAccept:
+		s = "failures accepted"
+	case state.ActWithdraw:
+		s = "wish withdrawn (" + gate + ")"
+	case state.ActUse:
+		s = "wish used up (" + gate + ")"
+	}
+	if e.Run != "" {
+		s += " by run " + Escape(e.Run)
+	}
+	if e.By != "" {
+		s += " by " + Escape(e.By)
+	}
+	if e.Reason != "" {
+		s += ": " + Escape(e.Reason)
+	}
+	return s
+}
+
+// wavesJSON is a list of waves for programs.
+type wavesJSON struct {
+	FormatVersion string      `json:"format_version"`
+	AsOf          time.Time   `json:"as_of"`
+	Waves         []waveJSON  `json:"waves"`
+	Error         string      `json:"error,omitempty"` // why they cannot be judged now
+	History       []eventJSON `json:"history,omitempty"`
+}
+
+type waveJSON struct {
+	Name   string         `json:"name"`
+	View   *plan.WaveView `json:"view,omitempty"` // how it stands; none where it is not declared, or cannot be judged
+	Pauses []pauseJSON    `json:"pauses"`
+	Gates  []gateJSON     `json:"gates"`
+	Wishes []wishJSON     `json:"wishes"`
+}
+
+type gateJSON struct {
+	Gate      string    `json:"gate"`
+	Confirmed bool      `json:"confirmed"`
+	By        string    `json:"by,omitempty"`
+	Note      string    `json:"note,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+}
+
+type wishJSON struct {
+	Kind   state.WishKind `json:"kind"`
+	By     string         `json:"by"`
+	Reason string         `json:"reason,omitempty"`
+	At     time.Time      `json:"at"`
+}
+
+type eventJSON struct {
+	Wave   string        `json:"wave"`
+	Act    state.WaveAct `json:"act"`
+	Tenant uuid.UUID     `json:"tenant,omitzero"`
+	Gate   string        `json:"gate,omitempty"` // of a wish: its kind
+	Run    string        `json:"run,omitempty"`
+	By     string        `json:"by,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+	At     time.Time     `json:"at"`
+}
+
+// WavesJSON writes how waves stand as JSON.
+func WavesJSON(out io.Writer, w Waves) error {
+	j := wavesJSON{FormatVersion: FormatVersion, AsOf: w.AsOf.UTC(), Waves: []waveJSON{}, Error: w.PlanError}
+	for _, name := range w.names() {
+		one := waveJSON{Name: name, Pauses: []pauseJSON{}, Gates: []gateJSON{}, Wishes: []wishJSON{}}
+		if w.Plan != nil {
+			v := newView(w.Plan)
+			if i := slices.IndexFunc(v.context.Waves, func(x plan.WaveView) bool { return x.Name == name }); i >= 0 {
+				of := v.context.Waves[i]
+				of.Due = v.due(of)
+				one.View = &of
+			}
+		}
+		for _, p := range w.State.Pauses {
+			if p.Wave == name {
+				one.Pauses = append(one.Pauses, pauseOf(p))
+			}
+		}
+		for _, g := range w.Gates {
+			if g.Wave != name {
+				continue
+			}
+			gate := gateJSON{Gate: g.Name}
+			if i := lastConfirmation(w.State.Confirmations, g); i >= 0 {
+				c := w.State.Confirmations[i]
+				gate = gateJSON{g.Name, true, c.By, c.Note, c.At}
+			}
+			one.Gates = append(one.Gates, gate)
+		}
+		for _, wish := range w.State.Wishes {
+			if wish.Wave == name {
+				one.Wishes = append(one.Wishes, wishJSON{wish.Kind, wish.By, wish.Reason, wish.At})
+			}
+		}
+		j.Waves = append(j.Waves, one)
+	}
+	for _, e := range w.Events {
+		if w.History && (w.Wave == "" || e.Wave == w.Wave) {
+			j.History = append(j.History, eventJSON{e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.By, e.Reason, e.At})
+		}
+	}
+	return writeJSON(out, j)
+}
+
+// Paused says what became of a pause that was asked for: is stands now, was says that it stood before, back are those of
+// rollbacks in the same place. slug is of the tenant that was asked for; "": the whole wave.
+func Paused(out io.Writer, is state.Pause, was bool, back []state.Pause, slug string, o Options) error {
+	p := newPage(out, o)
+	where := "Wave " + Escape(is.Wave)
+	asked := pause{is.Wave, slug}
+	if was && is.Tenant == uuid.Nil {
+		asked.tenant = ""
+	}
+	where += " is paused" + forTenant(asked.tenant)
+	if was {
+		p.hang("", where+" already, "+pauseWords(is)+". Nothing was changed.")
+	} else {
+		p.hang("", where+": it moves nobody there. An apply that is under way stops before its next batch.")
+		for _, b := range back {
+			p.hang("", "It was "+pauseWords(b)+" before, and stays paused where that is undone.")
+		}
+	}
+	p.line("To let it go on:")
+	p.gap()
+	p.line("    %s", p.command(asked.resume()...))
+	return p.flush()
+}
+
+// Resumed says which pauses were lifted. slug is of the tenant that was asked for; "": the whole wave.
+func Resumed(out io.Writer, wave, slug string, lifted []state.Pause, slugs map[uuid.UUID]string, o Options) error {
+	p := newPage(out, o)
+	if len(lifted) == 0 {
+		p.line("Wave %s is not paused%s: nothing to resume.", Escape(wave), forTenant(slug))
+		return p.flush()
+	}
+	p.line("Wave %s goes on%s. See what that moves:", Escape(wave), forTenant(slug))
+	p.gap()
+	p.line("    %s", p.command("plan"))
+	p.gap()
+	p.line("Lifted:")
+	for _, is := range lifted {
+		p.line("  %s: %s", pauseIs(is, slugs).where(), pauseWords(is))
+	}
+	return p.flush()
+}
