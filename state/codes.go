@@ -49,6 +49,7 @@ const (
 	CodeVersionUntried  Code = "version_untried"   // version: of Self-auth
 	CodeUnverified      Code = "unverified"        // count users
 	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
+	CodeWishIdle        Code = "wish_idle"         // wave; kind, by, at, reason: a wish that the plan does not go by
 	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
@@ -88,6 +89,7 @@ const (
 	// What a hazard is made of.
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
 	CodeOverRemoved     Code = "over_removed"     // limit: percent; population; count users, and strangers of them
+	CodeWishMet         Code = "wish_met"         // wave; kind, by, at, reason: a wish that the plan goes by; count users whom it is about
 	CodeBrakeLoosened   Code = "brake_loosened"   // wave; why: what holds it by the brakes of the last run; count users
 	CodeRowsGone        Code = "rows_gone"        // tenant; population: moved users of it; count users
 	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
@@ -168,6 +170,7 @@ const (
 	CodeRowChanged       Code = "row_changed"
 	CodePausedSince      Code = "paused_since"      // wave
 	CodePauseMet         Code = "pause_met"         // wave; tenant: its slug, none: all of it; whose: as of wave_paused
+	CodeWishGone         Code = "wish_gone"         // wave; kind of the wish that was withdrawn after the plan
 	CodeWavePausedSince  Code = "wave_paused_since" // wave: as a whole, after the plan
 	CodeChangedInFlight  Code = "changed_in_flight" // after the intent
 	CodeRunClosed        Code = "run_closed"        // while the user was in flight

@@ -225,7 +225,7 @@ func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
 		"anthill pl":                    "plan",
-		"anthill wave ":                 "list confirm pause resume",
+		"anthill wave ":                 "list confirm pause resume unconfirm promote accept abort",
 		"anthill -chdir x wave re":      "resume",
 		"anthill help wave c":           "confirm",
 		"anthill plan -o":               "-out",

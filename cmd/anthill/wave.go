@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -8,6 +9,7 @@ import (
 
 	"anthill/internal/report"
 	"anthill/internal/session"
+	"anthill/state"
 )
 
 func (p *program) waveCommand() *cli.Command {
@@ -18,7 +20,8 @@ func (p *program) waveCommand() *cli.Command {
 		Description: "   anthill wave list                      how waves stand, who paused them, which gates are open\n" +
 			"   anthill wave confirm pilot support     the gate \"support\" of the wave \"pilot\" is open\n" +
 			"   anthill wave pause pilot -reason TEXT  nobody of it is moved any more, also by an apply that is under way\n" +
-			"   anthill wave resume pilot              what was paused goes on",
+			"   anthill wave resume pilot              what was paused goes on\n" +
+			"   anthill wave promote pilot -reason TEXT    its date, or the rest of its soak, is to be skipped; accept: its failures",
 		Action: cli.ShowSubcommandHelp,
 		Subcommands: []*cli.Command{
 			{
@@ -61,6 +64,44 @@ func (p *program) waveCommand() *cli.Command {
 				Flags: configFlags(tenantFlag("only the pauses of the tenant with this `SLUG`, or id"), reasonFlag("record why (`TEXT`)"),
 					lockFlag()),
 				Action: p.waveResume,
+			},
+			{
+				Name:      "unconfirm",
+				Usage:     "close a manual gate of a wave again",
+				ArgsUsage: "WAVE GATE",
+				Description: "What the gate has let start goes on: to stop that there is `anthill wave pause`.\n\n" +
+					"   anthill wave unconfirm pilot support -reason \"the desk is not staffed after all\"",
+				Flags:  configFlags(reasonFlag("why, for whoever looks (`TEXT`)"), lockFlag()),
+				Action: p.waveUnconfirm,
+			},
+			{
+				Name:      "promote",
+				Usage:     "ask that a wave does not wait any longer, for its start date or for the rest of its soak",
+				ArgsUsage: "WAVE",
+				Description: "By itself it changes nothing: the next plan that goes by it has the hazard LOOSENS_BRAKE, must be allowed, and\n" +
+					"uses it up when it is applied.\n\n" +
+					"   anthill wave promote pilot -reason \"nobody has called for a week\"\n   anthill wave promote pilot -withdraw",
+				Flags:  configFlags(reasonFlag("why, for whoever looks (`TEXT`)"), withdrawFlag(), lockFlag()),
+				Action: p.waveWish("promote", (*session.Session).Promote, state.WishStart, state.WishSoak),
+			},
+			{
+				Name:      "accept",
+				Usage:     "ask that those of a wave who failed do not keep it from being moved",
+				ArgsUsage: "WAVE",
+				Description: "By itself it changes nothing: the next plan that goes by it has the hazard LOOSENS_BRAKE, must be allowed, and\n" +
+					"uses it up when it is applied. So many may fail from then on; each apply tries them again.\n\n" +
+					"   anthill wave accept pilot -reason \"these three have left\"\n   anthill wave accept pilot -withdraw",
+				Flags:  configFlags(reasonFlag("why, for whoever looks (`TEXT`)"), withdrawFlag(), lockFlag()),
+				Action: p.waveWish("accept", (*session.Session).Accept, state.WishAccept),
+			},
+			{
+				Name:      "abort",
+				Usage:     "pause a wave, and say how it is taken back",
+				ArgsUsage: "WAVE",
+				Description: "Pauses like `anthill wave pause`, and takes nobody back by itself.\n\n" +
+					"   anthill wave abort pilot -reason \"logins fail\"",
+				Flags:  configFlags(reasonFlag("why, for whoever looks (`TEXT`)"), lockFlag()),
+				Action: p.waveAbort,
 			},
 		},
 	}
@@ -195,6 +236,105 @@ func (p *program) waveResume(c *cli.Context) error {
 		p.effect = &effect{exitRemainder, fmt.Sprintf("wave %s goes on%s", wave, forTenant(slug)), []string{"plan"}}
 	}
 	return report.Resumed(p.stdout, wave, slug, lifted, slugs, p.options(c))
+}
+
+func withdrawFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "withdraw", Usage: "take it back, as long as no apply has gone by it"}
+}
+
+func (p *program) waveUnconfirm(c *cli.Context) error {
+	args, err := words(c, 2, 2, "the names of a wave and a gate")
+	if err != nil {
+		return err
+	}
+	reason, err := why(c)
+	if err != nil {
+		return err
+	}
+	s, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	was, err := s.Unconfirm(c.Context, args[0], args[1], reason)
+	if err != nil {
+		return err
+	}
+	if was {
+		p.effect = &effect{exitRemainder, fmt.Sprintf("gate %s of wave %s is closed again", args[1], args[0]), []string{"plan"}}
+	}
+	return report.Unconfirmed(p.stdout, args[0], args[1], was, p.options(c))
+}
+
+// waveWish is a command that records a wish of one of some kinds, or takes it back.
+func (p *program) waveWish(
+	name string, wish func(*session.Session, context.Context, string, string) (state.Wish, error), kinds ...state.WishKind,
+) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		args, err := words(c, 1, 1, "the name of a wave")
+		if err != nil {
+			return err
+		}
+		reason, err := why(c)
+		if back := c.Bool("withdraw"); back && err == nil {
+			return misused(c, "-withdraw takes back what was asked for: no -reason belongs to it")
+		} else if err != nil && !back {
+			return err
+		}
+		s, err := p.open(c)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if !c.Bool("withdraw") {
+			w, err := wish(s, c.Context, args[0], reason)
+			if err != nil {
+				return err
+			}
+			p.effect = &effect{exitRemainder, "what is wished of wave " + w.Wave + " is recorded", []string{"plan"}}
+			return report.Wished(p.stdout, w, p.options(c))
+		}
+		was, err := s.Withdraw(c.Context, args[0], kinds...)
+		if err != nil {
+			return err
+		}
+		if was {
+			p.effect = &effect{exitRemainder, "what was wished of wave " + args[0] + " is taken back", []string{"plan"}}
+		}
+		return report.Withdrawn(p.stdout, args[0], name, was, p.options(c))
+	}
+}
+
+func (p *program) waveAbort(c *cli.Context) error {
+	args, err := words(c, 1, 1, "the name of a wave")
+	if err != nil {
+		return err
+	}
+	reason, err := why(c)
+	if err != nil {
+		return err
+	}
+	s, err := p.openPartly(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	paused, err := s.Pause(c.Context, args[0], "", reason)
+	if err != nil {
+		return err
+	}
+	back := []string{"rollback", "-wave", args[0]}
+	if !paused.Was {
+		p.effect = &effect{exitRemainder, "wave " + args[0] + " is paused", back}
+	}
+	if err := report.Paused(p.stdout, paused.Pause, paused.Was, paused.Back, "", p.options(c)); err != nil {
+		return err
+	}
+	moved, err := s.HasMoved(c.Context, args[0])
+	if err != nil {
+		return err
+	}
+	return report.TakesBack(p.stdout, args[0], moved, p.options(c))
 }
 
 func forTenant(slug string) string {

@@ -48,6 +48,19 @@ func (x *executor) segments(ctx context.Context) error {
 				state.Text(state.KeyAfter, w.After[a])))
 			continue
 		}
+		gone := x.withdrawn(w.Name)
+		if goes, withdrawn := x.wishes(w.Name, state.WishStart); goes && withdrawn && !gone.IsZero() {
+			stuck[w.Name] = true
+			if i >= 0 {
+				place++
+			}
+			x.held = append(x.held, gone)
+			continue
+		}
+		if !gone.IsZero() { // of its soak: its users go on, and it is not done
+			w.Done = false
+			x.held = append(x.held, gone)
+		}
 		next := x.journal.Position()
 		if i >= 0 {
 			if err := x.segment(ctx, i, place); err != nil {
@@ -64,7 +77,7 @@ func (x *executor) segments(ctx context.Context) error {
 			return err
 		}
 		// A wave that was done before stays done (L15): late users who fail hold nobody up. A pause does (L13).
-		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero() || x.pausedWhole(w.Name)
+		stuck[w.Name] = (!moved || !gone.IsZero()) && x.waves[w.Name].DoneAt.IsZero() || x.pausedWhole(w.Name)
 	}
 	return nil
 }
@@ -118,7 +131,7 @@ func (x *executor) latch(ctx context.Context, w plan.WaveEffect, next state.Posi
 // isMoved reports whether the users of a wave got through, as far as it is known how they fared.
 func (x *executor) isMoved(w plan.WaveEffect) bool {
 	f := x.figure[w.Name]
-	return f.failed <= w.MaxFailures && f.paused == 0 && !x.pausedWhole(w.Name)
+	return (f.failed <= w.MaxFailures || x.accepts(w.Name)) && f.paused == 0 && !x.pausedWhole(w.Name)
 }
 
 // latched is a wave as it will be recorded; moved says whether its users got through.
@@ -142,6 +155,9 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 		return after
 	}
 	after.Digest = w.Digest
+	if f.failed > w.MaxFailures { // they were accepted, and stay so
+		after.Accepted = f.failed
+	}
 	if after.Soaking.IsZero() {
 		after.Soaking = now
 	}
@@ -177,12 +193,13 @@ func (x *executor) latches() bool {
 	})
 }
 
-// aftermath records what a rollback leaves behind: pauses, runs marked as undone, waves that are no longer done.
+// aftermath records what a rollback leaves behind: pauses, runs marked as undone, waves that are no longer done; and what an apply
+// has used up.
 func (x *executor) aftermath(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	u := x.effects.Undo
 	if u == nil {
-		return nil
+		return x.useWishes(work)
 	}
 	// Before the new pauses: a rollback may lift those of an earlier one and leave its own.
 	if len(u.Lift) > 0 {
@@ -191,7 +208,7 @@ func (x *executor) aftermath(ctx context.Context) error {
 		}
 	}
 	if len(u.Pauses) > 0 {
-		if err := x.pause(work, u.Pauses); err != nil {
+		if err := x.pause(work, u); err != nil {
 			return err
 		}
 	}
@@ -207,21 +224,28 @@ func (x *executor) aftermath(ctx context.Context) error {
 	return nil
 }
 
-// pause records pauses, and marks their waves as neither done nor moved: users of them were taken back (L15).
-func (x *executor) pause(ctx context.Context, list []plan.Pause) error {
-	pauses := make([]state.Pause, len(list))
+// pause records the pauses of a rollback, closes gates, and marks the waves as neither done nor moved: users of them were taken
+// back (L15).
+func (x *executor) pause(ctx context.Context, u *plan.Undoing) error {
+	pauses := make([]state.Pause, len(u.Pauses))
 	var waves []state.Wave
-	for i, p := range list {
+	for i, p := range u.Pauses {
 		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), By: x.Who, At: x.Now().UTC()}
-		w, ok := x.waves[p.Wave]
-		if !ok || w.MovedAt.IsZero() && w.DoneAt.IsZero() {
+		w, was := x.waves[p.Wave], x.waves[p.Wave]
+		w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
+		if slices.ContainsFunc(u.Gates, func(g state.Gate) bool { return g.Wave == p.Wave }) {
+			w.Started = time.Time{} // by gates that are closed now: it has to start again
+		}
+		if w == was {
 			continue
 		}
-		w.MovedAt, w.DoneAt = time.Time{}, time.Time{}
 		x.waves[p.Wave] = w
 		waves = append(waves, w)
 	}
-	if err := x.journal.Pause(ctx, pauses); err != nil || len(waves) == 0 {
+	if err := x.journal.Pause(ctx, pauses); err != nil {
+		return err
+	}
+	if err := x.closeGates(ctx, u); err != nil || len(waves) == 0 {
 		return err
 	}
 	return x.journal.Waves(ctx, waves, x.journal.Position())

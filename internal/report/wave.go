@@ -166,12 +166,7 @@ func lastConfirmation(list []state.Confirmation, g state.Gate) int {
 
 // wishWords say what somebody wants of a wave.
 func wishWords(w state.Wish) string {
-	what := map[state.WishKind]string{
-		state.WishStart:  "start date to be skipped",
-		state.WishSoak:   "rest of soak to be skipped",
-		state.WishAccept: "failures to be accepted",
-	}[w.Kind]
-	return signedWords(cmp.Or(what, Escape(string(w.Kind)))+", asked for by", w.Signed)
+	return signedWords("wished "+wishes(w.Kind)+", by", w.Signed)
 }
 
 // withdraw are the arguments of the command that takes a wish back.
@@ -362,5 +357,57 @@ func Resumed(out io.Writer, wave, slug string, lifted []state.Pause, slugs map[u
 	for _, is := range lifted {
 		p.line("  %s: %s", pauseIs(is, slugs).where(), pauseWords(is))
 	}
+	return p.flush()
+}
+
+// Unconfirmed says that a gate is closed again; was says whether it was open.
+func Unconfirmed(out io.Writer, wave, gate string, was bool, o Options) error {
+	p := newPage(out, o)
+	if !was {
+		p.line("Gate %s of wave %s was not confirmed: nothing was changed.", Escape(gate), Escape(wave))
+		return p.flush()
+	}
+	p.line("Gate %s of wave %s is closed again. The next plan takes it into account:", Escape(gate), Escape(wave))
+	p.gap()
+	p.line("    %s", p.command("plan"))
+	return p.flush()
+}
+
+// Wished says that a wish is recorded, and what comes of it.
+func Wished(out io.Writer, w state.Wish, o Options) error {
+	p := newPage(out, o)
+	p.hang("", "It is recorded what is wished of wave "+Escape(w.Wave)+": "+wishes(w.Kind)+". That alone changes nothing: a plan that goes by "+
+		"it is blocked by "+string(plan.LoosensBrake)+" until it is allowed, and uses it up when it is applied.")
+	p.gap()
+	p.line("    %s", p.command("plan"))
+	p.gap()
+	p.line("To take it back:")
+	p.gap()
+	p.line("    %s", p.command(withdraw(w)...))
+	return p.flush()
+}
+
+// Withdrawn says that what a command has asked for is taken back; was says whether anything was.
+func Withdrawn(out io.Writer, wave, command string, was bool, o Options) error {
+	p := newPage(out, o)
+	if was {
+		p.line("What anthill wave %s has asked for of wave %s is taken back.", command, Escape(wave))
+	} else {
+		p.line("anthill wave %s has asked for nothing of wave %s: nothing was changed.", command, Escape(wave))
+	}
+	return p.flush()
+}
+
+// TakesBack says how what a wave has done is taken back; moved says whether it has done anything.
+func TakesBack(out io.Writer, wave string, moved bool, o Options) error {
+	p := newPage(out, o)
+	p.gap()
+	if !moved {
+		p.line("It has moved nobody: there is nothing to take back.")
+		return p.flush()
+	}
+	p.line("To take back whom it has moved:")
+	p.gap()
+	p.line("    %s", p.command("rollback", "-wave", wave))
 	return p.flush()
 }

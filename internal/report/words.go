@@ -178,6 +178,14 @@ func (v *voice) say(f state.Finding) string {
 		return users(n) + " moved under wave " + name + it(" is", " are") +
 			" no longer selected by any wave and " + it("stays", "stay") + " moved. To take them back:  " +
 			v.command("rollback", "-wave", f.Subject.Name)
+	case state.CodeWishIdle:
+		return "this plan does not go by what is wished of wave " + name + ": " + v.wish(f) + " (" +
+			v.command(withdraw(state.Wish{Wave: f.Subject.Name, Kind: state.WishKind(f.Text(state.KeyKind))})...) + ")"
+	case state.CodeWishMet:
+		if state.WishKind(f.Text(state.KeyKind)) == state.WishAccept {
+			return "wave " + name + " counts as moved however many of its " + users(n) + " fail: " + v.wish(f)
+		}
+		return "wave " + name + ": " + v.wish(f)
 	case state.CodePauseUndeclared:
 		one, where := pause{f.Subject.Name, f.Text(state.KeyTenant)}, ""
 		if one.tenant != "" {
@@ -472,6 +480,9 @@ func (v *voice) say(f state.Finding) string {
 			where = " for " + v.escape(tenant)
 		}
 		return "wave " + name + " is paused" + where + " since this run began, " + v.pausedBy(f) + ": it gives nobody more there"
+	case state.CodeWishGone:
+		return "wave " + name + " stays as it is: what was wished of it, " + wishes(state.WishKind(f.Text(state.KeyKind))) +
+			", was withdrawn after the plan"
 	case state.CodeWavePausedSince:
 		return "wave " + name + " was paused after the plan, and stays as it is"
 	case state.CodeChangedInFlight:
@@ -567,6 +578,24 @@ func (v *voice) reasons(w plan.WaveView) []string {
 		}
 		return v.say(w.Reasons[i])
 	})
+}
+
+// wishes say what somebody may wish of a wave.
+func wishes(k state.WishKind) string {
+	switch k {
+	case state.WishStart:
+		return "that its start date is skipped"
+	case state.WishSoak:
+		return "that the rest of its soak is skipped"
+	case state.WishAccept:
+		return "that its failures are accepted"
+	}
+	return "something that this version does not know"
+}
+
+// wish says what somebody wishes of a wave, when and why.
+func (v *voice) wish(f state.Finding) string {
+	return wishes(state.WishKind(f.Text(state.KeyKind))) + ", " + v.pausedBy(f)
 }
 
 // pausedBy says whose a pause is: a rollback's, or a person's with when and why.

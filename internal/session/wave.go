@@ -271,3 +271,93 @@ func (s *Session) Unconfirm(ctx context.Context, wave, gate, reason string) (was
 	})
 	return was, err
 }
+
+// Promote records the wish that a wave does not wait any longer: for its start date, where it has not started, else for the rest
+// of its soak. An error says that there is nothing to skip.
+func (s *Session) Promote(ctx context.Context, wave, reason string) (state.Wish, error) {
+	w, err := s.declared(wave)
+	if err != nil {
+		return state.Wish{}, err
+	}
+	is, err := s.recordedWave(ctx, wave)
+	if err != nil {
+		return state.Wish{}, err
+	}
+	now := s.settings.Now()
+	switch {
+	case is.Started.IsZero() && !w.At.After(now):
+		return state.Wish{}, fmt.Errorf("wave %s has no start date that lies ahead: there is nothing to skip. What it waits for is shown by:\n\n"+
+			"    anthill wave list %s", wave, wave)
+	case is.Started.IsZero():
+		return s.wish(ctx, wave, state.WishStart, reason)
+	case !is.DoneAt.IsZero():
+		return state.Wish{}, fmt.Errorf("wave %s is done since %s: there is nothing to skip", wave, is.DoneAt.Format("2006-01-02 15:04 UTC"))
+	case is.Soaking.IsZero() || !is.Soaking.Add(w.Soak).After(now):
+		return state.Wish{}, fmt.Errorf("wave %s is not soaking: there is nothing to skip. What it waits for is shown by:\n\n"+
+			"    anthill wave list %s", wave, wave)
+	}
+	return s.wish(ctx, wave, state.WishSoak, reason)
+}
+
+// Accept records the wish that those of a wave who failed do not keep it from being moved.
+func (s *Session) Accept(ctx context.Context, wave, reason string) (state.Wish, error) {
+	if err := s.NoWave(wave); err != nil {
+		return state.Wish{}, err
+	}
+	is, err := s.recordedWave(ctx, wave)
+	switch {
+	case err != nil:
+		return state.Wish{}, err
+	case is.Started.IsZero():
+		return state.Wish{}, fmt.Errorf("wave %s has not started, so nobody of it has failed: how many may is max_failures in its block", wave)
+	case !is.DoneAt.IsZero():
+		return state.Wish{}, fmt.Errorf("wave %s is done: who fails now keeps nothing from being moved", wave)
+	}
+	return s.wish(ctx, wave, state.WishAccept, reason)
+}
+
+func (s *Session) wish(ctx context.Context, wave string, kind state.WishKind, reason string) (state.Wish, error) {
+	w := state.Wish{Wave: wave, Kind: kind, Signed: s.signed(reason)}
+	return w, s.writing(ctx, func() error { return s.store.Wish(context.WithoutCancel(ctx), w) })
+}
+
+// Withdraw takes back what is wished of a wave, of some kinds, and reports whether anything was. The wave need not be declared any
+// more.
+func (s *Session) Withdraw(ctx context.Context, wave string, kinds ...state.WishKind) (was bool, err error) {
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return false, err
+	}
+	stands := func(w state.Wish) bool { return w.Wave == wave && slices.Contains(kinds, w.Kind) }
+	if !slices.ContainsFunc(st.Wishes, stands) {
+		return false, s.NoWave(wave)
+	}
+	err = s.writing(ctx, func() error {
+		for _, kind := range kinds {
+			one, err := s.store.Withdraw(context.WithoutCancel(ctx), wave, kind, s.signed(""))
+			if err != nil {
+				return err
+			}
+			was = was || one
+		}
+		return nil
+	})
+	return was, err
+}
+
+func (s *Session) recordedWave(ctx context.Context, name string) (state.Wave, error) {
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return state.Wave{}, err
+	}
+	if i := slices.IndexFunc(st.Waves, func(w state.Wave) bool { return w.Name == name }); i >= 0 {
+		return st.Waves[i], nil
+	}
+	return state.Wave{}, nil
+}
+
+// HasMoved reports whether a wave has moved users, or was about to, so that a rollback may have something to take back.
+func (s *Session) HasMoved(ctx context.Context, wave string) (bool, error) {
+	waves, err := s.store.UserWaves(ctx)
+	return slices.Contains(waves, wave), err
+}
