@@ -188,6 +188,7 @@ type maker struct {
 	sink     plan.Sink
 	plan     plan.Plan
 	released []rollout.Release
+	wished   []wished // what the plan goes by, in the order of the waves
 }
 
 func (m *maker) rollout() rollout.Input {
@@ -198,6 +199,7 @@ func (m *maker) rollout() rollout.Input {
 		Digests:       map[string]state.Digest{},
 		Confirmations: m.State.Confirmations,
 		Pauses:        m.State.Pauses,
+		Wishes:        m.State.Wishes,
 		AsOf:          m.AsOf,
 		Slug: func(id uuid.UUID) string {
 			if t := m.world.Tenant(id); t != nil {
@@ -221,6 +223,10 @@ func (m *maker) rollout() rollout.Input {
 
 // addWaves adds the waves' effects and views, and drops the changes of waves that do not move now.
 func (m *maker) addWaves(verdicts []rollout.Verdict) error {
+	accepted := map[string]int64{}
+	for _, w := range m.State.Waves {
+		accepted[w.Name] = w.Accepted
+	}
 	for i, v := range verdicts {
 		w := &m.decided.Waves[i]
 		left := m.leave(w, &v)
@@ -258,7 +264,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 		e := plan.WaveEffect{
 			Name:        w.Name,
 			Digest:      rollout.SelectionDigest(w.Wave),
-			MaxFailures: w.MaxFailures,
+			MaxFailures: max(w.MaxFailures, accepted[w.Name]),
 			Starts:      v.State == plan.WaveStarts && w.Tally.Left+w.Tally.Later == 0,
 			RestartSoak: v.RestartSoak && w.Tally.Due > w.Tally.Left,
 			Moved:       v.MovedAfter,
@@ -270,6 +276,13 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 		}
 		e.Sampling = m.sampling(w, e, v)
 		m.plan.Effects.Waves = append(m.plan.Effects.Waves, e)
+		for _, wish := range v.Goes {
+			// A plan of a part does not say that a wave is done where it needs the wish for that.
+			if wish.Kind != state.WishSoak || v.DoneAfter {
+				m.wished = append(m.wished, wished{wish, w.Tally})
+				m.plan.Effects.Wishes = append(m.plan.Effects.Wishes, plan.Wish{Wave: wish.Wave, Kind: wish.Kind})
+			}
+		}
 	}
 	return nil
 }
@@ -362,6 +375,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	figures := m.figures()
 	m.guard(e, figures)
 	m.loosens()
+	m.wishes()
 	m.strangersAsAdmins()
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
@@ -461,6 +475,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
 	c.Notes = append(c.Notes, m.overdue()...)
+	c.Notes = append(c.Notes, m.idleWishes()...)
 	c.Notes = append(c.Notes, m.allowances()...)
 	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons(), m.State.Runs)
 }

@@ -49,7 +49,8 @@ const (
 	CodeVersionUntried  Code = "version_untried"   // version: of Self-auth
 	CodeUnverified      Code = "unverified"        // count users
 	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
-	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; run, tenant: its slug, none: all of it
+	CodeWishIdle        Code = "wish_idle"         // wave; kind, by, at, reason: a wish that the plan does not go by
+	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
 	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be
@@ -88,6 +89,7 @@ const (
 	// What a hazard is made of.
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
 	CodeOverRemoved     Code = "over_removed"     // limit: percent; population; count users, and strangers of them
+	CodeWishMet         Code = "wish_met"         // wave; kind, by, at, reason: a wish that the plan goes by; count users whom it is about
 	CodeBrakeLoosened   Code = "brake_loosened"   // wave; why: what holds it by the brakes of the last run; count users
 	CodeRowsGone        Code = "rows_gone"        // tenant; population: moved users of it; count users
 	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
@@ -153,8 +155,8 @@ const (
 	// wave; gate, tenants: slugs; count users wait until each of them has opened it
 	CodeTenantsUnconfirmed Code = "tenants_unconfirmed"
 	CodeNoTenantConfirmed  Code = "no_tenant_confirmed" // so that nobody would be moved
-	CodeWavePaused         Code = "wave_paused"         // wave; run
-	CodeTenantPaused       Code = "tenant_paused"       // tenant; wave, run
+	CodeWavePaused         Code = "wave_paused"         // wave; run of the rollback, or by a person, at and reason
+	CodeTenantPaused       Code = "tenant_paused"       // tenant; wave, whose: as of wave_paused
 	CodeSelectsNobody      Code = "selects_nobody"      // wave
 	CodeNobodyToRaise      Code = "nobody_to_raise"     // wave; from: the policy under which nobody was moved whom it selects
 	CodeAllSkipped         Code = "all_skipped"         // wave; count users
@@ -178,6 +180,9 @@ const (
 	CodeRowGone          Code = "row_gone"
 	CodeRowChanged       Code = "row_changed"
 	CodePausedSince      Code = "paused_since"        // wave
+	CodePauseMet         Code = "pause_met"           // wave; tenant: its slug, none: all of it; whose: as of wave_paused
+	CodeWishGone         Code = "wish_gone"           // wave; kind of the wish that was withdrawn after the plan
+	CodeWavePausedSince  Code = "wave_paused_since"   // wave: as a whole, after the plan
 	CodeChangedInFlight  Code = "changed_in_flight"   // after the intent
 	CodeRunClosed        Code = "run_closed"          // while the user was in flight
 	CodeRefusal          Code = "refusal"             // side, kind, said: the error's words, request
@@ -237,6 +242,7 @@ const (
 	KeyAfter      Key = "after"
 	KeyAt         Key = "at"
 	KeyBuiltin    Key = "builtin"
+	KeyBy         Key = "by"
 	KeyClient     Key = "client"
 	KeyColumn     Key = "column"
 	KeyColumns    Key = "columns"
@@ -258,6 +264,7 @@ const (
 	KeyPath       Key = "path"
 	KeyPersons    Key = "persons"
 	KeyPopulation Key = "population"
+	KeyReason     Key = "reason"
 	KeyRequest    Key = "request"
 	KeyRequired   Key = "required"
 	KeyRows       Key = "rows"

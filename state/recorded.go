@@ -54,6 +54,8 @@ type Wave struct {
 	Digest  Digest    // of its selection when it last ran: late joiners are told from widening by it
 	Users   int64     // moved under it so far
 	Failed  int64     // whom the last run that tried users of it could not move
+
+	Accepted int64 // so many may fail without keeping it from being moved, besides what it declares (WishAccept)
 }
 
 // Brakes are what holds a wave back, as it was declared when the last apply was planned (L22).
@@ -107,12 +109,72 @@ type Confirmation struct {
 	At         time.Time
 }
 
-// Pause keeps a wave, or one tenant of it, from moving anybody (L23).
+// Signed says who has done something to a wave by hand, when and why.
+type Signed struct {
+	By     string // user@host
+	Reason string // "": none was given
+	At     time.Time
+}
+
+// Pause keeps a wave, or one tenant of it, from moving anybody (L23). In one place there may be one of each rollback and one
+// of a person.
 type Pause struct {
 	Wave   string
 	Tenant uuid.UUID // zero: the whole wave and its future tenants
-	Run    string    // the rollback that left it
+	Run    string    // the rollback that left it; "": a person has asked for it
+	By     string    // user@host, also of the rollback; "": recorded before Anthill kept that
+	Reason string    // of a person's
 	At     time.Time
+}
+
+// WishKind says which brake of a wave somebody wants to be let go once.
+type WishKind string
+
+// WishStart: its start date. WishSoak: the rest of its soak. WishAccept: that those who failed keep it from being moved.
+const (
+	WishStart  WishKind = "start"
+	WishSoak   WishKind = "soak"
+	WishAccept WishKind = "accept"
+)
+
+// Wish is what somebody wants of a wave. By itself it has no effect: a plan that goes by it says so (LOOSENS_BRAKE), must be
+// allowed, and uses it up when it is carried out.
+type Wish struct {
+	Wave string
+	Kind WishKind
+	Signed
+}
+
+// WaveGate is a manual gate of a wave.
+type WaveGate struct {
+	Wave string `json:"wave"`
+	Name string `json:"gate"`
+}
+
+// WaveAct is what was done to a wave.
+type WaveAct string
+
+// ActResume: a pause was lifted, by hand or as its rollback was taken back. ActUnconfirm: by hand, or by a rollback of the
+// wave. ActWithdraw: a wish was taken back, or went with a rollback; ActUse: an apply has gone by it.
+const (
+	ActPause     WaveAct = "pause"
+	ActResume    WaveAct = "resume"
+	ActConfirm   WaveAct = "confirm"
+	ActUnconfirm WaveAct = "unconfirm"
+	ActPromote   WaveAct = "promote"
+	ActAccept    WaveAct = "accept"
+	ActWithdraw  WaveAct = "withdraw"
+	ActUse       WaveAct = "use"
+)
+
+// WaveEvent is something that was done to a wave. The history of them outlives what they have done.
+type WaveEvent struct {
+	Wave   string
+	Act    WaveAct
+	Tenant uuid.UUID // of pauses and gates; zero: the whole wave
+	Gate   string    // that was confirmed; of wishes: which brake
+	Run    string    // that did it; "": somebody did
+	Signed
 }
 
 // RunKind is what a run did.
@@ -185,6 +247,7 @@ type State struct {
 	Policies      []Policy // sorted by Name
 	Confirmations []Confirmation
 	Pauses        []Pause
+	Wishes        []Wish         // sorted by Wave and Kind
 	Runs          []RunInfo      // oldest first
 	Schema        []SchemaRecord // what runs did to the schema of the application, oldest first
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -210,7 +211,8 @@ type executor struct {
 	// What holds waves back was recorded anew since the plan was made: none of its waves moves anybody. It is so for all of a run,
 	// as no other one can come in between.
 	overtaken bool
-	ahead     bool // users are looked at before anything is done
+	ahead     bool                          // users are looked at before anything is done
+	pauses    atomic.Pointer[[]state.Pause] // as last read; batches are looked at in the background
 	tally
 	flight
 }
@@ -262,6 +264,7 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 	if e.PostgresOnly() {
 		x.Accounts = unasked{}
 	}
+	x.pauses.Store(&st.Pauses)
 	x.size = x.nextSize(0)
 	var err error
 	if x.namer.Name, err = config.ParseTemplate(e.Identity.Name); err != nil {

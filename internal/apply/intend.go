@@ -53,6 +53,8 @@ func (x *executor) resume(it *item, open state.Intent) {
 		return
 	case state.Already:
 		// The row was written; memberships may still be missing.
+	case state.Paused:
+		it.failed = &refusal{it.why}
 	default:
 		// Something may have been done for it before the stop, and its row has changed since: settling it takes that back.
 		it.failed = errLost

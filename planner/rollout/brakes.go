@@ -80,10 +80,10 @@ func (b Before) empty() bool { return len(b.Brakes)+len(b.Policies) == 0 }
 // DoneAnyway are the waves that the plan may call done by the brakes that are recorded as well; nil: all, as nothing is
 // recorded.
 func DoneAnyway(in Input, recorded Before) map[string]bool {
-	if recorded.empty() {
+	if recorded.empty() && len(in.Wishes) == 0 {
 		return nil
 	}
-	before := in.braked(recorded)
+	before := in.unwished(recorded)
 	done := map[string]bool{}
 	for i, v := range Judge(before) {
 		done[before.Waves[i].Name] = v.DoneAfter
@@ -91,7 +91,7 @@ func DoneAnyway(in Input, recorded Before) map[string]bool {
 	return done
 }
 
-// Release is a wave that starts because brakes were edited.
+// Release is a wave that starts because brakes were edited, or somebody wished so.
 type Release struct {
 	Wave     string
 	Users    int64           // to be moved
@@ -101,12 +101,12 @@ type Release struct {
 
 // Loosened finds the waves that move somebody by the verdicts on in and that would be held by what is recorded (L22), also one
 // that started before a promise was made. Waves that are new have their own brakes in both, and the promises to those whom they
-// raise. Nothing recorded: nothing was edited.
+// raise. Nothing recorded: nothing was edited. What somebody wishes counts like an edit.
 func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
-	if recorded.empty() {
+	if recorded.empty() && len(in.Wishes) == 0 {
 		return nil
 	}
-	before := in.braked(recorded)
+	before := in.unwished(recorded)
 	held := map[string]Release{}
 	for i, v := range Judge(before) {
 		w := before.Waves[i]
@@ -137,6 +137,15 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 		}
 	}
 	return list
+}
+
+// unwished is the input as it would be if nothing had been edited since it was recorded, and nobody wished anything.
+func (in Input) unwished(recorded Before) Input {
+	if !recorded.empty() {
+		in = in.braked(recorded)
+	}
+	in.Wishes = nil
+	return in
 }
 
 // braked is the input with the brakes and promises as recorded. A wave that is no longer declared moves nobody, so that who

@@ -40,6 +40,7 @@ type Verdict struct {
 	MovedAfter  bool            // once this plan is carried out, nobody whom it selects is due
 	DoneAfter   bool            // and it is done then
 	RestartSoak bool            // moving somebody starts the clock of soak again
+	Goes        []state.Wish    // what it goes by that somebody wished: without it stood worse
 }
 
 // Input is what Judge sees. Maps are by the waves' names.
@@ -51,6 +52,7 @@ type Input struct {
 	Tallies       []Tally                 // by wave
 	Confirmations []state.Confirmation
 	Pauses        []state.Pause
+	Wishes        []state.Wish
 	Slug          func(uuid.UUID) string // of a tenant
 	AsOf          time.Time
 }
@@ -111,6 +113,9 @@ func (j *judge) wave(i int) Verdict {
 		return v
 	}
 	v.Moves, v.Until = true, time.Time{}
+	if wish := j.wished(w.Name, state.WishStart); wish != nil && v.State == plan.WaveStarts && w.At.After(j.AsOf) {
+		v.Goes = append(v.Goes, *wish)
+	}
 	j.finish(&v, w, t, rec)
 	v.Reasons = append(v.Reasons, pauses...)
 	return v
@@ -133,8 +138,13 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 		soaking = j.AsOf
 	}
 	end := soaking.Add(w.Soak)
+	// Failures are accepted of those who are tried now; with nobody due there are none.
+	if wish := j.wished(w.Name, state.WishAccept); wish != nil && t.Due > 0 {
+		v.Goes = append(v.Goes, *wish)
+	}
 	var reasons []state.Finding
-	if w.Soak > 0 && end.After(j.AsOf) {
+	skipped := j.skipped(w, t, rec, v.RestartSoak)
+	if w.Soak > 0 && end.After(j.AsOf) && skipped == nil {
 		reasons = append(reasons, state.Found(state.CodeSoaks, state.Span(state.KeySpan, w.Soak),
 			state.At(state.KeyUntil, end)))
 		v.Until = end
@@ -142,6 +152,9 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 	// Late joiners do not count until they are moved, and hold back nobody by that either.
 	reasons = append(reasons, j.gates(w, w.FinishGates, t, t.Due > 0 && v.RestartSoak)...)
 	v.DoneAfter = len(reasons) == 0
+	if v.DoneAfter && skipped != nil && w.Soak > 0 && end.After(j.AsOf) {
+		v.Goes = append(v.Goes, *skipped)
+	}
 	if t.Due > 0 || v.State != plan.WaveRunning {
 		return
 	}
@@ -151,6 +164,23 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 	}
 }
 
+// wished is what somebody wishes of a wave; nil: nobody does.
+func (in Input) wished(wave string, kind state.WishKind) *state.Wish {
+	i := slices.IndexFunc(in.Wishes, func(w state.Wish) bool { return w.Wave == wave && w.Kind == kind })
+	if i < 0 {
+		return nil
+	}
+	return &in.Wishes[i]
+}
+
+// skipped is the wish by which the rest of a soak is skipped: of one that has begun, and that this plan does not begin again.
+func (in Input) skipped(w config.Wave, t Tally, rec state.Wave, restart bool) *state.Wish {
+	if rec.Soaking.IsZero() || t.Due > 0 && restart {
+		return nil
+	}
+	return in.wished(w.Name, state.WishSoak)
+}
+
 // start says why a wave may not start (L14), and the date among the reasons.
 func (j *judge) start(w config.Wave, t Tally) (reasons []state.Finding, until time.Time) {
 	for _, name := range EnabledAfter(j.Waves, w) {
@@ -158,7 +188,7 @@ func (j *judge) start(w config.Wave, t Tally) (reasons []state.Finding, until ti
 			reasons = append(reasons, j.waits(p))
 		}
 	}
-	if !w.At.IsZero() && w.At.After(j.AsOf) {
+	if w.At.After(j.AsOf) && j.wished(w.Name, state.WishStart) == nil {
 		reasons = append(reasons, state.Found(state.CodeStartsAt, state.At(state.KeyAt, w.At)))
 		until = w.At
 	}
@@ -198,7 +228,7 @@ func (j *judge) waits(p int) state.Finding {
 	case plan.WaveSoaking:
 		why = append(why, v.Reasons...)
 	default:
-		if w.Soak > 0 {
+		if w.Soak > 0 && !slices.ContainsFunc(v.Goes, func(w state.Wish) bool { return w.Kind == state.WishSoak }) {
 			why = append(why, state.Found(state.CodeSoakNeeded, state.Span(state.KeySpan, w.Soak)))
 		}
 		rec := j.Recorded[w.Name]
@@ -210,18 +240,20 @@ func (j *judge) waits(p int) state.Finding {
 
 // paused says whether a wave is paused as a whole, or else which tenants of it are.
 func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
+	var tenants []state.Finding
 	for _, p := range j.Pauses {
-		if p.Wave != wave {
-			continue
+		switch {
+		case p.Wave != wave:
+		case p.Tenant == uuid.Nil:
+			reasons = append(reasons, plan.PauseSaid(p, ""))
+		default:
+			tenants = append(tenants, plan.PauseSaid(p, j.Slug(p.Tenant)))
 		}
-		run := state.Text(state.KeyRun, p.Run)
-		if p.Tenant == uuid.Nil {
-			return []state.Finding{state.About(state.CodeWavePaused, state.OfWave(wave), run)}, true
-		}
-		reasons = append(reasons, state.About(state.CodeTenantPaused, state.OfTenant(j.Slug(p.Tenant)),
-			state.Text(state.KeyWave, wave), run))
 	}
-	return reasons, false
+	if len(reasons) > 0 {
+		return reasons, true
+	}
+	return tenants, false
 }
 
 // Undeclared are the pauses of waves that are not among in.Waves: they keep the same from those who are moved there.
@@ -235,11 +267,11 @@ func Undeclared(in Input) (pauses []state.Finding) {
 		if declared || p.Tenant != uuid.Nil && whole(p.Wave) {
 			continue
 		}
-		args := []state.Arg{state.Text(state.KeyRun, p.Run)}
+		slug := ""
 		if p.Tenant != uuid.Nil {
-			args = append(args, state.Text(state.KeyTenant, in.Slug(p.Tenant)))
+			slug = in.Slug(p.Tenant)
 		}
-		pauses = append(pauses, state.About(state.CodePauseUndeclared, state.OfWave(p.Wave), args...))
+		pauses = append(pauses, plan.PauseUndeclared(p, slug))
 	}
 	return pauses
 }

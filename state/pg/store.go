@@ -84,11 +84,18 @@ func (s *Store) writing(ctx context.Context, f func(pgx.Tx) error) error {
 		if err := f(tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, s.sql("update {schema}.meta set serial = serial + 1"))
-		return err
+		return s.raiseSerial(ctx, tx)
 	})
-	return s.fail("write the recorded state", err)
+	return s.unwritten(err)
 }
+
+func (s *Store) raiseSerial(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, s.sql("update {schema}.meta set serial = serial + 1"))
+	return err
+}
+
+// unwritten is the error of writing what is recorded.
+func (s *Store) unwritten(err error) error { return s.fail("write the recorded state", err) }
 
 // fail turns the driver's errors into kinds; ours pass.
 func (s *Store) fail(doing string, err error) error {
@@ -137,7 +144,7 @@ func isOurs(err error) bool {
 	var denied *state.DeniedError
 	var lost *state.LockLostError
 	var second *state.SecondStateError
-	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
+	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNoState) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
 		errors.As(err, &target) || errors.As(err, &denied) || errors.As(err, &lost) || errors.As(err, &second)
 }
 
