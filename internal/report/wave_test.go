@@ -24,7 +24,10 @@ func handled(t *testing.T) Waves {
 			{Wave: "pilot", By: "ana@host", Reason: "the phones are down", At: asOf},
 			{Wave: "pilot", Tenant: acme, By: "cleo@host", At: asOf},
 		},
-		Confirmations: []state.Confirmation{{Wave: "everyone", Gate: "support", By: "ana", Note: "staffed", At: asOf}},
+		Confirmations: []state.Confirmation{
+			{Wave: "everyone", Gate: "support", By: "ana", Note: "staffed", At: asOf},
+			{Wave: "everyone", Gate: "opt-in", Tenant: acme, By: "ana", At: asOf},
+		},
 		Wishes:        []state.Wish{{Wave: "everyone", Kind: state.WishStart, Signed: by("ana@host", "sooner")}},
 	}
 	m := pilot()
@@ -33,12 +36,17 @@ func handled(t *testing.T) Waves {
 	return Waves{
 		Status:   Status{State: st, Plan: m.save(t), AsOf: asOf, Tenants: map[uuid.UUID]string{acme: "acme"}},
 		Declared: []string{"internal", "pilot", "everyone"},
-		Gates:    []state.WaveGate{{Wave: "everyone", Name: "adoption"}, {Wave: "everyone", Name: "support"}},
+		Gates: []state.WaveGate{
+			{Wave: "everyone", Name: "adoption"}, {Wave: "everyone", Name: "opt-in"}, {Wave: "everyone", Name: "support"},
+		},
+		OptIn: []state.WaveGate{{Wave: "everyone", Name: "opt-in"}},
 		Events: []state.WaveEvent{
 			{Wave: "pilot", Act: state.ActPause, Tenant: acme, Signed: by("cleo@host", "")},
 			{Wave: "pilot", Act: state.ActResume, Run: "2026-12-06-1", Signed: by("ben@host", "")},
 			{Wave: "everyone", Act: state.ActConfirm, Gate: "support", Signed: by("ana", "staffed")},
 			{Wave: "everyone", Act: state.ActUnconfirm, Gate: "support", Signed: by("ana", "nobody came")},
+			{Wave: "everyone", Act: state.ActConfirm, Tenant: acme, Gate: "opt-in", Signed: by("ana", "")},
+			{Wave: "everyone", Act: state.ActUnconfirm, Tenant: acme, Gate: "opt-in", Signed: by("ana", "not yet")},
 			{Wave: "everyone", Act: state.ActPromote, Gate: "start", Signed: by("ana@host", "sooner")},
 			{Wave: "everyone", Act: state.ActAccept, Gate: "accept", Signed: by("ana@host", "three of them")},
 			{Wave: "everyone", Act: state.ActWithdraw, Gate: "accept", Signed: by("ana@host", "not so")},
