@@ -47,6 +47,50 @@ func TestUnconfirm(t *testing.T) {
 	}
 }
 
+// TestUnconfirmTenant: a gate that each tenant opens is closed for one of them, or for all; one that the figures of its wave open is
+// closed by nobody's hand. A rollback of the wave closes it for all tenants.
+func TestUnconfirmTenant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Level: "dual"}, emulator(t))
+	gates := "gate \"calm\" { condition = wave.skipped >= 0 }\ngate \"desk\" { manual = true }\n" +
+		"gate \"opt-in\" {\n  manual = true\n  per    = \"tenant\"\n}"
+	w.config(pilotAndRest(gates, "gate.opt-in, gate.calm, gate.desk", ""))
+	unconfirm := func(exit int, args ...string) string {
+		out, errs := w.run(exit, append([]string{"wave", "unconfirm", "-reason", "r"}, args...)...)
+		return out + errs
+	}
+	opened := func(want int) {
+		t.Helper()
+		if n := w.number("select count(*) from anthill_state.confirmations where gate = 'opt-in'"); n != want {
+			t.Errorf("%d confirmations instead of %d", n, want)
+		}
+	}
+	wants(t, unconfirm(exitError, "pilot", "calm"), `gate "calm" is opened by the figures of the wave`)
+	wants(t, unconfirm(exitError, "-tenant", "acme", "pilot", "desk"), "leave -tenant out")
+	unconfirm(exitError, "-tenant", "nobody", "pilot", "opt-in")
+	wants(t, unconfirm(exitDone, "-tenant", "acme", "pilot", "opt-in"), "was not confirmed for acme: nothing was changed")
+	confirm := func() {
+		for _, slug := range []string{"acme", "globex"} {
+			w.run(exitDone, "wave", "confirm", "-tenant", slug, "pilot", "opt-in")
+		}
+	}
+	confirm()
+	wants(t, unconfirm(exitDone, "-tenant", "acme", "pilot", "opt-in"), "Gate opt-in of wave pilot is closed again for acme.")
+	opened(1)
+	out, _ := w.run(exitDone, "wave", "list", "pilot", "-history")
+	wants(t, out, "gate opt-in for globex: confirmed by tester@host", "gate opt-in: closed for the other tenants",
+		"gate opt-in confirmed for acme by", "gate opt-in closed again for acme by tester@host: r")
+	confirm()
+	wants(t, unconfirm(exitDone, "pilot", "opt-in"), "Gate opt-in of wave pilot is closed again.")
+	opened(0)
+	confirm()
+	w.run(exitDone, "wave", "confirm", "pilot", "desk")
+	w.run(exitDone, "apply", "-auto-approve")
+	out, _ = w.run(exitDone, "rollback", "-wave", "pilot", "-auto-approve")
+	wants(t, out, "Gate opt-in of wave pilot is closed until it is confirmed anew")
+	opened(0)
+}
+
 // TestRollbackClosesGates: a rollback of a wave says which gates it closes, and closes them: when the wave goes on, it is held until
 // they are confirmed anew. One of a tenant closes none, and undoing it leaves them closed.
 func TestRollbackClosesGates(t *testing.T) {

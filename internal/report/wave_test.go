@@ -28,7 +28,7 @@ func handled(t *testing.T) Waves {
 			{Wave: "everyone", Gate: "support", By: "ana", Note: "staffed", At: asOf},
 			{Wave: "everyone", Gate: "opt-in", Tenant: acme, By: "ana", At: asOf},
 		},
-		Wishes:        []state.Wish{{Wave: "everyone", Kind: state.WishStart, Signed: by("ana@host", "sooner")}},
+		Wishes: []state.Wish{{Wave: "everyone", Kind: state.WishStart, Signed: by("ana@host", "sooner")}},
 	}
 	m := pilot()
 	m.Context.Waves[1].State = plan.WavePaused
