@@ -214,7 +214,7 @@ func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.Stat
 	if err != nil {
 		return err
 	}
-	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+`, confirmed_by, note, at
+	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+", confirmed_by, note, at"+`
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
 		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
 	})
