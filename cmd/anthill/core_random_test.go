@@ -390,6 +390,7 @@ func (x *teller) command(do []string, run func(args []string) (int, string)) {
 		if status != exitBlocked || len(allow) == 0 {
 			continue
 		}
+		x.statuses = x.statuses[:len(x.statuses)-1] // it goes on
 		if args[0] != "apply" {
 			run(append(args, allow...))
 			continue
@@ -845,20 +846,15 @@ func (s said) take(code state.Code) bool {
 	return s.left[code] >= 0
 }
 
-// excuse is why a plan says that somebody is not where the row says; "": it does not. This is the closed list. unlinked:
-// of its person no row is the owner, and its user's own is active.
-func (s said) excuse(what string, row rowNow, unlinked bool, r *realm) string {
+// excuse is why a plan says that somebody is not where the row says; "": it does not. This is the closed list.
+func (s said) excuse(what string, row rowNow, r *realm) string {
 	what, about, _ := strings.Cut(what, " ")
 	switch what {
-	case "enabled", "nobody":
-		code := map[string]state.Code{"enabled": state.CodeDriftLink, "nobody": state.CodeDriftPerson}[what]
-		if (what == "nobody" || unlinked) && s.take(code) {
-			return string(code)
-		}
+	case "enabled":
 		return ""
 	case "member":
 		p, _ := spotOf(about)
-		if s.names(about+r.want.suffix(), state.CodeStrangers) || s.names(p.tenant, state.CodeForeignMembers) || unlinked && s.take(state.CodeDriftLink) {
+		if s.names(about+r.want.suffix(), state.CodeStrangers) || s.names(p.tenant, state.CodeForeignMembers) {
 			return "strangers"
 		}
 		return ""
@@ -873,6 +869,8 @@ func (s said) excuse(what string, row rowNow, unlinked bool, r *realm) string {
 		return "blocked"
 	case what == "expired" && s.take(state.CodeDriftExpired):
 		return "drift_expired"
+	case what == "nobody" && s.take(state.CodeDriftPerson):
+		return "drift_person"
 	}
 	return ""
 }

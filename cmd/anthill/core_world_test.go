@@ -688,7 +688,7 @@ func (r *realm) gains(before, after sight, do string, settled bool) (bad []strin
 }
 
 // losses looks for what a command that has come to an end took from somebody whose row was active and linked before, and
-// is still. asked says that the command was to take back whom the application has linked itself: then that is no loss.
+// is still. asked says that the command was to take users of a tenant back: whom the application has linked itself is then no loss.
 func (r *realm) losses(before, after sight, asked func(tenant string) bool) (bad []string) {
 	for _, id := range r.ours(after) {
 		old, now := before.owner[id], after.owner[id]
@@ -698,7 +698,10 @@ func (r *realm) losses(before, after sight, asked func(tenant string) bool) (bad
 		if !before.persons[id].Expired && after.persons[id].Expired && !r.taken[fmt.Sprint(id)] {
 			bad = append(bad, fmt.Sprintf("loss: %s is expired (%s)", r.who(id), now))
 		}
-		if g := (spot{now.tenant, "users"}); before.in[id][g] && !after.in[id][g] && !r.taken[g.String()] && !r.taken[fmt.Sprint(id, g)] {
+		g := spot{now.tenant, "users"}
+		// A rollback also takes back a membership that was given back, but never the last one.
+		kept := asked(now.tenant) && after.in[id][spot{now.tenant, "admins"}] && now.asks(now.tenant, "admins", wanted{wide: r.wide}.roles())
+		if before.in[id][g] && !after.in[id][g] && !kept && !r.taken[g.String()] && !r.taken[fmt.Sprint(id, g)] {
 			bad = append(bad, fmt.Sprintf("loss: %s leaves %s (%s)", r.who(id), g, now))
 		}
 	}
@@ -710,23 +713,21 @@ func (r *realm) losses(before, after sight, asked func(tenant string) bool) (bad
 func (r *realm) stands(s sight, plan said) (bad []string) {
 	for _, id := range r.ours(s) {
 		p, row := s.persons[id], s.owner[id]
-		// Who knows which person is that of a row that was unlinked? While it is not active, none of them may log in (L29).
-		unlinked := row.user == uuid.Nil && s.rows[r.person[id]].active
-		say := func(code, format string, args ...any) (why string) {
-			why = plan.excuse(code, row, unlinked, r)
-			if why == "" {
+		belongs := row.active                  // linked and active
+		enabled := !p.Expired && id != r.found // whom we found is nobody's to enable or to expire
+		// Who knows which person is that of a row that was unlinked? While that is active, the person stays as it is, groups and
+		// all, and is counted once. While it is not, none of them may log in (L29).
+		left := row.user == uuid.Nil && s.rows[r.person[id]].active && (enabled || len(s.in[id]) > 0) && plan.take(state.CodeDriftLink)
+		say := func(code, format string, args ...any) {
+			if plan.excuse(code, row, r) == "" {
 				bad = append(bad, fmt.Sprintf("rest: "+r.who(id)+" "+format+" (%s)", append(args, r.rowOf(s, id))...))
 			}
-			return why
 		}
-		belongs := row.active // linked and active
-		left := false         // as it is, groups and all: its row was unlinked
 		switch {
-		case id == r.found: // nobody's to enable or to expire
-			left = unlinked && plan.take(state.CodeDriftLink)
-		case !p.Expired && !belongs:
-			left = say("enabled", "is enabled") == string(state.CodeDriftLink)
-		case p.Expired && belongs && row.live:
+		case left:
+		case enabled && !belongs:
+			say("enabled", "is enabled")
+		case id != r.found && p.Expired && belongs && row.live:
 			say("expired", "is expired")
 		}
 		for g := range s.in[id] {
@@ -754,7 +755,8 @@ func (r *realm) stands(s sight, plan said) (bad []string) {
 		if row.link == uuid.Nil {
 			continue
 		}
-		if _, there := s.persons[row.link]; !there && plan.excuse("nobody", row, false, r) == "" {
+		moves := r.recorded(row.user) || row.active && row.live && r.want.selects(row)
+		if _, there := s.persons[row.link]; !there && moves && plan.excuse("nobody", row, r) == "" {
 			bad = append(bad, fmt.Sprintf("rest: u%d is linked to nobody", slices.Index(r.users, row.user)))
 		}
 		if links[row.link]++; links[row.link] == 2 {

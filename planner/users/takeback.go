@@ -374,6 +374,10 @@ func (t *taker) stayMoved(
 	// Asleep must say how the person is when this is done: it is what lets a row that is active again wake it (L27).
 	sleeps := made[len(made)-1].After.Asleep || lastAct(made) == state.PersonExpire
 	switch act := s.Effect.Act; {
+	case act == state.PersonExpire && c.Presence() == plan.PresenceEnabled:
+		// Whoever stays moved and has an active row keeps its login: it was asleep as its row was not active then, or as a run
+		// that was stopped had left it.
+		s.Effect.Act, s.After.Asleep = state.PersonNone, false
 	case act == state.PersonEnable && (!c.Gains() || c.Presence() != plan.PresenceEnabled):
 		s.Effect.Act, s.After.Asleep = state.PersonNone, true
 	case s.After.MadePerson && act == state.PersonNone:

@@ -110,6 +110,14 @@ func (s *sides) moved() {
 			MadePerson: true, WroteLink: true}}
 }
 
+// woken makes a record one of a run that woke kim, who was moved before and asleep.
+func (s *sides) woken(r *state.Record) {
+	prior := *s.recorded
+	prior.Asleep = true
+	r.Prior, r.Join, r.Effect = &prior, nil, state.Effect{Act: state.PersonEnable}
+	r.Before = state.Image{Link: person, Method: state.MethodDual}
+}
+
 func (s *sides) stream(context.Context) iter.Seq2[state.User, error] {
 	if s.recorded == nil {
 		return each[state.User](nil)
@@ -185,8 +193,8 @@ func TestDecide(t *testing.T) {
 	t.Parallel()
 	moved := state.UserState{Standing: state.Moved, Wave: "pilot", Policy: "dual", Generation: 1, MadePerson: true,
 		WroteLink: true}
-	asleep, found, taken, gone := moved, moved, moved, moved
-	asleep.Asleep = true
+	asleep, found, taken, gone, again := moved, moved, moved, moved, moved
+	asleep.Asleep, again.Generation = true, 2
 	found.Generation, found.MadePerson, found.WroteLink = 0, false, false
 	taken.Generation, taken.MadePerson = 0, false
 	gone.Standing = state.Gone
@@ -218,6 +226,16 @@ func TestDecide(t *testing.T) {
 			s.persons = []providers.Person{{ID: uuid.UUID{60}, Name: "k", Mails: []string{"kim@x.example"}}}
 		}, fate{Kind: plan.SegmentMove, Effect: state.Effect{Act: state.PersonAdopt, Link: true,
 			Method: state.MethodDual}, Join: home, After: taken}},
+		"linked to a person of ours that is no more": {func(s *sides) {
+			s.moved()
+			s.recorded.Standing, s.recorded.Person, s.persons, s.groups[1].Members = state.RolledBack, uuid.Nil, nil, nil
+		}, fate{Kind: plan.SegmentMove, Effect: state.Effect{Act: state.PersonCreate, Link: true}, Join: home, After: again}},
+		"linked to nobody of ours": {func(s *sides) {
+			s.moved()
+			s.recorded.Standing, s.recorded.Person, s.persons, s.groups[1].Members = state.RolledBack, uuid.Nil, nil, nil
+			s.user.Link = uuid.UUID{60}
+		}, fate{Skip: "link_unknown"}},
+		"moved, and its person is no more": {func(s *sides) { s.moved(); s.persons, s.groups[1].Members = nil, nil }, fate{}},
 		"paused": {func(s *sides) { s.state.Pauses = []state.Pause{{Wave: "pilot"}} }, fate{Skip: "paused"}},
 
 		"moved before, and at rest": {func(s *sides) { s.moved() }, fate{}},
@@ -293,6 +311,10 @@ func TestTakeBack(t *testing.T) {
 	t.Parallel()
 	back := state.UserState{Standing: state.RolledBack, Wave: "pilot", Policy: "dual", Generation: 1,
 		MadePerson: true, WroteLink: true}
+	awake := back
+	awake.Standing = state.Moved
+	asleep := awake
+	asleep.Asleep = true
 	restore := func(act state.PersonAct) state.Effect { return state.Effect{Act: act, Restore: true} }
 	home := []uuid.UUID{members}
 	wave := []plan.Pause{{Wave: "pilot"}}
@@ -352,6 +374,12 @@ func TestTakeBack(t *testing.T) {
 		"its hash is of no password, and it has enrolled in Self-auth": {func(s *sides, _ *users.Undoing, _ *state.Record) {
 			s.user.CanPassword, s.enrolled = false, []uuid.UUID{person}
 		}, fate{}, nil, state.CodeEnrolled},
+		"the run woke it with its row": {func(s *sides, _ *users.Undoing, r *state.Record) { s.woken(r) },
+			fate{Kind: plan.SegmentRestore, Keep: home, After: awake}, wave, ""},
+		"the run woke it with its row, which is not active any more": {func(s *sides, _ *users.Undoing, r *state.Record) {
+			s.woken(r)
+			s.user.Status = "suspended"
+		}, fate{Kind: plan.SegmentRestore, Effect: state.Effect{Act: state.PersonExpire}, Keep: home, After: asleep}, wave, ""},
 		"the run could not move it": {func(s *sides, _ *users.Undoing, r *state.Record) {
 			s.recorded.Standing, r.Verdict = state.Failed, state.Refused
 		}, fate{}, wave, ""},

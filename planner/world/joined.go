@@ -255,6 +255,9 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 		}
 	}
 	j.claim(u.Link)
+	if j.linkedToNobody(u, r) {
+		e.Link = uuid.Nil
+	}
 	j.setPerson(&e, r)
 	e.Digest = providers.DigestUser(u, j.relies(&e, u), r)
 	// Of a deleted row no name or address stands in anybody's way. It is an entry all the same: what was done for its user
@@ -328,6 +331,23 @@ func (j *joiner) claim(person uuid.UUID) {
 	if j.config.Identity.AdoptMail && person != uuid.Nil {
 		j.claimed = append(j.claimed, person)
 	}
+}
+
+// linkedToNobody reports whether the row of a user who is not moved holds a link to a person of ours that is no more: as when it
+// comes back from a backup after a rollback has deleted the person. It is moved like one without a link.
+func (j *joiner) linkedToNobody(u providers.User, r *state.User) bool {
+	if r == nil || u.Link == uuid.Nil || r.Standing == state.Moved || r.Standing == state.RowBack {
+		return false
+	}
+	if _, there := j.Index.Person(u.Link); there {
+		return false
+	}
+	for gen := range r.Generation {
+		if u.Link == state.PersonID(j.Lineage, u.ID, gen+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // setPerson finds the user's own person: the linked one, else the one that is ours by its id (recorded, or recovered
