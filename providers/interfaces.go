@@ -51,6 +51,10 @@ type Rows interface {
 	// WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle
 	// with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back.
 	WriteUsers(ctx context.Context, writes []UserWrite, settle func(state.Tx, []UserResult) error) error
+	// NoteLogins writes the synced time of rows as their time of completion, in one transaction, where the row still has that
+	// link and that synced time, and no time of completion. It leaves rows that somebody else holds, or whose writing the
+	// database refuses, and returns how many it has written.
+	NoteLogins(ctx context.Context, logins []state.Login) (int64, error)
 	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes
 	// those of the same tenant and group.
 	Map(ctx context.Context, m []Mapping) error

@@ -213,8 +213,12 @@ func pilot() *made {
 		},
 		Where: map[state.Address]plan.Place{group.Address: {File: "main.anthill.hcl", Line: 31}},
 	}
+	enrolled := int64(36)
 	c.Waves = []plan.WaveView{
-		{Name: "internal", State: plan.WaveDone, Since: asOf.AddDate(0, 0, -7), Matched: 38, Moved: 38},
+		{
+			Name: "internal", State: plan.WaveDone, Since: asOf.AddDate(0, 0, -7), Matched: 38, Moved: 38,
+			Figures: state.WaveFigures{Selected: 37, Moved: 37, Invited: 37, Enrolled: &enrolled, Completed: 35},
+		},
 		{Name: "pilot", State: plan.WaveStarts, Matched: 414, Due: 410, Skipped: 19, NotMoved: []plan.Skipped{
 			{Reason: plan.SkipEmailRefused, Count: 12}, {Reason: plan.SkipShared, Count: 7},
 		}},

@@ -105,6 +105,13 @@ func (t *telling) stay() (list []string) {
 		}
 		list = append(list, what+" stays paused until:  "+t.words.command(one.resume()...))
 	}
+	if t.effects.Undo == nil {
+		return nil
+	}
+	for _, g := range t.effects.Undo.Gates {
+		list = append(list, "Gate "+t.words.escape(g.Name)+" of wave "+t.words.escape(g.Wave)+" is closed until it is confirmed anew:  "+
+			t.words.command("wave", "confirm", g.Wave, g.Name))
+	}
 	return list
 }
 

@@ -123,8 +123,7 @@ func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err e
 	if s.inspection, err = s.postgres.Inspect(ctx); err != nil {
 		return err
 	}
-	table, id, tenant := s.postgres.UsersTable()
-	s.store = pg.Open(s.postgres.Pool(), file.StateSchema, pg.Names{Table: table, ID: id, Tenant: tenant})
+	s.store = pg.Open(s.postgres.Pool(), file.StateSchema, pg.Names(s.postgres.UsersTable()))
 	return nil
 }
 
