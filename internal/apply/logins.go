@@ -18,9 +18,11 @@ func (x *executor) noteLogins(ctx context.Context) error {
 		return nil
 	}
 	work := context.WithoutCancel(ctx)
-	// A state of an earlier version does not keep what is asked for, and a plan without changes begins no run.
-	if err := x.Store.Bind(work, x.Target, x.effects.Lineage); err != nil {
-		return err
+	if x.journal == nil {
+		// A state of an earlier version does not keep what is asked for, and only a run brings it to this one.
+		if err := x.Store.Bind(work, x.Target, x.effects.Lineage); err != nil {
+			return err
+		}
 	}
 	var batch []state.Login
 	note := func() error {
