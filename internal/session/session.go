@@ -43,16 +43,8 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 			s.Close()
 		}
 	}()
-	m, diags := settings.load()
-	s.module, s.warnings = m, diags
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	file, diags := m.Settings()
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	if err := s.openPostgres(ctx, file); err != nil {
+	file, err := s.loadPostgres(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if file.Unsettled {
@@ -105,6 +97,20 @@ func (s *Session) Close() {
 	if s.postgres != nil {
 		s.postgres.Close()
 	}
+}
+
+// loadPostgres loads the configuration and connects the database that it names.
+func (s *Session) loadPostgres(ctx context.Context) (config.Settings, error) {
+	m, diags := s.settings.load()
+	s.module, s.warnings = m, diags
+	if diags.HasErrors() {
+		return config.Settings{}, s.mistakes(diags)
+	}
+	file, diags := m.Settings()
+	if diags.HasErrors() {
+		return config.Settings{}, s.mistakes(diags)
+	}
+	return file, s.openPostgres(ctx, file)
 }
 
 // openPostgres connects the database as the configuration says, or else the environment, and looks at its schema.
