@@ -52,6 +52,14 @@ func (p *Progress) Event(e apply.Event) {
 	}
 }
 
+// Say writes a line of its own.
+func (p *Progress) Say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
+	fmt.Fprintln(p.w, text)
+}
+
 // Stage shows how far one stage is; total 0 means that nobody knows.
 func (p *Progress) Stage(name string, done, total int64) {
 	p.mu.Lock()
