@@ -248,6 +248,7 @@ func needsApproval(e *plan.Effects) bool {
 // carryOut carries out a plan with progress, and tells how it ended.
 func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.File) error {
 	progress := p.progress(c)
+	progress.Of(file.Effects())
 	began := p.now()
 	approval := session.Approval{By: c.String("approved-by"), FailStale: c.String("on-stale") == "fail"}
 	goOn := []string{"apply"}
