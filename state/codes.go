@@ -49,6 +49,8 @@ const (
 	CodeVersionUntried  Code = "version_untried"   // version: of Self-auth
 	CodeUnverified      Code = "unverified"        // count users
 	CodeUnselected      Code = "unselected"        // wave; count users: moved under it, and selected by none
+	CodeAsleepHeld      Code = "asleep_held"       // wave; count users: moved under it, asleep, and not woken while it is paused, or they are blocked or excluded
+	CodeStaysAwake      Code = "stays_awake"       // count users: of a rollback of the run that woke them
 	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; run, tenant: its slug, none: all of it
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
