@@ -240,6 +240,9 @@ func (u *undoer) context() {
 	c.Objects, c.Notes, c.Outside = u.back.Context, u.back.Notes, u.back.Outside
 	c.Conflicts, c.Completed = u.taken.Conflicts, u.taken.Completed
 	c.Asleep = u.taken.Asleep
+	if n := u.taken.Awake; n > 0 {
+		c.Notes = append(c.Notes, state.Found(state.CodeStaysAwake).Times(n))
+	}
 	for _, f := range u.world.Shared {
 		if f.Code == state.CodeGroupHidden {
 			c.Notes = append(c.Notes, f)

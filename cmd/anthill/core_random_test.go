@@ -613,7 +613,9 @@ func (x *teller) change(do []string) {
 	case "gone":
 		x.realm.change("with k as (delete from users where user_id = $1 returning *) insert into kept select user_id, to_jsonb(k) from k on conflict (user_id) do update set body = excluded.body", user)
 	case "return":
-		x.realm.change("with k as (delete from kept where user_id = $1 returning *) insert into users select r.* from k, jsonb_populate_record(null::users, body) r", user)
+		if x.realm.change("with k as (delete from kept where user_id = $1 returning *) insert into users select r.* from k, jsonb_populate_record(null::users, body) r", user) > 0 {
+			x.returned[user] = true
+		}
 	case "away":
 		x.realm.change("update tenants set status = 'suspended' where slug = $1", x.slug(number(do, 1)))
 	case "again":
@@ -852,6 +854,13 @@ func (s said) excuse(what string, row rowNow, r *realm) string {
 	switch what {
 	case "enabled":
 		return ""
+	case "nobody":
+		switch {
+		case s.take(state.CodeDriftPerson):
+			return "drift_person"
+		case !r.returned[row.user]:
+			return ""
+		}
 	case "member":
 		p, _ := spotOf(about)
 		if s.names(about+r.want.suffix(), state.CodeStrangers) || s.names(p.tenant, state.CodeForeignMembers) {
@@ -869,8 +878,6 @@ func (s said) excuse(what string, row rowNow, r *realm) string {
 		return "blocked"
 	case what == "expired" && s.take(state.CodeDriftExpired):
 		return "drift_expired"
-	case what == "nobody" && s.take(state.CodeDriftPerson):
-		return "drift_person"
 	}
 	return ""
 }

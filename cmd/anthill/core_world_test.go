@@ -330,21 +330,22 @@ func (l *wire) answers() {
 type realm struct {
 	*world
 	*site
-	app     *pgx.Conn // the application's
-	browser *browser  // an administrator's
-	admin   string    // its token
-	users   []uuid.UUID
-	want    wanted
-	wide    bool                    // managers were to be admins at some time: a plan may still say so
-	linked  map[uuid.UUID]uuid.UUID // by the application itself: user, person
-	person  map[uuid.UUID]uuid.UUID // of any generation: whose it is
-	lineage uuid.UUID
-	guarded map[uuid.UUID]bool // groups that were put into a protected one
-	found   uuid.UUID          // a person with the address of a user, who was there before
-	handed  map[string]bool    // memberships that an administrator gave, persons that one deleted
-	given   map[string]bool    // by an administrator, during this step: persons, and persons with a group
-	taken   map[string]bool    // likewise, and groups that went, or out of sight, with all who were in them
-	trigger bool               // of the application, which refuses rows
+	app      *pgx.Conn // the application's
+	browser  *browser  // an administrator's
+	admin    string    // its token
+	users    []uuid.UUID
+	want     wanted
+	wide     bool                    // managers were to be admins at some time: a plan may still say so
+	linked   map[uuid.UUID]uuid.UUID // by the application itself: user, person
+	person   map[uuid.UUID]uuid.UUID // of any generation: whose it is
+	lineage  uuid.UUID
+	guarded  map[uuid.UUID]bool // groups that were put into a protected one
+	returned map[uuid.UUID]bool // users whose rows came back after they were deleted, with what they held then
+	found    uuid.UUID          // a person with the address of a user, who was there before
+	handed   map[string]bool    // memberships that an administrator gave, persons that one deleted
+	given    map[string]bool    // by an administrator, during this step: persons, and persons with a group
+	taken    map[string]bool    // likewise, and groups that went, or out of sight, with all who were in them
+	trigger  bool               // of the application, which refuses rows
 }
 
 func newRealm(t *testing.T, users, seed int, adopt bool) *realm {
@@ -357,7 +358,7 @@ func newRealm(t *testing.T, users, seed int, adopt bool) *realm {
 	s := newSite(t, database)
 	w := attach(t, "", database, s.server)
 	w.env["DATABASE_URL"] = s.passage.url
-	r := &realm{world: w, site: s, app: w.connect(), linked: map[uuid.UUID]uuid.UUID{}, person: map[uuid.UUID]uuid.UUID{}, guarded: map[uuid.UUID]bool{}, given: map[string]bool{}, taken: map[string]bool{}, handed: map[string]bool{}}
+	r := &realm{world: w, site: s, app: w.connect(), linked: map[uuid.UUID]uuid.UUID{}, person: map[uuid.UUID]uuid.UUID{}, guarded: map[uuid.UUID]bool{}, returned: map[uuid.UUID]bool{}, given: map[string]bool{}, taken: map[string]bool{}, handed: map[string]bool{}}
 	// Their foreign key holds users to their tenant. The application does not wait for locks for ever.
 	r.change("delete from user_profiles")
 	r.change("create table kept (user_id uuid primary key, body jsonb)")
@@ -755,7 +756,7 @@ func (r *realm) stands(s sight, plan said) (bad []string) {
 		if row.link == uuid.Nil {
 			continue
 		}
-		moves := r.recorded(row.user) || row.active && row.live && r.want.selects(row)
+		moves := r.recorded(row.user) || !r.returned[row.user] || row.active && row.live && r.want.selects(row)
 		if _, there := s.persons[row.link]; !there && moves && plan.excuse("nobody", row, r) == "" {
 			bad = append(bad, fmt.Sprintf("rest: u%d is linked to nobody", slices.Index(r.users, row.user)))
 		}
@@ -790,6 +791,12 @@ func (r *realm) recorded(u uuid.UUID) (yes bool) {
 func (r *realm) takenBack(s sight) (bad []string) {
 	if _, there := s.persons[r.found]; r.found != uuid.Nil && !there && !r.handed[fmt.Sprint(r.found)] {
 		bad = append(bad, "back: the person who was taken over is deleted")
+	}
+	for _, row := range s.rows {
+		if _, there := s.persons[row.link]; row.link != uuid.Nil && !there && !r.returned[row.user] && r.linked[row.user] != row.link &&
+			!r.handed[fmt.Sprint(row.link)] {
+			bad = append(bad, fmt.Sprintf("back: u%d is linked to nobody (%s)", slices.Index(r.users, row.user), row))
+		}
 	}
 	for _, id := range r.ours(s) {
 		row := s.owner[id]

@@ -206,13 +206,9 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		ids[i] = c.User
 	}
 	// Long before they are locked, so most users who have changed are found before anything is done for them.
-	rows, err := x.Rows.Fetch(ctx, ids)
+	rows, err := x.fetch(ctx, ids)
 	if err != nil {
 		return nil, err
-	}
-	byID := make(map[uuid.UUID]*providers.UserRow, len(rows))
-	for i := range rows {
-		byID[rows[i].ID] = &rows[i]
 	}
 	recorded, err := x.Store.UsersByID(ctx, ids)
 	if err != nil {
@@ -226,7 +222,7 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 	items, all := make([]*item, len(changes)), make([]item, len(changes))
 	for i, c := range changes {
 		it := &all[i]
-		*it = item{change: c, shape: &shapes[c.Shape], row: byID[c.User], record: records[c.Record], mails: records[c.Mails]}
+		*it = item{change: c, shape: &shapes[c.Shape], row: rows[c.User], record: records[c.Record], mails: records[c.Mails]}
 		if u, is := recorded[c.User]; is {
 			it.prior = &u
 		}
@@ -235,6 +231,19 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		items[i] = it
 	}
 	return items, x.lookWhoCanLogIn(ctx, items)
+}
+
+// fetch reads the rows of users; one that is gone is missing.
+func (x *executor) fetch(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]*providers.UserRow, error) {
+	rows, err := x.Rows.Fetch(ctx, users)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[uuid.UUID]*providers.UserRow, len(rows))
+	for i := range rows {
+		byID[rows[i].ID] = &rows[i]
+	}
+	return byID, nil
 }
 
 func (x *executor) journalRecords(ctx context.Context, changes []plan.UserChange) (map[int64]*state.Record, error) {

@@ -120,9 +120,10 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	}
 	if it.row != nil {
 		i.Before = it.row.Image
-		if s.Ground.Linked && !s.Ground.Moved && s.After.WroteLink && x.effects.Segments[segment].Kind == plan.SegmentMove {
-			// The link is ours by its id, and the state that recorded it is lost. To take this user back is to undo that
-			// link too, so the before-image is that of a row that was never linked.
+		if it.row.Link != uuid.Nil && !s.Ground.Moved && s.After.WroteLink && x.effects.Segments[segment].Kind == plan.SegmentMove {
+			// The link is ours by its id: the state that recorded it is lost, or a rollback has deleted the person and the row
+			// came back. To take this user back is to undo that link too, so the before-image is that of a row that was never
+			// linked.
 			i.Before = state.Image{Method: state.MethodPassword, Invited: it.row.Image.Invited}
 		}
 	}

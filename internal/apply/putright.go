@@ -94,13 +94,9 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	for i, it := range items {
 		users[i] = it.intent.User
 	}
-	rows, err := x.Rows.Fetch(ctx, users)
+	rows, err := x.fetch(ctx, users)
 	if err != nil {
 		return nil, err
-	}
-	byUser := map[uuid.UUID]*providers.UserRow{}
-	for i := range rows {
-		byUser[rows[i].ID] = &rows[i]
 	}
 	links, err := x.Rows.Linked(ctx, personIDs(items))
 	if err != nil {
@@ -108,7 +104,7 @@ func (x *executor) find(ctx context.Context, items []*item) (map[*item]*found, e
 	}
 	all := map[*item]*found{}
 	for _, it := range items {
-		f := &found{row: byUser[it.intent.User], in: map[uuid.UUID]bool{}}
+		f := &found{row: rows[it.intent.User], in: map[uuid.UUID]bool{}}
 		for _, r := range links {
 			if r.Link == it.intent.Person && r.ID != it.intent.User && !r.Deleted {
 				f.others = append(f.others, linked(r, x.effects.Identity.Follow))

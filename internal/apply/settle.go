@@ -42,6 +42,9 @@ type settlement struct {
 // was done for it in Self-auth: no orphan stays in a tenant's group.
 func (x *executor) settle(ctx context.Context, items []*item, next state.Position) ([]state.Outcome, error) {
 	b := settlement{next: next}
+	if err := x.lookAgain(ctx, items); err != nil {
+		return nil, err
+	}
 	for _, it := range items {
 		switch {
 		case it.verdict != 0:
@@ -51,8 +54,7 @@ func (x *executor) settle(ctx context.Context, items []*item, next state.Positio
 			b.lost = append(b.lost, lostItem(it, it.failed))
 		case it.failed != nil:
 			b.outcomes = append(b.outcomes, refusalOf(it))
-		case it.row == nil || !it.shape.Effect.Writes():
-			// Self-auth alone was changed, and no row can have changed under it.
+		case !it.writesRow():
 			b.outcomes = append(b.outcomes, done(it))
 		default:
 			b.writes = append(b.writes, userWrite(it))
@@ -67,6 +69,36 @@ func (x *executor) settle(ctx context.Context, items []*item, next state.Positio
 	// their rows.
 	back, err := x.settleLost(ctx, lost, next)
 	return append(all, back...), err
+}
+
+// writesRow reports whether the row of a user is written, so that it is locked and compared once more.
+func (it *item) writesRow() bool { return it.row != nil && it.shape.Effect.Writes() }
+
+// lookAgain reads the rows once more that are not written: whoever has changed while Self-auth was asked is lost like one whose
+// row cannot be written, or would have by an old row what the new one does not ask for.
+func (x *executor) lookAgain(ctx context.Context, items []*item) error {
+	unwritten := slices.DeleteFunc(slices.Clone(items), func(it *item) bool {
+		return it.verdict != 0 || it.failed != nil || it.writesRow()
+	})
+	if len(unwritten) == 0 {
+		return nil
+	}
+	users := make([]uuid.UUID, len(unwritten))
+	for i, it := range unwritten {
+		users[i] = it.change.User
+	}
+	rows, err := x.fetch(ctx, users)
+	if err != nil {
+		return err
+	}
+	for _, it := range unwritten {
+		row := rows[it.change.User]
+		if gone := it.shape.Ground.RowGone; gone != (row == nil) ||
+			!gone && providers.DigestUser(row.User, it.shape.Ground.Relies, it.prior) != it.change.Before {
+			it.failed = errLost
+		}
+	}
+	return nil
 }
 
 // commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open.

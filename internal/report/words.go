@@ -186,6 +186,12 @@ func (v *voice) say(f state.Finding) string {
 			return "wave " + name + " counts as moved however many of its " + users(n) + " fail: " + v.wish(f)
 		}
 		return "wave " + name + ": " + v.wish(f)
+	case state.CodeAsleepHeld:
+		return users(n) + " moved under wave " + name + it(" is", " are") + " asleep in Self-auth, though " + it("the row is", "their rows are") +
+			" active: nothing is given there while it is paused, or while " + it("the user is", "they are") + " excluded or blocked"
+	case state.CodeStaysAwake:
+		return it("1 person whom the run woke stays", count(n)+" persons whom the run woke stay") + " enabled: " +
+			it("its user stays moved, and the row is", "their users stay moved, and their rows are") + " active"
 	case state.CodePauseUndeclared:
 		one, where := pause{f.Subject.Name, f.Text(state.KeyTenant)}, ""
 		if one.tenant != "" {

@@ -155,6 +155,7 @@ type counts struct {
 	drift
 
 	unselected map[string]int64 // moved users whom no wave selects any more, by the wave that moved them (L4)
+	sleeping   map[string]int64 // moved users who are asleep though their rows are active, as nothing is given to them, by that wave
 	policies   map[string]int64 // users moved, by policy
 	unordered  map[[2]int]int64 // users whom two waves in no order select
 }
@@ -203,7 +204,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	for _, n := range o.Names {
 		d.names.taken[j.Index.Hash(n)] = true
 	}
-	d.counts = counts{unselected: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
+	d.counts = counts{unselected: map[string]int64{}, sleeping: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for _, w := range c.Waves {
 		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
 		if j.EnrolledKnown {

@@ -93,6 +93,8 @@ func (d *decider) followStatus(e *world.Entry, c plan.Claim, s *plan.Shape) {
 		if c.Ours && p.Expired && p.Closed {
 			s.Effect.Act = state.PersonEnable
 		}
+	case e.Recorded.Asleep && c.Active && c.Live && !d.left:
+		d.counts.sleeping[e.Recorded.Wave]++
 	}
 }
 

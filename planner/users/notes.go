@@ -46,6 +46,9 @@ func (d *decider) notes() (list []state.Finding) {
 	for _, w := range slices.Sorted(maps.Keys(c.unselected)) {
 		list = append(list, state.About(state.CodeUnselected, state.OfWave(w)).Times(c.unselected[w]))
 	}
+	for _, w := range slices.Sorted(maps.Keys(c.sleeping)) {
+		list = append(list, state.About(state.CodeAsleepHeld, state.OfWave(w)).Times(c.sleeping[w]))
+	}
 	list = append(list, counted(
 		state.Found(state.CodeMailStuck).Times(c.mailStuck),
 		state.Found(state.CodeInNoWave).Times(c.nowhere),

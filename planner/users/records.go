@@ -94,11 +94,11 @@ func expectedLink(r state.Record) uuid.UUID {
 	return uuid.Nil
 }
 
-// recovered reports whether a record only wrote down what had been done under a state that was lost: person and link
-// were ours already.
+// recovered reports whether a record only wrote down a move that had been done before: under a state that was lost, or before its
+// row was gone, which came back as it was. Person and link were ours already.
 func recovered(r state.Record) bool {
-	return r.Prior == nil && r.After.MadePerson && r.After.WroteLink && !r.Effect.Link &&
-		r.Effect.Act != state.PersonCreate
+	fresh := r.Prior == nil || r.Undo == 0 && r.Prior.Standing != state.Moved && r.Prior.Standing != state.RowBack
+	return fresh && r.After.MadePerson && r.After.WroteLink && !r.Effect.Link && r.Effect.Act != state.PersonCreate
 }
 
 // writesRow says whether any of the records wrote the row; memberships alone do not.

@@ -375,11 +375,13 @@ func (t *taker) stayMoved(
 	join, leave, keep = t.places(c, *before, joined, left)
 	// Asleep must say how the person is when this is done: it is what lets a row that is active again wake it (L27).
 	sleeps := made[len(made)-1].After.Asleep || lastAct(made) == state.PersonExpire
+	followsRow := s.Effect.Act == state.PersonExpire
 	switch act := s.Effect.Act; {
 	case act == state.PersonExpire && c.Presence() == plan.PresenceEnabled:
 		// Whoever stays moved and has an active row keeps its login: it was asleep as its row was not active then, or as a run
 		// that was stopped had left it.
 		s.Effect.Act, s.After.Asleep = state.PersonNone, false
+		t.Awake++
 	case act == state.PersonEnable && (!c.Gains() || c.Presence() != plan.PresenceEnabled):
 		s.Effect.Act, s.After.Asleep = state.PersonNone, true
 	case s.After.MadePerson && act == state.PersonNone:
@@ -389,7 +391,7 @@ func (t *taker) stayMoved(
 	case !s.After.MadePerson && sleeps && !c.Active:
 		s.After.Asleep = true
 	}
-	if len(join) > 0 || s.Effect.Act == state.PersonEnable || s.Effect.Act == state.PersonRevive {
+	if len(join) > 0 || followsRow || s.Effect.Act == state.PersonEnable || s.Effect.Act == state.PersonRevive {
 		s.Ground.Relies = providers.ReliesMember
 	}
 	// Also what its row asks for besides.

@@ -55,6 +55,7 @@ type TakenBack struct {
 	Lost      int64               // conflicts in all
 	Completed int64               // users taken back who have logged in through Self-auth
 	Asleep    int64               // persons to be expired who are expired by now
+	Awake     int64               // persons whom the runs woke, and who stay so
 	Admins    []Admins            // of each tenant, by index of the world's tenants
 	ways      ways
 	Schema    Weighed // with Undoing.Schema

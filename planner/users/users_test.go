@@ -236,7 +236,7 @@ func TestDecide(t *testing.T) {
 			s.user.Link = uuid.UUID{60}
 		}, fate{Skip: "link_unknown"}},
 		"moved, and its person is no more": {func(s *sides) { s.moved(); s.persons, s.groups[1].Members = nil, nil }, fate{}},
-		"paused": {func(s *sides) { s.state.Pauses = []state.Pause{{Wave: "pilot"}} }, fate{Skip: "paused"}},
+		"paused":                           {func(s *sides) { s.state.Pauses = []state.Pause{{Wave: "pilot"}} }, fate{Skip: "paused"}},
 
 		"moved before, and at rest": {func(s *sides) { s.moved() }, fate{}},
 		"promoted (L24)": {func(s *sides) { s.moved(); s.user.Role = "admin" },

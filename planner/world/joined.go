@@ -281,7 +281,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	if j.linkedToNobody(u, r) {
 		e.Link = uuid.Nil
 	}
-	j.setPerson(&e, r)
+	j.setPerson(&e, u, r)
 	e.Digest = providers.DigestUser(u, j.relies(&e, u), r)
 	// Of a deleted row no name or address stands in anybody's way. It is an entry all the same: what was done for its user
 	// must be taken back.
@@ -359,10 +359,16 @@ func (j *joiner) claim(person uuid.UUID) {
 // linkedToNobody reports whether the row of a user who is not moved holds a link to a person of ours that is no more: as when it
 // comes back from a backup after a rollback has deleted the person. It is moved like one without a link.
 func (j *joiner) linkedToNobody(u providers.User, r *state.User) bool {
-	if r == nil || u.Link == uuid.Nil || r.Standing == state.Moved || r.Standing == state.RowBack {
+	if r == nil || r.Standing == state.Moved || r.Standing == state.RowBack {
 		return false
 	}
-	if _, there := j.Index.Person(u.Link); there {
+	_, there := j.Index.Person(u.Link)
+	return !there && j.chose(u, r)
+}
+
+// chose reports whether a row is linked to a person whose id we chose, in this generation or in one before.
+func (j *joiner) chose(u providers.User, r *state.User) bool {
+	if u.Link == uuid.Nil || r == nil {
 		return false
 	}
 	for gen := range r.Generation {
@@ -375,7 +381,7 @@ func (j *joiner) linkedToNobody(u providers.User, r *state.User) bool {
 
 // setPerson finds the user's own person: the linked one, else the one that is ours by its id (recorded, or recovered
 // where the state is lost), else the id of the one to be made.
-func (j *joiner) setPerson(e *Entry, r *state.User) {
+func (j *joiner) setPerson(e *Entry, u providers.User, r *state.User) {
 	// The generation of a person that would be made now: the recorded one, or the next if that id is used up.
 	gen := 1
 	if r != nil && r.Generation > 0 {
@@ -395,7 +401,7 @@ func (j *joiner) setPerson(e *Entry, r *state.User) {
 			ours = state.PersonID(j.Lineage, e.User, gen+1)
 		}
 		e.Generation = gen
-		e.note(PersonOurs, e.Link == ours || r != nil && r.MadePerson && r.Person == e.Link)
+		e.note(PersonOurs, e.Link == ours || r != nil && r.MadePerson && r.Person == e.Link || j.chose(u, r))
 		if !e.Is(PersonOurs) {
 			e.Generation = 0
 		}

@@ -66,7 +66,8 @@ func TestMisread(t *testing.T) {
 	}
 }
 
-// TestSettingNotKnown: what the server does not know as the name of a setting may be a part of the password, and is not shown.
+// TestSettingNotKnown: what the server does not know as the name of a setting, or its value, may be a part of the password, and is
+// not shown.
 func TestSettingNotKnown(t *testing.T) {
 	t.Parallel()
 	address := pgtest.Database(t)
@@ -80,6 +81,12 @@ func TestSettingNotKnown(t *testing.T) {
 		address + "&password=my&secretTail=x",
 		words + " password=my secretTail=x",
 		words + " password=my secret-Tail=x",
+		words + " password=my timezone=secretTail",
+		words + " password=my role=secretTail",
+		words + " password=my work_mem=secretTail",
+		address + "&password=my&DateStyle=secretTail",
+		address + "&password=my&options=-c%20secretTail",
+		address + "&password=my&options=-c%20lock_timeout%3DsecretTail",
 		words + " password=my postgres://app:secretTail@db.invalid/app?sslmode=disable",
 	} {
 		_, err := Open(t.Context(), Options{URL: address, Naming: "self_auth"})

@@ -111,10 +111,11 @@ func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 // unreachable is the error of a connection that was not made.
 func unreachable(host string, err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.SeverityUnlocalized == "FATAL" && (pg.Code == "42704" || pg.Code == "42602") {
+	// Of classes 22 and 42 are settings that there are not, and values that they do not take.
+	if errors.As(err, &pg) && pg.SeverityUnlocalized == "FATAL" && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "42")) {
 		return &state.Error{
 			Kind: state.ErrorMissing, Side: side, Doing: "connect to " + host,
-			Reason: "the server does not know a setting that DATABASE_URL names",
+			Reason: "the server does not know a setting that DATABASE_URL names, or not its value",
 			Cure: "It is not shown here, as it may be what follows a blank or an & in a password: in key=value a password stands in " +
 				"single quotes, in a URL it is percent-encoded.",
 		}
