@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -71,9 +72,9 @@ func (c Condition) Sample(f state.WaveFigures) Sample {
 		return SampleInvalid
 	}
 	switch v := evaluateCondition(c.expr, f); {
-	case !v.IsKnown():
+	case !v.known:
 		return SampleNoData
-	case v.True():
+	case v.truth:
 		return SampleTrue
 	}
 	return SampleFalse
@@ -100,7 +101,7 @@ func conditionType(expr hclsyntax.Expression) (cty.Type, *hcl.Diagnostic) {
 		return conditionType(e.Expression)
 	case *hclsyntax.LiteralValueExpr:
 		if t := e.Val.Type(); !e.Val.IsNull() && (t == cty.Number || t == cty.Bool) {
-			return t, nil
+			return t, checkLiteral(e)
 		}
 	case *hclsyntax.ScopeTraversalExpr:
 		return cty.Number, checkFigure(e.Traversal)
@@ -122,6 +123,30 @@ func conditionType(expr hclsyntax.Expression) (cty.Type, *hcl.Diagnostic) {
 	return cty.NilType, problem(expr.Range(), "Invalid condition", "A condition is made of the wave's figures (%s), numbers, and the "+
 		"operators of HCL. Remove what is neither.", figureList())
 }
+
+const literalDigits = 18 // before and behind the point
+
+// checkLiteral refuses numbers that no figure can be compared with, which have more digits than anybody should calculate with.
+func checkLiteral(e *hclsyntax.LiteralValueExpr) *hcl.Diagnostic {
+	if e.Val.Type() == cty.Bool {
+		return nil
+	}
+	n := e.Val.AsBigFloat()
+	// Before its digits are written out: 1e999999999 has many.
+	fits := n.Sign() == 0 || n.MantExp(nil) <= 60 && n.MantExp(nil) >= -60
+	if fits {
+		_, behind, _ := strings.Cut(literalText(e), ".")
+		fits = len(behind) <= literalDigits
+	}
+	if !fits {
+		return problem(e.Range(), "Invalid condition", "This number is too large, too small, or has more than %d digits behind the point. "+
+			"Figures are counts of users: write one that they can be compared with.", literalDigits)
+	}
+	return nil
+}
+
+// literalText is a number in decimal digits, as it was written but for zeros at its ends.
+func literalText(e *hclsyntax.LiteralValueExpr) string { return e.Val.AsBigFloat().Text('f', -1) }
 
 func binaryType(e *hclsyntax.BinaryOpExpr) (cty.Type, *hcl.Diagnostic) {
 	of := cty.Number
@@ -182,31 +207,56 @@ func lastAttr(t hcl.Traversal) string {
 
 func figureList() string { return "wave." + strings.Join(state.FigureNames(), ", wave.") }
 
-// evaluateCondition evaluates a part of a condition. Unknown stands for what no data tells: it spreads, but not where the
-// other side decides alone, or into a branch that is not taken.
-func evaluateCondition(expr hclsyntax.Expression, f state.WaveFigures) cty.Value {
+// conditionValue is what a part of a condition comes to: a number, or true or false. Not known stands for what no data tells.
+// Numbers are exact: with 15 of 100, wave.completed >= 0.15 * wave.moved.
+type conditionValue struct {
+	known  bool
+	truth  bool
+	number *big.Rat // nil: it is no number
+}
+
+var noData conditionValue
+
+func truth(is bool) conditionValue { return conditionValue{known: true, truth: is} }
+
+func number(n *big.Rat) conditionValue { return conditionValue{known: true, number: n} }
+
+// evaluateCondition evaluates a part of a condition. What is not known spreads, but not where the other side decides alone, or
+// into a branch that is not taken.
+func evaluateCondition(expr hclsyntax.Expression, f state.WaveFigures) conditionValue {
 	switch e := expr.(type) {
 	case *hclsyntax.ParenthesesExpr:
 		return evaluateCondition(e.Expression, f)
 	case *hclsyntax.LiteralValueExpr:
-		return e.Val
+		if e.Val.Type() == cty.Bool {
+			return truth(e.Val.True())
+		}
+		n, _ := new(big.Rat).SetString(literalText(e)) // it was written so
+		return number(n)
 	case *hclsyntax.ScopeTraversalExpr:
 		name, _ := attrAt(e.Traversal, 1)
 		n, known := f.Of(name)
 		if !known {
-			return cty.UnknownVal(cty.Number)
+			return noData
 		}
-		return cty.NumberIntVal(n)
+		return number(new(big.Rat).SetInt64(n))
 	case *hclsyntax.UnaryOpExpr:
-		return call(e.Op, evaluateCondition(e.Val, f))
+		v := evaluateCondition(e.Val, f)
+		switch {
+		case !v.known:
+			return noData
+		case e.Op == hclsyntax.OpNegate:
+			return number(new(big.Rat).Neg(v.number))
+		}
+		return truth(!v.truth)
 	case *hclsyntax.BinaryOpExpr:
 		return evaluateBinary(e.Op, evaluateCondition(e.LHS, f), evaluateCondition(e.RHS, f))
 	case *hclsyntax.ConditionalExpr:
 		is := evaluateCondition(e.Condition, f)
-		if !is.IsKnown() {
-			return cty.UnknownVal(is.Type())
-		}
-		if is.True() {
+		switch {
+		case !is.known:
+			return noData
+		case is.truth:
 			return evaluateCondition(e.TrueResult, f)
 		}
 		return evaluateCondition(e.FalseResult, f)
@@ -214,36 +264,57 @@ func evaluateCondition(expr hclsyntax.Expression, f state.WaveFigures) cty.Value
 	panic(fmt.Sprintf("config: a condition holds %T. This is a bug in Anthill.", expr)) // newCondition refuses it
 }
 
-func evaluateBinary(op *hclsyntax.Operation, l, r cty.Value) cty.Value {
-	is := func(v cty.Value, b bool) bool { return v.IsKnown() && v.True() == b }
-	switch op {
-	case hclsyntax.OpLogicalAnd:
-		if is(l, false) || is(r, false) {
-			return cty.False
-		}
-	case hclsyntax.OpLogicalOr:
-		if is(l, true) || is(r, true) {
-			return cty.True
-		}
-	case hclsyntax.OpDivide, hclsyntax.OpModulo:
-		// What cty makes of it is an infinity, which is more than any limit.
-		if r.IsKnown() && r.AsBigFloat().Sign() == 0 {
-			return cty.UnknownVal(cty.Number)
-		}
+func evaluateBinary(op *hclsyntax.Operation, l, r conditionValue) conditionValue {
+	decides := func(b bool) bool { return l.known && l.truth == b || r.known && r.truth == b }
+	switch {
+	case op == hclsyntax.OpLogicalAnd && decides(false):
+		return truth(false)
+	case op == hclsyntax.OpLogicalOr && decides(true):
+		return truth(true)
+	case !l.known, !r.known:
+		return noData
 	}
-	return call(op, l, r)
+	switch op {
+	case hclsyntax.OpLogicalAnd, hclsyntax.OpLogicalOr:
+		return truth(op == hclsyntax.OpLogicalAnd) // neither side decided alone
+	case hclsyntax.OpEqual, hclsyntax.OpNotEqual:
+		equal := l.truth == r.truth
+		if l.number != nil {
+			equal = l.number.Cmp(r.number) == 0
+		}
+		return truth(equal == (op == hclsyntax.OpEqual))
+	case hclsyntax.OpGreaterThan:
+		return truth(l.number.Cmp(r.number) > 0)
+	case hclsyntax.OpGreaterThanOrEqual:
+		return truth(l.number.Cmp(r.number) >= 0)
+	case hclsyntax.OpLessThan:
+		return truth(l.number.Cmp(r.number) < 0)
+	case hclsyntax.OpLessThanOrEqual:
+		return truth(l.number.Cmp(r.number) <= 0)
+	}
+	return calculate(op, l.number, r.number)
 }
 
-// call applies an operator. Of operands of the right types it fails for none but what is not known.
-func call(op *hclsyntax.Operation, operands ...cty.Value) cty.Value {
-	if slices.ContainsFunc(operands, func(v cty.Value) bool { return !v.IsKnown() }) {
-		return cty.UnknownVal(op.Type)
+func calculate(op *hclsyntax.Operation, l, r *big.Rat) conditionValue {
+	n := new(big.Rat)
+	switch op {
+	case hclsyntax.OpAdd:
+		return number(n.Add(l, r))
+	case hclsyntax.OpSubtract:
+		return number(n.Sub(l, r))
+	case hclsyntax.OpMultiply:
+		return number(n.Mul(l, r))
 	}
-	v, err := op.Impl.Call(operands)
-	if err != nil {
-		return cty.UnknownVal(op.Type)
+	if r.Sign() == 0 {
+		return noData
 	}
-	return v
+	n.Quo(l, r)
+	if op == hclsyntax.OpModulo {
+		// What is left of whole times, of the sign of l.
+		times := new(big.Int).Quo(n.Num(), n.Denom())
+		n.Sub(l, new(big.Rat).Mul(r, new(big.Rat).SetInt(times)))
+	}
+	return number(n)
 }
 
 // operators are the operators of conditions as they are written.
@@ -267,7 +338,7 @@ func conditionText(expr hclsyntax.Expression) string {
 		if e.Val.Type() == cty.Bool {
 			return fmt.Sprint(e.Val.True())
 		}
-		return e.Val.AsBigFloat().Text('f', -1)
+		return literalText(e)
 	case *hclsyntax.ScopeTraversalExpr:
 		name, _ := attrAt(e.Traversal, 1)
 		return "wave." + name

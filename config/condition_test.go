@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,5 +94,43 @@ func TestCondition(t *testing.T) {
 	var zero Condition
 	if zero.Sample(some) != SampleInvalid || !zero.IsZero() || zero.Figures() != nil {
 		t.Error("the zero condition says something")
+	}
+}
+
+// TestConditionExact: at its very limit a condition is what anybody who calculates by hand gets.
+func TestConditionExact(t *testing.T) {
+	t.Parallel()
+	for percent := int64(1); percent < 100; percent++ {
+		for _, moved := range []int64{100, 200, 700, 12300} {
+			f := state.WaveFigures{Moved: moved, Completed: percent * moved / 100}
+			for op, want := range map[string]Sample{">=": SampleTrue, "<=": SampleTrue, "==": SampleTrue, "<": SampleFalse, ">": SampleFalse, "!=": SampleFalse} {
+				for _, text := range []string{
+					fmt.Sprintf("wave.completed %s 0.%02d * wave.moved", op, percent),
+					fmt.Sprintf("100 * wave.completed / wave.moved %s %d", op, percent),
+					fmt.Sprintf("wave.completed / wave.moved %s 0.%02d", op, percent),
+				} {
+					c, err := ParseCondition(text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := c.Sample(f); got != want {
+						t.Errorf("%s with %d of %d: %v, want %v", text, f.Completed, moved, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestConditionLiterals: numbers that would have to be written out in millions of digits are refused at once.
+func TestConditionLiterals(t *testing.T) {
+	t.Parallel()
+	for text, fits := range map[string]bool{
+		"1e18": true, "0.5e-3": true, "0": true, "0.000000000000000001": true, "1e19": false, "1e400000": false, "1e600000000": false,
+		"1e-600000000": false, "0.0000000000000000001": false, "0.1234567890123456789": false,
+	} {
+		if _, err := ParseCondition("wave.moved < " + text); (err == nil) != fits {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

@@ -34,8 +34,12 @@ func (m *maker) loosens() {
 		if !m.moves(r.Wave) {
 			continue // it is not part of the plan
 		}
+		code := state.CodeBrakeLoosened
+		if r.Wished {
+			code = state.CodeBrakeWished
+		}
 		m.plan.Effects.Raise(plan.LoosensBrake, r.Users,
-			state.About(state.CodeBrakeLoosened, state.OfWave(r.Wave), state.Because(state.KeyWhy, r.Why...)).Times(r.Users))
+			state.About(code, state.OfWave(r.Wave), state.Because(state.KeyWhy, r.Why...)).Times(r.Users))
 	}
 }
 

@@ -178,17 +178,18 @@ func (u *undoer) effects(table *plan.Table) {
 	e.Allow(u.Allowed)
 }
 
-// gates are the manual gates, each once, that are confirmed of waves which the rollback leaves paused as a whole: who confirmed
-// them did not know of that.
+// gates are the manual gates, each once, that are confirmed of waves, or by tenants in them, which the rollback leaves paused: who
+// confirmed them did not know of that.
 func (u *undoer) gates() (list []state.WaveGate) {
 	for _, c := range u.State.Confirmations {
-		g := state.WaveGate{Wave: c.Wave, Name: c.Gate}
-		if u.taken.Pauses[plan.Pause{Wave: c.Wave}] && !slices.Contains(list, g) {
+		g := state.WaveGate{Wave: c.Wave, Name: c.Gate, Tenant: c.Tenant}
+		paused := u.taken.Pauses[plan.Pause{Wave: c.Wave}] || u.taken.Pauses[plan.Pause{Wave: c.Wave, Tenant: c.Tenant}]
+		if paused && !slices.Contains(list, g) {
 			list = append(list, g)
 		}
 	}
 	slices.SortFunc(list, func(a, b state.WaveGate) int {
-		return cmp.Or(strings.Compare(a.Wave, b.Wave), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.Wave, b.Wave), strings.Compare(a.Name, b.Name), world.CompareID(a.Tenant, b.Tenant))
 	})
 	return list
 }

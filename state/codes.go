@@ -92,6 +92,7 @@ const (
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
 	CodeOverRemoved     Code = "over_removed"     // limit: percent; population; count users, and strangers of them
 	CodeWishMet         Code = "wish_met"         // wave; kind, by, at, reason: a wish that the plan goes by; count users whom it is about
+	CodeBrakeWished     Code = "brake_wished"     // wave; why: what holds it but for what somebody wished of it, or of another; count users
 	CodeBrakeLoosened   Code = "brake_loosened"   // wave; why: what holds it by the brakes of the last run; count users
 	CodeRowsGone        Code = "rows_gone"        // tenant; population: moved users of it; count users
 	CodeLastAdmin       Code = "last_admin"       // tenant; left, limit: administrators; count those who are taken away
@@ -211,6 +212,7 @@ const (
 	CodeTriggerRefuses   Code = "trigger_refuses"     // rule: what a trigger of the application raises
 	CodeRuleBroken       Code = "rule_broken"         // rule: of the database
 	CodeRowHeld          Code = "row_held"            // by another session, for longer than it was waited for
+	CodeTableHeld        Code = "table_held"          // users: locked as a whole by another session
 	CodeRowKept          Code = "row_kept"            // what was written is not there: a trigger or a rule undoes it
 	CodeNoName           Code = "no_name"             // none can be made from the row
 	CodeHolderChanged    Code = "holder_changed"      // the person to be taken over has another address, or is expired

@@ -147,8 +147,9 @@ type Wish struct {
 
 // WaveGate is a manual gate of a wave.
 type WaveGate struct {
-	Wave string `json:"wave"`
-	Name string `json:"gate"`
+	Wave   string    `json:"wave"`
+	Name   string    `json:"gate"`
+	Tenant uuid.UUID `json:"tenant,omitzero"` // which opens it for itself; zero: all of it is meant
 }
 
 // WaveAct is what was done to a wave.

@@ -86,12 +86,13 @@ type Store interface {
 	// Confirm records the confirmation of a manual gate. Under the lock.
 	Confirm(ctx context.Context, c Confirmation) error
 
-	// Unconfirm takes back the confirmations of a manual gate, or with a tenant only those of that tenant, and reports whether
-	// there were any. Under the lock.
-	Unconfirm(ctx context.Context, g WaveGate, tenant uuid.UUID, s Signed) (bool, error)
+	// Unconfirm takes back the confirmations of a manual gate, or of a tenant only its own, and reports whether there were any.
+	// Under the lock.
+	Unconfirm(ctx context.Context, g WaveGate, s Signed) (bool, error)
 
-	// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Objects that
-	// waited for them may be made again. Under the lock.
+	// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Where the wave is
+	// paused as a whole, pauses of tenants that persons asked for stay. Objects that waited for them may be made again. Under the
+	// lock.
 	Resumed(ctx context.Context, wave string, tenant uuid.UUID, s Signed) ([]Pause, error)
 
 	// Wish records a wish, in the place of one of the same wave and kind. Under the lock.

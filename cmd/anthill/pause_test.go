@@ -299,3 +299,35 @@ func TestPauseFirst(t *testing.T) {
 	_, errs = w.run(exitError, "wave", "pause", "everyone", "-tenant", "acmee", "-reason", "r")
 	wants(t, errs, "there is no tenant")
 }
+
+// TestPauseOfTenantStays: whoever lets the whole wave go on does not know why somebody has paused a tenant of it.
+func TestPauseOfTenantStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "wave", "pause", "everyone", "-tenant", "acme", "-reason", "acme said no")
+	w.run(exitDone, "wave", "pause", "everyone", "-reason", "phones down")
+	out, _ := w.run(exitDone, "wave", "resume", "everyone")
+	wants(t, out, "Tenants of it that stay paused, each until:", "acme said no", "anthill wave resume -tenant acme everyone")
+	w.run(exitDone, "apply", "-auto-approve")
+	if n, of := w.isLinked("acme"), w.isLinked("globex"); n != 0 || of == 0 {
+		t.Errorf("%d of acme are moved, and %d of globex", n, of)
+	}
+	w.run(exitDone, "wave", "resume", "everyone", "-tenant", "acme")
+	w.run(exitDone, "apply", "-auto-approve")
+	w.checkMoved()
+}
+
+// TestPauseBesideAFrozenCommit: a process that sleeps in a transaction of the recorded state keeps nobody from pausing.
+func TestPauseBesideAFrozenCommit(t *testing.T) {
+	t.Parallel()
+	w, _ := moved(t)
+	c := w.connect()
+	if _, err := c.Exec(t.Context(), "begin; update anthill_state.meta set serial = serial"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(exitDone, "wave", "pause", "everyone", "-reason", "logins fail")
+	if n := w.number("select count(*) from anthill_state.pauses"); n != 1 {
+		t.Errorf("%d pauses", n)
+	}
+}

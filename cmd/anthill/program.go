@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -52,9 +53,22 @@ func (p *program) run(ctx context.Context, args []string) int {
 	l, err := readLine(app, args[1:])
 	p.chdir = l.chdir
 	if err == nil {
+		err = inUTF8(args)
+	}
+	if err == nil {
 		err = app.RunContext(ctx, l.args())
 	}
 	return p.finish(err)
+}
+
+// inUTF8 refuses arguments that cannot be recorded, or shown, as they are.
+func inUTF8(args []string) error {
+	for i, arg := range args {
+		if !utf8.ValidString(arg) {
+			return &usageError{fmt.Sprintf("argument %d of the command line is not in UTF-8: %q. Set the terminal, or the script, to UTF-8", i, arg)}
+		}
+	}
+	return nil
 }
 
 const helpName = "help"

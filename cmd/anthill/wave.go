@@ -232,14 +232,14 @@ func (p *program) waveResume(c *cli.Context) error {
 	}
 	defer s.Close()
 	wave, slug := args[0], c.String("tenant")
-	lifted, slugs, err := s.Resume(c.Context, wave, slug, c.String("reason"))
+	r, err := s.Resume(c.Context, wave, slug, c.String("reason"))
 	if err != nil {
 		return err
 	}
-	if len(lifted) > 0 {
+	if len(r.Lifted) > 0 {
 		p.effect = &effect{exitRemainder, fmt.Sprintf("wave %s goes on%s", wave, forTenant(slug)), []string{"plan"}}
 	}
-	return report.Resumed(p.stdout, wave, slug, lifted, slugs, p.options(c))
+	return report.Resumed(p.stdout, wave, slug, r.Lifted, r.Stay, r.Slugs, p.options(c))
 }
 
 func withdrawFlag() cli.Flag {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"anthill/internal/sandbox"
 )
@@ -87,7 +88,7 @@ func TestUnconfirmTenant(t *testing.T) {
 	w.run(exitDone, "wave", "confirm", "pilot", "desk")
 	w.run(exitDone, "apply", "-auto-approve")
 	out, _ = w.run(exitDone, "rollback", "-wave", "pilot", "-auto-approve")
-	wants(t, out, "Gate opt-in of wave pilot is closed until it is confirmed anew")
+	wants(t, out, "Gate opt-in of wave pilot is closed for acme, globex until it is confirmed anew")
 	opened(0)
 }
 
@@ -241,5 +242,54 @@ func TestAbort(t *testing.T) {
 	w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
 	if n := w.allLinked(); n != 0 {
 		t.Errorf("%d are linked", n)
+	}
+}
+
+// TestWishOfWhatCame: a wish of a wave that has come so far without it is ended, and so it holds nothing up that comes later; a
+// plan that starts a wave because of a wish says so, and blames no edit.
+func TestWishOfWhatCame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 4}, emulator(t))
+	w.config(chained("  finish { soak = \"7d\" }\n"))
+	w.run(exitDone, "apply", "-auto-approve")
+	w.run(exitDone, "wave", "promote", "first", "-reason", "in a hurry")
+	out, _ := w.run(exitBlocked, "plan", "-detailed-exitcode")
+	wants(t, out, "starts, with", "because of what was wished. Without that it is held:")
+	if strings.Contains(out, "was edited") {
+		t.Errorf("nobody has edited anything:\n%s", out)
+	}
+	then := w.now
+	w.now = func() time.Time { return then().Add(8 * 24 * time.Hour) }
+	w.run(exitDone, "apply", "-auto-approve")
+	if n := w.number("select count(*) from anthill_state.wishes"); n != 0 {
+		t.Errorf("%d wishes are left of a soak that is over", n)
+	}
+	out, _ = w.run(exitDone, "wave", "list", "first")
+	if strings.Contains(out, "wished that") {
+		t.Errorf("it stands in the list:\n%s", out)
+	}
+}
+
+// TestRollbackOfTenantClosesGate: a tenant that is taken back has to opt in again; the others have done so.
+func TestRollbackOfTenantClosesGate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Level: "dual"}, emulator(t))
+	w.config(pilotAndRest("gate \"opt-in\" {\n  manual = true\n  per    = \"tenant\"\n}\n", "gate.opt-in", ""))
+	for _, slug := range []string{"acme", "globex"} {
+		w.run(exitDone, "wave", "confirm", "-tenant", slug, "-note", "signed", "pilot", "opt-in")
+	}
+	w.run(exitDone, "apply", "-auto-approve")
+	globex := w.isLinked("globex")
+	out, _ := w.run(exitDone, "rollback", "-wave", "pilot", "-tenant", "acme", "-auto-approve")
+	wants(t, out, "Gate opt-in of wave pilot is closed for acme until it is confirmed anew: anthill wave confirm -tenant acme pilot opt-in")
+	w.run(exitDone, "wave", "resume", "pilot", "-tenant", "acme")
+	w.run(exitDone, "apply", "-auto-approve")
+	if n, of := w.isLinked("acme"), w.isLinked("globex"); n != 0 || of != globex {
+		t.Errorf("%d of acme are moved, which has not opted in again, and %d of globex, want %d", n, of, globex)
+	}
+	w.run(exitDone, "wave", "confirm", "-tenant", "acme", "-note", "signed again", "pilot", "opt-in")
+	w.run(exitDone, "apply", "-auto-approve")
+	if w.isLinked("acme") == 0 {
+		t.Error("acme has opted in again, and nobody of it is moved")
 	}
 }

@@ -64,11 +64,11 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 			if err == nil {
 				err = x.noteLogins(ctx)
 			}
-			return Result{Run: *done, Nothing: true, Left: left, Logins: x.logins}, err
+			return Result{Run: *done, Nothing: true, Left: left, Logins: x.logins, Unnoted: x.unnoted}, err
 		}
 		if x.effects.Empty() && !x.latches() && x.effects.Undo == nil {
 			err := x.noteLogins(ctx)
-			return Result{Nothing: true, Logins: x.logins}, err
+			return Result{Nothing: true, Logins: x.logins, Unnoted: x.unnoted}, err
 		}
 		// A run that was begun in time may be finished.
 		if err := lapsed(x.effects, d); err != nil {
@@ -219,10 +219,11 @@ type executor struct {
 
 // tally is what a run has come to so far.
 type tally struct {
-	held   []state.Finding // waves that were not started
-	failed []state.Finding // objects that were not done
-	half   bool            // one of them was refused in part, and what was done of it stands
-	logins int64           // rows that got their time of completion
+	held    []state.Finding // waves that were not started
+	failed  []state.Finding // objects that were not done
+	half    bool            // one of them was refused in part, and what was done of it stands
+	logins  int64           // rows that got their time of completion
+	unnoted state.Finding   // why others did not
 	// by wave: what the gates go by that are sampled again
 	sampled map[string]*state.WaveFigures
 	missed  map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
@@ -420,7 +421,7 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 		return x.stopped(err)
 	}
 	left, err := x.left(work, info.ID)
-	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half, Logins: x.logins}, err
+	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half, Logins: x.logins, Unnoted: x.unnoted}, err
 }
 
 // called hands the calls that the client has made on to the journal, and its notes to the caller.

@@ -27,7 +27,7 @@ func (x *executor) noteLogins(ctx context.Context) error {
 	var batch []state.Login
 	note := func() error {
 		n, err := x.Rows.NoteLogins(work, batch)
-		x.logins, batch = x.logins+n, batch[:0]
+		x.logins, x.unnoted, batch = x.logins+n.Rows, n.Left, batch[:0]
 		return err
 	}
 	for l, err := range x.Store.Logins(work) {
@@ -40,7 +40,7 @@ func (x *executor) noteLogins(ctx context.Context) error {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		if err := note(); err != nil {
+		if err := note(); err != nil || !x.unnoted.IsZero() {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"anthill/planner/plan"
 	"anthill/state"
 )
@@ -257,7 +259,7 @@ func (x *executor) pause(ctx context.Context, u *plan.Undoing) error {
 		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), By: x.Who, At: x.Now().UTC()}
 		w, was := x.waves[p.Wave], x.waves[p.Wave]
 		w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
-		if slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == p.Wave }) {
+		if p.Tenant == uuid.Nil && slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == p.Wave }) {
 			w.Started = time.Time{} // by gates that are closed now: it has to start again
 		}
 		if w == was {

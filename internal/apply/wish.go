@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"anthill/planner/plan"
 	"anthill/state"
 )
@@ -42,27 +40,41 @@ func (x *executor) withdrawn(wave string) state.Finding {
 	return state.Finding{}
 }
 
-// useWishes uses up what the run has gone by.
+// useWishes uses up what the run has gone by, and ends what was wished of a wave that has come so far without it: left, it would
+// hold for what comes later, of which nobody has wished anything.
 func (x *executor) useWishes(ctx context.Context) error {
-	var used []state.Wish
-	for _, w := range x.effects.Wishes {
+	if x.effects.Kind != state.RunApply {
+		return nil
+	}
+	ends := map[state.WaveAct][]state.Wish{}
+	for _, w := range x.st.Wishes {
 		is := x.waves[w.Wave]
 		came := map[state.WishKind]bool{
 			state.WishStart: !is.Started.IsZero(), state.WishSoak: !is.DoneAt.IsZero(),
 			state.WishAccept: !is.MovedAt.IsZero() || !is.DoneAt.IsZero(),
 		}
-		if came[w.Kind] {
-			used = append(used, state.Wish{Wave: w.Wave, Kind: w.Kind})
+		if !came[w.Kind] {
+			continue
+		}
+		act := state.ActWithdraw
+		if slices.Contains(x.effects.Wishes, plan.Wish{Wave: w.Wave, Kind: w.Kind}) {
+			act = state.ActUse
+		}
+		ends[act] = append(ends[act], state.Wish{Wave: w.Wave, Kind: w.Kind})
+	}
+	for _, act := range []state.WaveAct{state.ActUse, state.ActWithdraw} {
+		if len(ends[act]) == 0 {
+			continue
+		}
+		if err := x.journal.Wished(context.WithoutCancel(ctx), ends[act], act, x.Now().UTC()); err != nil {
+			return err
 		}
 	}
-	if len(used) == 0 || x.effects.Kind != state.RunApply {
-		return nil
-	}
-	return x.journal.Wished(context.WithoutCancel(ctx), used, state.ActUse, x.Now().UTC())
+	return nil
 }
 
-// closeGates takes back, with a rollback's pauses, the confirmations of gates and the wishes of waves that stay paused as a
-// whole: they were given before it was known that users had to be taken back.
+// closeGates takes back, with a rollback's pauses, the confirmations of gates of waves that stay paused as a whole, and all wishes
+// of waves that it pauses: they were given before it was known that users had to be taken back.
 func (x *executor) closeGates(ctx context.Context, u *plan.Undoing) error {
 	if len(u.Gates) > 0 {
 		if err := x.journal.Unconfirm(ctx, u.Gates, x.Now().UTC()); err != nil {
@@ -70,7 +82,7 @@ func (x *executor) closeGates(ctx context.Context, u *plan.Undoing) error {
 		}
 	}
 	wishes := slices.DeleteFunc(slices.Clone(x.st.Wishes), func(w state.Wish) bool {
-		return !slices.Contains(u.Pauses, plan.Pause{Wave: w.Wave, Tenant: uuid.Nil})
+		return !slices.ContainsFunc(u.Pauses, func(p plan.Pause) bool { return p.Wave == w.Wave })
 	})
 	if len(wishes) == 0 {
 		return nil

@@ -137,6 +137,9 @@ func (p *resultPage) logins() {
 		p.para(fmt.Sprintf("%s logged in through Self-auth by the synced time of the row, which is noted as the time of completion.",
 			of(p.Logins, "user has", "users have")))
 	}
+	if !p.Unnoted.IsZero() {
+		p.para("The time of completion of others who logged in is not noted, and tried again by the next apply: " + p.voice().say(p.Unnoted) + ".")
+	}
 }
 
 // remainder says how to go on where not everything was done.
@@ -249,6 +252,7 @@ type resultJSON struct {
 	Objects       []state.Finding  `json:"objects_not_done,omitempty"`
 	Left          []leftJSON       `json:"left,omitempty"`
 	Logins        int64            `json:"logins_noted,omitempty"` // rows that got their time of completion
+	Unnoted       *state.Finding   `json:"logins_not_noted,omitempty"`
 }
 
 type leftJSON struct {
@@ -273,6 +277,9 @@ func ResultJSON(w io.Writer, e *plan.Effects, r apply.Result, stopped error) err
 		Held:          r.Held,
 		Objects:       r.Objects,
 		Logins:        r.Logins,
+	}
+	if !r.Unnoted.IsZero() {
+		j.Unnoted = &r.Unnoted
 	}
 	if stopped != nil {
 		j.Error = stopped.Error()

@@ -377,8 +377,8 @@ func Paused(out io.Writer, is state.Pause, was bool, back []state.Pause, slug st
 	return p.flush()
 }
 
-// Resumed says which pauses were lifted. slug is of the tenant that was asked for; "": the whole wave.
-func Resumed(out io.Writer, wave, slug string, lifted []state.Pause, slugs map[uuid.UUID]string, o Options) error {
+// Resumed says which pauses were lifted, and which of tenants stay. slug is of the tenant that was asked for; "": the whole wave.
+func Resumed(out io.Writer, wave, slug string, lifted, stay []state.Pause, slugs map[uuid.UUID]string, o Options) error {
 	p := newPage(out, o)
 	if len(lifted) == 0 {
 		p.line("Wave %s is not paused%s: nothing to resume.", Escape(wave), forTenant(slug))
@@ -391,6 +391,14 @@ func Resumed(out io.Writer, wave, slug string, lifted []state.Pause, slugs map[u
 	p.line("Lifted:")
 	for _, is := range lifted {
 		p.line("  %s: %s", pauseIs(is, slugs).where(), pauseWords(is))
+	}
+	for i, is := range stay {
+		if i == 0 {
+			p.gap()
+			p.line("Tenants of it that stay paused, each until:")
+		}
+		p.line("  %s: %s", pauseIs(is, slugs).where(), pauseWords(is))
+		p.line("    %s", p.command(pauseIs(is, slugs).resume()...))
 	}
 	return p.flush()
 }

@@ -91,7 +91,7 @@ func TestWavesAreHarmless(t *testing.T) {
 	var out strings.Builder
 	for _, err := range []error{WriteWaves(&out, w, Options{}), WavesJSON(&out, w), WriteStatus(&out, w.Status, Options{}),
 		Paused(&out, pause, true, nil, hostile, Options{}), Paused(&out, pause, false, []state.Pause{pause}, hostile, Options{}),
-		Resumed(&out, hostile, hostile, []state.Pause{pause}, nil, Options{}), Resumed(&out, hostile, "", nil, nil, Options{})} {
+		Resumed(&out, hostile, hostile, []state.Pause{pause}, []state.Pause{pause}, nil, Options{}), Resumed(&out, hostile, "", nil, nil, nil, Options{})} {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -295,6 +295,8 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeBrakeLoosened:
 		return "wave " + name + " starts, with " + users(n) + ", because the configuration was edited since the last run. " +
 			"By what that had it is held: " + why(", ")
+	case state.CodeBrakeWished:
+		return "wave " + name + " starts, with " + users(n) + ", because of what was wished. Without that it is held: " + why(", ")
 	case state.CodeRowsGone:
 		all := f.Arg(state.KeyPopulation).Number
 		return fmt.Sprintf("%s of %s moved users of tenant %s (%s) have no row any more, and their persons would expire",
@@ -568,6 +570,8 @@ func (v *voice) say(f state.Finding) string {
 		return "a trigger of the application refuses the row" + enclosed(" (", text(state.KeyRule))
 	case state.CodeRowHeld:
 		return "another session of the database holds the row locked"
+	case state.CodeTableHeld:
+		return "another session of the database holds the table of users, or what a trigger of it wants, locked"
 	case state.CodeRowKept:
 		return "a trigger or a rule of the database undoes what is written to the row"
 	case state.CodeRuleBroken:

@@ -176,8 +176,8 @@ func TestThereAndBack(t *testing.T) {
 		t.Errorf("the pause is of tenant %q", slug)
 	}
 	for _, want := range []int{1, 0} {
-		if lifted, _, err := s.Resume(t.Context(), "pilot", "acme", ""); err != nil || len(lifted) != want {
-			t.Errorf("%d pauses were lifted, %v; want %d", len(lifted), err, want)
+		if r, err := s.Resume(t.Context(), "pilot", "acme", ""); err != nil || len(r.Lifted) != want {
+			t.Errorf("%d pauses were lifted, %v; want %d", len(r.Lifted), err, want)
 		}
 	}
 	if n := planned(t, s, now()).Effects().Users(); n != due {
@@ -324,7 +324,7 @@ func TestRefusals(t *testing.T) {
 			_, err := s.Rollback(ctx, now(), session.Undo{Waves: []string{"pilot"}})
 			return err
 		}, "has moved anybody"},
-		"no such tenant":       {func(ctx context.Context) error { _, _, err := s.Resume(ctx, "pilot", "nobody", ""); return err }, `"nobody"`},
+		"no such tenant":       {func(ctx context.Context) error { _, err := s.Resume(ctx, "pilot", "nobody", ""); return err }, `"nobody"`},
 		"pause no such tenant": {func(ctx context.Context) error { _, err := s.Pause(ctx, "pilot", "nobody", "r"); return err }, `"nobody"`},
 		"pause no such wave":   {func(ctx context.Context) error { _, err := s.Pause(ctx, "pilto", "", "r"); return err }, "there are pilot"},
 		"nothing set": {func(ctx context.Context) error {

@@ -138,40 +138,50 @@ func (s *Session) pauseFirst(ctx context.Context, p state.Pause) (bool, error) {
 }
 
 // Resume lifts the pauses of a wave, or of the tenant of it with this slug, or id: those that rollbacks left, and those that
-// persons asked for. It returns them, with the slugs of the tenants that there are; none is no error. reason may be "".
-func (s *Session) Resume(
-	ctx context.Context, wave, slug, reason string,
-) (lifted []state.Pause, slugs map[uuid.UUID]string, err error) {
+// persons asked for. Of a wave that is paused as a whole, what somebody asked for a tenant stays. none is no error. reason may be "".
+func (s *Session) Resume(ctx context.Context, wave, slug, reason string) (r Resumption, err error) {
 	st, tenants, err := s.paused(ctx)
 	if err != nil {
-		return nil, nil, err
+		return r, err
 	}
-	slugs = map[uuid.UUID]string{}
+	r.Slugs = map[uuid.UUID]string{}
 	for _, t := range tenants {
-		slugs[t.ID] = t.Slug
+		r.Slugs[t.ID] = t.Slug
 	}
 	tenant := uuid.Nil
 	if slug != "" {
 		if tenant, err = s.tenantID(ctx, st, tenants, slug); err != nil {
-			return nil, nil, err
+			return r, err
 		}
 	}
 	// A wave that is no longer declared may still be paused, and must be resumable: only if nothing is paused under the
 	// name is it looked for in the configuration.
 	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return p.Wave != wave })
 	if len(pauses) == 0 {
-		return nil, nil, s.NoWave(wave)
+		return r, s.NoWave(wave)
 	}
 	whole := slices.ContainsFunc(pauses, func(p state.Pause) bool { return p.Tenant == uuid.Nil })
 	if tenant != uuid.Nil && whole {
-		return nil, nil, fmt.Errorf("the whole wave %s is paused, not one tenant of it. To let all of it go on:\n\n"+
+		return r, fmt.Errorf("the whole wave %s is paused, not one tenant of it. To let all of it go on:\n\n"+
 			"    anthill wave resume %s", wave, wave)
 	}
 	err = s.writing(ctx, func() error {
-		lifted, err = s.store.Resumed(context.WithoutCancel(ctx), wave, tenant, s.signed(reason))
+		r.Lifted, err = s.store.Resumed(context.WithoutCancel(ctx), wave, tenant, s.signed(reason))
 		return err
 	})
-	return lifted, slugs, err
+	if whole {
+		r.Stay = slices.DeleteFunc(pauses, func(p state.Pause) bool {
+			return slices.ContainsFunc(r.Lifted, func(l state.Pause) bool { return l.Tenant == p.Tenant && l.Run == p.Run })
+		})
+	}
+	return r, err
+}
+
+// Resumption is what lifting pauses comes to.
+type Resumption struct {
+	Lifted []state.Pause
+	Stay   []state.Pause        // of tenants, where the whole wave goes on
+	Slugs  map[uuid.UUID]string // of the tenants that there are
 }
 
 // paused reads what is recorded, pauses among it, and the tenants of the same moment.
@@ -297,7 +307,7 @@ func (s *Session) Unconfirm(ctx context.Context, wave, gate, slug, reason string
 		return false, err
 	}
 	err = s.writing(ctx, func() error {
-		was, err = s.store.Unconfirm(context.WithoutCancel(ctx), state.WaveGate{Wave: wave, Name: gate}, tenant, s.signed(reason))
+		was, err = s.store.Unconfirm(context.WithoutCancel(ctx), state.WaveGate{Wave: wave, Name: gate, Tenant: tenant}, s.signed(reason))
 		return err
 	})
 	return was, err

@@ -189,7 +189,7 @@ type Undoing struct {
 	Waves         []string         `json:"waves,omitempty"` // narrowed to
 	Tenants       []uuid.UUID      `json:"tenants,omitempty"`
 	Pauses        []Pause          `json:"pauses,omitempty"` // left behind
-	Gates         []state.WaveGate `json:"gates,omitempty"`  // manual gates of waves that stay paused as a whole, whose confirmations go
+	Gates         []state.WaveGate `json:"gates,omitempty"`  // manual gates of what stays paused, whose confirmations go
 	Lift          []string         `json:"lift,omitempty"`   // rollbacks whose pauses go
 	DeletePersons bool             `json:"delete_persons,omitempty"`
 	PostgresOnly  bool             `json:"postgres_only,omitempty"` // rows alone: Self-auth is neither asked nor changed

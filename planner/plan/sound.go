@@ -147,7 +147,7 @@ func (e *Effects) wishesSound() bool {
 
 // undoSound: runs that are marked as undone, or whose pauses are lifted, are among those that are shown as undone. One of
 // rows alone marks none, as the other half of each is open still, and changes no object.
-// Gates that are closed are of waves that stay paused.
+// Gates that are closed are of waves that stay paused, and those of a tenant of that tenant in them.
 func (e *Effects) undoSound() bool {
 	if e.Undo == nil {
 		return true
@@ -157,7 +157,9 @@ func (e *Effects) undoSound() bool {
 		return false
 	}
 	closes := func(g state.WaveGate) bool {
-		return slices.ContainsFunc(u.Pauses, func(p Pause) bool { return p.Wave == g.Wave && p.Tenant == uuid.Nil })
+		return slices.ContainsFunc(u.Pauses, func(p Pause) bool {
+			return p.Wave == g.Wave && (p.Tenant == uuid.Nil || p.Tenant == g.Tenant)
+		})
 	}
 	if slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return !closes(g) }) {
 		return false

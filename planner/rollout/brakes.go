@@ -97,6 +97,7 @@ type Release struct {
 	Users    int64           // to be moved
 	Why      []state.Finding // what would hold it by the brakes as recorded
 	Promised string          // the policy whose promise is among that; "": none
+	Wished   bool            // it starts by what somebody wished, and not because of an edit
 }
 
 // Loosened finds the waves that move somebody by the verdicts on in and that would be held by what is recorded (L22), also one
@@ -108,9 +109,10 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 	}
 	before := in.unwished(recorded)
 	held := map[string]Release{}
+	wished := in.startsByWish(recorded)
 	for i, v := range Judge(before) {
 		w := before.Waves[i]
-		r := Release{Wave: w.Name, Why: v.Reasons}
+		r := Release{Wave: w.Name, Why: v.Reasons, Wished: wished[w.Name]}
 		if w.Promised.After(in.AsOf) {
 			r.Promised = in.From[w.Policy]
 			if !w.Enabled {
@@ -137,6 +139,21 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 		}
 	}
 	return list
+}
+
+// startsByWish are the waves that what is wished lets start, if nothing had been edited since it was recorded.
+func (in Input) startsByWish(recorded Before) map[string]bool {
+	if len(in.Wishes) == 0 {
+		return nil
+	}
+	if !recorded.empty() {
+		in = in.braked(recorded)
+	}
+	starts := map[string]bool{}
+	for i, v := range Judge(in) {
+		starts[in.Waves[i].Name] = v.State != plan.WaveHeld
+	}
+	return starts
 }
 
 // unwished is the input as it would be if nothing had been edited since it was recorded, and nobody wished anything.

@@ -9,20 +9,29 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"anthill/providers"
 	"anthill/state"
 )
 
 const noting = "note logins"
 
+// mostRefusals is how many rows may be refused one by one before no more are tried: a trigger that refuses one for what is
+// written refuses all. mostWaits is how often a lock may be waited for in vain: enough to leave one row of a batch alone, and
+// soon over where the whole table is locked.
+const (
+	mostRefusals = 20
+	mostWaits    = 12
+)
+
 // NoteLogins writes the synced time of rows as their time of completion. It is bookkeeping: whatever stands in its way is
 // left for the next run.
-func (p *Provider) NoteLogins(ctx context.Context, logins []state.Login) (noted int64, err error) {
+func (p *Provider) NoteLogins(ctx context.Context, logins []state.Login) (noted providers.Noted, err error) {
 	if len(logins) == 0 || !p.dual.Load() {
-		return 0, nil
+		return noted, nil
 	}
 	tx, err := p.pool.Begin(ctx)
 	if err != nil {
-		return 0, fail(noting, err)
+		return noted, fail(noting, err)
 	}
 	defer func() {
 		if err != nil {
@@ -30,48 +39,73 @@ func (p *Provider) NoteLogins(ctx context.Context, logins []state.Login) (noted 
 		}
 	}()
 	if err := p.fenced(ctx, tx); err != nil {
-		return 0, err
+		return noted, err
 	}
-	// Rows that are held are skipped; this is for what a trigger wants that somebody else holds.
+	// Rows that are held are skipped; this is for the table, and for what a trigger wants that somebody else holds.
 	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+holdsNow+"'"); err != nil {
-		return 0, fail(noting, err)
+		return noted, fail(noting, err)
 	}
-	if noted, err = p.noteSome(ctx, tx, logins); err != nil {
-		return 0, err
+	n := noter{Provider: p, tx: tx}
+	if err := n.some(ctx, logins); err != nil {
+		return providers.Noted{}, err
 	}
-	return noted, fail(noting, tx.Commit(ctx))
+	return n.Noted, fail(noting, tx.Commit(ctx))
 }
 
-// noteSome writes rows together, and in ever smaller parts where the database does not take them together.
-func (p *Provider) noteSome(ctx context.Context, tx pgx.Tx, logins []state.Login) (int64, error) {
-	savepoint, err := tx.Begin(ctx)
+// noter is one call of NoteLogins.
+type noter struct {
+	*Provider
+	providers.Noted
+
+	tx      pgx.Tx
+	refused int // rows
+	waited  int // times, in vain
+}
+
+// some writes rows together, and in ever smaller parts where the database does not take them together.
+func (n *noter) some(ctx context.Context, logins []state.Login) error {
+	savepoint, err := n.tx.Begin(ctx)
 	if err != nil {
-		return 0, fail(noting, err)
+		return fail(noting, err)
 	}
-	noted, err := p.noteTogether(ctx, savepoint, logins)
+	rows, err := n.noteTogether(ctx, savepoint, logins)
 	var pg *pgconn.PgError
 	switch {
 	case err == nil:
-		return noted, fail(noting, savepoint.Commit(ctx))
+		n.Rows += rows
+		return fail(noting, savepoint.Commit(ctx))
 	case !errors.As(err, &pg) || !ofRow(pg):
-		return 0, fail(noting, err)
+		return fail(noting, err)
 	}
 	if err := savepoint.Rollback(ctx); err != nil {
-		return 0, fail(noting, err)
+		return fail(noting, err)
 	}
-	if err := p.lostRight(ctx, tx, pg, p.names.sql("{users}"), "update"); err != nil {
-		return 0, fail(noting, err)
+	if err := n.lostRight(ctx, n.tx, pg, n.names.sql("{users}"), "update"); err != nil {
+		return fail(noting, err)
+	}
+	switch {
+	case pg.Code == codeLocked:
+		if n.waited++; n.waited >= mostWaits {
+			n.Left = state.Found(state.CodeTableHeld)
+		}
+	case len(logins) == 1:
+		if n.refused++; n.refused >= mostRefusals {
+			n.Left = n.ruleOf(pg)
+		}
 	}
 	if len(logins) == 1 {
-		return 0, nil
+		return nil
 	}
 	half := len(logins) / 2
-	noted, err = p.noteSome(ctx, tx, logins[:half])
-	if err != nil {
-		return 0, err
+	for _, part := range [][]state.Login{logins[:half], logins[half:]} {
+		if !n.Left.IsZero() {
+			return nil
+		}
+		if err := n.some(ctx, part); err != nil {
+			return err
+		}
 	}
-	rest, err := p.noteSome(ctx, tx, logins[half:])
-	return noted + rest, err
+	return nil
 }
 
 func (p *Provider) noteTogether(ctx context.Context, tx pgx.Tx, logins []state.Login) (int64, error) {

@@ -57,14 +57,14 @@ func TestNoteLogins(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := p.NoteLogins(t.Context(), logins)
-	if err != nil || n != 1 {
-		t.Errorf("%d rows are written: %v", n, err)
+	if err != nil || n.Rows != 1 || !n.Left.IsZero() {
+		t.Errorf("%+v: %v", n, err)
 	}
 	if err := held.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := p.NoteLogins(t.Context(), logins); err != nil || n != 1 {
-		t.Errorf("%d rows are written once nobody holds the other: %v", n, err)
+	if n, err := p.NoteLogins(t.Context(), logins); err != nil || n.Rows != 1 {
+		t.Errorf("%+v once nobody holds the other: %v", n, err)
 	}
 	for i, want := range []string{0: at.String(), 1: "2026-01-01 00:00:00 +0000 UTC", 6: at.String()} {
 		rows, err := p.Fetch(t.Context(), []uuid.UUID{users[i].ID})
@@ -79,4 +79,45 @@ func TestNoteLogins(t *testing.T) {
 			t.Errorf("row %d is completed at %q, want %q", i, got, want)
 		}
 	}
+}
+
+// TestNoteLoginsStops: where the whole table is locked, or a trigger refuses what is written to any row, no more rows are tried,
+// and it is said why.
+func TestNoteLoginsStops(t *testing.T) {
+	t.Parallel()
+	p, c, _ := opened(t, sandbox.Options{Tenants: 3, Users: 500, Level: "dual"})
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := c.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("update users set self_auth_user_id = gen_random_uuid(), self_auth_synced_at = now()")
+	var logins []state.Login
+	for _, u := range usersOf(t, p) {
+		rows, err := p.Fetch(t.Context(), []uuid.UUID{u.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logins = append(logins, state.Login{User: u.ID, Person: u.Link, Synced: rows[0].Image.Synced})
+	}
+	note := func(rows int64, why state.Code) {
+		t.Helper()
+		if n, err := p.NoteLogins(t.Context(), logins); err != nil || n.Rows != rows || n.Left.Code != why {
+			t.Errorf("%+v, %v; want %d rows, %q", n, err, rows, why)
+		}
+	}
+	exec("create function tries() returns trigger language plpgsql as $$ begin perform nextval('tried'); raise 'no'; end $$")
+	exec("create sequence tried")
+	exec("create trigger refuse before update of migration_completed_at on users for each row execute function tries()")
+	note(0, state.CodeTriggerRefuses)
+	var tried int
+	if err := c.QueryRow(t.Context(), "select last_value from tried").Scan(&tried); err != nil || tried > 100 {
+		t.Errorf("%d rows were tried: %v", tried, err)
+	}
+	exec("drop trigger refuse on users")
+	exec("begin; lock table users in share mode")
+	note(0, state.CodeTableHeld)
+	exec("rollback")
+	note(int64(len(logins)), "")
 }

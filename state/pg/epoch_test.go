@@ -75,7 +75,7 @@ func TestFencedOff(t *testing.T) {
 			return err
 		},
 		"unconfirm": func() error {
-			_, err := a.Unconfirm(t.Context(), state.WaveGate{Wave: "w", Name: "g"}, uuid.Nil, state.Signed{At: time.Now()})
+			_, err := a.Unconfirm(t.Context(), state.WaveGate{Wave: "w", Name: "g"}, state.Signed{At: time.Now()})
 			return err
 		},
 		"wish": func() error { return a.Wish(t.Context(), state.Wish{Wave: "w", Kind: state.WishSoak}) },

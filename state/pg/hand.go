@@ -64,9 +64,17 @@ func (s *Store) Pause(ctx context.Context, p state.Pause) (paused bool, err erro
 		if err != nil || !paused {
 			return err
 		}
-		return s.raiseSerial(ctx, tx)
+		return s.tryRaiseSerial(ctx, tx)
 	})
 	return paused, s.unwritten(err)
+}
+
+// tryRaiseSerial raises the serial unless somebody is just raising it: a process that is stopped in such a transaction must not
+// keep anybody from pausing.
+func (s *Store) tryRaiseSerial(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, s.sql(`update {schema}.meta set serial = serial + 1
+		where lineage = (select lineage from {schema}.meta for update skip locked)`))
+	return err
 }
 
 func noState(err error) error {
@@ -100,13 +108,15 @@ func (s *Store) Pauses(ctx context.Context) ([]state.Pause, error) {
 	return list, s.unread(err)
 }
 
-// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Groups that a
-// rollback took back may be made again once a wave of it goes on.
+// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Where the wave is paused
+// as a whole, those that somebody asked for of a tenant stay. Groups that a rollback took back may be made again once a wave of
+// it goes on.
 func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID, by state.Signed) (lifted []state.Pause, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		lifted, err = collect(ctx, tx, s.sql(`with lifted as (delete from {schema}.pauses
-				where wave = $1 and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or tenant = $2) returning *)
-			select wave, tenant, run, paused_by, reason, at from lifted order by wave collate "C", tenant, at, run`), scanPause, wave, tenant)
+		lifted, err = collect(ctx, tx, s.sql(`with whole as (select from {schema}.pauses where wave = $1 and tenant = $3),
+			lifted as (delete from {schema}.pauses where wave = $1 and case when $2 <> $3 then tenant = $2
+				else tenant = $3 or run <> '' or not exists (select from whole) end returning *)
+			select wave, tenant, run, paused_by, reason, at from lifted order by wave collate "C", tenant, at, run`), scanPause, wave, tenant, uuid.Nil)
 		if err != nil {
 			return err
 		}
@@ -143,23 +153,23 @@ func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
 }
 
 // Unconfirm takes back the confirmations of a manual gate, or with a tenant only those of that tenant.
-func (s *Store) Unconfirm(ctx context.Context, g state.WaveGate, tenant uuid.UUID, by state.Signed) (was bool, err error) {
+func (s *Store) Unconfirm(ctx context.Context, g state.WaveGate, by state.Signed) (was bool, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		was, err = s.unconfirm(ctx, tx, g, tenant, "", by)
+		was, err = s.unconfirm(ctx, tx, g, "", by)
 		return err
 	})
 	return was, err
 }
 
 func (s *Store) unconfirm(
-	ctx context.Context, tx pgx.Tx, g state.WaveGate, tenant uuid.UUID, run string, by state.Signed,
+	ctx context.Context, tx pgx.Tx, g state.WaveGate, run string, by state.Signed,
 ) (bool, error) {
 	tag, err := tx.Exec(ctx, s.sql(`delete from {schema}.confirmations where wave = $1 and gate = $2
-		and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or tenant = $3)`), g.Wave, g.Name, tenant)
+		and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or tenant = $3)`), g.Wave, g.Name, g.Tenant)
 	if err != nil || tag.RowsAffected() == 0 {
 		return false, err
 	}
-	return true, s.note(ctx, tx, state.WaveEvent{Wave: g.Wave, Act: state.ActUnconfirm, Tenant: tenant, Gate: g.Name, Run: run, Signed: by})
+	return true, s.note(ctx, tx, state.WaveEvent{Wave: g.Wave, Act: state.ActUnconfirm, Tenant: g.Tenant, Gate: g.Name, Run: run, Signed: by})
 }
 
 // Wish records a wish, in the place of one of the same wave and kind.
@@ -250,7 +260,7 @@ func (r *run) Lift(ctx context.Context, runs []string, at time.Time) error {
 func (r *run) Unconfirm(ctx context.Context, gates []state.WaveGate, at time.Time) error {
 	return r.acting(ctx, at, func(tx pgx.Tx, by state.Signed) error {
 		for _, g := range gates {
-			if _, err := r.s.unconfirm(ctx, tx, g, uuid.Nil, r.id, by); err != nil {
+			if _, err := r.s.unconfirm(ctx, tx, g, r.id, by); err != nil {
 				return err
 			}
 		}

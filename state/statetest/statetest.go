@@ -842,7 +842,7 @@ func unconfirm(t *testing.T, f Fixture) {
 	}
 	g := state.WaveGate{Wave: "pilot", Name: "support"}
 	for _, want := range []bool{true, false} {
-		was, err := s.Unconfirm(t.Context(), g, uuid.Nil, signed(at))
+		was, err := s.Unconfirm(t.Context(), g, signed(at))
 		must(t, err)
 		same(t, "was confirmed", want, was)
 	}
@@ -858,13 +858,13 @@ func unconfirm(t *testing.T, f Fixture) {
 	}
 	confirm()
 	for _, want := range []bool{true, false} {
-		was, err := s.Unconfirm(t.Context(), g, ofTenant.Tenant, signed(at))
+		was, err := s.Unconfirm(t.Context(), state.WaveGate{Wave: g.Wave, Name: g.Name, Tenant: ofTenant.Tenant}, signed(at))
 		must(t, err)
 		same(t, "was confirmed for the tenant", want, was)
 	}
 	same(t, "confirmations without the tenant's", []state.Confirmation{other, ofNext}, read(t, s).Confirmations)
 	confirm()
-	was, err := s.Unconfirm(t.Context(), g, uuid.Nil, signed(at))
+	was, err := s.Unconfirm(t.Context(), g, signed(at))
 	must(t, err)
 	same(t, "was confirmed for some", true, was)
 	confirm()
