@@ -35,32 +35,33 @@ type ArgumentType uint8
 
 // The types of arguments.
 const (
-	_          ArgumentType = iota
-	String                  // text
-	Number                  // number
-	Count                   // whole number, 0 or more
-	Percent                 // number from 0 to 100
-	Bool                    // true or false
-	Strings                 // list or set of texts; their order means nothing
-	Duration                // 90s, 15m, 8h, 7d
-	Time                    // RFC 3339
-	Date                    // a day, or RFC 3339
-	Reference               // a block, by its address: wave.internal
-	References              // a list of such
-	UserText                // a template over user
-	Instances               // map, or set of texts: one instance of the block for each
-	TypeExpr                // a type constraint: set(string)
-	Address                 // address of an instance: group.admins["acme"]
-	Groups                  // groups: group.users, group.users["acme"], or a list of such
-	JSON                    // a value that is kept as JSON
-	Any                     // anything
+	_             ArgumentType = iota
+	String                     // text
+	Number                     // number
+	Count                      // whole number, 0 or more
+	Percent                    // number from 0 to 100
+	Bool                       // true or false
+	Strings                    // list or set of texts; their order means nothing
+	Duration                   // 90s, 15m, 8h, 7d
+	Time                       // RFC 3339
+	Date                       // a day, or RFC 3339
+	Reference                  // a block, by its address: wave.internal
+	References                 // a list of such
+	UserText                   // a template over user
+	Instances                  // map, or set of texts: one instance of the block for each
+	TypeExpr                   // a type constraint: set(string)
+	Address                    // address of an instance: group.admins["acme"]
+	Groups                     // groups: group.users, group.users["acme"], or a list of such
+	JSON                       // a value that is kept as JSON
+	Any                        // anything
+	ConditionExpr              // true or false, over the figures of a wave
 )
 
 func (t ArgumentType) String() string {
 	names := [...]string{
 		"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "date", "reference",
 		"list of references", "template over user", "map or set of strings", "type", "address", "groups", "object",
-		"any",
+		"any", "condition over wave",
 	}
 	if int(t) < len(names) {
 		return names[t]
@@ -394,7 +395,7 @@ func policyBlock() Block {
 			},
 			{
 				Name: "complete_on", Type: String, OneOf: []string{"first_login", "link"}, Default: `"first_login"`,
-				Text: "When a user counts as completed.",
+				Text: "When migration_completed_at is written. link: when the row is linked; who counts as completed has logged in all the same.",
 			},
 			{
 				Name: "password_until", Type: Date,
@@ -489,8 +490,20 @@ func gateBlock() Block {
 	return Block{
 		Type: "gate", Label: "NAME", Text: "A check that waves wait for.",
 		Arguments: append([]Argument{
-			{Name: "manual", Type: Bool, Required: true, Text: "Opened by hand, with `anthill wave confirm`: true."},
-		}, laterArguments("sql", "condition", "no_data", "params", "for_each")...),
+			{Name: "manual", Type: Bool, Text: "Opened by hand, with `anthill wave confirm`: true."},
+			{
+				Name: "condition", Type: ConditionExpr,
+				Text: "Opened by the figures of the wave that uses it: wave.completed >= 0.5 * wave.moved.",
+			},
+			{
+				Name: "per", Type: String, OneOf: []string{"wave", "tenant"}, Default: `"wave"`,
+				Text: "tenant: with manual, each tenant of the wave is confirmed by itself, and the others wait.",
+			},
+			{
+				Name: "no_data", Type: String, OneOf: []string{"wait", "fail", "pass"}, Default: `"wait"`,
+				Text: "What a condition is that has no data, as it divides by zero or a figure is not known.",
+			},
+		}, laterArguments("sql", "params", "for_each")...),
 		Blocks: laterBlocks("http", "file", "lifecycle"),
 	}
 }

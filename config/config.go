@@ -178,12 +178,6 @@ type Exclude struct {
 	UserIDs []uuid.UUID // sorted
 }
 
-// Gate is a manual gate.
-type Gate struct {
-	Name string
-	Pos  Pos
-}
-
 // Selector is one users block: all that is given must hold.
 type Selector struct {
 	All        bool
@@ -204,6 +198,7 @@ type Wave struct {
 	StartGates  []string   // sorted
 	Soak        time.Duration
 	FinishGates []string
+	Gates       []Gate // of both, sorted by name
 	MaxFailures int64
 	AllowEmpty  bool
 	Promised    time.Time // PasswordUntil of the policy under which those were moved whom it raises; zero: none

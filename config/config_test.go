@@ -241,7 +241,7 @@ func wholeConfig() *Config {
 				Name: "pilot", Policy: "quick",
 				Users: []Selector{{Tenants: []string{"acme", "globex"}, Percent: 12.5, HasPercent: true}},
 				After: []string{"z-internal"}, At: time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC),
-				StartGates: []string{"legal", "support"}, Soak: 90 * time.Second, FinishGates: []string{"legal"},
+				StartGates: []string{"legal", "support"}, Soak: 90 * time.Second, FinishGates: []string{"legal"}, Gates: []Gate{{Name: "legal"}, {Name: "support"}},
 				MaxFailures: 3, AllowEmpty: true,
 			},
 			{
@@ -386,7 +386,7 @@ func TestEvaluateJSON(t *testing.T) {
 			},
 			{
 				Name: "rest", Policy: "dual", Enabled: true, Users: []Selector{{All: true}},
-				After: []string{"pilot"}, StartGates: []string{"support"},
+				After: []string{"pilot"}, StartGates: []string{"support"}, Gates: []Gate{{Name: "support"}},
 			},
 		},
 		Guard: Guard{MaxUsersChangedPercent: 30, MaxRemovedPercent: 5, MinPopulation: 20, KeepAdmins: 1},

@@ -24,6 +24,9 @@ type evaluator struct {
 	awake bool
 	// a variable without a value was asked for
 	lacking bool
+
+	gateList  []Gate
+	gatesRead bool
 }
 
 // result is a value that was worked out; not ok means that the reason has been reported.

@@ -48,18 +48,6 @@ func (e *evaluator) checkFrom(list []Policy) {
 	}
 }
 
-func (e *evaluator) gates() (list []Gate) {
-	for _, n := range e.m.all("gate") {
-		r := e.reader(n, scope{})
-		before := len(e.diags)
-		if !r.bool("manual") && len(e.diags) == before {
-			r.wrong("manual", "true is needed; a gate that nobody opens by hand is not in this version")
-		}
-		list = append(list, Gate{Name: n.label, Pos: posOf(n.at)})
-	}
-	return list
-}
-
 // promise notes in waves until when the passwords of those whom they raise are promised (L10).
 func promise(waves []Wave, policies []Policy) {
 	of := map[string]Policy{}
@@ -107,6 +95,7 @@ func (e *evaluator) wave(n *node) Wave {
 		}
 	}
 	slices.SortFunc(w.Users, compareSelectors)
+	w.Gates = e.gatesOf(finish, w)
 	return w
 }
 

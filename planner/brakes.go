@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"anthill/planner/plan"
 	"anthill/planner/rollout"
 	"anthill/state"
@@ -32,7 +34,50 @@ func (m *maker) loosens() {
 		if !m.moves(r.Wave) {
 			continue // it is not part of the plan
 		}
+		code := state.CodeBrakeLoosened
+		if r.Wished {
+			code = state.CodeBrakeWished
+		}
 		m.plan.Effects.Raise(plan.LoosensBrake, r.Users,
-			state.About(state.CodeBrakeLoosened, state.OfWave(r.Wave), state.Because(state.KeyWhy, r.Why...)).Times(r.Users))
+			state.About(code, state.OfWave(r.Wave), state.Because(state.KeyWhy, r.Why...)).Times(r.Users))
 	}
+}
+
+// wished is a wish that the plan goes by, and what the users of its wave add up to.
+type wished struct {
+	state.Wish
+	tally rollout.Tally
+}
+
+// wishes raises the hazard of what somebody wished and the plan goes by: with the users who may fail, or, where no wave starts
+// because of a wish, with those of the wave whose state it changes.
+func (m *maker) wishes() {
+	for _, w := range m.wished {
+		n := int64(0)
+		switch {
+		case w.Kind == state.WishAccept:
+			n = w.tally.Due - w.tally.Left
+		case !m.plan.Effects.Has(plan.LoosensBrake):
+			n = max(1, w.tally.Moved)
+		}
+		m.plan.Effects.Raise(plan.LoosensBrake, n, said(state.CodeWishMet, w.Wish).Times(n))
+	}
+}
+
+// idleWishes are the wishes that the plan does not go by.
+func (m *maker) idleWishes() (list []state.Finding) {
+	for _, w := range m.State.Wishes {
+		if !slices.Contains(m.plan.Effects.Wishes, plan.Wish{Wave: w.Wave, Kind: w.Kind}) {
+			list = append(list, said(state.CodeWishIdle, w))
+		}
+	}
+	return list
+}
+
+func said(code state.Code, w state.Wish) state.Finding {
+	args := []state.Arg{state.Text(state.KeyKind, string(w.Kind)), state.Text(state.KeyBy, w.By), state.At(state.KeyAt, w.At)}
+	if w.Reason != "" {
+		args = append(args, state.Text(state.KeyReason, w.Reason))
+	}
+	return state.About(code, state.OfWave(w.Wave), args...)
 }

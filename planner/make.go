@@ -39,6 +39,7 @@ type Input struct {
 	Recorded   func(context.Context) iter.Seq2[state.User, error] // state.Store.Users
 	OpenUsers  func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
 	Temp       string                                             // directory for the spool; "" = the system's
+	Enrolled   bool                                               // who has enrolled is asked for the figures of waves
 	Progress   func(stage string, done, total int64)              // may be nil; called about every 10,000 users
 }
 
@@ -125,11 +126,22 @@ func (in Input) observe(ctx context.Context) (*world.Observed, error) {
 }
 
 func (in Input) streams() world.Streams {
-	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp}
+	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp, Enrolled: in.Enrolled || in.samplesEnrolled()}
 	if in.Progress != nil {
 		s.Progress = func(done int64) { in.Progress(StageRead, done, in.Inspection.Rows) }
 	}
 	return s
+}
+
+// samplesEnrolled reports whether a gate goes by who has enrolled, as it is declared or as it was recorded.
+func (in Input) samplesEnrolled() bool {
+	const enrolled = "enrolled"
+	recorded := func(b state.Brakes) bool {
+		return slices.ContainsFunc(b.Gates, func(g state.Gate) bool { return config.RecordedGate(g).Needs(enrolled) })
+	}
+	return slices.ContainsFunc(in.State.Brakes, recorded) || slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool {
+		return slices.ContainsFunc(w.Gates, func(g config.Gate) bool { return g.Needs(enrolled) })
+	})
 }
 
 // StageRead is the stage whose progress planning tells.
@@ -176,6 +188,7 @@ type maker struct {
 	sink     plan.Sink
 	plan     plan.Plan
 	released []rollout.Release
+	wished   []wished // what the plan goes by, in the order of the waves
 }
 
 func (m *maker) rollout() rollout.Input {
@@ -186,6 +199,7 @@ func (m *maker) rollout() rollout.Input {
 		Digests:       map[string]state.Digest{},
 		Confirmations: m.State.Confirmations,
 		Pauses:        m.State.Pauses,
+		Wishes:        m.State.Wishes,
 		AsOf:          m.AsOf,
 		Slug: func(id uuid.UUID) string {
 			if t := m.world.Tenant(id); t != nil {
@@ -209,6 +223,10 @@ func (m *maker) rollout() rollout.Input {
 
 // addWaves adds the waves' effects and views, and drops the changes of waves that do not move now.
 func (m *maker) addWaves(verdicts []rollout.Verdict) error {
+	accepted := map[string]int64{}
+	for _, w := range m.State.Waves {
+		accepted[w.Name] = w.Accepted
+	}
 	for i, v := range verdicts {
 		w := &m.decided.Waves[i]
 		left := m.leave(w, &v)
@@ -225,6 +243,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Waiting: w.Tally.Waiting,
 			Skipped: w.Skipped,
 			Left:    left,
+			Figures: w.Tally.Figures,
 
 			NotMoved: notMoved(w.NotMoved),
 		})
@@ -245,7 +264,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 		e := plan.WaveEffect{
 			Name:        w.Name,
 			Digest:      rollout.SelectionDigest(w.Wave),
-			MaxFailures: w.MaxFailures,
+			MaxFailures: max(w.MaxFailures, accepted[w.Name]),
 			Starts:      v.State == plan.WaveStarts && w.Tally.Left+w.Tally.Later == 0,
 			RestartSoak: v.RestartSoak && w.Tally.Due > w.Tally.Left,
 			Moved:       v.MovedAfter,
@@ -255,9 +274,38 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 		if v.State == plan.WaveStarts {
 			e.After = rollout.EnabledAfter(m.Config.Waves, w.Wave)
 		}
+		e.Sampling = m.sampling(w, e, v)
 		m.plan.Effects.Waves = append(m.plan.Effects.Waves, e)
+		for _, wish := range v.Goes {
+			// A plan of a part does not say that a wave is done where it needs the wish for that.
+			if wish.Kind != state.WishSoak || v.DoneAfter {
+				m.wished = append(m.wished, wished{wish, w.Tally})
+				m.plan.Effects.Wishes = append(m.plan.Effects.Wishes, plan.Wish{Wave: wish.Wave, Kind: wish.Kind})
+			}
+		}
 	}
 	return nil
+}
+
+// sampling is what apply samples again of a wave that it starts, or calls done for the first time.
+func (m *maker) sampling(w *users.Wave, e plan.WaveEffect, v rollout.Verdict) *plan.Sampling {
+	var start, finish []config.Gate
+	for _, g := range w.Gates {
+		if v.State == plan.WaveStarts && slices.Contains(w.StartGates, g.Name) {
+			start = append(start, g)
+		}
+		latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
+		if e.Done && !latched && slices.Contains(w.FinishGates, g.Name) {
+			finish = append(finish, g)
+		}
+	}
+	var onLink []string
+	for _, p := range m.Config.Policies {
+		if p.CompleteOnLink {
+			onLink = append(onLink, p.Name)
+		}
+	}
+	return plan.NewSampling(start, finish, w.Tally.Figures, onLink)
 }
 
 // drop forgets a segment, if there is one.
@@ -327,6 +375,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	figures := m.figures()
 	m.guard(e, figures)
 	m.loosens()
+	m.wishes()
 	m.strangersAsAdmins()
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
@@ -426,6 +475,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
 	c.Notes = append(c.Notes, m.overdue()...)
+	c.Notes = append(c.Notes, m.idleWishes()...)
 	c.Notes = append(c.Notes, m.allowances()...)
 	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons(), m.State.Runs)
 }

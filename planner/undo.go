@@ -152,6 +152,7 @@ func (u *undoer) effects(table *plan.Table) {
 	un.Pauses = slices.SortedFunc(maps.Keys(u.taken.Pauses), func(a, b plan.Pause) int {
 		return cmp.Or(strings.Compare(a.Wave, b.Wave), world.CompareID(a.Tenant, b.Tenant))
 	})
+	un.Gates = u.gates()
 	if u.back.Stays || u.taken.Lost > 0 || u.PostgresOnly {
 		// The runs do not count as undone: the next rollback tries what is left.
 		un.Whole = nil
@@ -161,7 +162,7 @@ func (u *undoer) effects(table *plan.Table) {
 	// nothing of it stands any more.
 	if len(u.taken.Segments) == 0 && len(e.Objects) == 0 && u.schema == nil && !u.pausesMore() &&
 		(!u.whole() || u.PostgresOnly || u.runs.retry || !u.runs.changed) {
-		un.Runs, un.Whole, un.Lift, un.Again = nil, nil, nil, nil
+		un.Runs, un.Whole, un.Lift, un.Again, un.Gates = nil, nil, nil, nil, nil
 	}
 	lastAdmins(e, u.world, u.taken.Admins, u.KeepAdmins)
 	e.Add(u.back.Risk)
@@ -175,6 +176,22 @@ func (u *undoer) effects(table *plan.Table) {
 		e.Raise(plan.DeletesData, deleted, state.Found(state.CodePersonsDeleted).Times(deleted))
 	}
 	e.Allow(u.Allowed)
+}
+
+// gates are the manual gates, each once, that are confirmed of waves, or by tenants in them, which the rollback leaves paused: who
+// confirmed them did not know of that.
+func (u *undoer) gates() (list []state.WaveGate) {
+	for _, c := range u.State.Confirmations {
+		g := state.WaveGate{Wave: c.Wave, Name: c.Gate, Tenant: c.Tenant}
+		paused := u.taken.Pauses[plan.Pause{Wave: c.Wave}] || u.taken.Pauses[plan.Pause{Wave: c.Wave, Tenant: c.Tenant}]
+		if paused && !slices.Contains(list, g) {
+			list = append(list, g)
+		}
+	}
+	slices.SortFunc(list, func(a, b state.WaveGate) int {
+		return cmp.Or(strings.Compare(a.Wave, b.Wave), strings.Compare(a.Name, b.Name), world.CompareID(a.Tenant, b.Tenant))
+	})
+	return list
 }
 
 // pausesMore reports whether the rollback leaves a pause where there is none: users whom a run could not move are not to

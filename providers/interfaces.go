@@ -41,6 +41,12 @@ type Directory interface {
 	Recycled(ctx context.Context) ([]uuid.UUID, error)
 }
 
+// Noted is what became of times of completion.
+type Noted struct {
+	Rows int64         // that got theirs
+	Left state.Finding // why it is of no use to try more of them now; zero: it is
+}
+
 // Rows is what apply does to Postgres.
 type Rows interface {
 	// Fetch reads rows of users again, in no order; rows that are gone are missing. Where they only cannot be seen, it is
@@ -51,6 +57,10 @@ type Rows interface {
 	// WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle
 	// with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back.
 	WriteUsers(ctx context.Context, writes []UserWrite, settle func(state.Tx, []UserResult) error) error
+	// NoteLogins writes the synced time of rows as their time of completion, in one transaction, where the row still has that
+	// link and that synced time, and no time of completion. It leaves rows that somebody else holds, or whose writing the
+	// database refuses.
+	NoteLogins(ctx context.Context, logins []state.Login) (Noted, error)
 	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes
 	// those of the same tenant and group.
 	Map(ctx context.Context, m []Mapping) error

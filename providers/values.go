@@ -3,6 +3,7 @@ package providers
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -55,7 +56,11 @@ type User struct {
 	CanPassword bool
 	Link        uuid.UUID // zero: NULL
 	Method      state.Method
-	Completed   bool // migration_completed_at is set
+	Synced      time.Time // when the application last saw the user in Self-auth, or when the row was linked; zero: NULL
+	Invited     bool      // migration_invited_at is set
+	Completed   bool      // migration_completed_at is set
+	// and to another moment than Synced: whoever links a row and calls that completed writes one moment for both
+	CompletedApart bool
 	// the tenant is active and not deleted; Database.Users leaves it to the planner, which knows the tenants
 	TenantLive bool
 }
@@ -205,13 +210,14 @@ type UserWrite struct {
 	// What is written. Zero fields stay as they are. With Restore the row gets that image whole, and nothing else counts.
 	Link      uuid.UUID
 	Method    state.Method
-	Completed bool // set migration_completed_at to the time of writing if it is NULL
+	Completed bool // set migration_completed_at, if it is NULL, to the synced time that the row has then, or to now
 	Restore   *state.Image
 }
 
 // UserResult is what became of a UserWrite.
 type UserResult struct {
 	Written bool
+	Synced  time.Time     // of a row that was linked: its synced time now, whoever stamps it
 	Gone    bool          // there is no such row
 	Refused state.Finding // why this row alone could not be written; nothing was. Zero: it was not refused
 }

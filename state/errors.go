@@ -77,6 +77,9 @@ func ErrorKindOf(err error) ErrorKind {
 // ErrOpenRun says that a run is open already.
 var ErrOpenRun = errors.New("a run is still open")
 
+// ErrNoState says that there is no state of this version to write to: whoever has the lock makes it.
+var ErrNoState = errors.New("there is no recorded state of this version yet")
+
 // ErrNewer says that the state was written by a newer version.
 var ErrNewer = errors.New("the state was written by a newer version of Anthill")
 

@@ -29,6 +29,16 @@ type User struct {
 	Groups []uuid.UUID // memberships that we added, sorted by bytes
 	Method Method      // written or found when settled
 	Run    string      // the run that settled the user last
+	// Synced is the synced time of the row as our own write of the link left it, microseconds: another one there is a login
+	// of the application's. With WroteLink zero is not known, as it was moved by an earlier version, or its link is ours only
+	// by its id: then whatever time stands there may be ours, and completes nobody. Without WroteLink we wrote none.
+	Synced time.Time
+}
+
+// Login is evidence that a moved user has logged in through Self-auth, of which the row keeps no time of completion.
+type Login struct {
+	User, Person uuid.UUID
+	Synced       time.Time // the synced time that the application has written
 }
 
 // Wave is what is remembered of a wave between runs. Times are zero for what has not happened.
@@ -43,6 +53,9 @@ type Wave struct {
 	DoneAt  time.Time // when it was latched as done
 	Digest  Digest    // of its selection when it last ran: late joiners are told from widening by it
 	Users   int64     // moved under it so far
+	Failed  int64     // whom the last run that tried users of it could not move
+
+	Accepted int64 // so many may fail without keeping it from being moved, besides what it declares (WishAccept)
 }
 
 // Brakes are what holds a wave back, as it was declared when the last apply was planned (L22).
@@ -54,14 +67,23 @@ type Brakes struct {
 	StartGates  []string      `json:"start_gates,omitempty"` // sorted, as are FinishGates
 	Soak        time.Duration `json:"soak_ns,omitempty"`
 	FinishGates []string      `json:"finish_gates,omitempty"`
+	Gates       []Gate        `json:"gates,omitempty"` // of both, sorted by name; one that is not there is opened by hand, once for all
 	AllowEmpty  bool          `json:"allow_empty,omitempty"`
+}
+
+// Gate is what opens a gate. It is comparable.
+type Gate struct {
+	Name      string `json:"name"`
+	Condition string `json:"condition,omitempty"`  // "": it is opened by hand
+	NoData    string `json:"no_data,omitempty"`    // wait, fail or pass; "" without a condition
+	PerTenant bool   `json:"per_tenant,omitempty"` // opened by hand for each tenant by itself
 }
 
 // Equal reports whether two brakes are the same.
 func (b Brakes) Equal(o Brakes) bool {
 	return b.Wave == o.Wave && b.Enabled == o.Enabled && slices.Equal(b.After, o.After) && b.At.Equal(o.At) &&
 		slices.Equal(b.StartGates, o.StartGates) && b.Soak == o.Soak && slices.Equal(b.FinishGates, o.FinishGates) &&
-		b.AllowEmpty == o.AllowEmpty
+		slices.Equal(b.Gates, o.Gates) && b.AllowEmpty == o.AllowEmpty
 }
 
 // Policy is a policy as it was declared when the last apply was planned, with the promise that it still has to keep. While users are
@@ -82,16 +104,78 @@ func (p Policy) Does(o Policy) bool { return p.Method == o.Method && p.From == o
 // Confirmation is one `anthill wave confirm`.
 type Confirmation struct {
 	Wave, Gate string
+	Tenant     uuid.UUID // of a gate that each tenant opens for itself; zero: the gate is open for all of the wave
 	By, Note   string
 	At         time.Time
 }
 
-// Pause keeps a wave, or one tenant of it, from moving anybody (L23).
+// Signed says who has done something to a wave by hand, when and why.
+type Signed struct {
+	By     string // user@host
+	Reason string // "": none was given
+	At     time.Time
+}
+
+// Pause keeps a wave, or one tenant of it, from moving anybody (L23). In one place there may be one of each rollback and one
+// of a person.
 type Pause struct {
 	Wave   string
 	Tenant uuid.UUID // zero: the whole wave and its future tenants
-	Run    string    // the rollback that left it
+	Run    string    // the rollback that left it; "": a person has asked for it
+	By     string    // user@host, also of the rollback; "": recorded before Anthill kept that
+	Reason string    // of a person's
 	At     time.Time
+}
+
+// WishKind says which brake of a wave somebody wants to be let go once.
+type WishKind string
+
+// WishStart: its start date. WishSoak: the rest of its soak. WishAccept: that those who failed keep it from being moved.
+const (
+	WishStart  WishKind = "start"
+	WishSoak   WishKind = "soak"
+	WishAccept WishKind = "accept"
+)
+
+// Wish is what somebody wants of a wave. By itself it has no effect: a plan that goes by it says so (LOOSENS_BRAKE), must be
+// allowed, and uses it up when it is carried out.
+type Wish struct {
+	Wave string
+	Kind WishKind
+	Signed
+}
+
+// WaveGate is a manual gate of a wave.
+type WaveGate struct {
+	Wave   string    `json:"wave"`
+	Name   string    `json:"gate"`
+	Tenant uuid.UUID `json:"tenant,omitzero"` // which opens it for itself; zero: all of it is meant
+}
+
+// WaveAct is what was done to a wave.
+type WaveAct string
+
+// ActResume: a pause was lifted, by hand or as its rollback was taken back. ActUnconfirm: by hand, or by a rollback of the
+// wave. ActWithdraw: a wish was taken back, or went with a rollback; ActUse: an apply has gone by it.
+const (
+	ActPause     WaveAct = "pause"
+	ActResume    WaveAct = "resume"
+	ActConfirm   WaveAct = "confirm"
+	ActUnconfirm WaveAct = "unconfirm"
+	ActPromote   WaveAct = "promote"
+	ActAccept    WaveAct = "accept"
+	ActWithdraw  WaveAct = "withdraw"
+	ActUse       WaveAct = "use"
+)
+
+// WaveEvent is something that was done to a wave. The history of them outlives what they have done.
+type WaveEvent struct {
+	Wave   string
+	Act    WaveAct
+	Tenant uuid.UUID // of pauses and gates; zero: the whole wave
+	Gate   string    // that was confirmed; of wishes: which brake
+	Run    string    // that did it; "": somebody did
+	Signed
 }
 
 // RunKind is what a run did.
@@ -164,6 +248,7 @@ type State struct {
 	Policies      []Policy // sorted by Name
 	Confirmations []Confirmation
 	Pauses        []Pause
+	Wishes        []Wish         // sorted by Wave and Kind
 	Runs          []RunInfo      // oldest first
 	Schema        []SchemaRecord // what runs did to the schema of the application, oldest first
 }

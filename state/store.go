@@ -29,6 +29,10 @@ type Store interface {
 	// groups from which a run has taken its users: few are left.
 	UsersIn(ctx context.Context, groups []uuid.UUID) iter.Seq2[User, error]
 
+	// Logins streams the logins of moved users whose link we wrote, by user: whose row has another synced time than the one
+	// that is recorded as written, and no time of completion. None where the application's rows have no such times.
+	Logins(ctx context.Context) iter.Seq2[Login, error]
+
 	// Lock takes the lock on the target, waiting at most timeout, and fences off whoever had it before: from then on
 	// that process writes nothing, even if it only slept. *LockedError when somebody else holds it; *LeftoverError when
 	// what a process that lost it had begun can neither end nor be ended.
@@ -71,13 +75,34 @@ type Store interface {
 
 	// UserPolicies names the policies under which users are moved now; sorted.
 	UserPolicies(ctx context.Context) ([]string, error)
+	// Pause records a pause that somebody asks for, and needs no lock: a run that goes on beside it finds it before its next
+	// batch. It reports whether a person's was not there yet; where one was, nothing is changed. ErrNoState where there is
+	// no state of this version yet (Bind makes it).
+	Pause(ctx context.Context, p Pause) (bool, error)
+
+	// Pauses are those that stand just now, in the order of State.Pauses. The state is bound.
+	Pauses(ctx context.Context) ([]Pause, error)
 
 	// Confirm records the confirmation of a manual gate. Under the lock.
 	Confirm(ctx context.Context, c Confirmation) error
 
-	// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns how many. Objects
-	// that waited for them may be made again. Under the lock.
-	Resumed(ctx context.Context, wave string, tenant uuid.UUID) (int, error)
+	// Unconfirm takes back the confirmations of a manual gate, or of a tenant only its own, and reports whether there were any.
+	// Under the lock.
+	Unconfirm(ctx context.Context, g WaveGate, s Signed) (bool, error)
+
+	// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Where the wave is
+	// paused as a whole, pauses of tenants that persons asked for stay. Objects that waited for them may be made again. Under the
+	// lock.
+	Resumed(ctx context.Context, wave string, tenant uuid.UUID, s Signed) ([]Pause, error)
+
+	// Wish records a wish, in the place of one of the same wave and kind. Under the lock.
+	Wish(ctx context.Context, w Wish) error
+
+	// Withdraw takes back a wish of a wave and reports whether there was one. Under the lock.
+	Withdraw(ctx context.Context, wave string, kind WishKind, s Signed) (bool, error)
+
+	// WaveEvents are what was done to waves, oldest first.
+	WaveEvents(ctx context.Context) ([]WaveEvent, error)
 }
 
 // Lock is a held lock. A process may lose it without noticing: it sleeps, its connection ends, somebody else takes it.
@@ -123,9 +148,14 @@ type Run interface {
 	Waves(ctx context.Context, waves []Wave, next Position) error
 	// Brakes records the brakes of the declared waves, and policies, in the place of what is recorded.
 	Brakes(ctx context.Context, brakes []Brakes, policies []Policy) error
-	// Pause records pauses; Lift removes those left by the named runs (a rollback that is itself rolled back).
+	// Pause records pauses that the run leaves; Lift removes those left by the named runs (a rollback that is itself rolled
+	// back).
 	Pause(ctx context.Context, pauses []Pause) error
-	Lift(ctx context.Context, runs []string) error
+	Lift(ctx context.Context, runs []string, at time.Time) error
+	// Unconfirm takes back the confirmations of manual gates, those of all tenants: users of their waves were taken back. Wished ends wishes, by
+	// ActUse, as the run has gone by them, or by ActWithdraw.
+	Unconfirm(ctx context.Context, gates []WaveGate, at time.Time) error
+	Wished(ctx context.Context, wishes []Wish, act WaveAct, at time.Time) error
 	// Undone marks runs as wholly undone (or, when a rollback is undone, as standing again).
 	Undone(ctx context.Context, runs []string, undone bool) error
 	// Close ends the run with its outcome and counts and chains its digest. retries is how many calls were tried again

@@ -99,6 +99,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	if err := s.MayWrite(c.Context, alters(file.Effects())); err != nil {
 		return err
 	}
+	p.say("%s.", report.Summary(file))
 	return p.carryOut(c, s, file)
 }
 
@@ -229,7 +230,7 @@ func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfi
 		}
 	}
 	if needsApproval(file.Effects()) && !c.Bool("auto-approve") {
-		if err := p.ask(c.Context, question); err != nil {
+		if err := p.ask(c.Context, report.Summary(file)+".\n"+question); err != nil {
 			return err
 		}
 	}
@@ -247,9 +248,16 @@ func needsApproval(e *plan.Effects) bool {
 // carryOut carries out a plan with progress, and tells how it ended.
 func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.File) error {
 	progress := p.progress(c)
+	progress.Of(file.Effects())
 	began := p.now()
 	approval := session.Approval{By: c.String("approved-by"), FailStale: c.String("on-stale") == "fail"}
+	goOn := []string{"apply"}
+	if file.Effects().PostgresOnly() {
+		goOn = report.AloneAgain(file.Effects())
+	}
+	ended := p.interruptible(c.Context, progress, p.command(goOn...))
 	result, err := s.CarryOut(c.Context, &file.Reader, approval, progress.Event)
+	ended()
 	progress.Close()
 	if err != nil && !result.Stopped {
 		return p.explainOpen(err, file.Effects())
@@ -258,10 +266,7 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	switch {
 	case result.Stopped:
 		why, _, _ := strings.Cut(err.Error(), "\n")
-		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", []string{"apply"}}
-		if file.Effects().PostgresOnly() {
-			p.effect.next = report.AloneAgain(file.Effects())
-		}
+		p.effect = &effect{exitStopped, "run " + result.Run.ID + " was stopped (" + safe(why) + ")", goOn}
 		if lost := (*state.LockLostError)(nil); errors.As(err, &lost) && lost.Taken {
 			p.effect.next = []string{"status"}
 		}

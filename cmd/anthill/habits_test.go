@@ -73,7 +73,8 @@ func TestHabits(t *testing.T) {
 		{"-out p plan", 1, "    anthill plan -out\n"},
 		{"plan -replace=group.x", 1, "Error: there is no -replace. Objects are changed in place, and where that cannot be " +
 			"done the plan says so: another type deletes an OAuth2 client that Anthill made, and makes it again."},
-		{"wave list", 1, "    anthill status\n"},
+		{"wave show", 1, "    anthill wave list\n"},
+		{"wave pause pilot", 1, "Error: anthill wave pause wants -reason TEXT: whoever looks at the wave should learn why\nSee:"},
 		{"init", 1, "    anthill plan\n"},
 		{"init -upgrade", 1, "not in this version"},
 		{"fmt", 1, "    anthill validate\n"},
@@ -224,7 +225,7 @@ func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
 		"anthill pl":                    "plan",
-		"anthill wave ":                 "confirm resume",
+		"anthill wave ":                 "list confirm pause resume unconfirm promote accept abort",
 		"anthill -chdir x wave re":      "resume",
 		"anthill help wave c":           "confirm",
 		"anthill plan -o":               "-out",

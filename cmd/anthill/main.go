@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,8 +29,6 @@ func run() int {
 	}
 	// A closed pipe is an error of the write: what was done must still be said on stderr.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := interruptible()
-	defer stop()
 	p := &program{
 		stdin:       os.Stdin,
 		stdout:      os.Stdout,
@@ -38,6 +37,7 @@ func run() int {
 		environ:     os.Environ,
 		now:         time.Now,
 		who:         whoAmI(),
+		underWay:    &atomic.Pointer[string]{},
 		asks:        term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		terminal:    term.IsTerminal(int(os.Stderr.Fd())),
 		outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
@@ -45,12 +45,14 @@ func run() int {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		p.width = w
 	}
+	ctx, stop := interruptible(p.halted)
+	defer stop()
 	return p.run(ctx, os.Args)
 }
 
 // interruptible returns a context that the first ^C (or SIGTERM) ends: what is in hand is finished. The second one
-// ends the process at once, as a kill would.
-func interruptible() (context.Context, func()) {
+// ends the process at once, as a kill would, but for the last words.
+func interruptible(last func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -59,6 +61,7 @@ func interruptible() (context.Context, func()) {
 			cancel()
 		}
 		if _, ok := <-signals; ok {
+			last()
 			os.Exit(exitStopped)
 		}
 	}()

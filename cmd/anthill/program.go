@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,9 +21,10 @@ import (
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	out            *output // stdout, while a command line is carried out
-	effect         *effect // what this command line has changed; nil: nothing yet
-	chdir          string  // as -chdir names it; "": it was not given
+	out            *output                 // stdout, while a command line is carried out
+	effect         *effect                 // what this command line has changed; nil: nothing yet
+	underWay       *atomic.Pointer[string] // the command that goes on with the run under way; points to nil: none is
+	chdir          string                  // as -chdir names it; "": it was not given
 	env            func(string) string
 	environ        func() []string // for commands that `dev` runs
 	now            func() time.Time
@@ -43,13 +46,29 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return exitDone
 	}
 	p.out, p.effect = &output{w: p.stdout}, nil
+	if p.underWay == nil {
+		p.underWay = &atomic.Pointer[string]{}
+	}
 	p.stdout, app.Writer = p.out, p.out
 	l, err := readLine(app, args[1:])
 	p.chdir = l.chdir
 	if err == nil {
+		err = inUTF8(args)
+	}
+	if err == nil {
 		err = app.RunContext(ctx, l.args())
 	}
 	return p.finish(err)
+}
+
+// inUTF8 refuses arguments that cannot be recorded, or shown, as they are.
+func inUTF8(args []string) error {
+	for i, arg := range args {
+		if !utf8.ValidString(arg) {
+			return &usageError{fmt.Sprintf("argument %d of the command line is not in UTF-8: %q. Set the terminal, or the script, to UTF-8", i, arg)}
+		}
+	}
+	return nil
 }
 
 const helpName = "help"
@@ -191,6 +210,23 @@ func (p *program) command(args ...string) string {
 // say writes a line for people to stderr.
 func (p *program) say(format string, args ...any) {
 	fmt.Fprintf(p.stderr, format+"\n", args...)
+}
+
+// interruptible says, while a run is under way, what an interruption does and how the run goes on after it. The caller calls
+// ended when it is no longer.
+func (p *program) interruptible(ctx context.Context, progress *report.Progress, goOn string) (ended func()) {
+	p.underWay.Store(&goOn)
+	stop := context.AfterFunc(ctx, func() {
+		progress.Say("Stopping after this batch; again stops at once. Either way it goes on with: " + goOn)
+	})
+	return func() { stop(); p.underWay.Store(nil) }
+}
+
+// halted says how a run goes on that a second interruption stops at once.
+func (p *program) halted() {
+	if goOn := p.underWay.Load(); goOn != nil {
+		p.say("\nStopped at once. What was begun is finished or taken back when it goes on; nothing is done twice. Go on with:\n\n    %s", *goOn)
+	}
 }
 
 // ask shows a question and returns nil where the answer is yes. Without a terminal nobody is there to ask: an

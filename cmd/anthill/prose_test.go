@@ -31,14 +31,14 @@ var sqlForm = regexp.MustCompile(`(?is)^\s*(select\b.*\bfrom\b.*|select\b.*\(.*\
 	`create (unique )?index concurrently if not exists |create schema if not exists |` +
 	`alter table .*[{"].*|drop (table|index|schema) (concurrently )?(if exists )?\S*|lock table [{"].*|` +
 	`set (local |session )?\w+ = .*|set transaction snapshot .*|set constraints \w+ (immediate|deferred)|with \w+( \(.*?\))? as .*\(.*)$|` +
-	`^[\s,()]*(\{[a-z_.]+\}|\w+\.\w+ |\w+\.\{\w+\}|coalesce\(|from unnest\(|(from|where|set|on|add|add constraint|join|left join|order by|and) [({]*\w+[._}])`)
+	`^[\s,()]*(\{[a-z_.]+\}|\w+\.\w+ |\w+\.\{\w+\}|coalesce\(|from unnest\(|(from|where|set|on|add|add constraint|join|left join|order by|and|case when) [({]*\w+[._}])`)
 
 // The words of SQL itself: they stand between names, and no sentence has three words in a row without one of them.
 var sqlWords = regexp.MustCompile(`(?i)\b(select|insert|into|update|delete|from|where|and|or|not|null|is|in|any|all|as|on|by|` +
 	`order|group|having|set|values|with|recursive|join|left|lateral|cross|using|union|except|case|when|then|else|end|exists|` +
 	`if|for|of|create|alter|drop|table|index|unique|schema|constraint|validate|check|default|column|add|primary|key|` +
 	`concurrently|returning|conflict|do|nothing|limit|offset|desc|asc|distinct|filter|over|between|cascade|only|local|` +
-	`transaction|snapshot|lock|mode|share|row|exclusive|interval|array|ordinality|false|true|materialized|coalesce)\b|'[^']*'`)
+	`transaction|snapshot|lock|mode|share|skip locked|row|exclusive|interval|array|ordinality|false|true|materialized|coalesce)\b|'[^']*'`)
 
 var threeWords = regexp.MustCompile(`[A-Za-z']+ [a-z']+ [a-z']+`)
 

@@ -31,16 +31,12 @@ func (p *program) status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	settings, err := p.settings(c)
-	if err != nil {
-		return err
-	}
-	settings.Partly = true
-	s, err := session.Open(c.Context, settings)
+	s, err := p.openPartly(c)
 	if err != nil {
 		return p.mistakes(c, err)
 	}
 	defer s.Close()
+	r.Figures = true
 	progress := p.progress(c)
 	r.Progress = progress.Stage
 	now, err := s.Status(c.Context, r)
@@ -52,6 +48,19 @@ func (p *program) status(c *cli.Context) error {
 	if err := p.warn(c, now.Warnings); err != nil {
 		return err
 	}
+	view := p.statusView(c, now)
+	show := report.WriteStatus
+	if c.Bool("json") {
+		show = func(w io.Writer, s report.Status, _ report.Options) error { return report.StatusJSON(w, s) }
+	}
+	if err := show(p.stdout, view, p.options(c)); err != nil || !now.Away {
+		return err
+	}
+	return quietly(statusOf(now.NoPlan)) // the status has said why
+}
+
+// statusView is a status as it is shown.
+func (p *program) statusView(c *cli.Context, now session.Status) report.Status {
 	view := report.Status{
 		State: now.State, Level: now.Level, Server: now.SelfAuth, AsOf: now.AsOf, Tenants: now.Tenants,
 		Away: now.Away, LeftOpen: now.LeftOpen,
@@ -63,14 +72,7 @@ func (p *program) status(c *cli.Context) error {
 	if now.NoPlan != nil {
 		view.PlanError = reason(now.NoPlan, p.options(c))
 	}
-	show := report.WriteStatus
-	if c.Bool("json") {
-		show = func(w io.Writer, s report.Status, _ report.Options) error { return report.StatusJSON(w, s) }
-	}
-	if err := show(p.stdout, view, p.options(c)); err != nil || !now.Away {
-		return err
-	}
-	return quietly(statusOf(now.NoPlan)) // the status has said why
+	return view
 }
 
 // mistakes writes what is wrong in the configuration as JSON, where that was asked for, and returns what is left to say.

@@ -44,10 +44,7 @@ var otherCommands = map[string]string{
 	"force-unlock": "no lock has to be broken: it ends with the process that holds it. To wait for it:\n\n" +
 		"    anthill apply -lock-timeout 1m",
 
-	"wave list": waveText,
-	"wave show": waveText,
-	"wave pause": "waves are paused by a rollback alone. To hold a wave, give it a start in the configuration, or take " +
-		"it back:\n\n    anthill rollback -wave WAVE",
+	"wave show": "the waves are listed by:\n\n    anthill wave list",
 }
 
 const (
@@ -56,7 +53,6 @@ const (
 	loginText = "there is no login. The database is named by DATABASE_URL, Self-auth by SELF_AUTH_URL and " +
 		"SELF_AUTH_ADMIN_TOKEN, or all of them by the provider blocks. To try it on throw-away servers:\n\n" +
 		"    anthill dev -- anthill plan"
-	waveText = "the waves are listed by:\n\n    anthill status"
 )
 
 // otherFlags answers flags that people know from Terraform.

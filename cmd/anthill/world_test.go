@@ -271,8 +271,7 @@ func (w *world) lock(who string) func() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	table, id, tenant := db.UsersTable()
-	lock, err := pg.Open(db.Pool(), "anthill_state", pg.Names{Table: table, ID: id, Tenant: tenant}).Lock(w.t.Context(), who, 0)
+	lock, err := pg.Open(db.Pool(), "anthill_state", pg.Names(db.UsersTable())).Lock(w.t.Context(), who, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}

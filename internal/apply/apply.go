@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +27,11 @@ type Deps struct {
 	ApprovedBy string
 	FailStale  bool // -on-stale fail: every user is looked at before any effect
 	Bare       bool // as providers.Inspection has it
-	BatchSize  int  // users a batch; 0: as many as the server takes in the time that one write may have
+	// Observe opens a moment of Postgres, and Enrolled lists who has a credential in Self-auth, as providers.Directory does: for
+	// the gates of waves, where a plan has some that are sampled.
+	Observe   func(context.Context) (Observed, error)
+	Enrolled  func(context.Context) ([]uuid.UUID, error)
+	BatchSize int // users a batch; 0: as many as the server takes in the time that one write may have
 }
 
 const maxLeft = 100 // users whom Result.Left lists
@@ -56,10 +61,14 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 		// Applying a plan twice is safe, and says so instead of doing it again.
 		if done := closedRun(st, file.ID(), file.Last().Run); done != nil {
 			left, err := x.left(ctx, done.ID)
-			return Result{Run: *done, Nothing: true, Left: left}, err
+			if err == nil {
+				err = x.noteLogins(ctx)
+			}
+			return Result{Run: *done, Nothing: true, Left: left, Logins: x.logins, Unnoted: x.unnoted}, err
 		}
 		if x.effects.Empty() && !x.latches() && x.effects.Undo == nil {
-			return Result{Nothing: true}, nil
+			err := x.noteLogins(ctx)
+			return Result{Nothing: true, Logins: x.logins, Unnoted: x.unnoted}, err
 		}
 		// A run that was begun in time may be finished.
 		if err := lapsed(x.effects, d); err != nil {
@@ -202,19 +211,24 @@ type executor struct {
 	// What holds waves back was recorded anew since the plan was made: none of its waves moves anybody. It is so for all of a run,
 	// as no other one can come in between.
 	overtaken bool
-	ahead     bool // users are looked at before anything is done
+	ahead     bool                          // users are looked at before anything is done
+	pauses    atomic.Pointer[[]state.Pause] // as last read; batches are looked at in the background
 	tally
 	flight
 }
 
 // tally is what a run has come to so far.
 type tally struct {
-	held   []state.Finding             // waves that were not started
-	failed []state.Finding             // objects that were not done
-	half   bool                        // one of them was refused in part, and what was done of it stands
-	missed map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
-	inside map[uuid.UUID]int64         // users who are left in groups that go, by group
-	absent map[uuid.UUID]state.Finding // groups of this plan that could not be made, with the reason
+	held    []state.Finding // waves that were not started
+	failed  []state.Finding // objects that were not done
+	half    bool            // one of them was refused in part, and what was done of it stands
+	logins  int64           // rows that got their time of completion
+	unnoted state.Finding   // why others did not
+	// by wave: what the gates go by that are sampled again
+	sampled map[string]*state.WaveFigures
+	missed  map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
+	inside  map[uuid.UUID]int64         // users who are left in groups that go, by group
+	absent  map[uuid.UUID]state.Finding // groups of this plan that could not be made, with the reason
 	// groups whose rule is not what this plan goes by, with the reason why it was not changed
 	unruled map[uuid.UUID]state.Finding
 	figure  map[string]*waveFigure
@@ -251,6 +265,7 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 	if e.PostgresOnly() {
 		x.Accounts = unasked{}
 	}
+	x.pauses.Store(&st.Pauses)
 	x.size = x.nextSize(0)
 	var err error
 	if x.namer.Name, err = config.ParseTemplate(e.Identity.Name); err != nil {
@@ -387,7 +402,7 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	// anything of ours in them; what a rollback leaves behind is recorded last, since a run that stops before has taken
 	// nothing back as a whole.
 	for _, stage := range []func(context.Context) error{
-		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.schemaBack, x.aftermath,
+		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.schemaBack, x.aftermath, x.noteLogins,
 	} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)
@@ -406,7 +421,7 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 		return x.stopped(err)
 	}
 	left, err := x.left(work, info.ID)
-	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half}, err
+	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half, Logins: x.logins, Unnoted: x.unnoted}, err
 }
 
 // called hands the calls that the client has made on to the journal, and its notes to the caller.

@@ -100,7 +100,10 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 				x.intendBatch(work, n, next)
 			}
 		}
-		if err := x.batch(work, b); err != nil {
+		if err = x.holdPaused(work, b); err == nil {
+			err = x.batch(work, b)
+		}
+		if err != nil {
 			if next != nil && next.intended != nil {
 				// Its goroutine must have ended; the error at hand says more.
 				_ = next.ready()
@@ -286,8 +289,8 @@ func (x *executor) judge(it *item) {
 	case providers.DigestUser(it.row.User, s.Ground.Relies, it.prior) != it.change.Before:
 		x.moveOn(it)
 	}
-	if it.verdict == 0 && x.effects.Kind == state.RunApply && x.pausedNow(it) {
-		leave(state.Paused, state.Found(state.CodePausedSince, state.Text(state.KeyWave, s.After.Wave)))
+	if it.verdict == 0 && x.pausedNow(it) {
+		leave(state.Paused, pausedSince(it))
 	}
 	if it.verdict == state.Already {
 		return
@@ -327,20 +330,6 @@ func (x *executor) isAfter(it *item) bool {
 	return !e.Writes() && !e.Mail && !it.shape.Ground.Unrecorded && it.prior != nil && it.prior.UserState == it.shape.After &&
 		!slices.ContainsFunc(x.sets[it.shape.Join], func(g uuid.UUID) bool { return !slices.Contains(it.prior.Groups, g) }) &&
 		!slices.ContainsFunc(x.sets[it.shape.Leave], func(g uuid.UUID) bool { return slices.Contains(it.prior.Groups, g) })
-}
-
-// pausedNow reports whether a pause younger than the plan keeps the user where it is; changes that only take away go
-// on.
-func (x *executor) pausedNow(it *item) bool {
-	s := it.shape
-	if s.Join == 0 && s.Effect.TakesAway() && !s.Ground.Moved {
-		return false
-	}
-	// Whoever is raised waits for the wave that moved it as well.
-	return slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
-		wave := p.Wave == s.After.Wave || s.Ground.Moved && it.prior != nil && p.Wave == it.prior.Wave
-		return wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
-	})
 }
 
 // personOf is the person concerned: the linked one, the one recorded, or the one whose id is chosen.

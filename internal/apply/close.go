@@ -67,6 +67,9 @@ func (x *executor) close(ctx context.Context) (Result, error) {
 	if err := x.closePauses(ctx, len(records) > 0); err != nil {
 		return x.stopped(err)
 	}
+	if err := x.useWishes(ctx); err != nil {
+		return x.stopped(err)
+	}
 	if err := x.Accounts.Tidy(ctx); err != nil {
 		return x.stopped(err)
 	}
@@ -159,5 +162,5 @@ func (x *executor) closePauses(ctx context.Context, begun bool) error {
 	if u == nil || len(u.Pauses) == 0 || !begun && at == (state.Position{}) {
 		return nil
 	}
-	return x.pause(ctx, u.Pauses)
+	return x.pause(ctx, u)
 }

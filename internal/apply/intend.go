@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -52,6 +53,8 @@ func (x *executor) resume(it *item, open state.Intent) {
 		return
 	case state.Already:
 		// The row was written; memberships may still be missing.
+	case state.Paused:
+		it.failed = &refusal{it.why}
 	default:
 		// Something may have been done for it before the stop, and its row has changed since: settling it takes that back.
 		it.failed = errLost
@@ -139,6 +142,7 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 		held = union(held, x.sets[s.Keep])
 	}
 	i.After.Groups = union(held, i.Join)
+	i.After.Synced = x.syncedBefore(it)
 	switch {
 	case it.record != nil && it.record.Prior != nil:
 		// Taken back to where it was moved already: as it was recorded then.
@@ -148,6 +152,24 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 		i.After.Method = max(it.row.Method, s.Effect.Method) // methods are never lowered (L5)
 	}
 	return i
+}
+
+// syncedBefore is the synced time that is ours of a user who is moved afterwards, as far as it is known before the row is
+// written. That of a link that this change writes is known then (settle).
+func (x *executor) syncedBefore(it *item) time.Time {
+	prior := it.prior
+	if it.record != nil {
+		prior = it.record.Prior // the row gets that time back, or keeps it
+	}
+	switch {
+	case it.shape.Effect.Link:
+	case prior != nil && prior.Standing == state.Moved:
+		return prior.Synced
+	case it.record == nil && it.row != nil && it.shape.After.WroteLink:
+		// Ours by its id, and the state that recorded it is lost: a login is a later one.
+		return it.row.Image.Synced
+	}
+	return time.Time{}
 }
 
 func union(a, b []uuid.UUID) []uuid.UUID {

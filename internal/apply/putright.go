@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -170,7 +171,7 @@ func (x *executor) claim(i *state.Intent, row *providers.UserRow) plan.Claim {
 	if c.Linked {
 		c.Standing = state.Moved // if it was not, the application has linked it by itself
 	}
-	c.Held = slices.ContainsFunc(x.st.Pauses, func(p state.Pause) bool {
+	c.Held = slices.ContainsFunc(x.paused(), func(p state.Pause) bool {
 		return p.Wave == i.After.Wave && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant)
 	})
 	return c
@@ -365,6 +366,6 @@ func (f *found) members(recorded []uuid.UUID, i *state.Intent) []uuid.UUID {
 // unmoved is what is recorded of a user who was not moved, but for whom a person may have been made.
 func unmoved(i state.Intent) *state.User {
 	after := i.After
-	after.Standing, after.Groups = state.Failed, nil
+	after.Standing, after.Groups, after.Synced = state.Failed, nil, time.Time{}
 	return &after
 }

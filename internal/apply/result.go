@@ -47,5 +47,7 @@ type Result struct {
 	Stopped bool            // the run is open: a server went away, the token was refused, or ctx ended; see the error
 	Held    []state.Finding // waves that were not started
 	Objects []state.Finding // objects that were not done
+	Logins  int64           // rows that got their time of completion, as the application has seen their users in Self-auth
+	Unnoted state.Finding   // why others of them did not; zero: all did, but those whose rows were held or refused one by one
 	Half    bool            // an object, or with Closed a user, is left half done: what was done could not be put back
 }

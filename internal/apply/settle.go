@@ -49,7 +49,7 @@ func (x *executor) settle(ctx context.Context, items []*item, next state.Positio
 		switch {
 		case it.verdict != 0:
 			b.outcomes = append(b.outcomes, outcome(it, it.verdict, it.why))
-		case errors.Is(it.failed, errLost), it.failed != nil && it.begun:
+		case errors.Is(it.failed, errLost), isPaused(it.failed), it.failed != nil && it.begun:
 			// Part of it may be done in Self-auth: it is taken back before the user is settled.
 			b.lost = append(b.lost, lostItem(it, it.failed))
 		case it.failed != nil:
@@ -132,6 +132,9 @@ func (b *settlement) outcomesOf(results []providers.UserResult) (all []state.Out
 	all, gone = slices.Clone(b.outcomes), slices.Clone(b.lost)
 	for i, r := range results {
 		it := b.written[i]
+		if it.shape.Effect.Link {
+			it.intent.After.Synced = r.Synced
+		}
 		switch {
 		case r.Written:
 			all = append(all, done(it))
@@ -147,8 +150,11 @@ func (b *settlement) outcomesOf(results []providers.UserResult) (all []state.Out
 // lostItem is a user for whom something was done in Self-auth, or may have been, that must be taken back.
 func lostItem(it *item, why error) *item {
 	v := state.Refused
-	if errors.Is(why, errLost) {
+	switch {
+	case errors.Is(why, errLost):
 		v = state.Changed
+	case isPaused(why):
+		v = state.Paused
 	}
 	return lostIntent(it.intent, v, reason(why))
 }

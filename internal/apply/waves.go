@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"anthill/planner/plan"
 	"anthill/state"
 )
@@ -16,6 +18,9 @@ func (x *executor) segments(ctx context.Context) error {
 	// Segments stand in the plan as their first users were met; place counts them as they are carried out, and the run's
 	// position means that. It counts a wave that is not started too, so that a resumed run finds the same places.
 	place := 0
+	if err := x.sample(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
 	for i, s := range x.effects.Segments {
 		if s.Kind == plan.SegmentMove {
 			continue
@@ -25,7 +30,13 @@ func (x *executor) segments(ctx context.Context) error {
 		}
 		place++
 	}
-	stuck := map[string]bool{}
+	stuck := map[string]state.Code{} // what is said of those that wait for them
+	awaited := map[string]bool{}
+	for _, w := range x.effects.Waves {
+		for _, a := range w.After {
+			awaited[a] = true
+		}
+	}
 	for _, w := range x.effects.Waves {
 		i := x.segmentOf(w.Name)
 		if x.overtaken {
@@ -34,13 +45,31 @@ func (x *executor) segments(ctx context.Context) error {
 			}
 			continue
 		}
-		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] }); a >= 0 {
-			stuck[w.Name] = true
+		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] != "" }); a >= 0 {
+			code := stuck[w.After[a]]
+			stuck[w.Name] = code
 			if i >= 0 {
 				place++
 			}
-			x.held = append(x.held, state.About(state.CodeWaveNotStarted, state.OfWave(w.Name),
+			x.held = append(x.held, state.About(code, state.OfWave(w.Name),
 				state.Text(state.KeyAfter, w.After[a])))
+			continue
+		}
+		gone := x.withdrawn(w.Name)
+		if goes, withdrawn := x.wishes(w.Name, state.WishStart); goes && withdrawn && !gone.IsZero() {
+			stuck[w.Name] = state.CodeWaveAfterNotDone
+			if i >= 0 {
+				place++
+			}
+			x.held = append(x.held, gone)
+			continue
+		}
+		if why := x.shut(w, place); len(why) > 0 {
+			stuck[w.Name] = state.CodeWaveAfterNotDone
+			if i >= 0 {
+				place++
+			}
+			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 			continue
 		}
 		next := x.journal.Position()
@@ -51,12 +80,29 @@ func (x *executor) segments(ctx context.Context) error {
 			place++
 			next = state.Position{Segment: place}
 		}
+		why := x.notDone(w)
+		if !gone.IsZero() { // the wish of its soak: its users have gone on
+			x.held = append(x.held, gone)
+		}
+		w.Done = w.Done && len(why) == 0 && gone.IsZero()
 		moved, err := x.latch(ctx, w, next)
+		if err == nil && awaited[w.Name] {
+			err = x.lookForPauses(context.WithoutCancel(ctx))
+		}
 		if err != nil {
 			return err
 		}
-		// A wave that was done before stays done (L15): late users who fail hold nobody up.
-		stuck[w.Name] = !moved && x.waves[w.Name].DoneAt.IsZero()
+		if moved && len(why) > 0 {
+			x.held = append(x.held, state.About(state.CodeWaveNotDone, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
+		}
+		// A wave that was done before stays done (L15): late users who fail hold nobody up. A pause does (L13).
+		done := !x.waves[w.Name].DoneAt.IsZero()
+		switch {
+		case !done && !moved, x.pausedWhole(w.Name):
+			stuck[w.Name] = state.CodeWaveNotStarted
+		case !done && (len(why) > 0 || !gone.IsZero()):
+			stuck[w.Name] = state.CodeWaveAfterNotDone
+		}
 	}
 	return nil
 }
@@ -86,15 +132,31 @@ func (x *executor) segmentOf(wave string) int {
 // where the run has come with it: a run that is resumed further on has recorded it before it was stopped, and must
 // neither count its users again nor start the clock of soak anew.
 func (x *executor) latch(ctx context.Context, w plan.WaveEffect, next state.Position) (bool, error) {
-	f := x.figure[w.Name]
-	moved := f.failed <= w.MaxFailures && f.paused == 0
-	at := x.journal.Position()
+	work := context.WithoutCancel(ctx)
+	at, i := x.journal.Position(), x.segmentOf(w.Name)
+	if through := i >= 0 && at.Segment >= next.Segment; through || i < 0 && x.latched(w, true) == x.waves[w.Name] {
+		return x.isMoved(w), nil
+	}
+	// Once more, as its last batch was a while ago: what is paused is neither moved nor done (L13).
+	if err := x.lookForPauses(work); err != nil {
+		return false, err
+	}
+	moved := x.isMoved(w)
+	if i < 0 && !moved {
+		x.held = append(x.held, state.About(state.CodeWavePausedSince, state.OfWave(w.Name)))
+	}
 	after := x.latched(w, moved)
-	if x.segmentOf(w.Name) >= 0 && at.Segment >= next.Segment || after == x.waves[w.Name] && at == next {
+	if after == x.waves[w.Name] && at == next {
 		return moved, nil
 	}
 	x.waves[w.Name] = after
-	return moved, x.journal.Waves(context.WithoutCancel(ctx), []state.Wave{after}, next)
+	return moved, x.journal.Waves(work, []state.Wave{after}, next)
+}
+
+// isMoved reports whether the users of a wave got through, as far as it is known how they fared.
+func (x *executor) isMoved(w plan.WaveEffect) bool {
+	f := x.figure[w.Name]
+	return (f.failed <= w.MaxFailures || x.accepts(w.Name)) && f.paused == 0 && !x.pausedWhole(w.Name)
 }
 
 // latched is a wave as it will be recorded; moved says whether its users got through.
@@ -104,9 +166,11 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	now := x.Now().UTC().Truncate(time.Microsecond)
 	after := x.waves[w.Name]
 	after.Name = w.Name
-	if after.Started.IsZero() && w.Starts {
+	// One that was paused before anybody of it was tried has not started.
+	if after.Started.IsZero() && w.Starts && (f.done+f.failed > 0 || !x.pausedWhole(w.Name)) {
 		after.Started = now
 	}
+	after.Failed = f.failed
 	if f.done > 0 {
 		after.Users += f.done
 		if w.RestartSoak {
@@ -117,6 +181,9 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 		return after
 	}
 	after.Digest = w.Digest
+	if f.failed > w.MaxFailures { // they were accepted, and stay so
+		after.Accepted = f.failed
+	}
 	if after.Soaking.IsZero() {
 		after.Soaking = now
 	}
@@ -152,21 +219,22 @@ func (x *executor) latches() bool {
 	})
 }
 
-// aftermath records what a rollback leaves behind: pauses, runs marked as undone, waves that are no longer done.
+// aftermath records what a rollback leaves behind: pauses, runs marked as undone, waves that are no longer done; and what an apply
+// has used up.
 func (x *executor) aftermath(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	u := x.effects.Undo
 	if u == nil {
-		return nil
+		return x.useWishes(work)
 	}
 	// Before the new pauses: a rollback may lift those of an earlier one and leave its own.
 	if len(u.Lift) > 0 {
-		if err := x.journal.Lift(work, u.Lift); err != nil {
+		if err := x.journal.Lift(work, u.Lift, x.Now().UTC()); err != nil {
 			return err
 		}
 	}
 	if len(u.Pauses) > 0 {
-		if err := x.pause(work, u.Pauses); err != nil {
+		if err := x.pause(work, u); err != nil {
 			return err
 		}
 	}
@@ -182,21 +250,28 @@ func (x *executor) aftermath(ctx context.Context) error {
 	return nil
 }
 
-// pause records pauses, and marks their waves as neither done nor moved: users of them were taken back (L15).
-func (x *executor) pause(ctx context.Context, list []plan.Pause) error {
-	pauses := make([]state.Pause, len(list))
+// pause records the pauses of a rollback, closes gates, and marks the waves as neither done nor moved: users of them were taken
+// back (L15).
+func (x *executor) pause(ctx context.Context, u *plan.Undoing) error {
+	pauses := make([]state.Pause, len(u.Pauses))
 	var waves []state.Wave
-	for i, p := range list {
-		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), At: x.Now().UTC()}
-		w, ok := x.waves[p.Wave]
-		if !ok || w.MovedAt.IsZero() && w.DoneAt.IsZero() {
+	for i, p := range u.Pauses {
+		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), By: x.Who, At: x.Now().UTC()}
+		w, was := x.waves[p.Wave], x.waves[p.Wave]
+		w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
+		if p.Tenant == uuid.Nil && slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == p.Wave }) {
+			w.Started = time.Time{} // by gates that are closed now: it has to start again
+		}
+		if w == was {
 			continue
 		}
-		w.MovedAt, w.DoneAt = time.Time{}, time.Time{}
 		x.waves[p.Wave] = w
 		waves = append(waves, w)
 	}
-	if err := x.journal.Pause(ctx, pauses); err != nil || len(waves) == 0 {
+	if err := x.journal.Pause(ctx, pauses); err != nil {
+		return err
+	}
+	if err := x.closeGates(ctx, u); err != nil || len(waves) == 0 {
 		return err
 	}
 	return x.journal.Waves(ctx, waves, x.journal.Position())

@@ -28,7 +28,7 @@ func (p *hyperPage) waves() {
 	t := hyperTable{
 		ID: "waves-table", Title: hyper("How the waves stand"), Find: "Find a wave",
 		Columns: append(numberColumns([]hyperColumn{{Title: "wave"}, {Title: "state"}, {Title: "at a glance", Bar: true}},
-			"this plan moves", "moved before", "wait", "skipped"), hyperColumn{Title: "how it stands", Wide: true}),
+			"this plan moves", "moved before", "invited", "enrolled", "completed", "wait", "skipped"), hyperColumn{Title: "how it stands", Wide: true}),
 		Legend: []hyperKey{{barGains, "this plan moves"}, {barBefore, "moved before"}, {barWaits, "wait"},
 			{barOthers, "skipped"}},
 	}
@@ -37,7 +37,12 @@ func (p *hyperPage) waves() {
 		row := numbers([]hyperCell{headCell(p.t.words.escape(w.Name)), textCell(p.t.words.waveState(w.State)),
 			bar(most, measure{barGains, s.moves}, measure{barBefore, s.moved}, measure{barWaits, s.waits},
 				measure{barOthers, s.skipped})},
-			s.moves, s.moved, s.waits, s.skipped)
+			s.moves, s.moved, w.Figures.Invited)
+		enrolled := textCell(known(w.Figures.Enrolled))
+		if w.Figures.Enrolled != nil {
+			enrolled = numberCell(*w.Figures.Enrolled)
+		}
+		row = numbers(append(row, enrolled), w.Figures.Completed, s.waits, s.skipped)
 		t.Rows = append(t.Rows, append(row, wideCell(p.t.wave(w))))
 	}
 	p.cut(&t)

@@ -56,6 +56,8 @@ func skipped(r plan.SkipReason) string {
 		return "no way in through Self-auth yet: keeps the password until enrolled"
 	case plan.SkipNotLetIn:
 		return "no client lets it into the application: keeps the password until one does"
+	case plan.SkipUnconfirmed:
+		return "its tenant has not confirmed the wave"
 	case plan.SkipFollows:
 		return "groups or person follow the row first; the next plan goes on"
 	case plan.SkipHolderForeign:

@@ -155,7 +155,7 @@ func hostiles() map[string]string {
 	} {
 		list[s] = s
 	}
-	list["long"] = strings.Repeat("zzz<>|", 1700)
+	list["long"] = strings.Repeat("zzz<>|", 1200)
 	return list
 }
 

@@ -3,11 +3,13 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"anthill/internal/apply"
+	"anthill/planner/plan"
 )
 
 const (
@@ -30,17 +32,43 @@ type Progress struct {
 	shown    time.Time
 	line     bool // a line is on the terminal that is not ended yet
 	ended    bool
+	ahead    map[segment]string // what is to come behind a segment of the plan, in words
+	then     string             // of the stage that is shown
 }
+
+// segment is one of the users of a plan.
+type segment struct{ kind, wave string }
 
 // NewProgress returns one that writes to w.
 func NewProgress(w io.Writer, terminal bool, now func() time.Time, o Options) *Progress {
 	return &Progress{w: w, terminal: terminal, o: o, now: now}
 }
 
+const mostAhead = 3 // waves that are named
+
+// Of says which plan is carried out: behind each wave stand those to come.
+func (p *Progress) Of(e *plan.Effects) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ahead = map[segment]string{}
+	var waves []string
+	for _, s := range slices.Backward(e.Segments) {
+		if len(waves) > 0 {
+			p.ahead[segment{string(s.Kind), s.Wave}] = "  then " + strings.Join((&voice{most: mostAhead}).fewOf(waves), ", ")
+		}
+		if s.Wave != "" && (s.Kind == plan.SegmentMove || s.Kind == plan.SegmentRestore) {
+			waves = slices.Insert(waves, 0, Escape(s.Wave)+" "+count(s.Users))
+		}
+	}
+}
+
 // Event shows what a run tells.
 func (p *Progress) Event(e apply.Event) {
 	switch e.Kind {
 	case apply.Progress:
+		p.mu.Lock()
+		p.then = p.ahead[segment{e.Stage, e.Wave}]
+		p.mu.Unlock()
 		p.Stage(stage(e), e.Done, e.Total)
 	case apply.Note:
 		p.mu.Lock()
@@ -50,6 +78,14 @@ func (p *Progress) Event(e apply.Event) {
 		page.line("%s", page.voice().say(e.Note))
 		page.flush()
 	}
+}
+
+// Say writes a line of its own.
+func (p *Progress) Say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
+	fmt.Fprintln(p.w, text)
 }
 
 // Stage shows how far one stage is; total 0 means that nobody knows.
@@ -79,7 +115,11 @@ func (p *Progress) Stage(name string, done, total int64) {
 	p.shown = now
 	p.ended = last
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", p.text(done, total, now))
+		text := []rune(p.text(done, total, now))
+		if p.o.Width > 0 { // a line that is broken could not be rewritten
+			text = text[:min(len(text), p.o.Width-1)]
+		}
+		fmt.Fprintf(p.w, "\r\x1b[K%s", string(text))
 		p.line = true
 		if last {
 			p.end()
@@ -99,6 +139,7 @@ func (p *Progress) text(done, total int64, now time.Time) string {
 			rate += fmt.Sprintf("  %d:%02d left", int(left.Minutes()), int(left.Seconds())%60)
 		}
 	}
+	rate += p.then
 	switch {
 	case total <= 0:
 		return fmt.Sprintf("  %s  %s%s", p.stage, count(done), rate)

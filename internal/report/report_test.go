@@ -213,8 +213,12 @@ func pilot() *made {
 		},
 		Where: map[state.Address]plan.Place{group.Address: {File: "main.anthill.hcl", Line: 31}},
 	}
+	enrolled := int64(36)
 	c.Waves = []plan.WaveView{
-		{Name: "internal", State: plan.WaveDone, Since: asOf.AddDate(0, 0, -7), Matched: 38, Moved: 38},
+		{
+			Name: "internal", State: plan.WaveDone, Since: asOf.AddDate(0, 0, -7), Matched: 38, Moved: 38,
+			Figures: state.WaveFigures{Selected: 37, Moved: 37, Invited: 37, Enrolled: &enrolled, Completed: 35},
+		},
 		{Name: "pilot", State: plan.WaveStarts, Matched: 414, Due: 410, Skipped: 19, NotMoved: []plan.Skipped{
 			{Reason: plan.SkipEmailRefused, Count: 12}, {Reason: plan.SkipShared, Count: 7},
 		}},
@@ -654,7 +658,20 @@ func TestProgress(t *testing.T) {
 		bar.Event(e)
 		now = now.Add(time.Second)
 	}
+	e := &plan.Effects{}
+	for i, s := range []plan.Segment{{Kind: plan.SegmentFollow, Users: 13}, {Kind: plan.SegmentWithdraw, Wave: "a", Users: 1}, {Kind: plan.SegmentMove, Wave: "a"}} {
+		s.Users += int64(i)
+		e.Segments = append(e.Segments, s)
+	}
+	for _, wave := range []string{"b", "c", "d\x1b", "e"} {
+		e.Segments = append(e.Segments, plan.Segment{Kind: plan.SegmentMove, Wave: wave, Users: 2000})
+	}
+	plain.Of(e)
+	plain.Event(apply.Event{Kind: apply.Progress, Stage: "objects", Done: 1, Total: 1})
 	plain.Event(apply.Event{Kind: apply.Progress, Stage: "follow", Done: 13, Total: 13})
+	plain.Event(apply.Event{Kind: apply.Progress, Stage: "move", Wave: "c", Done: 2000, Total: 2000})
+	plain.Event(apply.Event{Kind: apply.Progress, Stage: "move", Wave: "e", Done: 2000, Total: 2000})
+	plain.Of(&plan.Effects{})
 	plain.Event(apply.Event{Kind: apply.Progress, Stage: "restore", Done: 2, Total: 2})
 	plain.Event(apply.Event{Kind: apply.Progress, Stage: "restore", Wave: "pilot", Done: 3, Total: 3})
 	noBulk := state.Found(state.CodeNoBulkCall, state.Text(state.KeyPath, "/v1/\x1b"))
@@ -663,7 +680,8 @@ func TestProgress(t *testing.T) {
 	bar.Close()
 	bar.Close()
 	want := "follow 1,000/2,500  100/s\nfollow 2,000/2,500  100/s\nfollow 2,500/2,500  100/s\n" +
-		"users moved before 13/13\nusers taken back 2/2\ntaken back from pilot 3/3\n" +
+		"objects 1/1\nusers moved before 13/13  then a 2, b 2,000, c 2,000, and 2 more\nc 2,000/2,000  then d\\u001b 2,000, e 2,000\ne 2,000/2,000\n" +
+		"users taken back 2/2\ntaken back from pilot 3/3\n" +
 		"Self-auth does not accept /v1/\\u001b from this token: persons are written one by one, which is much slower\n"
 	if diff := cmp.Diff(want, lines.String()); diff != "" {
 		t.Errorf("off a terminal (-want +got):\n%s", diff)

@@ -22,6 +22,7 @@ func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took ti
 	switch {
 	case r.Nothing && r.Run.ID == "":
 		p.line("Nothing to do.")
+		p.logins()
 	case r.Nothing && r.Run.Outcome == state.OutcomeClosed:
 		next := "plan"
 		if e.Kind == state.RunRollback {
@@ -34,6 +35,7 @@ func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took ti
 		p.left()
 	case r.Nothing:
 		p.line("Nothing to do: run %s carried out this plan on %s.", Escape(r.Run.ID), stamp(r.Run.Ended))
+		p.logins()
 		p.left()
 	case stopped != nil:
 		p.stopped(stopped)
@@ -112,6 +114,7 @@ func (p *resultPage) ended(took time.Duration) {
 	for _, f := range p.Objects {
 		p.hang("  failed    ", say(f))
 	}
+	p.logins()
 	p.left()
 	switch {
 	case p.Run.Outcome == state.OutcomeRemainder:
@@ -125,6 +128,17 @@ func (p *resultPage) ended(took time.Duration) {
 		p.line("To take it back:")
 		p.gap()
 		p.line("    %s", p.command("rollback", "-run", p.Run.ID))
+	}
+}
+
+// logins says how many rows got their time of completion.
+func (p *resultPage) logins() {
+	if p.Logins > 0 {
+		p.para(fmt.Sprintf("%s logged in through Self-auth by the synced time of the row, which is noted as the time of completion.",
+			of(p.Logins, "user has", "users have")))
+	}
+	if !p.Unnoted.IsZero() {
+		p.para("The time of completion of others who logged in is not noted, and tried again by the next apply: " + p.voice().say(p.Unnoted) + ".")
 	}
 }
 
@@ -237,6 +251,8 @@ type resultJSON struct {
 	Held          []state.Finding  `json:"held,omitempty"`
 	Objects       []state.Finding  `json:"objects_not_done,omitempty"`
 	Left          []leftJSON       `json:"left,omitempty"`
+	Logins        int64            `json:"logins_noted,omitempty"` // rows that got their time of completion
+	Unnoted       *state.Finding   `json:"logins_not_noted,omitempty"`
 }
 
 type leftJSON struct {
@@ -260,6 +276,10 @@ func ResultJSON(w io.Writer, e *plan.Effects, r apply.Result, stopped error) err
 		Counts:        r.Run.Counts,
 		Held:          r.Held,
 		Objects:       r.Objects,
+		Logins:        r.Logins,
+	}
+	if !r.Unnoted.IsZero() {
+		j.Unnoted = &r.Unnoted
 	}
 	if stopped != nil {
 		j.Error = stopped.Error()

@@ -30,6 +30,32 @@ func Stat(w io.Writer, f *planfile.File) error {
 	return err
 }
 
+// Summary is one line for whoever is about to carry a plan out: on what, how much, and which hazards were allowed. Blocked
+// hazards are among the figures.
+func Summary(f *planfile.File) string {
+	v := newView(f)
+	parts := v.stat()
+	if len(parts) == 0 {
+		parts = []string{"nothing to do"}
+	}
+	var allowed []string
+	for _, h := range v.effects.Hazards {
+		if v.effects.Allows(h) {
+			allowed = append(allowed, fmt.Sprintf("%s=%d", Escape(string(h.Code)), h.Count))
+		}
+	}
+	hazards := ""
+	switch {
+	case len(allowed) > 0:
+		hazards = "; allowed " + strings.Join(allowed, " ")
+	case len(v.effects.Hazards) == 0:
+		hazards = "; no hazards"
+	}
+	t := v.effects.Target
+	return fmt.Sprintf("Plan %s on database %s and Self-auth %s, environment %s: %s%s", v.id.Short(), Escape(t.Database), Escape(t.Domain),
+		Escape(t.Environment), strings.Join(parts, ", "), hazards)
+}
+
 // statDrift counts what is otherwise than it is recorded.
 func (v *view) statDrift() string {
 	d := v.context.Drift

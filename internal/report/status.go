@@ -89,24 +89,37 @@ func (p *statusPage) waves() {
 	}
 	v := newView(p.Plan)
 	words := v.speaks(p.voice())
-	rows := [][]string{{"", "users", "moved", "due", "waiting", "skipped", ""}}
+	rows := [][]string{{"", "users", "moved", "invited", "enrolled", "completed", "due", "waiting", "skipped", ""}}
 	var next time.Time
+	type said struct{ wave, why string }
+	var all []said
 	for _, w := range v.context.Waves {
 		text := Escape(string(w.State))
 		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
 			text += " since " + day(w.Since)
 		}
-		for _, reason := range words.reasons(w) {
-			text += p.dot() + reason
-		}
+		why := words.reasons(w)
 		// The earliest date that any wave waits for is when to look again.
 		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {
 			next = w.Until
 		}
-		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(w.Moved), count(v.due(w)), count(w.Waiting),
-			count(w.Skipped), text})
+		if away := notLive(w); away != "" {
+			why = append(why, away)
+		}
+		if len(why) > 0 {
+			all = append(all, said{Escape(w.Name), strings.Join(why, p.dot())})
+		}
+		f := w.Figures
+		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled),
+			count(f.Completed), count(v.due(w)), count(w.Waiting), count(w.Skipped), text})
 	}
-	p.table(0, []bool{false, true, true, true, true, true}, rows)
+	p.table(0, []bool{false, true, true, true, true, true, true, true, true}, rows)
+	for i, s := range all {
+		if i == 0 {
+			p.gap()
+		}
+		p.hang(s.wave+"  ", s.why)
+	}
 	if !next.IsZero() {
 		p.gap()
 		p.line("Next event: %s.", stamp(next))
@@ -123,6 +136,23 @@ func (p *statusPage) waves() {
 		p.gap()
 		p.line("    %s", p.command("plan"))
 	}
+}
+
+// known writes a figure that is not always known.
+func known(n *int64) string {
+	if n == nil {
+		return "?"
+	}
+	return count(*n)
+}
+
+// notLive says how many of those who were moved are in none of a wave's figures; "" where there are none.
+func notLive(w plan.WaveView) string {
+	n := w.Moved - w.Figures.Moved
+	if n <= 0 {
+		return ""
+	}
+	return "besides, " + of(n, "moved user is", "moved users are") + " not active at present"
 }
 
 // due counts what a plan would do; "" where that is nothing.
@@ -145,15 +175,49 @@ func (p *statusPage) pauses() {
 	}
 	p.gap()
 	p.line("%s", p.bold("Paused"))
-	for _, of := range p.State.Pauses {
-		one := pause{wave: of.Wave}
-		where := "wave " + Escape(of.Wave)
-		if of.Tenant != uuid.Nil {
-			one.tenant = cmp.Or(p.Tenants[of.Tenant], of.Tenant.String())
-			where += ", tenant " + Escape(one.tenant)
-		}
-		p.line("  %s: rolled back by run %s on %s   %s", where, Escape(of.Run), day(of.At), p.command(one.resume()...))
+	for _, is := range p.State.Pauses {
+		one := pauseIs(is, p.Tenants)
+		p.line("  %s: %s   %s", one.where(), pauseWords(is), p.command(one.resume()...))
 	}
+}
+
+// pauseIs is a pause that stands; slugs are of the tenants that there are.
+func pauseIs(p state.Pause, slugs map[uuid.UUID]string) pause {
+	one := pause{wave: p.Wave}
+	if p.Tenant != uuid.Nil {
+		one.tenant = cmp.Or(slugs[p.Tenant], p.Tenant.String())
+	}
+	return one
+}
+
+// where says where a pause holds.
+func (p pause) where() string {
+	where := "wave " + Escape(p.wave)
+	if p.tenant != "" {
+		where += ", tenant " + Escape(p.tenant)
+	}
+	return where
+}
+
+// pauseWords say whose a pause is, since when, and why.
+func pauseWords(p state.Pause) string {
+	if p.Run == "" {
+		return signedWords("by", state.Signed{By: p.By, Reason: p.Reason, At: p.At})
+	}
+	s := "rolled back by run " + Escape(p.Run) + " on " + day(p.At)
+	if p.By != "" {
+		s += " (" + Escape(p.By) + ")"
+	}
+	return s
+}
+
+// signedWords say who did something, when, and why.
+func signedWords(how string, s state.Signed) string {
+	text := how + " " + Escape(s.By) + " on " + stamp(s.At)
+	if s.Reason != "" {
+		text += ": " + Escape(s.Reason)
+	}
+	return text
 }
 
 const listedRuns = 10
@@ -234,8 +298,14 @@ type runJSON struct {
 type pauseJSON struct {
 	Wave   string    `json:"wave"`
 	Tenant uuid.UUID `json:"tenant,omitzero"`
-	Run    string    `json:"run"` // the rollback that left it
+	Run    string    `json:"run"` // the rollback that left it; "": somebody has asked for it
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
+}
+
+func pauseOf(p state.Pause) pauseJSON {
+	return pauseJSON{p.Wave, p.Tenant, p.Run, p.By, p.Reason, p.At}
 }
 
 // StatusJSON writes a status as JSON.
@@ -265,7 +335,7 @@ func StatusJSON(w io.Writer, s Status) error {
 		j.Runs = append(j.Runs, runOf(r))
 	}
 	for _, p := range s.State.Pauses {
-		j.Pauses = append(j.Pauses, pauseJSON{p.Wave, p.Tenant, p.Run, p.At})
+		j.Pauses = append(j.Pauses, pauseOf(p))
 	}
 	return writeJSON(w, j)
 }

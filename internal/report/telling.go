@@ -332,7 +332,7 @@ func (t *telling) wave(w plan.WaveView) string {
 	reasons := func() { parts = append(parts, t.words.reasons(w)...) }
 	switch {
 	case w.State == plan.WaveDone:
-		parts = append(parts, fmt.Sprintf("%s moved, since %s", users(w.Moved), day(w.Since)))
+		parts = append(parts, fmt.Sprintf("%s moved%s, since %s", users(w.Moved), reached(w.Figures), day(w.Since)))
 		if moves != nil {
 			parts = append(parts, fmt.Sprintf("%s late: %s", users(due), t.tenants(moves.Tenants)))
 		}
@@ -348,7 +348,7 @@ func (t *telling) wave(w plan.WaveView) string {
 		}
 	default:
 		if w.Moved > 0 {
-			parts = append(parts, users(w.Moved)+" moved")
+			parts = append(parts, users(w.Moved)+" moved"+reached(w.Figures))
 		}
 		if moves != nil {
 			parts = append(parts, users(due)+" to move: "+t.tenants(moves.Tenants))
@@ -368,19 +368,35 @@ func (t *telling) wave(w plan.WaveView) string {
 	return strings.Join(parts, "; ")
 }
 
+// reached says how far those have come who were moved: invited, enrolled, completed; "" where none has, as far as is known.
+func reached(f state.WaveFigures) string {
+	var parts []string
+	add := func(n int64, what string) {
+		if n > 0 {
+			parts = append(parts, count(n)+" "+what)
+		}
+	}
+	add(f.Invited, "invited")
+	if f.Enrolled != nil {
+		add(*f.Enrolled, "enrolled")
+	}
+	add(f.Completed, "completed")
+	return enclosed(" (", strings.Join(parts, ", "))
+}
+
 // waiting says what users wait for who are neither to be moved now nor skipped.
 func waiting(w plan.WaveView) (parts []string) {
 	n := map[plan.SkipReason]int64{}
 	for _, s := range w.NotMoved {
 		n[s.Reason] = s.Count
 	}
-	enrol, letIn, follow := n[plan.SkipNotEnrolled], n[plan.SkipNotLetIn], n[plan.SkipFollows]
+	enrol, letIn, follow, confirm := n[plan.SkipNotEnrolled], n[plan.SkipNotLetIn], n[plan.SkipFollows], n[plan.SkipUnconfirmed]
 	add := func(n int64, what string) {
 		if n > 0 {
 			parts = append(parts, of(n, "user waits", "users wait")+what)
 		}
 	}
-	add(w.Waiting-enrol-letIn-follow, " for a pause to end")
+	add(w.Waiting-enrol-letIn-follow-confirm, " for a pause to end")
 	add(enrol, " until enrolled in Self-auth")
 	add(letIn, " for a client that lets them in")
 	add(follow, " for the next plan")

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"anthill/planner/plan"
 	"anthill/state"
@@ -104,6 +107,30 @@ func (t *telling) stay() (list []string) {
 			what = t.words.escape(one.tenant) + " in wave " + t.words.escape(one.wave)
 		}
 		list = append(list, what+" stays paused until:  "+t.words.command(one.resume()...))
+	}
+	if t.effects.Undo == nil {
+		return nil
+	}
+	slugs := t.effects.Slugs()
+	gates := t.effects.Undo.Gates // sorted by wave, name, tenant
+	for len(gates) > 0 {
+		g, n := gates[0], 1
+		for n < len(gates) && gates[n].Wave == g.Wave && gates[n].Name == g.Name {
+			n++
+		}
+		var who []string
+		for _, one := range gates[:n] {
+			if one.Tenant != uuid.Nil {
+				who = append(who, cmp.Or(slugs[one.Tenant], one.Tenant.String()))
+			}
+		}
+		gates = gates[n:]
+		of, args := "", []string{"wave", "confirm", g.Wave, g.Name}
+		if len(who) > 0 {
+			of, args = " for "+strings.Join(t.words.fewNames(who), ", "), []string{"wave", "confirm", "-tenant", who[0], g.Wave, g.Name}
+		}
+		list = append(list, "Gate "+t.words.escape(g.Name)+" of wave "+t.words.escape(g.Wave)+" is closed"+of+" until it is confirmed anew:  "+
+			t.words.command(args...))
 	}
 	return list
 }

@@ -178,6 +178,14 @@ func (v *voice) say(f state.Finding) string {
 		return users(n) + " moved under wave " + name + it(" is", " are") +
 			" no longer selected by any wave and " + it("stays", "stay") + " moved. To take them back:  " +
 			v.command("rollback", "-wave", f.Subject.Name)
+	case state.CodeWishIdle:
+		return "this plan does not go by what is wished of wave " + name + ": " + v.wish(f) + " (" +
+			v.command(withdraw(state.Wish{Wave: f.Subject.Name, Kind: state.WishKind(f.Text(state.KeyKind))})...) + ")"
+	case state.CodeWishMet:
+		if state.WishKind(f.Text(state.KeyKind)) == state.WishAccept {
+			return "wave " + name + " counts as moved however many of its " + users(n) + " fail: " + v.wish(f)
+		}
+		return "wave " + name + ": " + v.wish(f)
 	case state.CodeAsleepHeld:
 		return users(n) + " moved under wave " + name + it(" is", " are") + " asleep in Self-auth, though " + it("the row is", "their rows are") +
 			" active: nothing is given there while it is paused, or while " + it("the user is", "they are") + " excluded or blocked"
@@ -189,8 +197,8 @@ func (v *voice) say(f state.Finding) string {
 		if one.tenant != "" {
 			where = " for " + text(state.KeyTenant)
 		}
-		return "wave " + name + ", which is no longer declared, is still paused" + where + ": rolled back by run " +
-			text(state.KeyRun) + ". Who moved under it gains nothing until:  " + v.command(one.resume()...)
+		return "wave " + name + ", which is no longer declared, is still paused" + where + ": " + v.pausedBy(f) +
+			". Who moved under it gains nothing until:  " + v.command(one.resume()...)
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"
@@ -217,7 +225,8 @@ func (v *voice) say(f state.Finding) string {
 		return of(n, "user joins", "users join") + " no group: the application would not know their tenant when they come " +
 			"in through Self-auth"
 	case state.CodeCompletesOnLink:
-		return name + " counts users as completed when they are linked, not when they have logged in through Self-auth"
+		return name + " writes the time of completion when users are linked, before they have logged in through Self-auth; " +
+			"they count as completed only when they have"
 	case state.CodeAllowanceUnused:
 		return fmt.Sprintf("-allow %s=%d was not needed: the plan has no such hazard of that count",
 			text(state.KeyHazard), n)
@@ -286,6 +295,8 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeBrakeLoosened:
 		return "wave " + name + " starts, with " + users(n) + ", because the configuration was edited since the last run. " +
 			"By what that had it is held: " + why(", ")
+	case state.CodeBrakeWished:
+		return "wave " + name + " starts, with " + users(n) + ", because of what was wished. Without that it is held: " + why(", ")
 	case state.CodeRowsGone:
 		all := f.Arg(state.KeyPopulation).Number
 		return fmt.Sprintf("%s of %s moved users of tenant %s (%s) have no row any more, and their persons would expire",
@@ -409,6 +420,8 @@ func (v *voice) say(f state.Finding) string {
 		return count(n) + " to move"
 	case state.CodeWaiting:
 		return count(n) + " held back by a pause, or until they have enrolled"
+	case state.CodeTenantsWait:
+		return count(n) + " whose tenants have not confirmed"
 	case state.CodeSoakNeeded:
 		return span() + " of soak"
 	case state.CodePasswordPromised:
@@ -423,10 +436,28 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeGateClosed:
 		return `gate "` + text(state.KeyGate) + `" (` +
 			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
+	case state.CodeGateShut:
+		return `gate "` + text(state.KeyGate) + `": ` + v.filled(f)
+	case state.CodeGateNoData:
+		return `gate "` + text(state.KeyGate) + `" has no data, and waits for it: ` + v.filled(f)
+	case state.CodeGateFailsNoData:
+		return `gate "` + text(state.KeyGate) + `" fails, as it has no data: ` + v.filled(f)
+	case state.CodeGateLater:
+		return `gate "` + text(state.KeyGate) + `" (` + text(state.KeyCondition) + ", once its users are moved)"
+	case state.CodeGateUnreadable:
+		return `gate "` + text(state.KeyGate) + `", of which another version of Anthill has recorded the condition`
+	case state.CodeTenantsUnconfirmed:
+		return `gate "` + text(state.KeyGate) + `": ` + v.unconfirmed(f)
+	case state.CodeFigure:
+		return "wave." + text(state.KeyName) + " " + count(n)
+	case state.CodeFigureUnknown:
+		return "wave." + text(state.KeyName) + " ?"
+	case state.CodeNoTenantConfirmed:
+		return "no tenant has confirmed"
 	case state.CodeWavePaused:
-		return "rolled back by run " + text(state.KeyRun) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
+		return v.pausedBy(f) + " (" + v.command("wave", "resume", f.Subject.Name) + ")"
 	case state.CodeTenantPaused:
-		return name + " paused: rolled back by run " + text(state.KeyRun) + " (" +
+		return name + " paused: " + v.pausedBy(f) + " (" +
 			v.command("wave", "resume", "-tenant", f.Subject.Name, f.Text(state.KeyWave)) + ")"
 	case state.CodeSelectsNobody:
 		return "its selectors match no live user (allow_empty = true lets it pass)"
@@ -472,6 +503,17 @@ func (v *voice) say(f state.Finding) string {
 		return "its row changed after the plan"
 	case state.CodePausedSince:
 		return "wave " + name + " was paused after the plan"
+	case state.CodePauseMet:
+		where := ""
+		if tenant := f.Text(state.KeyTenant); tenant != "" {
+			where = " for " + v.escape(tenant)
+		}
+		return "wave " + name + " is paused" + where + " since this run began, " + v.pausedBy(f) + ": it gives nobody more there"
+	case state.CodeWishGone:
+		return "wave " + name + " stays as it is: what was wished of it, " + wishes(state.WishKind(f.Text(state.KeyKind))) +
+			", was withdrawn after the plan"
+	case state.CodeWavePausedSince:
+		return "wave " + name + " was paused after the plan, and stays as it is"
 	case state.CodeChangedInFlight:
 		return "its row changed while it was being moved"
 	case state.CodeRunClosed:
@@ -514,6 +556,12 @@ func (v *voice) say(f state.Finding) string {
 		return name + ": " + why(". ")
 	case state.CodeWaveNotStarted:
 		return "wave " + name + " was not started: not everybody in wave " + text(state.KeyAfter) + " was moved"
+	case state.CodeWaveAfterNotDone:
+		return "wave " + name + " was not started: wave " + text(state.KeyAfter) + " is not done"
+	case state.CodeWaveGateShut:
+		return "wave " + name + " was not started: " + why(", ")
+	case state.CodeWaveNotDone:
+		return "wave " + name + " was moved, and is not done yet: " + why(", ")
 	case state.CodeWaveOvertaken:
 		return "wave " + name + " stays as it is: another apply has recorded what holds waves back since this plan was made"
 	case state.CodeLinkTaken:
@@ -522,6 +570,8 @@ func (v *voice) say(f state.Finding) string {
 		return "a trigger of the application refuses the row" + enclosed(" (", text(state.KeyRule))
 	case state.CodeRowHeld:
 		return "another session of the database holds the row locked"
+	case state.CodeTableHeld:
+		return "another session of the database holds the table of users, or what a trigger of it wants, locked"
 	case state.CodeRowKept:
 		return "a trigger or a rule of the database undoes what is written to the row"
 	case state.CodeRuleBroken:
@@ -565,6 +615,36 @@ func (v *voice) reasons(w plan.WaveView) []string {
 		}
 		return v.say(w.Reasons[i])
 	})
+}
+
+// wishes say what somebody may wish of a wave.
+func wishes(k state.WishKind) string {
+	switch k {
+	case state.WishStart:
+		return "that its start date is skipped"
+	case state.WishSoak:
+		return "that the rest of its soak is skipped"
+	case state.WishAccept:
+		return "that its failures are accepted"
+	}
+	return "something that this version does not know"
+}
+
+// wish says what somebody wishes of a wave, when and why.
+func (v *voice) wish(f state.Finding) string {
+	return wishes(state.WishKind(f.Text(state.KeyKind))) + ", " + v.pausedBy(f)
+}
+
+// pausedBy says whose a pause is: a rollback's, or a person's with when and why.
+func (v *voice) pausedBy(f state.Finding) string {
+	if run := f.Text(state.KeyRun); run != "" {
+		return "rolled back by run " + v.escape(run)
+	}
+	s := "by " + v.escape(f.Text(state.KeyBy)) + " on " + stamp(f.Arg(state.KeyAt).Time)
+	if why := f.Text(state.KeyReason); why != "" {
+		s += ": " + v.escape(why)
+	}
+	return s
 }
 
 // howMany is a count behind what it counts.

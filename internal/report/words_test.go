@@ -260,6 +260,13 @@ func TestWords(t *testing.T) {
 			about(state.CodeGateClosed, wave, state.Text(state.KeyGate, "support"))},
 		{"acme paused: rolled back by run r (anthill wave resume -tenant acme pilot)",
 			about(state.CodeTenantPaused, state.OfTenant("acme"), text(state.KeyWave, "pilot"), text(state.KeyRun, "r"))},
+		{"acme paused: by ana@host on 2026-12-07 09:00 UTC: phones (anthill wave resume -tenant acme pilot)",
+			about(state.CodeTenantPaused, state.OfTenant("acme"), text(state.KeyWave, "pilot"), text(state.KeyBy, "ana@host"),
+				state.At(state.KeyAt, asOf), text(state.KeyReason, "phones"))},
+		{"by ana@host on 2026-12-07 09:00 UTC (anthill wave resume 'a wave')",
+			about(state.CodeWavePaused, wave, text(state.KeyBy, "ana@host"), state.At(state.KeyAt, asOf))},
+		{"wave a wave is paused for acme since this run began, by ana@host on 2026-12-07 09:00 UTC: it gives nobody more there",
+			about(state.CodePauseMet, wave, text(state.KeyBy, "ana@host"), state.At(state.KeyAt, asOf), text(state.KeyTenant, "acme"))},
 		{"wave a wave, which is no longer declared, is still paused: rolled back by run r. Who moved under it gains nothing " +
 			"until:  anthill wave resume 'a wave'", about(state.CodePauseUndeclared, wave, text(state.KeyRun, "r"))},
 		{"wave a wave, which is no longer declared, is still paused for acme: rolled back by run r. Who moved under it gains " +

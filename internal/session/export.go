@@ -63,16 +63,7 @@ func OpenExport(ctx context.Context, settings Settings, slug string) (_ *Export,
 			e.Close()
 		}
 	}()
-	m, diags := settings.load()
-	s.module, s.warnings = m, diags
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	file, diags := m.Settings()
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	if err := s.openPostgres(ctx, file); err != nil {
+	if _, err := s.loadPostgres(ctx); err != nil {
 		return nil, err
 	}
 	e.LinkKey = s.postgres.LinkKey()

@@ -176,6 +176,7 @@ func (s *Session) tenantID(
 	}
 	if slices.ContainsFunc(tenants, func(t providers.Tenant) bool { return t.ID == id }) ||
 		slices.ContainsFunc(st.Pauses, func(p state.Pause) bool { return p.Tenant == id }) ||
+		slices.ContainsFunc(st.Confirmations, func(c state.Confirmation) bool { return c.Tenant == id }) ||
 		slices.ContainsFunc(st.Objects, func(o state.Object) bool { return o.Tenant == id }) {
 		return id, nil
 	}

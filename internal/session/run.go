@@ -56,6 +56,15 @@ func (s *Session) CloseRun(ctx context.Context, stored *planfile.Reader,
 	return result, err
 }
 
+// observe opens a moment of Postgres.
+func (s *Session) observe(ctx context.Context) (apply.Observed, error) {
+	snapshot, err := s.postgres.Snapshot(ctx)
+	if err != nil {
+		return apply.Observed{}, err
+	}
+	return apply.Observed{Database: snapshot, Recorded: s.store.At(snapshot.ID()).Users, Close: snapshot.Close}, nil
+}
+
 // deps is what a run works with.
 func (s *Session) deps(a Approval) apply.Deps {
 	return apply.Deps{
@@ -68,6 +77,8 @@ func (s *Session) deps(a Approval) apply.Deps {
 		ApprovedBy: a.By,
 		FailStale:  a.FailStale,
 		Bare:       s.inspection.Bare,
+		Observe:    s.observe,
+		Enrolled:   s.selfauth.Directory().Enrolled,
 	}
 }
 

@@ -43,16 +43,8 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 			s.Close()
 		}
 	}()
-	m, diags := settings.load()
-	s.module, s.warnings = m, diags
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	file, diags := m.Settings()
-	if diags.HasErrors() {
-		return nil, s.mistakes(diags)
-	}
-	if err := s.openPostgres(ctx, file); err != nil {
+	file, err := s.loadPostgres(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if file.Unsettled {
@@ -107,6 +99,20 @@ func (s *Session) Close() {
 	}
 }
 
+// loadPostgres loads the configuration and connects the database that it names.
+func (s *Session) loadPostgres(ctx context.Context) (config.Settings, error) {
+	m, diags := s.settings.load()
+	s.module, s.warnings = m, diags
+	if diags.HasErrors() {
+		return config.Settings{}, s.mistakes(diags)
+	}
+	file, diags := m.Settings()
+	if diags.HasErrors() {
+		return config.Settings{}, s.mistakes(diags)
+	}
+	return file, s.openPostgres(ctx, file)
+}
+
 // openPostgres connects the database as the configuration says, or else the environment, and looks at its schema.
 func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err error) {
 	url := file.PostgresURL
@@ -123,8 +129,7 @@ func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err e
 	if s.inspection, err = s.postgres.Inspect(ctx); err != nil {
 		return err
 	}
-	table, id, tenant := s.postgres.UsersTable()
-	s.store = pg.Open(s.postgres.Pool(), file.StateSchema, pg.Names{Table: table, ID: id, Tenant: tenant})
+	s.store = pg.Open(s.postgres.Pool(), file.StateSchema, pg.Names(s.postgres.UsersTable()))
 	return nil
 }
 

@@ -135,7 +135,7 @@ func TestThereAndBack(t *testing.T) {
 	if n := planned(t, s, now()).Effects().Users(); n != 0 {
 		t.Fatalf("%d users are due before the gate is open", n)
 	}
-	if err := s.Confirm(t.Context(), "pilot", "desk", "two people"); err != nil {
+	if err := s.Confirm(t.Context(), "pilot", "desk", "", "two people"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -176,8 +176,8 @@ func TestThereAndBack(t *testing.T) {
 		t.Errorf("the pause is of tenant %q", slug)
 	}
 	for _, want := range []int{1, 0} {
-		if lifted, err := s.Resume(t.Context(), "pilot", "acme"); err != nil || lifted != want {
-			t.Errorf("%d pauses were lifted, %v; want %d", lifted, err, want)
+		if r, err := s.Resume(t.Context(), "pilot", "acme", ""); err != nil || len(r.Lifted) != want {
+			t.Errorf("%d pauses were lifted, %v; want %d", len(r.Lifted), err, want)
 		}
 	}
 	if n := planned(t, s, now()).Effects().Users(); n != due {
@@ -318,13 +318,15 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		"out is a directory": {func(ctx context.Context) error { _, err := s.Plan(ctx, folder); return err }, "is a directory"},
-		"no such wave":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilto", "desk", "") }, "there are pilot"},
-		"no such gate":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilot", "dusk", "") }, "it has desk"},
+		"no such wave":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilto", "desk", "", "") }, "there are pilot"},
+		"no such gate":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilot", "dusk", "", "") }, "it has desk"},
 		"nobody moved": {func(ctx context.Context) error {
 			_, err := s.Rollback(ctx, now(), session.Undo{Waves: []string{"pilot"}})
 			return err
 		}, "has moved anybody"},
-		"no such tenant": {func(ctx context.Context) error { _, err := s.Resume(ctx, "pilot", "nobody"); return err }, `"nobody"`},
+		"no such tenant":       {func(ctx context.Context) error { _, err := s.Resume(ctx, "pilot", "nobody", ""); return err }, `"nobody"`},
+		"pause no such tenant": {func(ctx context.Context) error { _, err := s.Pause(ctx, "pilot", "nobody", "r"); return err }, `"nobody"`},
+		"pause no such wave":   {func(ctx context.Context) error { _, err := s.Pause(ctx, "pilto", "", "r"); return err }, "there are pilot"},
 		"nothing set": {func(ctx context.Context) error {
 			bare := set
 			bare.Env = func(string) string { return "" }

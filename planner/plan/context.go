@@ -143,6 +143,8 @@ type WaveView struct {
 	Waiting int64           `json:"waiting"`            // for a pause, or for the open run to decide about them
 	Skipped int64           `json:"skipped"`            // for good
 	Left    int64           `json:"left_out,omitempty"` // of those due, whom this plan would move if it were not one of a part
+	// What its gates go by. Moved there leaves out who is suspended, or of a tenant that is.
+	Figures state.WaveFigures `json:"figures"`
 	// Those who are not moved now, whatever becomes of the wave, by the first reason that holds.
 	NotMoved []Skipped `json:"not_moved,omitempty"`
 }

@@ -37,7 +37,8 @@ type Effects struct {
 	// whether one lets in whose password goes. None: nobody came in by one when the plan was made.
 	Doors    []Doorway `json:"doors,omitempty"`
 	Identity Identity  `json:"identity"`
-	Undo     *Undoing  `json:"undo,omitempty"` // of a rollback
+	Undo     *Undoing  `json:"undo,omitempty"`   // of a rollback
+	Wishes   []Wish    `json:"wishes,omitempty"` // that the plan goes by, in the order of Waves: apply uses them up
 	Risk
 }
 
@@ -171,20 +172,28 @@ type WaveEffect struct {
 	RestartSoak bool         `json:"restart_soak,omitempty"` // moving somebody starts the clock of soak again
 	Moved       bool         `json:"moved,omitempty"`        // once its users are moved, nobody whom it selects is due
 	Done        bool         `json:"done,omitempty"`         // and it is done then
+	Sampling    *Sampling    `json:"sampling,omitempty"`     // gates that are sampled again; nil: none
+}
+
+// Wish is what somebody wished of a wave, and the plan goes by.
+type Wish struct {
+	Wave string         `json:"wave"`
+	Kind state.WishKind `json:"kind"`
 }
 
 // Undoing is what a rollback does besides restoring users.
 type Undoing struct {
-	Runs          []string    `json:"runs"`            // sorted, oldest first
-	Whole         []string    `json:"whole,omitempty"` // of these, the ones wholly undone
-	Again         []string    `json:"again,omitempty"` // rollbacks that are undone: the runs that stand again
-	Waves         []string    `json:"waves,omitempty"` // narrowed to
-	Tenants       []uuid.UUID `json:"tenants,omitempty"`
-	Pauses        []Pause     `json:"pauses,omitempty"` // left behind
-	Lift          []string    `json:"lift,omitempty"`   // rollbacks whose pauses go
-	DeletePersons bool        `json:"delete_persons,omitempty"`
-	PostgresOnly  bool        `json:"postgres_only,omitempty"` // rows alone: Self-auth is neither asked nor changed
-	Schema        *SchemaBack `json:"schema,omitempty"`        // nil: the schema stays, or steps of it are made again
+	Runs          []string         `json:"runs"`            // sorted, oldest first
+	Whole         []string         `json:"whole,omitempty"` // of these, the ones wholly undone
+	Again         []string         `json:"again,omitempty"` // rollbacks that are undone: the runs that stand again
+	Waves         []string         `json:"waves,omitempty"` // narrowed to
+	Tenants       []uuid.UUID      `json:"tenants,omitempty"`
+	Pauses        []Pause          `json:"pauses,omitempty"` // left behind
+	Gates         []state.WaveGate `json:"gates,omitempty"`  // manual gates of what stays paused, whose confirmations go
+	Lift          []string         `json:"lift,omitempty"`   // rollbacks whose pauses go
+	DeletePersons bool             `json:"delete_persons,omitempty"`
+	PostgresOnly  bool             `json:"postgres_only,omitempty"` // rows alone: Self-auth is neither asked nor changed
+	Schema        *SchemaBack      `json:"schema,omitempty"`        // nil: the schema stays, or steps of it are made again
 }
 
 // SchemaBack are steps of the schema that are taken back, after all else.

@@ -46,13 +46,14 @@ const (
 	SkipNotEnrolled
 	SkipNotLetIn
 	SkipFollows
+	SkipUnconfirmed
 )
 
 var skipCodes = []string{
 	"invalid", "excluded", "inactive", "suspended", "tenant_suspended", "tenant_cancelled", "isolation", "group_taken",
 	"group_hidden", "open_run", "paused", "link_unknown", "person_twice", "no_email", "email_refused", "shared_email", "email_taken",
 	"unverified", "name", "holder_expired", "holder_foreign", "person_expired",
-	"not_enrolled", "not_let_in", "follows",
+	"not_enrolled", "not_let_in", "follows", "unconfirmed",
 }
 
 // SkipReasons are all reasons, in the order in which they are shown.

@@ -21,7 +21,7 @@ func (e *Effects) Sound() bool {
 	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Policies) > 0 || refresh && e.Braked != (state.Digest{}) {
 		return false
 	}
-	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() &&
+	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() && e.wishesSound() &&
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
 }
 
@@ -130,14 +130,38 @@ func (e *Effects) brakesSound() bool {
 	return true
 }
 
+// wishesSound: each is a known one of a wave that the plan moves, and none is gone by without the hazard that says so.
+func (e *Effects) wishesSound() bool {
+	if len(e.Wishes) == 0 {
+		return true
+	}
+	known := []state.WishKind{state.WishStart, state.WishSoak, state.WishAccept}
+	for i, w := range e.Wishes {
+		moves := slices.ContainsFunc(e.Waves, func(v WaveEffect) bool { return v.Name == w.Wave })
+		if !moves || !slices.Contains(known, w.Kind) || slices.Contains(e.Wishes[:i], w) {
+			return false
+		}
+	}
+	return e.Has(LoosensBrake)
+}
+
 // undoSound: runs that are marked as undone, or whose pauses are lifted, are among those that are shown as undone. One of
 // rows alone marks none, as the other half of each is open still, and changes no object.
+// Gates that are closed are of waves that stay paused, and those of a tenant of that tenant in them.
 func (e *Effects) undoSound() bool {
 	if e.Undo == nil {
 		return true
 	}
 	u := e.Undo
 	if u.PostgresOnly && (len(e.Objects)+len(e.Schema)+len(u.Whole)+len(u.Again)+len(u.Lift) > 0 || u.Schema != nil || u.DeletePersons) {
+		return false
+	}
+	closes := func(g state.WaveGate) bool {
+		return slices.ContainsFunc(u.Pauses, func(p Pause) bool {
+			return p.Wave == g.Wave && (p.Tenant == uuid.Nil || p.Tenant == g.Tenant)
+		})
+	}
+	if slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return !closes(g) }) {
 		return false
 	}
 	shown := func(run string) bool { return slices.Contains(e.Undo.Runs, run) }

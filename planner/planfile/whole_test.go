@@ -54,7 +54,9 @@ func full() *whole {
 	}
 	e.Sets = [][]int{{}, {0}, {1}, {2}}
 	e.Kind = state.RunRollback
-	e.Schema, e.Hazards[0].Code, e.Allowed[0].Code = providers.SchemaSteps()[:1], plan.OverLimit, plan.OverLimit
+	e.Schema, e.Hazards[0].Code, e.Allowed[0].Code = providers.SchemaSteps()[:1], plan.LoosensBrake, plan.LoosensBrake
+	e.Wishes[0] = plan.Wish{Wave: e.Waves[0].Name, Kind: state.WishSoak}
+	e.Undo.Pauses = append(e.Undo.Pauses, plan.Pause{Wave: e.Undo.Gates[0].Wave})
 	e.Brakes = append([]state.Brakes{{Wave: e.Brakes[0].After[0]}}, e.Brakes...)
 	e.Undo.Schema.Steps = providers.SchemaBack()[:1]
 	e.Undo.Whole, e.Undo.Lift = e.Undo.Runs, e.Undo.Runs

@@ -14,7 +14,17 @@ import (
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
 		list = append(list, state.Brakes{Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
-			Soak: w.Soak, FinishGates: w.FinishGates, AllowEmpty: w.AllowEmpty})
+			Soak: w.Soak, FinishGates: w.FinishGates, Gates: records(w.Gates), AllowEmpty: w.AllowEmpty})
+	}
+	return list
+}
+
+// records are gates as they are recorded. One that is opened by hand for all of its wave is known by its name alone.
+func records(gates []config.Gate) (list []state.Gate) {
+	for _, g := range gates {
+		if !g.Manual() || g.PerTenant {
+			list = append(list, g.Record())
+		}
 	}
 	return list
 }
@@ -70,10 +80,10 @@ func (b Before) empty() bool { return len(b.Brakes)+len(b.Policies) == 0 }
 // DoneAnyway are the waves that the plan may call done by the brakes that are recorded as well; nil: all, as nothing is
 // recorded.
 func DoneAnyway(in Input, recorded Before) map[string]bool {
-	if recorded.empty() {
+	if recorded.empty() && len(in.Wishes) == 0 {
 		return nil
 	}
-	before := in.braked(recorded)
+	before := in.unwished(recorded)
 	done := map[string]bool{}
 	for i, v := range Judge(before) {
 		done[before.Waves[i].Name] = v.DoneAfter
@@ -81,26 +91,28 @@ func DoneAnyway(in Input, recorded Before) map[string]bool {
 	return done
 }
 
-// Release is a wave that starts because brakes were edited.
+// Release is a wave that starts because brakes were edited, or somebody wished so.
 type Release struct {
 	Wave     string
 	Users    int64           // to be moved
 	Why      []state.Finding // what would hold it by the brakes as recorded
 	Promised string          // the policy whose promise is among that; "": none
+	Wished   bool            // it starts by what somebody wished, and not because of an edit
 }
 
 // Loosened finds the waves that move somebody by the verdicts on in and that would be held by what is recorded (L22), also one
 // that started before a promise was made. Waves that are new have their own brakes in both, and the promises to those whom they
-// raise. Nothing recorded: nothing was edited.
+// raise. Nothing recorded: nothing was edited. What somebody wishes counts like an edit.
 func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
-	if recorded.empty() {
+	if recorded.empty() && len(in.Wishes) == 0 {
 		return nil
 	}
-	before := in.braked(recorded)
+	before := in.unwished(recorded)
 	held := map[string]Release{}
+	wished := in.startsByWish(recorded)
 	for i, v := range Judge(before) {
 		w := before.Waves[i]
-		r := Release{Wave: w.Name, Why: v.Reasons}
+		r := Release{Wave: w.Name, Why: v.Reasons, Wished: wished[w.Name]}
 		if w.Promised.After(in.AsOf) {
 			r.Promised = in.From[w.Policy]
 			if !w.Enabled {
@@ -113,12 +125,44 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 	}
 	for i, w := range in.Waves {
 		t, v := in.Tallies[i], verdicts[i]
-		if r, was := held[w.Name]; was && v.Moves && t.Due > t.Left {
+		switch r, was := held[w.Name]; {
+		case !v.Moves:
+		case was && t.Due > t.Left:
 			r.Users = t.Due - t.Left
+			list = append(list, r)
+		case !was && len(t.Released) > 0:
+			r := Release{Wave: w.Name, Why: unconfirmed(w.Name, t.Released)}
+			for _, u := range t.Released {
+				r.Users += u.Users
+			}
 			list = append(list, r)
 		}
 	}
 	return list
+}
+
+// startsByWish are the waves that what is wished lets start, if nothing had been edited since it was recorded.
+func (in Input) startsByWish(recorded Before) map[string]bool {
+	if len(in.Wishes) == 0 {
+		return nil
+	}
+	if !recorded.empty() {
+		in = in.braked(recorded)
+	}
+	starts := map[string]bool{}
+	for i, v := range Judge(in) {
+		starts[in.Waves[i].Name] = v.State != plan.WaveHeld
+	}
+	return starts
+}
+
+// unwished is the input as it would be if nothing had been edited since it was recorded, and nobody wished anything.
+func (in Input) unwished(recorded Before) Input {
+	if !recorded.empty() {
+		in = in.braked(recorded)
+	}
+	in.Wishes = nil
+	return in
 }
 
 // braked is the input with the brakes and promises as recorded. A wave that is no longer declared moves nobody, so that who
@@ -156,5 +200,9 @@ func (in Input) braked(recorded Before) Input {
 func brake(w config.Wave, b state.Brakes) config.Wave {
 	w.Enabled, w.After, w.At, w.StartGates = b.Enabled, b.After, b.At, b.StartGates
 	w.Soak, w.FinishGates, w.AllowEmpty = b.Soak, b.FinishGates, b.AllowEmpty
+	w.Gates = nil
+	for _, g := range b.Gates {
+		w.Gates = append(w.Gates, config.RecordedGate(g))
+	}
 	return w
 }

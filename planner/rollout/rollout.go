@@ -23,6 +23,11 @@ type Tally struct {
 	Later     int64 // are not due, may come to be, and are left out
 	Waiting   int64 // belong to it and wait for a pause, or for the open run
 	Moved     int64 // recorded as moved under it
+	Figures   state.WaveFigures
+
+	Unconfirmed []Unconfirmed // of those who wait: for a gate that each tenant opens, by the gates' names
+	// Of those due: whom a gate that each tenant opens would hold by what is recorded, and by what is declared does not.
+	Released []Unconfirmed
 }
 
 // Verdict is how a wave stands.
@@ -35,6 +40,7 @@ type Verdict struct {
 	MovedAfter  bool            // once this plan is carried out, nobody whom it selects is due
 	DoneAfter   bool            // and it is done then
 	RestartSoak bool            // moving somebody starts the clock of soak again
+	Goes        []state.Wish    // what it goes by that somebody wished: without it stood worse
 }
 
 // Input is what Judge sees. Maps are by the waves' names.
@@ -46,6 +52,7 @@ type Input struct {
 	Tallies       []Tally                 // by wave
 	Confirmations []state.Confirmation
 	Pauses        []state.Pause
+	Wishes        []state.Wish
 	Slug          func(uuid.UUID) string // of a tenant
 	AsOf          time.Time
 }
@@ -72,6 +79,7 @@ func (j *judge) wave(i int) Verdict {
 	rec := j.Recorded[w.Name]
 	// What a pause keeps from those who are moved must be seen however their wave stands.
 	pauses, whole := j.paused(w.Name)
+	pauses = append(pauses, unconfirmed(w.Name, t.Unconfirmed)...)
 	switch {
 	case !w.Enabled:
 		return Verdict{State: plan.WaveDisabled, Reasons: pauses, Since: rec.Started}
@@ -97,7 +105,7 @@ func (j *judge) wave(i int) Verdict {
 	if rec.Started.IsZero() {
 		v.State = plan.WaveStarts
 		var waits []state.Finding
-		waits, v.Until = j.start(w)
+		waits, v.Until = j.start(w, t)
 		held = append(waits, held...)
 	}
 	if len(held) > 0 {
@@ -105,6 +113,9 @@ func (j *judge) wave(i int) Verdict {
 		return v
 	}
 	v.Moves, v.Until = true, time.Time{}
+	if wish := j.wished(w.Name, state.WishStart); wish != nil && v.State == plan.WaveStarts && w.At.After(j.AsOf) {
+		v.Goes = append(v.Goes, *wish)
+	}
 	j.finish(&v, w, t, rec)
 	v.Reasons = append(v.Reasons, pauses...)
 	return v
@@ -127,14 +138,23 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 		soaking = j.AsOf
 	}
 	end := soaking.Add(w.Soak)
+	// Failures are accepted of those who are tried now; with nobody due there are none.
+	if wish := j.wished(w.Name, state.WishAccept); wish != nil && t.Due > 0 {
+		v.Goes = append(v.Goes, *wish)
+	}
 	var reasons []state.Finding
-	if w.Soak > 0 && end.After(j.AsOf) {
+	skipped := j.skipped(w, t, rec, v.RestartSoak)
+	if w.Soak > 0 && end.After(j.AsOf) && skipped == nil {
 		reasons = append(reasons, state.Found(state.CodeSoaks, state.Span(state.KeySpan, w.Soak),
 			state.At(state.KeyUntil, end)))
 		v.Until = end
 	}
-	reasons = append(reasons, j.gates(w.Name, w.FinishGates)...)
+	// Late joiners do not count until they are moved, and hold back nobody by that either.
+	reasons = append(reasons, j.gates(w, w.FinishGates, t, t.Due > 0 && v.RestartSoak)...)
 	v.DoneAfter = len(reasons) == 0
+	if v.DoneAfter && skipped != nil && w.Soak > 0 && end.After(j.AsOf) {
+		v.Goes = append(v.Goes, *skipped)
+	}
 	if t.Due > 0 || v.State != plan.WaveRunning {
 		return
 	}
@@ -144,18 +164,40 @@ func (j *judge) finish(v *Verdict, w config.Wave, t Tally, rec state.Wave) {
 	}
 }
 
+// wished is what somebody wishes of a wave; nil: nobody does.
+func (in Input) wished(wave string, kind state.WishKind) *state.Wish {
+	i := slices.IndexFunc(in.Wishes, func(w state.Wish) bool { return w.Wave == wave && w.Kind == kind })
+	if i < 0 {
+		return nil
+	}
+	return &in.Wishes[i]
+}
+
+// skipped is the wish by which the rest of a soak is skipped: of one that has begun, and that this plan does not begin again.
+func (in Input) skipped(w config.Wave, t Tally, rec state.Wave, restart bool) *state.Wish {
+	if rec.Soaking.IsZero() || t.Due > 0 && restart {
+		return nil
+	}
+	return in.wished(w.Name, state.WishSoak)
+}
+
 // start says why a wave may not start (L14), and the date among the reasons.
-func (j *judge) start(w config.Wave) (reasons []state.Finding, until time.Time) {
+func (j *judge) start(w config.Wave, t Tally) (reasons []state.Finding, until time.Time) {
 	for _, name := range EnabledAfter(j.Waves, w) {
 		if p := j.index[name]; !j.out[p].DoneAfter {
 			reasons = append(reasons, j.waits(p))
 		}
 	}
-	if !w.At.IsZero() && w.At.After(j.AsOf) {
+	if w.At.After(j.AsOf) && j.wished(w.Name, state.WishStart) == nil {
 		reasons = append(reasons, state.Found(state.CodeStartsAt, state.At(state.KeyAt, w.At)))
 		until = w.At
 	}
-	return append(reasons, j.gates(w.Name, w.StartGates)...), until
+	reasons = append(reasons, j.gates(w, w.StartGates, t, false)...)
+	if t.Due == 0 && len(t.Unconfirmed) > 0 {
+		// Nobody would be moved: a wave is not started by that. What it waits for stands among its reasons.
+		reasons = append(reasons, state.Found(state.CodeNoTenantConfirmed))
+	}
+	return reasons, until
 }
 
 // waits says what a successor of wave p waits for.
@@ -170,8 +212,15 @@ func (j *judge) waits(p int) state.Finding {
 	case t.Due > 0:
 		why = append(why, state.Found(state.CodeToMove).Times(t.Due))
 	}
-	if t.Waiting > 0 {
-		why = append(why, state.Found(state.CodeWaiting).Times(t.Waiting))
+	var tenants int64
+	for _, u := range t.Unconfirmed {
+		tenants += u.Users
+	}
+	if n := t.Waiting - tenants; n > 0 {
+		why = append(why, state.Found(state.CodeWaiting).Times(n))
+	}
+	if tenants > 0 {
+		why = append(why, state.Found(state.CodeTenantsWait).Times(tenants))
 	}
 	// A wave that is held or paused says enough; one that still moves must be told of its soak and gates in advance.
 	switch v.State {
@@ -179,41 +228,32 @@ func (j *judge) waits(p int) state.Finding {
 	case plan.WaveSoaking:
 		why = append(why, v.Reasons...)
 	default:
-		if w.Soak > 0 {
+		if w.Soak > 0 && !slices.ContainsFunc(v.Goes, func(w state.Wish) bool { return w.Kind == state.WishSoak }) {
 			why = append(why, state.Found(state.CodeSoakNeeded, state.Span(state.KeySpan, w.Soak)))
 		}
-		why = append(why, j.gates(w.Name, w.FinishGates)...)
+		rec := j.Recorded[w.Name]
+		moving := t.Due > 0 && (rec.MovedAt.IsZero() || rec.Digest != j.Digests[w.Name])
+		why = append(why, j.gates(w, w.FinishGates, t, moving)...)
 	}
 	return state.About(state.CodeWaitsFor, state.OfWave(w.Name), state.Because(state.KeyWhy, why...))
 }
 
-// gates are the manual gates that nobody has confirmed for the wave.
-func (j *judge) gates(wave string, gates []string) (reasons []state.Finding) {
-	for _, g := range gates {
-		confirmed := slices.ContainsFunc(j.Confirmations, func(c state.Confirmation) bool {
-			return c.Wave == wave && c.Gate == g
-		})
-		if !confirmed {
-			reasons = append(reasons, state.About(state.CodeGateClosed, state.OfWave(wave), state.Text(state.KeyGate, g)))
-		}
-	}
-	return reasons
-}
-
 // paused says whether a wave is paused as a whole, or else which tenants of it are.
 func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
+	var tenants []state.Finding
 	for _, p := range j.Pauses {
-		if p.Wave != wave {
-			continue
+		switch {
+		case p.Wave != wave:
+		case p.Tenant == uuid.Nil:
+			reasons = append(reasons, plan.PauseSaid(p, ""))
+		default:
+			tenants = append(tenants, plan.PauseSaid(p, j.Slug(p.Tenant)))
 		}
-		run := state.Text(state.KeyRun, p.Run)
-		if p.Tenant == uuid.Nil {
-			return []state.Finding{state.About(state.CodeWavePaused, state.OfWave(wave), run)}, true
-		}
-		reasons = append(reasons, state.About(state.CodeTenantPaused, state.OfTenant(j.Slug(p.Tenant)),
-			state.Text(state.KeyWave, wave), run))
 	}
-	return reasons, false
+	if len(reasons) > 0 {
+		return reasons, true
+	}
+	return tenants, false
 }
 
 // Undeclared are the pauses of waves that are not among in.Waves: they keep the same from those who are moved there.
@@ -227,11 +267,11 @@ func Undeclared(in Input) (pauses []state.Finding) {
 		if declared || p.Tenant != uuid.Nil && whole(p.Wave) {
 			continue
 		}
-		args := []state.Arg{state.Text(state.KeyRun, p.Run)}
+		slug := ""
 		if p.Tenant != uuid.Nil {
-			args = append(args, state.Text(state.KeyTenant, in.Slug(p.Tenant)))
+			slug = in.Slug(p.Tenant)
 		}
-		pauses = append(pauses, state.About(state.CodePauseUndeclared, state.OfWave(p.Wave), args...))
+		pauses = append(pauses, plan.PauseUndeclared(p, slug))
 	}
 	return pauses
 }

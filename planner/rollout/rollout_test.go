@@ -98,6 +98,110 @@ func TestPausesNamed(t *testing.T) {
 	}
 }
 
+// TestPausesOfPersons (L23): a pause that a person asked for says who did, when and why, beside those of rollbacks; while the whole
+// wave is paused those of its tenants are not named.
+func TestPausesOfPersons(t *testing.T) {
+	t.Parallel()
+	signed := []state.Arg{state.Text(state.KeyBy, "ana@host"), state.At(state.KeyAt, now), state.Text(state.KeyReason, "phones")}
+	own := state.Pause{Wave: "pilot", By: "ana@host", At: now, Reason: "phones"}
+	ofTenant, back := own, state.Pause{Wave: "pilot", Run: "r", By: "ben@host", At: now}
+	ofTenant.Tenant = acme
+	said := state.About(state.CodeWavePaused, state.OfWave("pilot"), signed...)
+	saidOfTenant := state.About(state.CodeTenantPaused, state.OfTenant("acme"), append([]state.Arg{state.Text(state.KeyWave, "pilot")}, signed...)...)
+	saidBack := state.About(state.CodeWavePaused, state.OfWave("pilot"), state.Text(state.KeyRun, "r"))
+	for name, c := range map[string]struct {
+		pauses []state.Pause
+		state  plan.WaveState
+		want   []state.Finding
+	}{
+		"the wave":                             {[]state.Pause{own, ofTenant}, plan.WavePaused, []state.Finding{said}},
+		"a tenant":                             {[]state.Pause{ofTenant}, plan.WaveStarts, []state.Finding{saidOfTenant}},
+		"the wave and a rollback":              {[]state.Pause{own, back}, plan.WavePaused, []state.Finding{said, saidBack}},
+		"a tenant, and the wave by a rollback": {[]state.Pause{back, ofTenant}, plan.WavePaused, []state.Finding{saidBack}},
+	} {
+		w := newWorld()
+		w.Pauses = c.pauses
+		v := rollout.Judge(w.Input)
+		if diff := cmp.Diff(c.want, v[0].Reasons); diff != "" || v[0].State != c.state {
+			t.Errorf("%s: %s (-want +got):\n%s", name, v[0].State, diff)
+		}
+		if whole := c.state == plan.WavePaused; whole != (v[1].State == plan.WaveHeld) {
+			t.Errorf("%s: the wave behind it is %s", name, v[1].State)
+		}
+	}
+	w := newWorld()
+	w.Pauses = []state.Pause{{Wave: "old", By: "ana@host", At: now, Reason: "phones"}}
+	want := []state.Finding{state.About(state.CodePauseUndeclared, state.OfWave("old"), signed...)}
+	if diff := cmp.Diff(want, rollout.Undeclared(w.Input)); diff != "" {
+		t.Errorf("not declared (-want +got):\n%s", diff)
+	}
+}
+
+// TestWishes (L14, L15, L22): a wish lets go of the one brake that it is about, is told where the wave stood worse without it, and
+// the waves that start because of it are told like those of an edit, whatever is recorded.
+func TestWishes(t *testing.T) {
+	t.Parallel()
+	wish := func(kind state.WishKind) state.Wish { return state.Wish{Wave: "pilot", Kind: kind} }
+	for name, c := range map[string]struct {
+		kind   state.WishKind
+		change func(*world)
+		goes   bool
+		state  plan.WaveState
+		users  []int64 // of the waves that are released
+	}{
+		"a date that lies ahead": {state.WishStart, func(w *world) { w.pilot.At = now.Add(day) }, true, plan.WaveStarts, []int64{10, 90}},
+		"a date that has come":   {state.WishStart, func(w *world) { w.pilot.At = now }, false, plan.WaveStarts, nil},
+		"a date and a gate": {state.WishStart, func(w *world) {
+			w.pilot.At, w.pilot.StartGates = now.Add(day), []string{"support"}
+		}, false, plan.WaveHeld, nil},
+		"a date, and nobody due": {state.WishStart, func(w *world) {
+			w.pilot.At, *w.ten = now.Add(day), rollout.Tally{Match: 10, Moved: 10}
+		}, true, plan.WaveStarts, []int64{90}},
+		"a date, and paused": {state.WishStart, func(w *world) {
+			w.pilot.At, w.Pauses = now.Add(day), []state.Pause{{Wave: "pilot", Run: "r"}}
+		}, false, plan.WavePaused, nil},
+		"soak that has begun":     {state.WishSoak, func(w *world) { w.moved(day); w.pilot.Soak = 7 * day }, true, plan.WaveDone, []int64{90}},
+		"soak that is over":       {state.WishSoak, func(w *world) { w.moved(8 * day); w.pilot.Soak = 7 * day }, false, plan.WaveDone, nil},
+		"soak that has not begun": {state.WishSoak, func(w *world) { w.pilot.Soak = 7 * day }, false, plan.WaveStarts, nil},
+		"soak and a gate":         {state.WishSoak, func(w *world) { w.moved(day); w.pilot.Soak, w.pilot.FinishGates = 7*day, []string{"g"} }, false, plan.WaveSoaking, nil},
+		"soak that is begun anew": {state.WishSoak, func(w *world) {
+			w.moved(day)
+			w.pilot.Soak, w.Digests["pilot"], *w.ten = 7*day, state.Digest{9}, rollout.Tally{Match: 20, Moved: 10, Due: 10}
+		}, false, plan.WaveRunning, nil},
+		"failures":             {state.WishAccept, func(w *world) { w.moved(day); w.ten.Due = 3 }, true, plan.WaveRunning, nil},
+		"no failures":          {state.WishAccept, func(w *world) { w.moved(day); w.pilot.Soak = 7 * day }, false, plan.WaveSoaking, nil},
+		"failures and a pause": {state.WishAccept, func(w *world) { w.moved(day); w.ten.Due, w.ten.Waiting = 3, 1 }, false, plan.WaveRunning, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			c.change(w)
+			w.Wishes = []state.Wish{{Wave: "other", Kind: c.kind}, wish(c.kind)}
+			v := rollout.Judge(w.Input)
+			var want []state.Wish
+			if c.goes {
+				want = []state.Wish{wish(c.kind)}
+			}
+			if diff := cmp.Diff(want, v[0].Goes); diff != "" || v[0].State != c.state {
+				t.Errorf("%s, goes by (-want +got):\n%s", v[0].State, diff)
+			}
+			for _, recorded := range []rollout.Before{{}, {Brakes: rollout.Brakes(w.Waves)}} {
+				var users []int64
+				for _, r := range rollout.Loosened(w.Input, v, recorded) {
+					users = append(users, r.Users)
+				}
+				if diff := cmp.Diff(c.users, users); diff != "" {
+					t.Errorf("released (-want +got):\n%s", diff)
+				}
+				done := rollout.DoneAnyway(w.Input, recorded)
+				if before := c.kind != state.WishAccept && c.goes; done["pilot"] != (v[0].DoneAfter && !before) {
+					t.Errorf("done without the wish: %v; with it: %v", done["pilot"], v[0].DoneAfter)
+				}
+			}
+		})
+	}
+}
+
 // TestJudge has a case for each thing that may be said of a wave: how the pilot stands, and why the rest is held.
 func TestJudge(t *testing.T) {
 	t.Parallel()

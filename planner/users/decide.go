@@ -44,8 +44,10 @@ type Wave struct {
 	Matched  int64 // belong to the wave
 	Skipped  int64 // of them, for good
 	NotMoved map[plan.SkipReason]int64
-	Said     said // what is to be said of its users where they are moved
-	stay     ways // of those due, as it is where the wave does not move
+	Said     said      // what is to be said of its users where they are moved
+	stay     ways      // of those due, as it is where the wave does not move
+	waiting  perTenant // until their tenants have opened a gate
+	released perTenant // due, and held by a gate of before that each tenant opened
 }
 
 // lesser is a group of a tenant by which users come in who are in a stronger one as well.
@@ -92,6 +94,9 @@ func Decide(
 		return nil, nil, err
 	}
 	d.noteWithdraws()
+	for i := range d.Waves {
+		d.figures(&d.Waves[i])
+	}
 	diags := d.problems()
 	d.Outside = d.outside()
 	d.Notes = d.notes()
@@ -114,6 +119,7 @@ type decider struct {
 	cohorts   *rollout.Cohorts
 	policies  map[string]config.Policy
 	pauses    map[pause]bool
+	optIn     optIn
 	wanted    map[[2]int][]uuid.UUID   // by tenant and role: the groups that such a user belongs in, sorted
 	rules     map[uuid.UUID]plan.Group // groups of ours with a members' rule, dormant ones too
 	withdraws map[string]int           // segments of SegmentWithdraw, by the wave that makes them needless; "": none
@@ -176,6 +182,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		cohorts:   rollout.NewCohorts(c.Waves, slugs),
 		policies:  map[string]config.Policy{},
 		pauses:    map[pause]bool{},
+		optIn:     newOptIn(c.Waves, j.State),
 		wanted:    map[[2]int][]uuid.UUID{},
 		rules:     rules(j, o),
 		withdraws: map[string]int{},
@@ -200,6 +207,9 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	d.counts = counts{unselected: map[string]int64{}, sleeping: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for _, w := range c.Waves {
 		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
+		if j.EnrolledKnown {
+			d.Waves[len(d.Waves)-1].Tally.Figures.Enrolled = new(int64)
+		}
 	}
 	for _, p := range c.Policies {
 		d.policies[p.Name] = p
@@ -321,8 +331,44 @@ func (d *decider) tally(e *world.Entry) {
 		}
 	}
 	if i := slices.IndexFunc(d.Waves, func(w Wave) bool { return w.Name == name }); i >= 0 {
-		d.Waves[i].Tally.Moved++
-		d.Waves[i].Matched++
+		w := &d.Waves[i]
+		w.Tally.Moved++
+		w.Matched++
+		if d.isLive(e) && !e.Is(world.IsInactive) && d.Tenants[e.Tenant].Live() {
+			d.countFigures(&w.Tally.Figures, e)
+		}
+	}
+}
+
+// countFigures counts a moved user who is active in the figures of the wave that moved it.
+func (d *decider) countFigures(f *state.WaveFigures, e *world.Entry) {
+	count := func(n *int64, holds bool) {
+		if holds {
+			*n++
+		}
+	}
+	count(&f.Moved, true)
+	count(&f.Invited, e.Is(world.IsInvited))
+	count(&f.Completed, e.Is(world.IsCompleted))
+	if d.EnrolledKnown {
+		p, _ := d.Index.Person(e.Recorded.Person)
+		count(f.Enrolled, p.Enrolled && e.Link == e.Recorded.Person)
+	}
+}
+
+// figures fills in those that follow from the other figures of a wave, and which tenants it waits for.
+func (d *decider) figures(w *Wave) {
+	t := &w.Tally
+	slug := func(tenant int) string { return d.Tenants[tenant].Slug }
+	t.Unconfirmed, t.Released = w.waiting.list(slug), w.released.list(slug)
+	f := &t.Figures
+	f.Skipped = w.Skipped
+	f.Selected = w.Matched - (t.Moved - f.Moved)
+	for _, rec := range d.State.Waves {
+		if rec.Name == w.Name {
+			// Some of them may have been moved since, or be due no more.
+			f.Failed = min(rec.Failed, t.Due)
+		}
 	}
 }
 
@@ -375,11 +421,18 @@ func (d *decider) candidate(e *world.Entry) error {
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipPaused), d.withdraw(e, ""))
 	}
+	if d.waitsForTenant(own, e.Tenant) {
+		w.Tally.Waiting++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
+		return errors.Join(d.skip(e, w, plan.SkipUnconfirmed), d.withdraw(e, ""))
+	}
 	w.Tally.Due++
 	stay := &w.stay
 	if d.left { // it stays as it is, whatever becomes of the wave
 		w.Tally.Left++
 		stay = &d.stay
+	} else {
+		d.isReleased(own, e.Tenant)
 	}
 	d.countWay(stay, e, nil, uuid.Nil)
 	if err := d.withdraw(e, w.Name); err != nil {

@@ -62,7 +62,7 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
-	reason = d.waitsToRaise(e, w)
+	reason = d.waitsToRaise(e, own)
 	switch {
 	case reason != plan.SkipNone && d.left:
 		w.Tally.Later++
@@ -76,15 +76,19 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 		w.Tally.Left++
 		return nil
 	}
+	d.isReleased(own, e.Tenant)
 	return d.addRaise(e, w)
 }
 
 // waitsToRaise says what a user waits for until it can be raised; SkipNone: nothing.
-func (d *decider) waitsToRaise(e *world.Entry, w *Wave) plan.SkipReason {
+func (d *decider) waitsToRaise(e *world.Entry, wave int) plan.SkipReason {
 	switch {
-	case d.objects.Tenants[e.Tenant].Paused, d.isPaused(w.Name, d.Tenants[e.Tenant].ID),
+	case d.objects.Tenants[e.Tenant].Paused, d.isPaused(d.Waves[wave].Name, d.Tenants[e.Tenant].ID),
 		d.isPaused(e.Recorded.Wave, d.Tenants[e.Tenant].ID):
 		return plan.SkipPaused
+	}
+	if d.waitsForTenant(wave, e.Tenant) {
+		return plan.SkipUnconfirmed
 	}
 	switch cmp.Or(d.accountBefore(e).bar(), d.accountAfter(e, nil, uuid.Nil).bar()) {
 	case barNone:

@@ -76,9 +76,11 @@ func deletesUnmoved(r state.Record) bool {
 func wasMoved(r state.Record) bool { return r.Prior != nil && r.Prior.Standing == state.Moved }
 
 // hadNoPassword reports whether a user had no password before the oldest record either (L6), and has not logged in
-// through Self-auth since: then there is nothing to go back to, and nothing is lost.
-func hadNoPassword(oldest state.Record, row *providers.User) bool {
-	return oldest.Effect.Link && oldest.Effect.Method == state.MethodSelfAuth && !row.Completed
+// through Self-auth since: then there is nothing to go back to, and nothing is lost. rec is what is recorded of it; nil:
+// nothing. That we have called it completed when we linked it is no login.
+func hadNoPassword(oldest state.Record, rec *state.User, row *providers.User) bool {
+	in := row.Completed && (rec == nil || providers.Completed(*row, *rec, false))
+	return oldest.Effect.Link && oldest.Effect.Method == state.MethodSelfAuth && !in
 }
 
 // expectedLink is the link that a row has after a record.

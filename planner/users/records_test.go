@@ -2,6 +2,7 @@ package users
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -140,8 +141,18 @@ func TestWithoutPassword(t *testing.T) {
 	t.Parallel()
 	moved := state.Record{Intent: state.Intent{Effect: state.Effect{Link: true, Method: state.MethodSelfAuth}}}
 	dual := state.Record{Intent: state.Intent{Effect: state.Effect{Link: true, Method: state.MethodDual}}}
-	if !hadNoPassword(moved, &providers.User{}) || hadNoPassword(moved, &providers.User{Completed: true}) ||
-		hadNoPassword(dual, &providers.User{}) {
+	in := &providers.User{Completed: true}
+	if !hadNoPassword(moved, nil, &providers.User{}) || hadNoPassword(moved, nil, in) || hadNoPassword(dual, nil, &providers.User{}) {
 		t.Error("another user than one who never had a password and never came in")
+	}
+	at := time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)
+	rec := &state.User{UserState: state.UserState{Standing: state.Moved, WroteLink: true}, Synced: at}
+	in.Synced = at
+	if !hadNoPassword(moved, rec, in) {
+		t.Error("it has come in by our own write")
+	}
+	in.Synced, in.CompletedApart = at.Add(time.Hour), true
+	if hadNoPassword(moved, rec, in) {
+		t.Error("it has not come in by the application's")
 	}
 }

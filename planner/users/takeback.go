@@ -138,7 +138,7 @@ func (t *taker) obstacle(
 	if why := t.hidden(made, rec, row); !why.IsZero() {
 		return why, nil
 	}
-	why, err := t.conflict(ctx, made, row)
+	why, err := t.conflict(ctx, made, rec, row)
 	if err != nil || !why.IsZero() {
 		return why, err
 	}
@@ -192,7 +192,9 @@ func (t *taker) hidden(made []state.Record, rec *state.User, row *providers.User
 }
 
 // conflict says why a user stays as it is: another link than ours, or no password left to go back to.
-func (t *taker) conflict(ctx context.Context, made []state.Record, row *providers.User) (state.Finding, error) {
+func (t *taker) conflict(
+	ctx context.Context, made []state.Record, rec *state.User, row *providers.User,
+) (state.Finding, error) {
 	oldest, newest := made[0], made[len(made)-1]
 	switch {
 	case row == nil:
@@ -200,7 +202,7 @@ func (t *taker) conflict(ctx context.Context, made []state.Record, row *provider
 		return state.Found(state.CodeLinkedElsewhere), nil
 	case oldest.Before.Link == uuid.Nil && row.Link != uuid.Nil && !row.CanPassword:
 		// A hash that lets nobody in stays where it is: what counts then is only what the user has by now.
-		if !row.HasPassword && !hadNoPassword(oldest, row) {
+		if !row.HasPassword && !hadNoPassword(oldest, rec, row) {
 			return state.Found(state.CodeNoPassword), nil
 		}
 		enrolled, err := t.hasEnrolled(ctx, row.Link)
@@ -454,7 +456,8 @@ func (t *taker) add(wave string, s plan.Shape, c plan.UserChange, rec *state.Use
 		i := t.TenantIndex(row.Tenant)
 		live.TenantLive = i >= 0 && t.Tenants[i].Live()
 		c.Before = providers.DigestUser(live, s.Ground.Relies, rec)
-		if row.Completed && s.After.Standing == state.RolledBack {
+		// No configuration says whether we have completed users on link, but since when they are linked is recorded.
+		if rec != nil && providers.Completed(*row, *rec, false) && s.After.Standing == state.RolledBack {
 			t.Completed++
 		}
 	}

@@ -60,6 +60,8 @@ const (
 	PersonExpired // and it is expired
 	MailDiffers   // the address of the user's own person is not the row's (L26)
 	RecordedDual  // it was moved so that its password goes on working
+	IsInvited     // the row holds a time of invitation
+	IsCompleted   // it is moved, and has logged in through Self-auth (providers.Completed)
 )
 
 // Is reports whether a fact holds.

@@ -22,6 +22,7 @@ type Streams struct {
 	Recorded  func(context.Context) iter.Seq2[state.User, error] // state.Store.Users
 	OpenUsers func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
 	Temp      string                                             // directory for the spool; "" = the system's
+	Enrolled  bool                                               // figures are asked for that need to know who has a credential
 	Progress  func(done int64)                                   // may be nil; called every 10,000 users
 }
 
@@ -37,6 +38,8 @@ type Joined struct {
 	Twice      map[uuid.UUID]bool // persons that more than one row is linked to
 	Violations []state.Finding    // of tenant isolation (L40)
 	Blocked    map[int]bool       // the tenants concerned, by index
+	// EnrolledKnown: who has a credential in Self-auth was asked, or nobody is moved. Else no figure of it is known.
+	EnrolledKnown bool
 
 	open    []uuid.UUID // users of the open run, sorted
 	claimed []uuid.UUID // persons that belong to a user, sorted; kept where persons are adopted
@@ -98,6 +101,8 @@ type joiner struct {
 	tenant  int              // the place of the last row's tenant
 	foreign map[[2]int]int64 // tenant of the row, tenant of the group -> persons
 	asks    bool             // for somebody it matters who has a credential in Self-auth
+	onLink  map[string]bool  // policies that complete users when they are linked
+	moved   bool             // somebody is moved
 }
 
 // Join merges rows and recorded users, both in the order of tenant id, user id, into the spool. The caller closes the
@@ -108,6 +113,10 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		config:  c,
 		namer:   plan.Namer{Name: c.Identity.Name, Display: c.Identity.Display},
 		foreign: map[[2]int]int64{},
+		onLink:  map[string]bool{},
+	}
+	for _, p := range c.Policies {
+		j.onLink[p.Name] = p.CompleteOnLink
 	}
 	j.asks = slices.ContainsFunc(c.Policies, func(p config.Policy) bool { return p.From != "" })
 	j.Observed, j.Live = o, make([]int64, len(o.Tenants))
@@ -127,10 +136,21 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 	if err := j.merge(ctx, s); err != nil {
 		return nil, err
 	}
-	if j.asks {
+	switch {
+	case j.asks:
 		if err := j.Index.enrol(ctx, j.Directory); err != nil {
 			return nil, err
 		}
+		j.EnrolledKnown = true
+	case !j.moved:
+		j.EnrolledKnown = true // of nobody
+	case s.Enrolled:
+		// For figures alone: where the account may not see it, they are not known, and what goes by them waits.
+		err := j.Index.enrol(ctx, j.Directory)
+		if err != nil && state.ErrorKindOf(err) != state.ErrorDenied {
+			return nil, err
+		}
+		j.EnrolledKnown = err == nil
 	}
 	j.Roles = j.roles.list
 	slices.Sort(j.Names)
@@ -245,10 +265,13 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	e.note(CanPassword, u.CanPassword)
 	e.note(HasCompleted, u.Completed)
 	e.note(IsVerified, u.Verified)
+	e.note(IsInvited, u.Invited)
 	e.note(IsInactive, u.Deleted || u.Status != "active")
 	u.TenantLive = e.Tenant >= 0 && j.Tenants[e.Tenant].Live()
 	if r != nil {
 		e.remember(*r)
+		e.note(IsCompleted, e.Moved() && providers.Completed(u, *r, j.onLink[r.Policy]))
+		j.moved = j.moved || e.Moved()
 		// A person that was taken over and given back belongs to nobody.
 		if r.Standing == state.Moved || r.MadePerson {
 			j.claim(r.Person)

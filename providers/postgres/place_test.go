@@ -62,7 +62,7 @@ func TestFoundOnce(t *testing.T) {
 	if i := level(t, p); i.Role != "anthill" || len(usersOf(t, p)) < 5 {
 		t.Errorf("role %s, %d users", i.Role, len(usersOf(t, p)))
 	}
-	if table, _, _ := p.UsersTable(); strings.Join(table, ".") != "public.users" {
+	if table := p.UsersTable().Table; strings.Join(table, ".") != "public.users" {
 		t.Errorf("users are in %v", table)
 	}
 }

@@ -95,9 +95,19 @@ func (p *Provider) Close() { p.pool.Close() }
 // Pool is the pool of connections, for the recorded state in the same database. Close closes it.
 func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
 
-// UsersTable names the table of users with its schema, and its columns of ids.
-func (p *Provider) UsersTable() (table []string, id, tenant string) {
-	return p.names.table("users"), p.names.columns["user_id"], p.names.columns["tenant_id"]
+// UsersTable is the table of users with its schema, and some of its columns.
+type UsersTable struct {
+	Table                                   []string
+	ID, Tenant, Link, LinkedAt, CompletedAt string
+}
+
+// UsersTable names the table of users.
+func (p *Provider) UsersTable() UsersTable {
+	c := p.names.columns
+	return UsersTable{
+		Table: p.names.table("users"), ID: c["user_id"], Tenant: c["tenant_id"], Link: c["link_id"],
+		LinkedAt: c["linked_at"], CompletedAt: c["completed_at"],
+	}
 }
 
 // LinkKey is how an export names whether a row is linked: the seed's own word, which follows the naming.

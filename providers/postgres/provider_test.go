@@ -264,7 +264,11 @@ func TestWriteUsersComparesAndSets(t *testing.T) {
 		t.Fatal(err)
 	}
 	linked := state.Found(state.CodeLinkTaken, state.Text(state.KeyRule, "users_self_auth_user_id_key"))
-	want := []providers.UserResult{{Written: true}, {}, {Gone: true}, {Refused: linked}}
+	now, err := p.Fetch(t.Context(), []uuid.UUID{same.ID})
+	if err != nil || len(now) != 1 {
+		t.Fatal(now, err)
+	}
+	want := []providers.UserResult{{Written: true, Synced: now[0].Synced}, {}, {Gone: true}, {Refused: linked}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}

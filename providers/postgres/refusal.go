@@ -14,13 +14,14 @@ import (
 // This file tells errors of one from errors of all: what the server says about a row that is written concerns that row
 // alone, whatever code it has. A trigger of the application may raise any.
 
-// SQLSTATEs: a value that must be unique, a right that is missing, a query that was cancelled, and an exception that a
-// trigger raises without a code of its own.
+// SQLSTATEs: a value that must be unique, a right that is missing, a query that was cancelled, an exception that a
+// trigger raises without a code of its own, and a lock that was waited for in vain.
 const (
 	codeUnique    = "23505"
 	codeDenied    = "42501"
 	codeCancelled = "57014"
 	codeRaised    = "P0001"
+	codeLocked    = "55P03"
 )
 
 // raised reports whether a function in the database raised an error by itself, with a code and a message of its choice.

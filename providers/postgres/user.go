@@ -18,12 +18,19 @@ import (
 // userColumns are what is read of a row, in the order of userReader.user. Before the schema step has made the columns,
 // they count with what it will fill in.
 func (p *Provider) userColumns() string {
-	method, completed := `{method}`, `{completed_at} is not null`
-	if !p.dual.Load() {
-		method, completed = futureMethod, `{link_id} is not null and {linked_at} is not null`
+	of := columnsOf{
+		method: `{method}`, invited: `{invited_at} is not null`, completed: `{completed_at} is not null`,
+		apart: `{completed_at}::timestamptz <> {linked_at}::timestamptz`,
 	}
-	return `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {link_id}, ` + marks(method, completed)
+	if !p.dual.Load() {
+		of = columnsOf{method: futureMethod, invited: `false`, completed: `{link_id} is not null and {linked_at} is not null`, apart: `false`}
+	}
+	return `{user_id}, {tenant_id}, {email}, {full_name}, {role}, {status}, {link_id}, ` + of.marks() +
+		`, {linked_at}::timestamptz`
 }
+
+// columnsOf are expressions over the columns that the dual schema has.
+type columnsOf struct{ method, invited, completed, apart string }
 
 // The marks of a row: its method, and what is true of it, each at a place of its own. A column for each of them costs the
 // server more than reading the row.
@@ -34,18 +41,22 @@ const (
 	markHasPassword
 	markCanPassword
 	markCompleted
+	markCompletedApart
+	markInvited
 )
 
 // marks is the number of a row's marks in SQL.
-func marks(method, completed string) string {
+func (of columnsOf) marks() string {
 	const mark = ` + case when %s then %d else 0 end`
 	return fmt.Sprintf(`(case %s when {value.password} then %d when {value.dual} then %d when {value.self_auth} then %d else 0 end`,
-		method, state.MethodPassword, state.MethodDual, state.MethodSelfAuth) +
+		of.method, state.MethodPassword, state.MethodDual, state.MethodSelfAuth) +
 		fmt.Sprintf(mark, `{deleted_at} is not null`, markDeleted) +
 		fmt.Sprintf(mark, `{email_verified}`, markVerified) +
 		fmt.Sprintf(mark, `{password_hash} is not null`, markHasPassword) +
 		fmt.Sprintf(mark, isBcrypt, markCanPassword) +
-		fmt.Sprintf(mark, completed, markCompleted) + `)`
+		fmt.Sprintf(mark, of.completed, markCompleted) +
+		fmt.Sprintf(mark, of.apart, markCompletedApart) +
+		fmt.Sprintf(mark, of.invited, markInvited) + `)`
 }
 
 // isBcrypt tests, inside the server, that a hash has the form of bcrypt: 7 characters of prefix and cost, 22 of salt, 31 of
@@ -80,9 +91,9 @@ func (p *Provider) imageColumns() string {
 // momentColumns are the times of a row's image.
 func (p *Provider) momentColumns() string {
 	if p.dual.Load() {
-		return `, {linked_at}::timestamptz, {completed_at}::timestamptz, {invited_at}::timestamptz`
+		return `, {completed_at}::timestamptz, {invited_at}::timestamptz`
 	}
-	return `, {linked_at}::timestamptz, case when {link_id} is not null then {linked_at}::timestamptz end,
+	return `, case when {link_id} is not null then {linked_at}::timestamptz end,
 		null::timestamptz`
 }
 
@@ -111,7 +122,7 @@ var errRow = &state.Error{Kind: state.ErrorInternal, Side: side, Doing: reading,
 	Reason: "a row has an unexpected form; this is a bug in Anthill"}
 
 func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
-	if len(raw) < 8 || len(raw[0]) != 16 || len(raw[1]) != 16 || len(raw[7]) != 4 {
+	if len(raw) < 9 || len(raw[0]) != 16 || len(raw[1]) != 16 || len(raw[7]) != 4 {
 		return u, errRow
 	}
 	copy(u.ID[:], raw[0])
@@ -126,13 +137,13 @@ func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
 	u.Method = state.Method(marks & markMethod)
 	u.Deleted, u.Verified, u.Completed = is(markDeleted), is(markVerified), is(markCompleted)
 	u.HasPassword, u.CanPassword = is(markHasPassword), is(markCanPassword)
+	u.CompletedApart, u.Invited, u.Synced = is(markCompletedApart), is(markInvited), moment(raw[8])
 	return u, nil
 }
 
 func (r *userReader) image(u providers.User, raw [][]byte) state.Image {
 	return state.Image{
-		Link: u.Link, Method: u.Method, Synced: moment(raw[8]), Completed: moment(raw[9]),
-		Invited: moment(raw[10]),
+		Link: u.Link, Method: u.Method, Synced: u.Synced, Completed: moment(raw[9]), Invited: moment(raw[10]),
 	}
 }
 

@@ -157,15 +157,9 @@ func (p *writer) writeRows(
 	if len(fit) == 0 {
 		return nil
 	}
-	refused, err := p.tryRows(ctx, tx, writes, fit)
-	if err != nil {
+	refused, err := p.tryRows(ctx, tx, writes, fit, results)
+	if err != nil || refused.IsZero() {
 		return err
-	}
-	if refused.IsZero() {
-		for _, i := range fit {
-			results[i].Written = true
-		}
-		return nil
 	}
 	if len(fit) == 1 {
 		results[fit[0]].Refused = refused
@@ -178,20 +172,23 @@ func (p *writer) writeRows(
 	return p.writeRows(ctx, tx, writes, fit[half:], results)
 }
 
-// tryRows writes rows in a savepoint. refused says why the database does not take them; nothing is written then. An
+// tryRows writes rows in a savepoint, and notes in their results that it has. refused says why the database does not take them; nothing is written then. An
 // error is one of all: the connection's, the server's, or a right that is lost.
 func (p *writer) tryRows(
-	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
+	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int, results []providers.UserResult,
 ) (refused state.Finding, err error) {
 	savepoint, err := tx.Begin(ctx)
 	if err != nil {
 		return refused, fail(writing, err)
 	}
 	// Without the savepoint one row that breaks a rule would end the whole transaction, locks and all.
-	kept, err := p.updateRows(ctx, savepoint, writes, which)
+	kept, synced, err := p.updateRows(ctx, savepoint, writes, which)
 	var pg *pgconn.PgError
 	switch {
 	case err == nil && !kept:
+		for _, i := range which {
+			results[i].Written, results[i].Synced = true, synced[writes[i].User]
+		}
 		return refused, fail(writing, savepoint.Commit(ctx))
 	case err == nil:
 		return state.Found(state.CodeRowKept), fail(writing, savepoint.Rollback(ctx))
@@ -220,10 +217,11 @@ func (p *Provider) ruleOf(pg *pgconn.PgError) state.Finding {
 }
 
 // updateRows writes rows, together with whatever the database puts off until the commit. kept says that one of them is
-// not as it was written: a trigger or a rule has left it out, or undone it.
+// not as it was written: a trigger or a rule has left it out, or undone it. synced are the synced times of those that were
+// linked.
 func (p *writer) updateRows(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
-) (kept bool, err error) {
+) (kept bool, synced map[uuid.UUID]time.Time, err error) {
 	restores := func(i int) bool { return writes[i].Restore != nil }
 	plain := slices.DeleteFunc(slices.Clone(which), restores)
 	back := slices.DeleteFunc(slices.Clone(which), func(i int) bool { return !restores(i) })
@@ -244,15 +242,27 @@ func (p *writer) updateRows(
 	// A deferred constraint that refuses one row would otherwise refuse the whole transaction, and not say for which row.
 	b.Queue("set constraints all immediate")
 	b.Queue(ourSecurity)
-	p.countWritten(&b, writes, which).QueryRow(func(row pgx.Row) error { return row.Scan(&asWritten) })
+	synced = make(map[uuid.UUID]time.Time, len(plain))
+	p.readWritten(&b, writes, which).Query(func(rows pgx.Rows) error {
+		var id [16]byte
+		var at *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+			asWritten++
+			if at != nil {
+				synced[id] = at.UTC()
+			}
+			return nil
+		})
+		return err
+	})
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return false, err
+		return false, nil, err
 	}
-	return min(written, asWritten) < int64(len(which)), nil
+	return min(written, asWritten) < int64(len(which)), synced, nil
 }
 
-// countWritten counts the rows that hold the link and the method that were written.
-func (p *writer) countWritten(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
+// readWritten reads the rows that hold the link and the method that were written, with the synced time where the link was.
+func (p *writer) readWritten(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods, restores := make([]*string, len(which)), make([]bool, len(which))
 	for k, i := range which {
@@ -263,8 +273,8 @@ func (p *writer) countWritten(b *pgx.Batch, writes []providers.UserWrite, which 
 		}
 	}
 	// Times are left out: an application that stamps them itself is none that refuses.
-	return b.Queue(p.names.sql(`select count(*) from {users} u
-		join unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, restores)
+	return b.Queue(p.names.sql(`select u.{user_id}, case when w.link is not null and not w.restores then u.{linked_at}::timestamptz end
+		from {users} u join unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, restores)
 			on u.{user_id} = w.id
 		where (u.{link_id} is not distinct from w.link or w.link is null and not w.restores)
 			and (u.{method} is not distinct from w.method or w.method is null and not w.restores)`),
@@ -282,7 +292,8 @@ func (p *writer) updateLinks(b *pgx.Batch, writes []providers.UserWrite, which [
 			{link_id} = coalesce(w.link, u.{link_id}),
 			{linked_at} = case when w.link is null then u.{linked_at} else now() end,
 			{method} = coalesce(w.method, u.{method}),
-			{completed_at} = case when w.done then coalesce(u.{completed_at}, now()) else u.{completed_at} end
+			{completed_at} = case when w.done
+				then coalesce(u.{completed_at}, case when w.link is null then u.{linked_at} end, now()) else u.{completed_at} end
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, done)
 		where u.{user_id} = w.id`),
 		ids(users), links, methods, done)

@@ -12,7 +12,10 @@ import (
 
 // bodyVersion is the form of a body: which parts it has, in which order. What stable texts name does not count: a
 // switch or a method may be added without another version, and older programs refuse the bodies that hold it.
-const bodyVersion = 1
+const bodyVersion = 2
+
+// syncedVersion is the first form that keeps the synced time of recorded users.
+const syncedVersion = 2
 
 // Body is what the journal keeps of an intent beside the record's own columns: effect, groups, before-image, what was
 // recorded of the user before and what will be. ID, User, Tenant, Segment and Wave of the intent are not in it, nor is
@@ -45,9 +48,10 @@ func Body(i *state.Intent) []byte {
 func ReadBody(b []byte, i *state.Intent) error {
 	d := &decoder{b: b, parts: make([][]byte, 0, usualParts)}
 	// A newer version is told from damage, since what to do about it differs.
-	if v := d.num(); d.err == nil && v > bodyVersion {
+	switch d.version = d.num(); {
+	case d.err == nil && d.version > bodyVersion:
 		return state.ErrNewer
-	} else if v != bodyVersion {
+	case d.version < 1:
 		return errDamaged
 	}
 	d.code(&i.Effect.Act)
@@ -107,6 +111,7 @@ func (e *encoder) user(u *state.User) {
 	e.ids(u.Groups)
 	e.code(u.Method)
 	e.text(u.Run)
+	e.time(u.Synced)
 }
 
 func (d *decoder) user(id uuid.UUID) state.User {
@@ -118,6 +123,9 @@ func (d *decoder) user(id uuid.UUID) state.User {
 	u.Tenant, u.Person, u.Groups = d.id(), d.id(), d.ids()
 	d.code(&u.Method)
 	u.Run = d.text()
+	if d.version >= syncedVersion {
+		u.Synced = d.time()
+	}
 	return u
 }
 

@@ -130,7 +130,7 @@ func TestBodyOfNewerVersion(t *testing.T) {
 	i := intent()
 	body := string(Body(&i))
 	for name, newer := range map[string]string{
-		"version": "\x04" + body[1:], // the varint of 2
+		"version": "\x06" + body[1:], // the varint of 3
 		"switch":  strings.Replace(body, "link", "mend", 1),
 		"act":     strings.Replace(body, "create", "reform", 1),
 		"method":  strings.Replace(body, "password", "passkeys", 1),
@@ -139,6 +139,21 @@ func TestBodyOfNewerVersion(t *testing.T) {
 		if err := ReadBody([]byte(newer), &got); !errors.Is(err, state.ErrNewer) {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// A body of the first version, which kept no synced time of users, comes back without one.
+func TestBodyOfFirstVersion(t *testing.T) {
+	t.Parallel()
+	want := intent()
+	body := Body(&want)
+	first := append([]byte{2}, body[1:len(body)-1]...) // the varint of 1; the time of the last user is the last part
+	got := columns(want)
+	if err := ReadBody(first, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -103,9 +103,10 @@ func (e *encoder) switches(list []state.Switch) {
 
 // decoder reads what encoder wrote. The first error sticks, and everything is zero from then on.
 type decoder struct {
-	b     []byte
-	parts [][]byte
-	err   error
+	version int64
+	b       []byte
+	parts   [][]byte
+	err     error
 }
 
 func (d *decoder) fail(err error) {

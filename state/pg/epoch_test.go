@@ -70,8 +70,21 @@ func TestFencedOff(t *testing.T) {
 		"settle":  func() error { return r.Settle(t.Context(), nil, outcomes, state.Position{Segment: 1}) },
 		"close":   func() error { _, err := r.Close(t.Context(), state.OutcomeDone, 0); return err },
 		"gate":    func() error { return a.Confirm(t.Context(), state.Confirmation{Wave: "w", Gate: "g"}) },
-		"lift":    func() error { _, err := a.Resumed(t.Context(), "w", uuid.Nil); return err },
-		"objects": func() error { _, err := r.IntendObjects(t.Context(), state.ObjectIntent{Address: "x"}); return err },
+		"lift": func() error {
+			_, err := a.Resumed(t.Context(), "w", uuid.Nil, state.Signed{At: time.Now()})
+			return err
+		},
+		"unconfirm": func() error {
+			_, err := a.Unconfirm(t.Context(), state.WaveGate{Wave: "w", Name: "g"}, state.Signed{At: time.Now()})
+			return err
+		},
+		"wish": func() error { return a.Wish(t.Context(), state.Wish{Wave: "w", Kind: state.WishSoak}) },
+		"withdraw": func() error {
+			_, err := a.Withdraw(t.Context(), "w", state.WishSoak, state.Signed{At: time.Now()})
+			return err
+		},
+		"close gates": func() error { return r.Unconfirm(t.Context(), []state.WaveGate{{Wave: "w", Name: "g"}}, time.Now()) },
+		"objects":     func() error { _, err := r.IntendObjects(t.Context(), state.ObjectIntent{Address: "x"}); return err },
 	}
 	fenced := map[string]func() error{
 		"fence": func() error { return inTx(func(tx state.Tx) error { return l.Fence(t.Context(), tx) }) },

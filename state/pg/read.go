@@ -34,7 +34,8 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 			return err
 		}
 		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
-			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPolicies, s.readConfirmations, s.readPauses, s.readRuns, s.readSchema,
+			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPolicies, s.readConfirmations, s.readPauses, s.readWishes,
+			s.readRuns, s.readSchema,
 		} {
 			if err := read(ctx, tx, st); err != nil {
 				return err
@@ -159,15 +160,33 @@ func (d digest) ScanBytes(v []byte) error {
 	return nil
 }
 
-func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Waves, err = collect(ctx, tx, s.sql(`select name, started, soaking, moved_at, done_at, digest, users
+func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	failed, err := s.since(ctx, tx, syncedVersion, "failed", "0::bigint")
+	if err != nil {
+		return err
+	}
+	accepted, err := s.since(ctx, tx, handVersion, "accepted", "0::bigint")
+	if err != nil {
+		return err
+	}
+	st.Waves, err = collect(ctx, tx, s.sql("select name, started, soaking, moved_at, done_at, digest, users, "+failed+", "+accepted+`
 		from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
 		return []any{
 			&w.Name, nullable{&w.Started}, nullable{&w.Soaking}, nullable{&w.MovedAt}, nullable{&w.DoneAt},
-			digest{w.Digest[:]}, &w.Users,
+			digest{w.Digest[:]}, &w.Users, &w.Failed, &w.Accepted,
 		}
 	})
 	return err
+}
+
+// since is what reads something that a migration has added, or what stands for it where that is still to come: a plan brings no
+// state to this version.
+func (s *Store) since(ctx context.Context, tx pgx.Tx, version int, now, before string) (string, error) {
+	applied, err := s.applied(ctx, tx)
+	if err != nil || len(applied) >= version {
+		return now, err
+	}
+	return before, nil
 }
 
 func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
@@ -178,15 +197,12 @@ func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err
 
 // readPolicies reads those of a state of version 1 as its migration would find them (002.sql).
 func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	applied, err := s.applied(ctx, tx)
+	sql, err := s.since(ctx, tx, 2, `select name, method, from_policy, until from {schema}.policies order by name collate "C"`,
+		`select policy, '', '', until from (select distinct policy from {schema}.users where policy <> '') p,
+			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
+			where until is not null order by policy collate "C"`)
 	if err != nil {
 		return err
-	}
-	sql := `select name, method, from_policy, until from {schema}.policies order by name collate "C"`
-	if len(applied) < 2 {
-		sql = `select policy, '', '', until from (select distinct policy from {schema}.users where policy <> '') p,
-			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
-			where until is not null order by policy collate "C"`
 	}
 	st.Policies, err = collect(ctx, tx, s.sql(sql),
 		func(p *state.Policy) []any { return []any{&p.Name, code{&p.Method}, &p.From, nullable{&p.Until}} })
@@ -194,17 +210,40 @@ func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, st *state.State) er
 }
 
 func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Confirmations, err = collect(ctx, tx, s.sql(`select wave, gate, confirmed_by, note, at
+	tenant, err := s.since(ctx, tx, syncedVersion, "tenant", "'00000000-0000-0000-0000-000000000000'::uuid")
+	if err != nil {
+		return err
+	}
+	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+", confirmed_by, note, at"+`
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
-		return []any{&c.Wave, &c.Gate, &c.By, &c.Note, nullable{&c.At}}
+		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
 	})
 	return err
 }
 
-func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	st.Pauses, err = collect(ctx, tx, s.sql(`select wave, tenant, run, at
-		from {schema}.pauses order by wave collate "C", tenant, at, run`), func(p *state.Pause) []any {
-		return []any{&p.Wave, &p.Tenant, &p.Run, nullable{&p.At}}
+func scanPause(p *state.Pause) []any {
+	return []any{&p.Wave, &p.Tenant, &p.Run, &p.By, &p.Reason, nullable{&p.At}}
+}
+
+func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	sql, err := s.since(ctx, tx, handVersion,
+		`select wave, tenant, run, paused_by, reason, at from {schema}.pauses order by wave collate "C", tenant, at, run`,
+		`select wave, tenant, run, '', '', at from {schema}.pauses order by wave collate "C", tenant, at, run`)
+	if err != nil {
+		return err
+	}
+	st.Pauses, err = collect(ctx, tx, s.sql(sql), scanPause)
+	return err
+}
+
+func (s *Store) readWishes(ctx context.Context, tx pgx.Tx, st *state.State) error {
+	sql, err := s.since(ctx, tx, handVersion, `select wave, kind, asked_by, reason, at from {schema}.wishes order by wave collate "C", kind`,
+		"select '', '', '', '', now() where false")
+	if err != nil {
+		return err
+	}
+	st.Wishes, err = collect(ctx, tx, s.sql(sql), func(w *state.Wish) []any {
+		return []any{&w.Wave, &w.Kind, &w.By, &w.Reason, nullable{&w.At}}
 	})
 	return err
 }

@@ -14,26 +14,29 @@ import (
 	"anthill/state"
 )
 
-// Names says where the application's users are: recorded users come in the order of their tenants.
+// Names says where the application's users are: recorded users come in the order of their tenants, and beside what the
+// application has written of their logins.
 type Names struct {
-	Table      []string // schema and table
-	ID, Tenant string   // columns
+	Table                                   []string // schema and table
+	ID, Tenant, Link, LinkedAt, CompletedAt string   // columns
 }
 
 // Store is recorded state in Postgres. It implements state.Store. Safe for concurrent reading; one Lock at a time.
 type Store struct {
 	pool     *pgxpool.Pool
 	schema   string
-	fill     *strings.Replacer // {schema}, {users}, {user}, {tenant}
+	fill     *strings.Replacer // {schema}, {users}, {user}, {tenant}, {link}, {linked_at}, {completed_at}
 	snapshot string            // exported snapshot that reads see; "": each read its own
 	lock     *atomic.Pointer[lock]
 }
 
 // Open returns the state in a schema of the pool's database. It does no I/O.
 func Open(pool *pgxpool.Pool, schema string, users Names) *Store {
+	column := func(name string) string { return pgx.Identifier{name}.Sanitize() }
 	return &Store{pool: pool, schema: schema, lock: &atomic.Pointer[lock]{}, fill: strings.NewReplacer(
-		"{schema}", pgx.Identifier{schema}.Sanitize(), "{users}", pgx.Identifier(users.Table).Sanitize(),
-		"{user}", pgx.Identifier{users.ID}.Sanitize(), "{tenant}", pgx.Identifier{users.Tenant}.Sanitize())}
+		"{schema}", column(schema), "{users}", pgx.Identifier(users.Table).Sanitize(),
+		"{user}", column(users.ID), "{tenant}", column(users.Tenant), "{link}", column(users.Link),
+		"{linked_at}", column(users.LinkedAt), "{completed_at}", column(users.CompletedAt))}
 }
 
 // At returns the same state as an exported snapshot sees it; for reading only. "" is the state as it is.
@@ -81,11 +84,18 @@ func (s *Store) writing(ctx context.Context, f func(pgx.Tx) error) error {
 		if err := f(tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, s.sql("update {schema}.meta set serial = serial + 1"))
-		return err
+		return s.raiseSerial(ctx, tx)
 	})
-	return s.fail("write the recorded state", err)
+	return s.unwritten(err)
 }
+
+func (s *Store) raiseSerial(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, s.sql("update {schema}.meta set serial = serial + 1"))
+	return err
+}
+
+// unwritten is the error of writing what is recorded.
+func (s *Store) unwritten(err error) error { return s.fail("write the recorded state", err) }
 
 // fail turns the driver's errors into kinds; ours pass.
 func (s *Store) fail(doing string, err error) error {
@@ -137,7 +147,7 @@ func isOurs(err error) bool {
 	var denied *state.DeniedError
 	var lost *state.LockLostError
 	var second *state.SecondStateError
-	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
+	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNoState) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
 		errors.As(err, &target) || errors.As(err, &denied) || errors.As(err, &lost) || errors.As(err, &second)
 }
 

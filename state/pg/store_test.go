@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,8 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, func(ctx context.Context, url string) error { return sandbox.Load(ctx, url, sandbox.Options{}) })
 }
 
-var names = Names{Table: []string{"public", "users"}, ID: "user_id", Tenant: "tenant_id"}
+var names = Names{Table: []string{"public", "users"}, ID: "user_id", Tenant: "tenant_id", Link: "self_auth_user_id",
+	LinkedAt: "self_auth_synced_at", CompletedAt: "migration_completed_at"}
 
 func pool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
@@ -66,6 +68,10 @@ func TestConformance(t *testing.T) {
 			Move: func(u, tenant uuid.UUID) {
 				exec(t, p, "delete from user_profiles where user_id = $1", u)
 				exec(t, p, "update users set tenant_id = $2 where user_id = $1", u, tenant)
+			},
+			Login: func(u, person uuid.UUID, at time.Time) {
+				exec(t, p, "alter table users add column if not exists migration_completed_at timestamptz")
+				exec(t, p, "update users set self_auth_user_id = $2, self_auth_synced_at = $3 where user_id = $1", u, person, at)
 			},
 			Delete: func(u uuid.UUID) { exec(t, p, "delete from users where user_id = $1", u) },
 			InTx: func(commit bool, f func(state.Tx) error) error {
@@ -295,7 +301,7 @@ func TestFirstVersion(t *testing.T) {
 	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, p, "drop table anthill_state.policies; delete from anthill_state.migrations where version = 2")
+	older(t, p, 1)
 	exec(t, p, `insert into anthill_state.brakes values ('alone', '{"wave": "alone", "enabled": true, "promised": "2099-03-01T00:00:00Z"}'),
 		('other', '{"wave": "other", "promised": "2020-03-01T00:00:00Z"}'), ('everyone', '{"wave": "everyone"}')`)
 	exec(t, p, `insert into anthill_state.users select gen_random_uuid(), gen_random_uuid(), 'moved', 'everyone', policy, 1, true, true, false,
@@ -316,5 +322,110 @@ func TestFirstVersion(t *testing.T) {
 	var n int
 	if err := p.QueryRow(t.Context(), "select count(*) from anthill_state.policies").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d policies are recorded: %v", n, err)
+	}
+}
+
+// older takes back what later versions than one have made, and forgets their migrations.
+func older(t *testing.T, p *pgxpool.Pool, version int) {
+	t.Helper()
+	for i, sql := range []string{
+		"drop table anthill_state.policies",
+		`alter table anthill_state.users drop synced; alter table anthill_state.waves drop failed;
+			alter table anthill_state.confirmations drop tenant`,
+		`drop table anthill_state.wishes, anthill_state.wave_events; alter table anthill_state.waves drop accepted;
+			alter table anthill_state.pauses drop paused_by, drop reason`,
+	} {
+		if i+2 > version {
+			exec(t, p, sql)
+		}
+	}
+	exec(t, p, "delete from anthill_state.migrations where version > $1", version)
+}
+
+// TestOlderVersions: a state of version 2 or 3 is read as it is; nobody pauses in it before it is brought to this version; what stood
+// then is where the history begins.
+func TestOlderVersions(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{2, 3} {
+		t.Run(strconv.Itoa(version), func(t *testing.T) {
+			t.Parallel()
+			olderVersion(t, version)
+		})
+	}
+}
+
+func olderVersion(t *testing.T, version int) {
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	older(t, p, version)
+	tenant := uuid.Nil
+	exec(t, p, `insert into anthill_state.pauses values ('pilot', $1, '2026-12-06-1', '2026-12-06')`, uuid.UUID{1})
+	exec(t, p, `insert into anthill_state.confirmations (wave, gate, confirmed_by, note, at) values ('pilot', 'support', 'ana', 'n', '2026-12-05')`)
+	if version >= 3 {
+		tenant = uuid.UUID{2}
+		exec(t, p, "update anthill_state.confirmations set tenant = $1", tenant)
+	}
+	exec(t, p, `insert into anthill_state.waves values ('pilot', now(), null, null, null, $1, 3)`, make([]byte, len(state.Digest{})))
+	pause := state.Pause{Wave: "pilot", By: "ana", At: time.Now()}
+	for _, current := range []bool{false, true} {
+		st, err := s.Read(t.Context())
+		if err != nil || len(st.Pauses) != 1 || st.Pauses[0].Run != "2026-12-06-1" || st.Pauses[0].By != "" || len(st.Waves) != 1 || st.Waves[0].Users != 3 ||
+			len(st.Confirmations) != 1 || st.Confirmations[0].Tenant != tenant {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		events, err := s.WaveEvents(t.Context())
+		if want := map[bool]int{true: 2}[current]; err != nil || len(events) != want {
+			t.Errorf("%d events, %v", len(events), err)
+		}
+		paused, err := s.Pause(t.Context(), pause)
+		if current {
+			if err != nil || !paused || events[0].Act != state.ActConfirm || events[0].Tenant != tenant || events[1].Act != state.ActPause {
+				t.Errorf("paused %v, %v; events %+v", paused, err, events)
+			}
+			break
+		}
+		if !errors.Is(err, state.ErrNoState) {
+			t.Errorf("paused: %v", err)
+		}
+		if err := s.Bind(t.Context(), target, st.Lineage); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPauseBeside: a pause waits for no lock and no batch that is being written: only for the counter of the state, as long as one
+// transaction lasts.
+func TestPauseBeside(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.held()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = pgx.BeginFunc(t.Context(), p, func(tx pgx.Tx) error {
+		if err := l.Fence(t.Context(), execer{tx}); err != nil {
+			return err
+		}
+		for _, wave := range []string{"a", "b"} {
+			if paused, err := Open(p, "anthill_state", names).Pause(t.Context(), state.Pause{Wave: wave, At: time.Now()}); err != nil || !paused {
+				t.Errorf("paused %v, %v", paused, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Confirm(t.Context()); err != nil {
+		t.Errorf("whoever had the lock has lost it: %v", err)
 	}
 }

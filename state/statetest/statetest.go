@@ -24,6 +24,8 @@ type Fixture struct {
 	Users  []User
 	Move   func(user, tenant uuid.UUID) // changes the tenant of a row
 	Delete func(user uuid.UUID)         // deletes a row
+	// Login writes to a row what the application does when its user comes in as a person; from then on rows have such columns.
+	Login func(user, person uuid.UUID, at time.Time)
 	// InTx runs f in a transaction of the target database, and commits or rolls back.
 	InTx func(commit bool, f func(state.Tx) error) error
 }
@@ -52,8 +54,13 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"records in the order of now":      records,
 		"objects":                          objects,
 		"waves, pauses, confirmations":     waves,
+		"pauses of persons":                pauses,
+		"a pause of an absent state":       pauseAbsent,
+		"gates are closed again":           unconfirm,
+		"wishes":                           wishes,
 		"waves of users":                   userWaves,
 		"policies of users":                userPolicies,
+		"logins":                           logins,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
 	} {
@@ -454,7 +461,7 @@ func wholeUsers(t *testing.T, f Fixture) {
 		Before: state.Image{Link: uuid.UUID{8}, Synced: at, Method: state.MethodPassword, Completed: at, Invited: at},
 		After: state.User{
 			User: u.ID, Tenant: u.Tenant, Person: uuid.UUID{9}, Groups: []uuid.UUID{{1}, {4}}, Method: state.MethodSelfAuth,
-			Run: r.ID(), UserState: state.UserState{
+			Run: r.ID(), Synced: at, UserState: state.UserState{
 				Standing: state.RolledBack, Wave: "late", Policy: "strict", Generation: 4,
 				MadePerson: true, WroteLink: true, Asleep: true,
 			},
@@ -647,7 +654,7 @@ func waves(t *testing.T, f Fixture) {
 	s := bound(t, f)
 	r := begin(t, s)
 	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
-	w := state.Wave{Name: "pilot", Started: at, MovedAt: at, Digest: state.Digest{3}, Users: 5}
+	w := state.Wave{Name: "pilot", Started: at, MovedAt: at, Digest: state.Digest{3}, Users: 5, Accepted: 2}
 	next := state.Position{Segment: 1}
 	must(t, r.Waves(t.Context(), []state.Wave{w}, next))
 	same(t, "position", next, r.Position())
@@ -680,19 +687,226 @@ func waves(t *testing.T, f Fixture) {
 	same(t, "policies", policies, st.Policies)
 	same(t, "pauses", pauses, st.Pauses)
 	same(t, "confirmations", []state.Confirmation{c}, st.Confirmations)
-	n, err := s.Resumed(t.Context(), "pilot", tenant)
+	lifted, err := s.Resumed(t.Context(), "pilot", tenant, signed(at))
 	must(t, err)
-	same(t, "lifted", 1, n)
+	same(t, "lifted", pauses[1:], lifted)
 	after := read(t, s)
 	same(t, "pauses", pauses[:1], after.Pauses)
 	if after.Objects[0].Paused || after.Serial <= st.Serial {
 		t.Errorf("object %+v, serial %d after %d", after.Objects[0], after.Serial, st.Serial)
 	}
-	n, err = s.Resumed(t.Context(), "other", uuid.Nil)
+	lifted, err = s.Resumed(t.Context(), "other", uuid.Nil, signed(at))
 	must(t, err)
-	same(t, "lifted of another wave", 0, n)
-	must(t, r.Lift(t.Context(), []string{r.ID()}))
+	same(t, "lifted of another wave", 0, len(lifted))
+	must(t, r.Lift(t.Context(), []string{r.ID()}, at))
 	same(t, "pauses", []state.Pause(nil), read(t, s).Pauses)
+}
+
+// logins: another synced time than the one that is recorded is a login, of a user who is moved and whose link we wrote, until
+// the row has a time of completion.
+func logins(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	later := at.Add(time.Hour)
+	list := intents(r, f.Users[:6])
+	slices.SortFunc(list, func(a, b state.Intent) int { return slices.Compare(a.User[:], b.User[:]) })
+	for i := range list {
+		a := &list[i].After
+		a.Standing, a.WroteLink, a.Synced = state.Moved, true, at
+	}
+	list[2].After.Synced = time.Time{} // not known
+	list[3].After.WroteLink = false
+	list[4].After.Standing = state.RolledBack
+	must(t, r.Intend(t.Context(), list))
+	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 1}))
+	got := func() (found []state.Login) {
+		for l, err := range s.Logins(t.Context()) {
+			must(t, err)
+			found = append(found, l)
+		}
+		return found
+	}
+	same(t, "before the rows have such columns", nil, got())
+	for i, when := range []time.Time{later, at, later, later, later} {
+		f.Login(list[i].User, list[i].After.Person, when)
+	}
+	f.Login(list[5].User, uuid.New(), later) // as somebody else
+	want := []state.Login{{User: list[0].User, Person: list[0].After.Person, Synced: later}}
+	same(t, "logins", want, got())
+	f.Login(list[1].User, list[1].After.Person, later.Add(time.Second))
+	same(t, "logins", append(want, state.Login{User: list[1].User, Person: list[1].After.Person, Synced: later.Add(time.Second)}), got())
+}
+
+// signed is somebody's doing.
+func signed(at time.Time) state.Signed {
+	return state.Signed{By: "ben@laptop", Reason: "they are \"ready\"", At: at}
+}
+
+// events are what was done to waves, in short.
+func events(t *testing.T, s state.Store) (list []string) {
+	t.Helper()
+	all, err := s.WaveEvents(t.Context())
+	must(t, err)
+	for _, e := range all {
+		text := string(e.Act) + " " + e.Wave
+		for _, more := range []string{e.Gate, e.Run, e.By, e.Reason} {
+			if more != "" {
+				text += ", " + more
+			}
+		}
+		if e.Tenant != uuid.Nil {
+			text += ", a tenant"
+		}
+		if e.At.IsZero() {
+			t.Errorf("%s: at no time", text)
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// pauses: a person's needs no lock, is there once, stands beside those of rollbacks, and goes with them or without; who paused and
+// resumed, when and why, stays.
+func pauses(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	tenant := f.Users[0].Tenant
+	own := state.Pause{Wave: "pilot", By: "ana@laptop", Reason: "phones", At: at}
+	ofTenant, back := own, state.Pause{Wave: "pilot", Run: r.ID(), By: "ana@laptop", At: at.Add(time.Second)}
+	ofTenant.Tenant = tenant
+	beside := f.Open() // another process: the lock is s's
+	for _, p := range []state.Pause{own, ofTenant} {
+		serial := read(t, s).Serial
+		for i, want := range []bool{true, false} {
+			p.Reason = own.Reason + []string{"", " again"}[i]
+			paused, err := beside.Pause(t.Context(), p)
+			must(t, err)
+			same(t, "paused", want, paused)
+			same(t, "serial", serial+1, read(t, s).Serial)
+		}
+	}
+	must(t, r.Pause(t.Context(), []state.Pause{back}))
+	all := []state.Pause{own, back, ofTenant}
+	same(t, "pauses", all, read(t, s).Pauses)
+	now, err := s.Pauses(t.Context())
+	must(t, err)
+	same(t, "pauses just now", all, now)
+	// Undoing the rollback lifts its own alone.
+	must(t, r.Lift(t.Context(), []string{r.ID(), ""}, at))
+	same(t, "pauses after the rollback was undone", []state.Pause{own, ofTenant}, read(t, s).Pauses)
+	must(t, r.Pause(t.Context(), []state.Pause{back}))
+	lifted, err := s.Resumed(t.Context(), "pilot", tenant, signed(at))
+	must(t, err)
+	same(t, "lifted of the tenant", []state.Pause{ofTenant}, lifted)
+	lifted, err = s.Resumed(t.Context(), "pilot", uuid.Nil, state.Signed{By: "cleo@laptop", At: at})
+	must(t, err)
+	same(t, "lifted", []state.Pause{own, back}, lifted)
+	same(t, "pauses at last", 0, len(read(t, s).Pauses))
+	paused, err := beside.Pause(t.Context(), own)
+	must(t, err)
+	same(t, "paused once more", true, paused)
+	id := r.ID()
+	same(t, "history", []string{
+		"pause pilot, ana@laptop, phones", "pause pilot, ana@laptop, phones, a tenant", "pause pilot, " + id + ", ana@laptop",
+		"resume pilot, " + id + ", ana@laptop", "pause pilot, " + id + ", ana@laptop",
+		`resume pilot, ben@laptop, they are "ready", a tenant`, "resume pilot, cleo@laptop", "resume pilot, cleo@laptop",
+		"pause pilot, ana@laptop, phones",
+	}, events(t, f.Open()))
+}
+
+// pauseAbsent: where there is no state nothing is paused, and nothing is made.
+func pauseAbsent(t *testing.T, f Fixture) {
+	s := f.Open()
+	for range 2 {
+		if _, err := s.Pause(t.Context(), state.Pause{Wave: "pilot", At: time.Now()}); !errors.Is(err, state.ErrNoState) {
+			t.Errorf("error %v", err)
+		}
+	}
+	same(t, "state", &state.State{}, read(t, s))
+	same(t, "history", 0, len(events(t, s)))
+}
+
+// unconfirm: a gate that is closed again stays so until it is confirmed anew, and the history has all of it. Of a gate that
+// each tenant opens, one tenant's confirmation may go, or all.
+func unconfirm(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana@laptop", Note: "staffed", At: at}
+	other := c
+	other.Wave = "rest"
+	for _, one := range []state.Confirmation{c, c, other} {
+		must(t, s.Confirm(t.Context(), one))
+	}
+	g := state.WaveGate{Wave: "pilot", Name: "support"}
+	for _, want := range []bool{true, false} {
+		was, err := s.Unconfirm(t.Context(), g, signed(at))
+		must(t, err)
+		same(t, "was confirmed", want, was)
+	}
+	same(t, "confirmations", []state.Confirmation{other}, read(t, s).Confirmations)
+	must(t, s.Confirm(t.Context(), c))
+	must(t, r.Unconfirm(t.Context(), []state.WaveGate{g, {Wave: "pilot", Name: "none"}}, at))
+	same(t, "confirmations after a rollback", []state.Confirmation{other}, read(t, s).Confirmations)
+	ofTenant, ofNext := c, c
+	ofTenant.Tenant, ofNext.Tenant = uuid.UUID{1}, uuid.UUID{2}
+	confirm := func() {
+		must(t, s.Confirm(t.Context(), ofTenant))
+		must(t, s.Confirm(t.Context(), ofNext))
+	}
+	confirm()
+	for _, want := range []bool{true, false} {
+		was, err := s.Unconfirm(t.Context(), state.WaveGate{Wave: g.Wave, Name: g.Name, Tenant: ofTenant.Tenant}, signed(at))
+		must(t, err)
+		same(t, "was confirmed for the tenant", want, was)
+	}
+	same(t, "confirmations without the tenant's", []state.Confirmation{other, ofNext}, read(t, s).Confirmations)
+	confirm()
+	was, err := s.Unconfirm(t.Context(), g, signed(at))
+	must(t, err)
+	same(t, "was confirmed for some", true, was)
+	confirm()
+	must(t, r.Unconfirm(t.Context(), []state.WaveGate{g}, at))
+	same(t, "confirmations at last", []state.Confirmation{other}, read(t, s).Confirmations)
+	opened := "confirm pilot, support, ana@laptop, staffed, a tenant"
+	same(t, "history", []string{
+		"confirm pilot, support, ana@laptop, staffed", "confirm pilot, support, ana@laptop, staffed", "confirm rest, support, ana@laptop, staffed",
+		`unconfirm pilot, support, ben@laptop, they are "ready"`, "confirm pilot, support, ana@laptop, staffed",
+		"unconfirm pilot, support, " + r.ID() + ", ana@laptop", opened, opened,
+		`unconfirm pilot, support, ben@laptop, they are "ready", a tenant`, opened, opened,
+		`unconfirm pilot, support, ben@laptop, they are "ready"`, opened, opened,
+		"unconfirm pilot, support, " + r.ID() + ", ana@laptop",
+	}, events(t, s))
+}
+
+// wishes: there is one of a kind, until it is withdrawn or used up.
+func wishes(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	r := begin(t, s)
+	at := time.Date(2026, 12, 7, 9, 0, 0, 1000, time.UTC)
+	start := state.Wish{Wave: "pilot", Kind: state.WishStart, Signed: signed(at)}
+	soak, accept := start, start
+	soak.Kind, accept.Kind, accept.Wave = state.WishSoak, state.WishAccept, "other"
+	for _, w := range []state.Wish{start, {Wave: "pilot", Kind: state.WishSoak, Signed: state.Signed{At: at}}, soak, accept} {
+		must(t, s.Wish(t.Context(), w))
+	}
+	same(t, "wishes", []state.Wish{accept, soak, start}, read(t, s).Wishes)
+	for _, want := range []bool{true, false} {
+		was, err := s.Withdraw(t.Context(), "pilot", state.WishStart, signed(at))
+		must(t, err)
+		same(t, "was wished", want, was)
+	}
+	must(t, r.Wished(t.Context(), []state.Wish{soak, start}, state.ActUse, at))
+	same(t, "wishes", []state.Wish{accept}, read(t, s).Wishes)
+	must(t, r.Wished(t.Context(), []state.Wish{accept}, state.ActWithdraw, at))
+	same(t, "wishes at last", 0, len(read(t, s).Wishes))
+	why := `, ben@laptop, they are "ready"`
+	same(t, "history", []string{
+		"promote pilot, start" + why, "promote pilot, soak", "promote pilot, soak" + why, "accept other, accept" + why,
+		"withdraw pilot, start" + why, "use pilot, soak, " + r.ID() + ", ana@laptop", "withdraw other, accept, " + r.ID() + ", ana@laptop",
+	}, events(t, s))
 }
 
 // userWaves: a wave is known by its users, settled or on their way, before and after the wave itself is recorded.

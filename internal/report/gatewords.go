@@ -1,0 +1,48 @@
+package report
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+
+	"anthill/state"
+)
+
+// figureRef is a figure of a wave in a condition's text.
+var figureRef = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`wave\.([a-z]+)`) })
+
+// comparison is a comparison in a condition's text.
+var comparison = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(` (>=|<=|==|!=|<|>) `) })
+
+// filled is a condition with the figures behind their names. Where all that it asks is whether something has come to be
+// enough, it reads as so much of so much.
+func (v *voice) filled(f state.Finding) string {
+	figures := map[string]string{}
+	for _, one := range f.Arg(state.KeyFigures).Findings {
+		figures[one.Text(state.KeyName)] = count(one.Count)
+		if one.Code == state.CodeFigureUnknown {
+			figures[one.Text(state.KeyName)] = "?"
+		}
+	}
+	text := f.Text(state.KeyCondition)
+	if all := comparison().FindAllString(text, -1); len(all) == 1 && strings.HasPrefix(all[0], " >") {
+		text = strings.Replace(text, all[0], " of ", 1)
+	}
+	return v.escape(figureRef().ReplaceAllStringFunc(text, func(ref string) string {
+		return ref + " " + figures[strings.TrimPrefix(ref, "wave.")]
+	}))
+}
+
+// unconfirmed says which tenants a gate waits for, and how one is confirmed.
+func (v *voice) unconfirmed(f state.Finding) string {
+	slugs := f.Arg(state.KeyTenants).List
+	if len(slugs) == 0 {
+		return "" // no finding of ours
+	}
+	who := strings.Join(each(slugs[:min(len(slugs), listedTenants)], v.escape), ", ")
+	if rest := len(slugs) - listedTenants; rest > 0 {
+		who += " and " + of(int64(rest), "other tenant", "other tenants")
+	}
+	return of(f.Count, "user waits", "users wait") + " for " + who + " (" +
+		v.command("wave", "confirm", "-tenant", slugs[0], f.Subject.Name, f.Text(state.KeyGate)) + ")"
+}

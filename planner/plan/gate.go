@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"anthill/config"
+	"anthill/state"
+)
+
+// Sampling is what apply samples again of a wave's gates (L21): conditions that were open when the plan was made.
+type Sampling struct {
+	Start  []state.Gate `json:"start,omitempty"`  // of a wave that the plan starts
+	Finish []state.Gate `json:"finish,omitempty"` // of one that it calls done
+	// As the plan has them, where a condition goes by them: whom a wave selects apply does not decide again.
+	Selected int64 `json:"selected,omitempty"`
+	Failed   int64 `json:"failed,omitempty"`
+	Skipped  int64 `json:"skipped,omitempty"`
+	// Policies that complete users when they are linked, sorted: what they wrote is no login.
+	OnLink []string `json:"on_link,omitempty"`
+}
+
+// NewSampling is what is to be sampled of gates, with figures of the plan; nil where none of them has a condition.
+func NewSampling(start, finish []config.Gate, f state.WaveFigures, onLink []string) *Sampling {
+	s := &Sampling{Start: conditions(start), Finish: conditions(finish)}
+	if len(s.Start)+len(s.Finish) == 0 {
+		return nil
+	}
+	if s.goesBy("selected") {
+		s.Selected = f.Selected
+	}
+	if s.goesBy("failed") {
+		s.Failed = f.Failed
+	}
+	if s.goesBy("skipped") {
+		s.Skipped = f.Skipped
+	}
+	if s.goesBy("completed") {
+		s.OnLink = onLink
+	}
+	return s
+}
+
+func conditions(gates []config.Gate) (list []state.Gate) {
+	for _, g := range gates {
+		if !g.Manual() {
+			list = append(list, g.Record())
+		}
+	}
+	return list
+}
+
+func (s *Sampling) goesBy(figure string) bool {
+	for _, list := range [][]state.Gate{s.Start, s.Finish} {
+		for _, g := range list {
+			if config.RecordedGate(g).Needs(figure) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// GoesByRows reports whether users must be looked at again for it.
+func (s *Sampling) GoesByRows() bool {
+	return s.goesBy("moved") || s.goesBy("invited") || s.goesBy("completed") || s.GoesByEnrolled()
+}
+
+// GoesByEnrolled reports whether who has enrolled must be asked for it.
+func (s *Sampling) GoesByEnrolled() bool { return s.goesBy("enrolled") }
+
+// Shut says which gates among some are closed for figures of a wave.
+func Shut(wave string, gates []state.Gate, f state.WaveFigures) (reasons []state.Finding) {
+	for _, g := range gates {
+		if why := GateClosed(wave, config.RecordedGate(g), f); !why.IsZero() {
+			reasons = append(reasons, why)
+		}
+	}
+	return reasons
+}
+
+// GateClosed says why a gate with a condition is closed for figures of a wave; zero: it is open.
+func GateClosed(wave string, g config.Gate, f state.WaveFigures) state.Finding {
+	if g.Broken != "" {
+		return state.About(state.CodeGateUnreadable, state.OfWave(wave), state.Text(state.KeyGate, g.Name))
+	}
+	args := []state.Arg{state.Text(state.KeyGate, g.Name), state.Text(state.KeyCondition, g.Condition.Text())}
+	var figures []state.Finding
+	for _, name := range g.Condition.Figures() {
+		n, known := f.Of(name)
+		if known {
+			figures = append(figures, state.Found(state.CodeFigure, state.Text(state.KeyName, name)).Times(n))
+		} else {
+			figures = append(figures, state.Found(state.CodeFigureUnknown, state.Text(state.KeyName, name)))
+		}
+	}
+	args = append(args, state.Because(state.KeyFigures, figures...))
+	switch g.Condition.Sample(f) {
+	case config.SampleTrue:
+		return state.Finding{}
+	case config.SampleNoData:
+		if g.NoData == "pass" {
+			return state.Finding{}
+		}
+		if g.NoData == "fail" {
+			return state.About(state.CodeGateFailsNoData, state.OfWave(wave), args...)
+		}
+		return state.About(state.CodeGateNoData, state.OfWave(wave), args...)
+	}
+	return state.About(state.CodeGateShut, state.OfWave(wave), args...)
+}

@@ -1,0 +1,62 @@
+package rollout
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/planner/plan"
+	"anthill/state"
+)
+
+// gates says why gates of a wave are closed. moving: the wave is about to move users whom its figures do not have yet, and
+// what this plan will do opens no gate.
+func (j *judge) gates(w config.Wave, names []string, t Tally, moving bool) (reasons []state.Finding) {
+	for _, name := range names {
+		g := w.Gate(name)
+		switch {
+		case g.PerTenant:
+			// It holds tenants, and not the wave (see Tally.Unconfirmed).
+		case g.Manual():
+			if !j.confirmed(w.Name, name, uuid.Nil) {
+				reasons = append(reasons, state.About(state.CodeGateClosed, state.OfWave(w.Name), state.Text(state.KeyGate, name)))
+			}
+		case moving && g.Broken == "":
+			reasons = append(reasons, state.About(state.CodeGateLater, state.OfWave(w.Name), state.Text(state.KeyGate, name),
+				state.Text(state.KeyCondition, g.Condition.Text())))
+		default:
+			if why := plan.GateClosed(w.Name, g, t.Figures); !why.IsZero() {
+				reasons = append(reasons, why)
+			}
+		}
+	}
+	return reasons
+}
+
+func (j *judge) confirmed(wave, gate string, tenant uuid.UUID) bool {
+	return Confirmed(j.Confirmations, wave, gate, tenant)
+}
+
+// Confirmed reports whether somebody has opened a gate of a wave by hand: for one tenant, or with the zero one for all of it.
+func Confirmed(list []state.Confirmation, wave, gate string, tenant uuid.UUID) bool {
+	return slices.ContainsFunc(list, func(c state.Confirmation) bool {
+		return c.Wave == wave && c.Gate == gate && c.Tenant == tenant
+	})
+}
+
+// Unconfirmed are users of a wave who wait until their tenants have opened a gate of its start.
+type Unconfirmed struct {
+	Gate    string
+	Tenants []string // slugs, in the order of their ids
+	Users   int64
+}
+
+// unconfirmed says which tenants of a wave wait.
+func unconfirmed(wave string, list []Unconfirmed) (reasons []state.Finding) {
+	for _, u := range list {
+		reasons = append(reasons, state.About(state.CodeTenantsUnconfirmed, state.OfWave(wave), state.Text(state.KeyGate, u.Gate),
+			state.List(state.KeyTenants, u.Tenants...)).Times(u.Users))
+	}
+	return reasons
+}
