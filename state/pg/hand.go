@@ -24,15 +24,13 @@ func (s *Store) note(ctx context.Context, tx pgx.Tx, e state.WaveEvent) error {
 // WaveEvents are what was done to waves, oldest first.
 func (s *Store) WaveEvents(ctx context.Context) (list []state.WaveEvent, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+		version, err := s.version(ctx, tx)
+		if err != nil || version == 0 {
 			return err
 		}
-		sql, err := s.since(ctx, tx, handVersion, `select wave, act, tenant, gate, run, acted_by, reason, at
+		sql := since(version, handVersion, `select wave, act, tenant, gate, run, acted_by, reason, at
 			from {schema}.wave_events order by id`,
 			"select '', '', '00000000-0000-0000-0000-000000000000'::uuid, '', '', '', '', now() where false")
-		if err != nil {
-			return err
-		}
 		list, err = collect(ctx, tx, s.sql(sql), func(e *state.WaveEvent) []any {
 			return []any{&e.Wave, &e.Act, &e.Tenant, &e.Gate, &e.Run, &e.By, &e.Reason, nullable{&e.At}}
 		})
@@ -45,15 +43,12 @@ func (s *Store) WaveEvents(ctx context.Context) (list []state.WaveEvent, err err
 // whoever has the lock reads it before the next batch.
 func (s *Store) Pause(ctx context.Context, p state.Pause) (paused bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+		version, err := s.version(ctx, tx)
+		if err != nil || version == 0 {
 			return noState(err)
 		}
-		applied, err := s.applied(ctx, tx)
-		if err != nil {
-			return err
-		}
 		list, err := allMigrations()
-		if err != nil || len(applied) < len(list) {
+		if err != nil || version < len(list) {
 			return noState(err)
 		}
 		// Who was told that the wave is paused must find it so after a crash of the server.

@@ -48,36 +48,42 @@ type presence struct {
 	schema, tables, epoch bool
 	mayRead               bool
 	role, database        string
-	other                 string // schema of another state in this database; "" none
 }
 
 func (s *Store) look(ctx context.Context, q interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }) (p presence, err error) {
-	// In one query, and from the catalogue alone: asking a table that is not there would end the transaction. A state in
-	// another schema is known by the columns of its table meta, since a dump may leave out the comment; a copy that somebody
-	// made of the table alone has no primary key.
+	// From the catalogue alone: asking a table that is not there would end the transaction.
 	err = q.QueryRow(ctx, `select n.oid is not null, c.oid is not null, e.oid is not null, current_user,
-			current_database(), coalesce(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), false),
-			coalesce((select o.nspname::text from pg_class m join pg_namespace o on o.oid = m.relnamespace
-				where m.relname = 'meta' and m.relkind = 'r' and m.relpersistence = 'p' and o.nspname <> $1
-				and exists (select from pg_constraint k where k.conrelid = m.oid and k.contype = 'p')
-				and 7 = (select count(*) from pg_attribute a where a.attrelid = m.oid and not a.attisdropped and a.attname
-					in ('lineage', 'serial', 'environment', 'system', 'database', 'domain', 'origin'))
-				order by 1 limit 1), '')
+			current_database(), coalesce(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), false)
 		from (select 1) one left join pg_namespace n on n.nspname = $1
 		left join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'
 		left join pg_class e on e.relnamespace = n.oid and e.relname = 'epoch'`, s.schema).
-		Scan(&p.schema, &p.tables, &p.epoch, &p.role, &p.database, &p.mayRead, &p.other)
+		Scan(&p.schema, &p.tables, &p.epoch, &p.role, &p.database, &p.mayRead)
 	return p, err
 }
 
+// other is the schema of another state in this database; "": there is none. It is known by the columns of its table meta, since a
+// dump may leave out the comment; a copy that somebody made of the table alone has no primary key.
+func (s *Store) other(ctx context.Context, q interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}) (schema string, err error) {
+	err = q.QueryRow(ctx, `select coalesce((select o.nspname::text from pg_class m join pg_namespace o on o.oid = m.relnamespace
+		where m.relname = 'meta' and m.relkind = 'r' and m.relpersistence = 'p' and o.nspname <> $1
+		and exists (select from pg_constraint k where k.conrelid = m.oid and k.contype = 'p')
+		and 7 = (select count(*) from pg_attribute a where a.attrelid = m.oid and not a.attisdropped and a.attname
+			in ('lineage', 'serial', 'environment', 'system', 'database', 'domain', 'origin'))
+		order by 1 limit 1), '')`, s.schema).Scan(&schema)
+	return schema, err
+}
+
 // alone refuses a second state in the database: two of them would move the same users.
-func (s *Store) alone(p presence) error {
-	if p.other != "" {
-		return &state.SecondStateError{There: p.other, Named: s.schema}
+func (s *Store) alone(ctx context.Context, tx pgx.Tx) error {
+	other, err := s.other(ctx, tx)
+	if err == nil && other != "" {
+		err = &state.SecondStateError{There: other, Named: s.schema}
 	}
-	return nil
+	return err
 }
 
 // denied says which GRANT a role lacks to read the state.
@@ -134,7 +140,7 @@ func (s *Store) bind(
 		return 0, err
 	}
 	var st state.State
-	if err := s.readMeta(ctx, tx, &st); err != nil {
+	if err := s.readMeta(ctx, tx, 0, &st); err != nil {
 		return 0, err
 	}
 	if diff := st.Target.Differs(target); diff != "" {
@@ -149,7 +155,7 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.alone(p); err != nil {
+	if err := s.alone(ctx, tx); err != nil {
 		return err
 	}
 	if !p.schema {

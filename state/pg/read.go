@@ -29,15 +29,15 @@ func codeOf(err error) string {
 func (s *Store) Read(ctx context.Context) (*state.State, error) {
 	st := &state.State{}
 	err := s.reading(ctx, func(tx pgx.Tx) error {
-		exists, err := s.exists(ctx, tx)
-		if err != nil || !exists {
+		version, err := s.version(ctx, tx)
+		if err != nil || version == 0 {
 			return err
 		}
-		for _, read := range []func(context.Context, pgx.Tx, *state.State) error{
+		for _, read := range []func(context.Context, pgx.Tx, int, *state.State) error{
 			s.readMeta, s.readObjects, s.readWaves, s.readBrakes, s.readPolicies, s.readConfirmations, s.readPauses, s.readWishes,
 			s.readRuns, s.readSchema,
 		} {
-			if err := read(ctx, tx, st); err != nil {
+			if err := read(ctx, tx, version, st); err != nil {
 				return err
 			}
 		}
@@ -50,7 +50,7 @@ func (s *Store) Read(ctx context.Context) (*state.State, error) {
 }
 
 // readSchema leaves out steps that were begun and then left as they were.
-func (s *Store) readSchema(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+func (s *Store) readSchema(ctx context.Context, tx pgx.Tx, _ int, st *state.State) (err error) {
 	st.Schema, err = collect(ctx, tx, s.sql(`select run, substr(address, length('schema.') + 1), action = $1, settled
 		from {schema}.object_records
 		where starts_with(address, 'schema.') and action <> '' and (not settled or verdict = $2)
@@ -60,42 +60,58 @@ func (s *Store) readSchema(ctx context.Context, tx pgx.Tx, st *state.State) (err
 	return err
 }
 
-// exists says whether there is a state that this version and this role can read.
-func (s *Store) exists(ctx context.Context, tx pgx.Tx) (bool, error) {
+// version is how many migrations the state has that this version and this role can read; 0: there is none. Of one moment it is
+// asked once.
+func (s *Store) version(ctx context.Context, tx pgx.Tx) (int, error) {
+	if s.found == nil {
+		return s.lookVersion(ctx, tx)
+	}
+	if v := s.found.Load(); v > 0 {
+		return int(v), nil
+	}
+	v, err := s.lookVersion(ctx, tx)
+	s.found.Store(int32(v))
+	return v, err
+}
+
+func (s *Store) lookVersion(ctx context.Context, tx pgx.Tx) (int, error) {
 	p, err := s.look(ctx, tx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	if err := s.alone(p); err != nil || !p.schema || !p.tables {
-		return false, err
+	if err := s.alone(ctx, tx); err != nil || !p.schema || !p.tables {
+		return 0, err
 	}
 	if !p.mayRead {
-		return false, s.denied(p)
+		return 0, s.denied(p)
 	}
 	if err := s.unhidden(ctx, tx, p.role); err != nil {
-		return false, err
+		return 0, err
 	}
 	// Rights are given table by table: the role may read some of them and not this one.
 	applied, err := s.applied(ctx, tx)
 	if err != nil {
 		if codeOf(err) == codeDenied {
-			return false, s.denied(p)
+			return 0, s.denied(p)
 		}
-		return false, err
+		return 0, err
 	}
 	list, err := allMigrations()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if err := known(applied, list); err != nil {
-		return false, err
+		return 0, err
 	}
 	var bound bool
 	err = tx.QueryRow(ctx, s.sql("select exists (select from {schema}.meta)")).Scan(&bound)
-	return bound, err
+	if err != nil || !bound {
+		return 0, err
+	}
+	return len(applied), nil
 }
 
-func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, st *state.State) error {
+func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, _ int, st *state.State) error {
 	st.Exists = true
 	t := &st.Target
 	return tx.QueryRow(ctx, s.sql(`select lineage, serial, environment, system, database, domain, origin
@@ -121,7 +137,7 @@ func collect[T any](ctx context.Context, tx pgx.Tx, sql string, scan func(*T) []
 	return list, rows.Err()
 }
 
-func (s *Store) readObjects(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+func (s *Store) readObjects(ctx context.Context, tx pgx.Tx, _ int, st *state.State) (err error) {
 	st.Objects, err = collect(ctx, tx, s.sql(`select address, kind, id, generation, tenant, tenant_slug, attributes,
 			members, adopted, deleted, paused, run
 		from {schema}.objects order by address collate "C"`), func(o *state.Object) []any {
@@ -160,15 +176,9 @@ func (d digest) ScanBytes(v []byte) error {
 	return nil
 }
 
-func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	failed, err := s.since(ctx, tx, syncedVersion, "failed", "0::bigint")
-	if err != nil {
-		return err
-	}
-	accepted, err := s.since(ctx, tx, handVersion, "accepted", "0::bigint")
-	if err != nil {
-		return err
-	}
+func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, version int, st *state.State) error {
+	failed, accepted := since(version, syncedVersion, "failed", "0::bigint"), since(version, handVersion, "accepted", "0::bigint")
+	var err error
 	st.Waves, err = collect(ctx, tx, s.sql("select name, started, soaking, moved_at, done_at, digest, users, "+failed+", "+accepted+`
 		from {schema}.waves order by name collate "C"`), func(w *state.Wave) []any {
 		return []any{
@@ -181,39 +191,33 @@ func (s *Store) readWaves(ctx context.Context, tx pgx.Tx, st *state.State) error
 
 // since is what reads something that a migration has added, or what stands for it where that is still to come: a plan brings no
 // state to this version.
-func (s *Store) since(ctx context.Context, tx pgx.Tx, version int, now, before string) (string, error) {
-	applied, err := s.applied(ctx, tx)
-	if err != nil || len(applied) >= version {
-		return now, err
+func since(version, added int, now, before string) string {
+	if version >= added {
+		return now
 	}
-	return before, nil
+	return before
 }
 
-func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
+func (s *Store) readBrakes(ctx context.Context, tx pgx.Tx, _ int, st *state.State) (err error) {
 	st.Brakes, err = collect(ctx, tx, s.sql(`select body from {schema}.brakes order by wave collate "C"`),
 		func(b *state.Brakes) []any { return []any{b} })
 	return err
 }
 
 // readPolicies reads those of a state of version 1 as its migration would find them (002.sql).
-func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	sql, err := s.since(ctx, tx, 2, `select name, method, from_policy, until from {schema}.policies order by name collate "C"`,
+func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, version int, st *state.State) error {
+	sql := since(version, 2, `select name, method, from_policy, until from {schema}.policies order by name collate "C"`,
 		`select policy, '', '', until from (select distinct policy from {schema}.users where policy <> '') p,
 			(select max((body->>'promised')::timestamptz) as until from {schema}.brakes) b
 			where until is not null order by policy collate "C"`)
-	if err != nil {
-		return err
-	}
+	var err error
 	st.Policies, err = collect(ctx, tx, s.sql(sql),
 		func(p *state.Policy) []any { return []any{&p.Name, code{&p.Method}, &p.From, nullable{&p.Until}} })
 	return err
 }
 
-func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, st *state.State) (err error) {
-	tenant, err := s.since(ctx, tx, syncedVersion, "tenant", "'00000000-0000-0000-0000-000000000000'::uuid")
-	if err != nil {
-		return err
-	}
+func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, version int, st *state.State) (err error) {
+	tenant := since(version, syncedVersion, "tenant", "'00000000-0000-0000-0000-000000000000'::uuid")
 	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+", confirmed_by, note, at"+`
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
 		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
@@ -225,23 +229,19 @@ func scanPause(p *state.Pause) []any {
 	return []any{&p.Wave, &p.Tenant, &p.Run, &p.By, &p.Reason, nullable{&p.At}}
 }
 
-func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	sql, err := s.since(ctx, tx, handVersion,
+func (s *Store) readPauses(ctx context.Context, tx pgx.Tx, version int, st *state.State) error {
+	sql := since(version, handVersion,
 		`select wave, tenant, run, paused_by, reason, at from {schema}.pauses order by wave collate "C", tenant, at, run`,
 		`select wave, tenant, run, '', '', at from {schema}.pauses order by wave collate "C", tenant, at, run`)
-	if err != nil {
-		return err
-	}
+	var err error
 	st.Pauses, err = collect(ctx, tx, s.sql(sql), scanPause)
 	return err
 }
 
-func (s *Store) readWishes(ctx context.Context, tx pgx.Tx, st *state.State) error {
-	sql, err := s.since(ctx, tx, handVersion, `select wave, kind, asked_by, reason, at from {schema}.wishes order by wave collate "C", kind`,
+func (s *Store) readWishes(ctx context.Context, tx pgx.Tx, version int, st *state.State) error {
+	sql := since(version, handVersion, `select wave, kind, asked_by, reason, at from {schema}.wishes order by wave collate "C", kind`,
 		"select '', '', '', '', now() where false")
-	if err != nil {
-		return err
-	}
+	var err error
 	st.Wishes, err = collect(ctx, tx, s.sql(sql), func(w *state.Wish) []any {
 		return []any{&w.Wave, &w.Kind, &w.By, &w.Reason, nullable{&w.At}}
 	})
@@ -276,7 +276,7 @@ func (r *runRow) info() (state.RunInfo, error) {
 	return r.RunInfo, err
 }
 
-func (s *Store) readRuns(ctx context.Context, tx pgx.Tx, st *state.State) error {
+func (s *Store) readRuns(ctx context.Context, tx pgx.Tx, _ int, st *state.State) error {
 	rows, err := collect(ctx, tx, s.sql("select "+runColumns+" from {schema}.runs order by n"), (*runRow).scan)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Reco
 	return func(yield func(state.Record, error) bool) {
 		stopped := false
 		err := s.reading(ctx, func(tx pgx.Tx) error {
-			if exists, err := s.exists(ctx, tx); err != nil || !exists {
+			if version, err := s.version(ctx, tx); err != nil || version == 0 {
 				return err
 			}
 			rows, err := tx.Query(ctx, s.sql("select "+recordColumns+`, coalesce(a.{tenant}, u.tenant, r.tenant)
@@ -118,7 +118,7 @@ func (s *Store) Tally(ctx context.Context, run string) (list []state.Tally, err 
 // UserWaves names the waves that users are recorded under, and those of intents that are not settled.
 func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+		if version, err := s.version(ctx, tx); err != nil || version == 0 {
 			return err
 		}
 		// Every user who was ever moved stays recorded, so the journal has only those who are on their way.
@@ -133,7 +133,7 @@ func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 // UserPolicies names the policies of the users who are recorded as moved.
 func (s *Store) UserPolicies(ctx context.Context) (policies []string, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+		if version, err := s.version(ctx, tx); err != nil || version == 0 {
 			return err
 		}
 		policies, err = collect(ctx, tx, s.sql(`select distinct policy collate "C" from {schema}.users where standing = $1 order by 1`),
@@ -179,7 +179,7 @@ type querier interface {
 // ObjectRecords returns the journal records of objects of the runs, oldest first.
 func (s *Store) ObjectRecords(ctx context.Context, runs []string) (list []state.ObjectRecord, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		if exists, err := s.exists(ctx, tx); err != nil || !exists {
+		if version, err := s.version(ctx, tx); err != nil || version == 0 {
 			return err
 		}
 		list, err = collect(ctx, tx, s.sql(`select id, run, address, origin, action, before, after, was, will,

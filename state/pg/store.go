@@ -27,6 +27,7 @@ type Store struct {
 	schema   string
 	fill     *strings.Replacer // {schema}, {users}, {user}, {tenant}, {link}, {linked_at}, {completed_at}
 	snapshot string            // exported snapshot that reads see; "": each read its own
+	found    *atomic.Int32     // with snapshot: the version of the state in it, once it is known
 	lock     *atomic.Pointer[lock]
 }
 
@@ -42,7 +43,10 @@ func Open(pool *pgxpool.Pool, schema string, users Names) *Store {
 // At returns the same state as an exported snapshot sees it; for reading only. "" is the state as it is.
 func (s *Store) At(snapshot string) *Store {
 	c := *s
-	c.snapshot = snapshot
+	c.snapshot, c.found = snapshot, nil
+	if snapshot != "" {
+		c.found = &atomic.Int32{}
+	}
 	return &c
 }
 

@@ -25,11 +25,6 @@ const (
 	syncedVersion   = 3 // the migration that adds it
 )
 
-// userColumnsIn are the columns of the state that a transaction sees.
-func (s *Store) userColumnsIn(ctx context.Context, tx pgx.Tx) (string, error) {
-	return s.since(ctx, tx, syncedVersion, userColumns, olderUserColumns)
-}
-
 // userScanner turns raw binary rows into recorded users. Words that repeat are kept once.
 type userScanner struct{ words map[string]string }
 
@@ -83,17 +78,15 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[state.User, error] {
 	return func(yield func(state.User, error) bool) {
 		stopped := false
 		err := s.reading(ctx, func(tx pgx.Tx) error {
-			if exists, err := s.exists(ctx, tx); err != nil || !exists {
+			version, err := s.version(ctx, tx)
+			if err != nil || version == 0 {
 				return err
 			}
 			// Recorded users are sorted by the tenant of the live row, for which there is no index.
 			if _, err := tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
 				return err
 			}
-			columns, err := s.userColumnsIn(ctx, tx)
-			if err != nil {
-				return err
-			}
+			columns := since(version, syncedVersion, userColumns, olderUserColumns)
 			rows, err := tx.Query(ctx, s.sql("select "+columns+`, a.{tenant}
 				from {schema}.users u left join {users} a on a.{user} = u.user_id
 				order by coalesce(a.{tenant}, u.tenant), u.user_id`), binaryForm)
@@ -152,10 +145,11 @@ func (s *Store) UsersIn(ctx context.Context, groups []uuid.UUID) iter.Seq2[state
 	return func(yield func(state.User, error) bool) {
 		stopped := false
 		err := s.reading(ctx, func(tx pgx.Tx) error {
-			columns, err := s.userColumnsIn(ctx, tx)
-			if err != nil {
+			version, err := s.version(ctx, tx)
+			if err != nil || version == 0 {
 				return err
 			}
+			columns := since(version, syncedVersion, userColumns, olderUserColumns)
 			rows, err := tx.Query(ctx, s.sql("select "+columns+` from {schema}.users u where u.standing = $1
 				and exists (select from generate_series(0, octet_length(u.groups) / 16 - 1) n
 					where substr(u.groups, 16 * n + 1, 16) = any($2))`), binaryForm, state.Moved.String(), packed)
@@ -224,7 +218,7 @@ func (s *Store) Logins(ctx context.Context) iter.Seq2[state.Login, error] {
 	return func(yield func(state.Login, error) bool) {
 		stopped := false
 		err := s.reading(ctx, func(tx pgx.Tx) error {
-			if exists, err := s.exists(ctx, tx); err != nil || !exists {
+			if version, err := s.version(ctx, tx); err != nil || version == 0 {
 				return err
 			}
 			rows, err := tx.Query(ctx, s.sql(`select u.user_id, u.person, a.{linked_at}::timestamptz
