@@ -621,6 +621,28 @@ func loginCases() map[string]brake {
 		"a wave is released": {code: plan.LoosensBrake, of: state.CodeBrakeLoosened,
 			start: applying([]string{noManagers}, waves("start { at = \"2099-01-01T00:00:00Z\" }\n")), below: declaring(waves("")),
 			trips: []func(*world){one, one}, count: counting(activeManagers)},
+		"a wave is released by a wish": {code: plan.LoosensBrake, of: state.CodeBrakeWished,
+			start: applying([]string{noManagers}, waves("start { at = \"2099-01-01T00:00:00Z\" }\n")),
+			below: func(w *world) { w.t.Helper(); w.run(exitDone, "wave", "promote", "managers", "-reason", "in a hurry") },
+			trips: []func(*world){one, one}, count: counting(activeManagers)},
+		"failures are accepted": {code: plan.LoosensBrake, of: state.CodeWishMet,
+			start: func(w *world) {
+				w.t.Helper()
+				w.exec(noManagers)
+				one(w)
+				w.exec(`create function refuse() returns trigger language plpgsql as $$ begin
+					if old.role = 'manager' then raise exception 'no' using errcode = '23514'; end if; return new; end $$`)
+				w.exec("create trigger refuse before update on users for each row execute function refuse()")
+				w.config(waves(""))
+				w.run(exitRemainder, "apply", "-auto-approve")
+				w.exec("drop trigger refuse on users")
+			},
+			below: func(*world) {},
+			trips: []func(*world){
+				func(w *world) {
+					w.t.Helper()
+					w.run(exitDone, "wave", "accept", "managers", "-reason", "they have left")
+				}, one}, count: counting(activeManagers)},
 		"tokens do not name groups": {code: plan.LoginWithoutTenant, of: state.CodeNameless,
 			start: func(w *world) { w.exec(noManagers); w.config(waves("") + names("openid", "groups")) },
 			trips: []func(*world){one, one}, count: counting(activeManagers)},

@@ -18,14 +18,16 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// cancelling is a stderr that stops a run when it is written to first.
+// cancelling is a stderr that stops a run when its progress is written first.
 type cancelling struct {
 	bytes.Buffer
 	stop func()
 }
 
 func (c *cancelling) Write(b []byte) (int, error) {
-	c.stop()
+	if bytes.HasPrefix(b, []byte("schema ")) {
+		c.stop()
+	}
 	return c.Buffer.Write(b)
 }
 
