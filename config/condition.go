@@ -133,7 +133,7 @@ func checkLiteral(e *hclsyntax.LiteralValueExpr) *hcl.Diagnostic {
 	}
 	n := e.Val.AsBigFloat()
 	// Before its digits are written out: 1e999999999 has many.
-	fits := n.Sign() == 0 || n.MantExp(nil) <= 60 && n.MantExp(nil) >= -60
+	fits := n.Sign() == 0 || !n.IsInf() && n.MantExp(nil) <= 60 && n.MantExp(nil) >= -60
 	if fits {
 		_, behind, _ := strings.Cut(literalText(e), ".")
 		fits = len(behind) <= literalDigits

@@ -126,7 +126,7 @@ func TestConditionExact(t *testing.T) {
 func TestConditionLiterals(t *testing.T) {
 	t.Parallel()
 	for text, fits := range map[string]bool{
-		"1e18": true, "0.5e-3": true, "0": true, "0.000000000000000001": true, "1e19": false, "1e400000": false, "1e600000000": false,
+		"1e18": true, "0.5e-3": true, "0": true, "0.000000000000000001": true, "1e19": false, "1e400000": false, "1e600000000": false, "1e999999999": false, "-1e999999999": false,
 		"1e-600000000": false, "0.0000000000000000001": false, "0.1234567890123456789": false,
 	} {
 		if _, err := ParseCondition("wave.moved < " + text); (err == nil) != fits {

@@ -91,7 +91,7 @@ type Store interface {
 	Unconfirm(ctx context.Context, g WaveGate, s Signed) (bool, error)
 
 	// Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Where the wave is
-	// paused as a whole, pauses of tenants that persons asked for stay. Objects that waited for them may be made again. Under the
+	// paused as a whole, those of tenants stay. Objects that waited for them may be made again. Under the
 	// lock.
 	Resumed(ctx context.Context, wave string, tenant uuid.UUID, s Signed) ([]Pause, error)
 
@@ -152,7 +152,7 @@ type Run interface {
 	// back).
 	Pause(ctx context.Context, pauses []Pause) error
 	Lift(ctx context.Context, runs []string, at time.Time) error
-	// Unconfirm takes back the confirmations of manual gates, those of all tenants: users of their waves were taken back. Wished ends wishes, by
+	// Unconfirm takes back the confirmations of manual gates, of a tenant only its own: users of their waves were taken back. Wished ends wishes, by
 	// ActUse, as the run has gone by them, or by ActWithdraw.
 	Unconfirm(ctx context.Context, gates []WaveGate, at time.Time) error
 	Wished(ctx context.Context, wishes []Wish, act WaveAct, at time.Time) error

@@ -255,8 +255,13 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	if file.Effects().PostgresOnly() {
 		goOn = report.AloneAgain(file.Effects())
 	}
-	ended := p.interruptible(c.Context, progress, p.command(goOn...))
-	result, err := s.CarryOut(c.Context, &file.Reader, approval, progress.Event)
+	ended := func() {}
+	result, err := s.CarryOut(c.Context, &file.Reader, approval, func(e apply.Event) {
+		if e.Kind == apply.Begun {
+			ended = p.interruptible(c.Context, progress, p.command(goOn...))
+		}
+		progress.Event(e)
+	})
 	ended()
 	progress.Close()
 	if err != nil && !result.Stopped {

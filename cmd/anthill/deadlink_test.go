@@ -110,3 +110,47 @@ func TestStaysAwake(t *testing.T) {
 		t.Errorf("it is said to sleep:\n%s", out)
 	}
 }
+
+// TestWokenTwice: whoever a rollback leaves asleep, as its row was not active when it was planned, wakes once that is active and
+// the wave goes on.
+func TestWokenTwice(t *testing.T) {
+	t.Parallel()
+	for name, steps := range map[string][]string{
+		"taken back, active, taken back":    {"back", "active", "back"},
+		"taken back twice, active":          {"back", "back", "active"},
+		"active, and the waking taken back": {"active", "woke"},
+		"active, taken back twice":          {"active", "back", "back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := moved(t)
+			s := w.someone("user", "acme")
+			runs := map[string]string{}
+			for _, status := range []string{"suspended", "active", "suspended"} {
+				s.set("status", status)
+				w.run(exitDone, "apply", "-auto-approve")
+				runs[status] = w.latest()
+			}
+			for _, step := range steps {
+				args := []string{"rollback", "-auto-approve"}
+				switch step {
+				case "active":
+					s.set("status", "active")
+					continue
+				case "woke":
+					args = append(args, "-run", runs["active"])
+				}
+				expired := w.directory().persons[s.person].Expired
+				out, _ := w.run(exitDone, args...)
+				if expired && strings.Contains(out, "stays enabled") {
+					t.Errorf("it is said to stay enabled, and was not:\n%s", out)
+				}
+			}
+			w.run(exitDone, "wave", "resume", "everyone")
+			w.run(exitDone, "apply", "-auto-approve")
+			if out, _ := w.run(exitDone, "plan"); w.directory().persons[s.person].Expired {
+				t.Errorf("its row is active, the wave goes on, and it is expired:\n%s", out)
+			}
+		})
+	}
+}

@@ -151,7 +151,7 @@ func (d *demo) anthill(ctx context.Context, args ...string) error {
 		return d.env(name)
 	}
 	q.folder = d.folder
-	q.underWay = nil // its servers go with it: nothing could go on
+	q.fleeting = true
 	line := []string{"anthill"}
 	if d.noColor {
 		line = append(line, "-no-color")

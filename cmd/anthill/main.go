@@ -61,7 +61,12 @@ func interruptible(last func()) (context.Context, func()) {
 			cancel()
 		}
 		if _, ok := <-signals; ok {
-			last()
+			said := make(chan struct{})
+			go func() { last(); close(said) }()
+			select {
+			case <-said:
+			case <-time.After(time.Second): // stderr takes nothing
+			}
 			os.Exit(exitStopped)
 		}
 	}()

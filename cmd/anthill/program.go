@@ -24,6 +24,7 @@ type program struct {
 	out            *output                 // stdout, while a command line is carried out
 	effect         *effect                 // what this command line has changed; nil: nothing yet
 	underWay       *atomic.Pointer[string] // the command that goes on with the run under way; points to nil: none is
+	fleeting       bool                    // the servers go with this program: no run goes on after it
 	chdir          string                  // as -chdir names it; "": it was not given
 	env            func(string) string
 	environ        func() []string // for commands that `dev` runs
@@ -65,7 +66,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 func inUTF8(args []string) error {
 	for i, arg := range args {
 		if !utf8.ValidString(arg) {
-			return &usageError{fmt.Sprintf("argument %d of the command line is not in UTF-8: %q. Set the terminal, or the script, to UTF-8", i, arg)}
+			return &usageError{fmt.Sprintf("argument %d of the command line is not in UTF-8. Set the terminal, or the script, to UTF-8", i)}
 		}
 	}
 	return nil
@@ -215,6 +216,9 @@ func (p *program) say(format string, args ...any) {
 // interruptible says, while a run is under way, what an interruption does and how the run goes on after it. The caller calls
 // ended when it is no longer.
 func (p *program) interruptible(ctx context.Context, progress *report.Progress, goOn string) (ended func()) {
+	if p.fleeting {
+		return func() {}
+	}
 	p.underWay.Store(&goOn)
 	stop := context.AfterFunc(ctx, func() {
 		progress.Say("Stopping after this batch; again stops at once. Either way it goes on with: " + goOn)

@@ -93,7 +93,7 @@ func TestUnconfirmTenant(t *testing.T) {
 }
 
 // TestRollbackClosesGates: a rollback of a wave says which gates it closes, and closes them: when the wave goes on, it is held until
-// they are confirmed anew. One of a tenant closes none, and undoing it leaves them closed.
+// they are confirmed anew. One of a tenant leaves open what is not its own, and undoing it leaves them closed.
 func TestRollbackClosesGates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 9}, emulator(t))

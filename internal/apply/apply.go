@@ -329,6 +329,7 @@ func (x *executor) begin(ctx context.Context, open *state.RunInfo) error {
 	if err != nil {
 		return err
 	}
+	x.events(Event{Kind: Begun})
 	return x.takeOpen(context.WithoutCancel(ctx))
 }
 

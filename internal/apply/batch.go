@@ -359,7 +359,7 @@ func (x *executor) lookForStale(ctx context.Context) error {
 	}
 	x.open = nil // judged each by itself, not as part of the batch that was in flight
 	defer func() { x.open = begun }()
-	for place, n := range x.inOrder() {
+	for place, n := range x.effects.InOrder() {
 		from := int64(0)
 		switch {
 		case place < at.Segment:

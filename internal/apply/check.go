@@ -85,7 +85,7 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range x.inOrder() {
+	for _, n := range x.effects.InOrder() {
 		if s := x.effects.Segments[n]; x.overtaken && s.Kind == plan.SegmentMove {
 			c.Users[state.Changed] += s.Users
 			c.Said = append(c.Said, state.About(state.CodeWaveOvertaken, state.OfWave(s.Wave)))

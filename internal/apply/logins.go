@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"anthill/state"
 )
@@ -26,6 +27,8 @@ func (x *executor) noteLogins(ctx context.Context) error {
 	}
 	var batch []state.Login
 	note := func() error {
+		// In another order each time: rows that are refused for good must not keep those behind them from being tried.
+		rand.Shuffle(len(batch), func(a, b int) { batch[a], batch[b] = batch[b], batch[a] })
 		n, err := x.Rows.NoteLogins(work, batch)
 		x.logins, x.unnoted, batch = x.logins+n.Rows, n.Left, batch[:0]
 		return err

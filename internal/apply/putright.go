@@ -326,7 +326,11 @@ func (f *found) record(i *state.Intent) *state.User {
 		in := f.members(nil, i)
 		made := i.Effect.Act == state.PersonCreate || i.Effect.Act == state.PersonRevive && f.there
 		if !made && i.Prior != nil && len(in) == 0 {
-			return nil
+			u := *i.Prior
+			if u.Groups = f.members(u.Groups, i); slices.Equal(u.Groups, i.Prior.Groups) {
+				return nil
+			}
+			return &u // but for what it was taken out of
 		}
 		// A person may be there: with its id recorded, the next plan finds it instead of making another.
 		u := unmoved(*i)

@@ -9,10 +9,12 @@ import (
 // EventKind is what an Event tells.
 type EventKind uint8
 
-// Progress: Done of Total of Stage are through. Note: something to be said once.
+// Progress: Done of Total of Stage are through. Note: something to be said once. Begun: from now on there is a run that goes on
+// where it is stopped.
 const (
 	Progress EventKind = iota + 1
 	Note
+	Begun
 )
 
 // The stages of a run besides its users.

@@ -107,21 +107,6 @@ func (x *executor) segments(ctx context.Context) error {
 	return nil
 }
 
-// inOrder are the segments in the order in which they are carried out, which is that of places.
-func (x *executor) inOrder() (list []int) {
-	for i, s := range x.effects.Segments {
-		if s.Kind != plan.SegmentMove {
-			list = append(list, i)
-		}
-	}
-	for _, w := range x.effects.Waves {
-		if i := x.segmentOf(w.Name); i >= 0 {
-			list = append(list, i)
-		}
-	}
-	return list
-}
-
 func (x *executor) segmentOf(wave string) int {
 	return slices.IndexFunc(x.effects.Segments, func(s plan.Segment) bool {
 		return s.Kind == plan.SegmentMove && s.Wave == wave

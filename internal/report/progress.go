@@ -52,7 +52,8 @@ func (p *Progress) Of(e *plan.Effects) {
 	defer p.mu.Unlock()
 	p.ahead = map[segment]string{}
 	var waves []string
-	for _, s := range slices.Backward(e.Segments) {
+	for _, i := range slices.Backward(e.InOrder()) {
+		s := e.Segments[i]
 		if len(waves) > 0 {
 			p.ahead[segment{string(s.Kind), s.Wave}] = "  then " + strings.Join((&voice{most: mostAhead}).fewOf(waves), ", ")
 		}

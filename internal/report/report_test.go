@@ -666,6 +666,10 @@ func TestProgress(t *testing.T) {
 	for _, wave := range []string{"b", "c", "d\x1b", "e"} {
 		e.Segments = append(e.Segments, plan.Segment{Kind: plan.SegmentMove, Wave: wave, Users: 2000})
 	}
+	for _, wave := range []string{"a", "b", "c", "d\x1b", "e"} {
+		e.Waves = append(e.Waves, plan.WaveEffect{Name: wave})
+	}
+	e.Segments[2], e.Segments[5] = e.Segments[5], e.Segments[2] // users of the fourth were met first
 	plain.Of(e)
 	plain.Event(apply.Event{Kind: apply.Progress, Stage: "objects", Done: 1, Total: 1})
 	plain.Event(apply.Event{Kind: apply.Progress, Stage: "follow", Done: 13, Total: 13})

@@ -56,21 +56,14 @@ func newView(f *planfile.File) *view {
 // partsOf counts what happens to users, from the effects of a plan alone.
 func partsOf(f *planfile.File) (parts []part) {
 	e := f.Effects()
-	for i, s := range e.Segments {
+	for _, i := range e.InOrder() {
+		s := e.Segments[i]
 		p := part{Kind: s.Kind, Wave: s.Wave, Tenants: e.ByTenant(s.Kind, f.Counted(i)), All: plan.Figures{}}
 		for _, t := range p.Tenants {
 			p.All.Add(t.Figures)
 		}
 		parts = append(parts, p)
 	}
-	// Segments stand in the order in which their first users were met; waves are moved in the order of `after`.
-	place := func(p part) int {
-		if p.Kind != plan.SegmentMove {
-			return -1
-		}
-		return slices.IndexFunc(e.Waves, func(w plan.WaveEffect) bool { return w.Name == p.Wave })
-	}
-	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(place(a), place(b)) })
 	return parts
 }
 

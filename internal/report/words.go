@@ -188,7 +188,7 @@ func (v *voice) say(f state.Finding) string {
 		return "wave " + name + ": " + v.wish(f)
 	case state.CodeAsleepHeld:
 		return users(n) + " moved under wave " + name + it(" is", " are") + " asleep in Self-auth, though " + it("the row is", "their rows are") +
-			" active: nothing is given there while it is paused, or while " + it("the user is", "they are") + " excluded or blocked"
+			" active: nothing is given there while it is paused, or while " + it("the user is", "they are") + " excluded, blocked, or in a group that cannot be seen"
 	case state.CodeStaysAwake:
 		return it("1 person whom the run woke stays", count(n)+" persons whom the run woke stay") + " enabled: " +
 			it("its user stays moved, and the row is", "their users stay moved, and their rows are") + " active"
@@ -515,7 +515,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeWavePausedSince:
 		return "wave " + name + " was paused after the plan, and stays as it is"
 	case state.CodeChangedInFlight:
-		return "its row changed while it was being moved"
+		return "its row changed meanwhile"
 	case state.CodeRunClosed:
 		return "the run was closed while this user was in flight"
 	case state.CodeRefusal:

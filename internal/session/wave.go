@@ -138,7 +138,7 @@ func (s *Session) pauseFirst(ctx context.Context, p state.Pause) (bool, error) {
 }
 
 // Resume lifts the pauses of a wave, or of the tenant of it with this slug, or id: those that rollbacks left, and those that
-// persons asked for. Of a wave that is paused as a whole, what somebody asked for a tenant stays. none is no error. reason may be "".
+// persons asked for. Of a wave that is paused as a whole, the pauses of tenants stay. none is no error. reason may be "".
 func (s *Session) Resume(ctx context.Context, wave, slug, reason string) (r Resumption, err error) {
 	st, tenants, err := s.paused(ctx)
 	if err != nil {

@@ -161,6 +161,24 @@ type Segment struct {
 	Users int64       `json:"users"`
 }
 
+// InOrder are the places of the segments in the order in which they are carried out: waves in the order of `after`, behind all
+// else. In Segments they stand in the order in which their first users were met.
+func (e *Effects) InOrder() (list []int) {
+	for i, s := range e.Segments {
+		if s.Kind != SegmentMove {
+			list = append(list, i)
+		}
+	}
+	for _, w := range e.Waves {
+		for i, s := range e.Segments {
+			if s.Kind == SegmentMove && s.Wave == w.Name {
+				list = append(list, i)
+			}
+		}
+	}
+	return list
+}
+
 // WaveEffect is what apply does to a wave as a whole. It starts only when the waves of After were moved in the same
 // run, or are done.
 type WaveEffect struct {

@@ -151,7 +151,7 @@ func (in Input) startsByWish(recorded Before) map[string]bool {
 	}
 	starts := map[string]bool{}
 	for i, v := range Judge(in) {
-		starts[in.Waves[i].Name] = v.State != plan.WaveHeld
+		starts[in.Waves[i].Name] = v.Moves
 	}
 	return starts
 }

@@ -293,7 +293,7 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 		After:  oldest.After.UserState,
 	}
 	s.After.Standing, s.After.Wave, s.After.Asleep = state.RolledBack, oldest.Wave, false
-	s.Effect.Act, s.Effect.Restore = t.act(made), row != nil && writesRow(made) && !rowIsBack(oldest, rec, row)
+	s.Effect.Act, s.Effect.Restore = t.act(made, rec), row != nil && writesRow(made) && !rowIsBack(oldest, rec, row)
 	if s.Effect.Restore {
 		t.restored = &oldest.Before
 	}
@@ -380,8 +380,11 @@ func (t *taker) stayMoved(
 	case act == state.PersonExpire && c.Presence() == plan.PresenceEnabled:
 		// Whoever stays moved and has an active row keeps its login: it was asleep as its row was not active then, or as a run
 		// that was stopped had left it.
-		s.Effect.Act, s.After.Asleep = state.PersonNone, false
-		t.Awake++
+		p, there := t.Index.Person(before.Person)
+		s.Effect.Act, s.After.Asleep = state.PersonNone, there && p.Expired
+		if !s.After.Asleep {
+			t.Awake++
+		}
 	case act == state.PersonEnable && (!c.Gains() || c.Presence() != plan.PresenceEnabled):
 		s.Effect.Act, s.After.Asleep = state.PersonNone, true
 	case s.After.MadePerson && act == state.PersonNone:
@@ -520,9 +523,9 @@ func (t *taker) remakes(group uuid.UUID) bool {
 }
 
 // act is what undoing does to the person.
-func (t *taker) act(made []state.Record) state.PersonAct {
+func (t *taker) act(made []state.Record, rec *state.User) state.PersonAct {
 	act := t.inverse(made)
-	if act == state.PersonExpire && t.expiredByOthers(made) {
+	if act == state.PersonExpire && t.expiredByOthers(made) && (rec == nil || !rec.Asleep) {
 		// Expired by us, it would be enabled again when this is undone.
 		return state.PersonNone
 	}

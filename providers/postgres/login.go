@@ -15,7 +15,7 @@ import (
 
 const noting = "note logins"
 
-// mostRefusals is how many rows may be refused one by one before no more are tried: a trigger that refuses one for what is
+// mostRefusals is how many rows in a row may be refused one by one before no more are tried: a trigger that refuses one for what is
 // written refuses all. mostWaits is how often a lock may be waited for in vain: enough to leave one row of a batch alone, and
 // soon over where the whole table is locked.
 const (
@@ -72,7 +72,9 @@ func (n *noter) some(ctx context.Context, logins []state.Login) error {
 	var pg *pgconn.PgError
 	switch {
 	case err == nil:
-		n.Rows += rows
+		if n.Rows += rows; rows > 0 {
+			n.refused = 0
+		}
 		return fail(noting, savepoint.Commit(ctx))
 	case !errors.As(err, &pg) || !ofRow(pg):
 		return fail(noting, err)

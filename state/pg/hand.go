@@ -104,13 +104,13 @@ func (s *Store) Pauses(ctx context.Context) ([]state.Pause, error) {
 }
 
 // Resumed lifts the pauses of a wave, or with a tenant only those of that tenant in it, and returns them. Where the wave is paused
-// as a whole, those that somebody asked for of a tenant stay. Groups that a rollback took back may be made again once a wave of
+// as a whole, those of tenants stay. Groups that a rollback took back may be made again once a wave of
 // it goes on.
 func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID, by state.Signed) (lifted []state.Pause, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
 		lifted, err = collect(ctx, tx, s.sql(`with whole as (select from {schema}.pauses where wave = $1 and tenant = $3),
 			lifted as (delete from {schema}.pauses where wave = $1 and case when $2 <> $3 then tenant = $2
-				else tenant = $3 or run <> '' or not exists (select from whole) end returning *)
+				else tenant = $3 or not exists (select from whole) end returning *)
 			select wave, tenant, run, paused_by, reason, at from lifted order by wave collate "C", tenant, at, run`), scanPause, wave, tenant, uuid.Nil)
 		if err != nil {
 			return err
@@ -251,7 +251,7 @@ func (r *run) Lift(ctx context.Context, runs []string, at time.Time) error {
 	})
 }
 
-// Unconfirm takes back the confirmations of gates, those of all tenants.
+// Unconfirm takes back the confirmations of gates, of a tenant only its own.
 func (r *run) Unconfirm(ctx context.Context, gates []state.WaveGate, at time.Time) error {
 	return r.acting(ctx, at, func(tx pgx.Tx, by state.Signed) error {
 		for _, g := range gates {

@@ -60,55 +60,62 @@ func (s *Store) readSchema(ctx context.Context, tx pgx.Tx, _ int, st *state.Stat
 	return err
 }
 
-// version is how many migrations the state has that this version and this role can read; 0: there is none. Of one moment it is
-// asked once.
-func (s *Store) version(ctx context.Context, tx pgx.Tx) (int, error) {
-	if s.found == nil {
-		return s.lookVersion(ctx, tx)
-	}
-	if v := s.found.Load(); v > 0 {
-		return int(v), nil
-	}
-	v, err := s.lookVersion(ctx, tx)
-	s.found.Store(int32(v))
-	return v, err
+// seen is a state that was found, and the role that may read it.
+type seen struct {
+	version int
+	role    string
 }
 
-func (s *Store) lookVersion(ctx context.Context, tx pgx.Tx) (int, error) {
+// version is how many migrations the state has that this version and this role can read; 0: there is none. Of one moment it is
+// asked once, but for policies by which rows are hidden: those go by no snapshot.
+func (s *Store) version(ctx context.Context, tx pgx.Tx) (int, error) {
+	if s.found != nil {
+		if is := s.found.Load(); is != nil {
+			return is.version, s.unhidden(ctx, tx, is.role)
+		}
+	}
+	is, err := s.find(ctx, tx)
+	if s.found != nil && is.version > 0 {
+		s.found.Store(&is)
+	}
+	return is.version, err
+}
+
+func (s *Store) find(ctx context.Context, tx pgx.Tx) (none seen, err error) {
 	p, err := s.look(ctx, tx)
 	if err != nil {
-		return 0, err
+		return none, err
 	}
 	if err := s.alone(ctx, tx); err != nil || !p.schema || !p.tables {
-		return 0, err
+		return none, err
 	}
 	if !p.mayRead {
-		return 0, s.denied(p)
+		return none, s.denied(p)
 	}
 	if err := s.unhidden(ctx, tx, p.role); err != nil {
-		return 0, err
+		return none, err
 	}
 	// Rights are given table by table: the role may read some of them and not this one.
 	applied, err := s.applied(ctx, tx)
 	if err != nil {
 		if codeOf(err) == codeDenied {
-			return 0, s.denied(p)
+			return none, s.denied(p)
 		}
-		return 0, err
+		return none, err
 	}
 	list, err := allMigrations()
 	if err != nil {
-		return 0, err
+		return none, err
 	}
 	if err := known(applied, list); err != nil {
-		return 0, err
+		return none, err
 	}
 	var bound bool
 	err = tx.QueryRow(ctx, s.sql("select exists (select from {schema}.meta)")).Scan(&bound)
 	if err != nil || !bound {
-		return 0, err
+		return none, err
 	}
-	return len(applied), nil
+	return seen{len(applied), p.role}, nil
 }
 
 func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, _ int, st *state.State) error {

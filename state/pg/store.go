@@ -25,9 +25,9 @@ type Names struct {
 type Store struct {
 	pool     *pgxpool.Pool
 	schema   string
-	fill     *strings.Replacer // {schema}, {users}, {user}, {tenant}, {link}, {linked_at}, {completed_at}
-	snapshot string            // exported snapshot that reads see; "": each read its own
-	found    *atomic.Int32     // with snapshot: the version of the state in it, once it is known
+	fill     *strings.Replacer     // {schema}, {users}, {user}, {tenant}, {link}, {linked_at}, {completed_at}
+	snapshot string                // exported snapshot that reads see; "": each read its own
+	found    *atomic.Pointer[seen] // with snapshot: what is known of the state in it
 	lock     *atomic.Pointer[lock]
 }
 
@@ -45,7 +45,7 @@ func (s *Store) At(snapshot string) *Store {
 	c := *s
 	c.snapshot, c.found = snapshot, nil
 	if snapshot != "" {
-		c.found = &atomic.Int32{}
+		c.found = &atomic.Pointer[seen]{}
 	}
 	return &c
 }
