@@ -16,8 +16,8 @@ demo: build
 test:
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
-# The random tests and those of the same bytes again, with many more cases than the suite has time for: about three
-# quarters of an hour.
+# The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
+# hour on two cores.
 test-long:
 	$(GO) test -timeout 3h -run 'TestRandom|TestFaults|TestSamePlan|TestPartsInTurn' ./cmd/anthill \
 		-cases 1000 -seeds 50 -sequences 2000 -orders 50
