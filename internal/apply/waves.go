@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,14 @@ func (x *executor) segments(ctx context.Context) error {
 			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 			continue
 		}
+		if why := x.shutNow(w.Name); i >= 0 && !why.IsZero() && !x.begun(w.Name, place) {
+			if x.waves[w.Name].DoneAt.IsZero() {
+				stuck[w.Name] = state.CodeWaveNotStarted
+			}
+			place++
+			x.held = append(x.held, x.windowLeft(w))
+			continue
+		}
 		next := x.journal.Position()
 		if i >= 0 {
 			if err := x.segment(ctx, i, place); err != nil {
@@ -79,6 +88,9 @@ func (x *executor) segments(ctx context.Context) error {
 			}
 			place++
 			next = state.Position{Segment: place}
+		}
+		if w.Window != nil && x.untried(w.Name) > 0 {
+			x.held = append(x.held, x.windowLeft(w))
 		}
 		why := x.notDone(w)
 		if !gone.IsZero() { // the wish of its soak: its users have gone on
@@ -141,7 +153,7 @@ func (x *executor) latch(ctx context.Context, w plan.WaveEffect, next state.Posi
 // isMoved reports whether the users of a wave got through, as far as it is known how they fared.
 func (x *executor) isMoved(w plan.WaveEffect) bool {
 	f := x.figure[w.Name]
-	return (f.failed <= w.MaxFailures || x.accepts(w.Name)) && f.paused == 0 && !x.pausedWhole(w.Name)
+	return (f.failed <= w.MaxFailures || x.accepts(w.Name)) && f.paused == 0 && x.untried(w.Name) == 0 && !x.pausedWhole(w.Name)
 }
 
 // latched is a wave as it will be recorded; moved says whether its users got through.
@@ -242,16 +254,20 @@ func (x *executor) pause(ctx context.Context, u *plan.Undoing) error {
 	var waves []state.Wave
 	for i, p := range u.Pauses {
 		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), By: x.Who, At: x.Now().UTC()}
-		w, was := x.waves[p.Wave], x.waves[p.Wave]
-		w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
-		if p.Tenant == uuid.Nil && slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == p.Wave }) {
-			w.Started = time.Time{} // by gates that are closed now: it has to start again
+		for _, name := range slices.Sorted(maps.Keys(x.waves)) {
+			if !state.InWave(name, p.Wave) {
+				continue
+			}
+			w, was := x.waves[name], x.waves[name]
+			w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
+			if p.Tenant == uuid.Nil && slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == name }) {
+				w.Started = time.Time{} // by gates that are closed now: it has to start again
+			}
+			if w != was {
+				x.waves[name] = w
+				waves = append(waves, w)
+			}
 		}
-		if w == was {
-			continue
-		}
-		x.waves[p.Wave] = w
-		waves = append(waves, w)
 	}
 	if err := x.journal.Pause(ctx, pauses); err != nil {
 		return err
