@@ -178,3 +178,27 @@ func TestWindowOfAStoppedRun(t *testing.T) {
 		t.Error("nobody was in flight; this test proves nothing")
 	}
 }
+
+// TestWindowPassedOver: a run passes over a wave whose window is shut, and is stopped in the next one: when it goes on, whoever waits for the
+// first one waits still.
+func TestWindowPassedOver(t *testing.T) {
+	t.Parallel()
+	for n := range int64(3) {
+		w, k := cutWorld(t)
+		w.clocked("2031-03-04 12:00")
+		w.config(everyone)
+		w.run(exitDone, "apply", "-auto-approve")
+		wave := func(name, users, more string) string {
+			return "wave \"" + name + "\" {\n  auth_policy = auth_policy.dual\n  users { " + users + " }\n" + more + "}\n"
+		}
+		w.config(everyone + wave("a", `tenants = ["acme"]`, byNight) + wave("b", `tenants = ["globex"]`, "") +
+			wave("c", "all = true", "  start { after = [wave.a, wave.b] }\n"))
+		k.cut(n)
+		w.run(exitStopped, "apply", "-auto-approve")
+		k.mend()
+		out, _ := w.run(exitRemainder, "apply", "-auto-approve")
+		if globex, all := w.isLinked("globex"), w.allLinked(); globex == 0 || globex != all {
+			t.Errorf("cut at %d: %d of globex are linked, %d in all\n%s", n, globex, all, out)
+		}
+	}
+}

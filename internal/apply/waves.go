@@ -38,6 +38,16 @@ func (x *executor) segments(ctx context.Context) error {
 			awaited[a] = true
 		}
 	}
+	// pass leaves the users of a wave untried. A run that is resumed must not take the users in flight of a later wave for them.
+	pass := func(segment int) error {
+		if segment < 0 {
+			return nil
+		}
+		if place++; x.journal.Position().Segment >= place {
+			return nil
+		}
+		return x.journal.Waves(context.WithoutCancel(ctx), nil, state.Position{Segment: place})
+	}
 	for _, w := range x.effects.Waves {
 		i := x.segmentOf(w.Name)
 		if x.overtaken {
@@ -49,26 +59,26 @@ func (x *executor) segments(ctx context.Context) error {
 		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] != "" }); a >= 0 {
 			code := stuck[w.After[a]]
 			stuck[w.Name] = code
-			if i >= 0 {
-				place++
-			}
 			x.held = append(x.held, state.About(code, state.OfWave(w.Name),
 				state.Text(state.KeyAfter, w.After[a])))
+			if err := pass(i); err != nil {
+				return err
+			}
 			continue
 		}
 		gone := x.withdrawn(w.Name)
 		if goes, withdrawn := x.wishes(w.Name, state.WishStart); goes && withdrawn && !gone.IsZero() {
 			stuck[w.Name] = state.CodeWaveAfterNotDone
-			if i >= 0 {
-				place++
-			}
 			x.held = append(x.held, gone)
+			if err := pass(i); err != nil {
+				return err
+			}
 			continue
 		}
 		if why := x.shut(w, place); len(why) > 0 {
 			stuck[w.Name] = state.CodeWaveAfterNotDone
-			if i >= 0 {
-				place++
+			if err := pass(i); err != nil {
+				return err
 			}
 			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 			continue
@@ -77,8 +87,10 @@ func (x *executor) segments(ctx context.Context) error {
 			if x.waves[w.Name].DoneAt.IsZero() {
 				stuck[w.Name] = state.CodeWaveNotStarted
 			}
-			place++
 			x.held = append(x.held, x.windowLeft(w))
+			if err := pass(i); err != nil {
+				return err
+			}
 			continue
 		}
 		next := x.journal.Position()
