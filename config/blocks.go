@@ -55,13 +55,14 @@ const (
 	JSON                       // a value that is kept as JSON
 	Any                        // anything
 	ConditionExpr              // true or false, over the figures of a wave
+	Percents                   // list of numbers above 0, up to 100
 )
 
 func (t ArgumentType) String() string {
 	names := [...]string{
 		"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "date", "reference",
 		"list of references", "template over user", "map or set of strings", "type", "address", "groups", "object",
-		"any", "condition over wave",
+		"any", "condition over wave", "list of percentages",
 	}
 	if int(t) < len(names) {
 		return names[t]
@@ -469,7 +470,11 @@ func waveBlock() Block {
 				Name: "allow_empty", Type: Bool, Default: "false",
 				Text: "Whether a wave that matches nobody opens the next one.",
 			},
-		}, laterArguments("steps", "late", "for_each")...),
+			{
+				Name: "steps", Type: Percents,
+				Text: "Rising percentages, the last one 100: the wave is so many waves in a row, each with its finish.",
+			},
+		}, laterArguments("late", "for_each")...),
 		Blocks: append([]Block{users,
 			{
 				Type: "start", Once: true, Text: "When the wave may start: all must hold.",
@@ -482,7 +487,37 @@ func waveBlock() Block {
 				Arguments: []Argument{
 					{Name: "soak", Type: Duration, Text: "So long after the last run that moved somebody."}, gates},
 			},
-		}, laterBlocks("invitation", "reminder", "announcement", "window", "lifecycle")...),
+			windowBlock(),
+		}, laterBlocks("invitation", "reminder", "announcement", "lifecycle")...),
+	}
+}
+
+func windowBlock() Block {
+	return Block{
+		Type: "window", Once: true, Text: "When an apply may move users of the wave, by the clock on the wall; all else goes on at any time.",
+		Arguments: []Argument{
+			{
+				Name: "days", Type: Strings, NotNull: true,
+				Text: "mon, tue, wed, thu, fri, sat, sun, or a span of them like mon-fri; all when not given.",
+			},
+			{Name: "from", Type: String, Default: `"00:00"`, Text: "When it opens on such a day."},
+			{
+				Name: "to", Type: String, Default: `"24:00"`,
+				Text: "When it is shut. Before from: on the day after, so that 22:00 to 04:00 belongs to the day on which it begins.",
+			},
+			{Name: "zone", Type: String, Default: `"UTC"`, Text: "Whose clock: a zone of the IANA database."},
+		},
+		Blocks: []Block{{
+			Type: "except", Text: "A freeze, in which it stays shut.",
+			Arguments: []Argument{
+				{
+					Name: "from", Type: String, Required: true,
+					Text: "The first day, in the window's zone, or a time as in RFC 3339.",
+				},
+				{Name: "to", Type: String, Required: true, Text: "The last day, or the time at which it is over."},
+				{Name: "reason", Type: String, Required: true, Text: "Why, for whoever reads the plan."},
+			},
+		}},
 	}
 }
 

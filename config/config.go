@@ -187,7 +187,7 @@ type Selector struct {
 	HasPercent bool
 }
 
-// Wave is a wave block.
+// Wave is a wave block, or one of its steps (state.StepOf).
 type Wave struct {
 	Name        string
 	Policy      string
@@ -201,7 +201,8 @@ type Wave struct {
 	Gates       []Gate // of both, sorted by name
 	MaxFailures int64
 	AllowEmpty  bool
-	Promised    time.Time // PasswordUntil of the policy under which those were moved whom it raises; zero: none
+	Window      *state.Window // nil: it may move users at any time
+	Promised    time.Time     // PasswordUntil of the policy under which those were moved whom it raises; zero: none
 	Pos         Pos
 }
 

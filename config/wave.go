@@ -64,11 +64,13 @@ func promise(waves []Wave, policies []Policy) {
 // waves are all waves in `after` order, ties by name.
 func (e *evaluator) waves() []Wave {
 	var waves []Wave
+	steps := map[string][]float64{}
 	for _, n := range e.m.all("wave") {
 		waves = append(waves, e.wave(n))
+		steps[n.label] = e.reader(n, scope{}).steps("steps")
 	}
 	if e.checkOrder(waves) {
-		return InOrder(waves)
+		return InOrder(stepped(waves, steps))
 	}
 	return waves
 }
@@ -96,6 +98,7 @@ func (e *evaluator) wave(n *node) Wave {
 	}
 	slices.SortFunc(w.Users, compareSelectors)
 	w.Gates = e.gatesOf(finish, w)
+	w.Window = e.window(n.child("window"))
 	return w
 }
 

@@ -269,6 +269,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			RestartSoak: v.RestartSoak && w.Tally.Due > w.Tally.Left,
 			Moved:       v.MovedAfter,
 			Done:        v.DoneAfter,
+			Window:      w.Window,
 		}
 		// A wave that runs already waits for no other.
 		if v.State == plan.WaveStarts {

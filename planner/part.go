@@ -77,7 +77,8 @@ type waves struct {
 }
 
 func (w waves) has(name string) bool {
-	return !w.none && !w.excluded[name] && (w.named == nil || w.named[name])
+	of := state.WholeWave(name)
+	return !w.none && !w.excluded[name] && !w.excluded[of] && (w.named == nil || w.named[name] || w.named[of])
 }
 
 // narrow works out which part of the configuration a plan is of. It first makes the plan of all, whose changes go nowhere:
@@ -209,7 +210,7 @@ func (s *selection) check(t plan.Target) error {
 	switch t.Kind {
 	case plan.TargetWave:
 		for _, w := range s.Config.Waves {
-			known = append(known, w.Name)
+			known = append(known, w.Name, state.WholeWave(w.Name))
 		}
 		prefix = "wave="
 	case plan.TargetTenant:

@@ -183,7 +183,8 @@ func (u *undoer) effects(table *plan.Table) {
 func (u *undoer) gates() (list []state.WaveGate) {
 	for _, c := range u.State.Confirmations {
 		g := state.WaveGate{Wave: c.Wave, Name: c.Gate, Tenant: c.Tenant}
-		paused := u.taken.Pauses[plan.Pause{Wave: c.Wave}] || u.taken.Pauses[plan.Pause{Wave: c.Wave, Tenant: c.Tenant}]
+		wave := state.WholeWave(c.Wave)
+		paused := u.taken.Pauses[plan.Pause{Wave: wave}] || u.taken.Pauses[plan.Pause{Wave: wave, Tenant: c.Tenant}]
 		if paused && !slices.Contains(list, g) {
 			list = append(list, g)
 		}
@@ -199,7 +200,7 @@ func (u *undoer) gates() (list []state.WaveGate) {
 func (u *undoer) pausesMore() bool {
 	return slices.ContainsFunc(u.plan.Effects.Undo.Pauses, func(p plan.Pause) bool {
 		return !slices.ContainsFunc(u.State.Pauses, func(s state.Pause) bool {
-			return s.Wave == p.Wave && (s.Tenant == uuid.Nil || s.Tenant == p.Tenant)
+			return state.InWave(p.Wave, s.Wave) && (s.Tenant == uuid.Nil || s.Tenant == p.Tenant)
 		})
 	})
 }

@@ -147,6 +147,10 @@ const (
 	CodeStartsAt         Code = "starts_at"         // at
 	CodePasswordPromised Code = "password_promised" // until: by the policy under which those were moved whom it raises
 	CodeSoaks            Code = "soaks"             // span, until
+	CodeWindowOpen       Code = "window_open"       // wave; at: when it is shut, zone
+	CodeWindowShut       Code = "window_shut"       // wave; at: when it opens, zone; reason: of the freeze that it is in
+	CodeWindowNever      Code = "window_never"      // wave; reason: it does not open any more, as far as is looked ahead
+	CodeWindowWasShut    Code = "window_was_shut"   // wave; at: when it is open now, and shut by what is recorded; zone
 	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
 	CodeGateShut         Code = "gate_shut"         // wave; gate, condition, figures: it does not hold
 	CodeGateNoData       Code = "gate_no_data"      // wave; gate, condition, figures: nothing says whether it holds
@@ -207,6 +211,7 @@ const (
 	CodeWaveAfterNotDone Code = "wave_after_not_done" // wave; after: one that a gate keeps from being done, or started
 	CodeWaveGateShut     Code = "wave_gate_shut"      // wave; why: a gate of its start has shut since the plan
 	CodeWaveNotDone      Code = "wave_not_done"       // wave; why: a gate of its finish has shut since the plan
+	CodeWaveWindow       Code = "wave_window"         // wave; why: how its window stands; count users who were not tried
 	CodeWaveOvertaken    Code = "wave_overtaken"      // wave: another plan has recorded since what holds waves back
 	CodeLinkTaken        Code = "link_taken"          // rule: another row is linked to the person
 	CodeTriggerRefuses   Code = "trigger_refuses"     // rule: what a trigger of the application raises
@@ -297,4 +302,5 @@ const (
 	KeyWith       Key = "with"
 	KeyWithout    Key = "without"
 	KeyWrote      Key = "wrote"
+	KeyZone       Key = "zone"
 )

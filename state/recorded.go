@@ -69,6 +69,7 @@ type Brakes struct {
 	FinishGates []string      `json:"finish_gates,omitempty"`
 	Gates       []Gate        `json:"gates,omitempty"` // of both, sorted by name; one that is not there is opened by hand, once for all
 	AllowEmpty  bool          `json:"allow_empty,omitempty"`
+	Window      *Window       `json:"window,omitempty"` // nil: it may move users at any time
 }
 
 // Gate is what opens a gate. It is comparable.
@@ -83,7 +84,7 @@ type Gate struct {
 func (b Brakes) Equal(o Brakes) bool {
 	return b.Wave == o.Wave && b.Enabled == o.Enabled && slices.Equal(b.After, o.After) && b.At.Equal(o.At) &&
 		slices.Equal(b.StartGates, o.StartGates) && b.Soak == o.Soak && slices.Equal(b.FinishGates, o.FinishGates) &&
-		slices.Equal(b.Gates, o.Gates) && b.AllowEmpty == o.AllowEmpty
+		slices.Equal(b.Gates, o.Gates) && b.AllowEmpty == o.AllowEmpty && b.Window.Equal(o.Window)
 }
 
 // Policy is a policy as it was declared when the last apply was planned, with the promise that it still has to keep. While users are

@@ -284,7 +284,7 @@ func (p *program) carryOut(c *cli.Context, s *session.Session, file *planfile.Fi
 	switch {
 	case result.Stopped:
 		return quietly(exitStopped)
-	case result.Run.Outcome == state.OutcomeRemainder, result.Run.Outcome == state.OutcomeClosed:
+	case result.Nothing && len(result.Held) > 0, result.Run.Outcome == state.OutcomeRemainder, result.Run.Outcome == state.OutcomeClosed:
 		return quietly(exitRemainder)
 	}
 	return nil

@@ -186,7 +186,11 @@ func (p *program) waveConfirm(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	wave, gate, slug := args[0], args[1], c.String("tenant")
+	gate, slug := args[1], c.String("tenant")
+	wave, err := s.DueStep(c.Context, args[0])
+	if err != nil {
+		return err
+	}
 	if err := s.Confirm(c.Context, wave, gate, slug, c.String("note")); err != nil {
 		return err
 	}
@@ -260,7 +264,11 @@ func (p *program) waveUnconfirm(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	wave, gate, slug := args[0], args[1], c.String("tenant")
+	gate, slug := args[1], c.String("tenant")
+	wave, err := s.DueStep(c.Context, args[0])
+	if err != nil {
+		return err
+	}
 	was, err := s.Unconfirm(c.Context, wave, gate, slug, reason)
 	if err != nil {
 		return err
@@ -291,22 +299,26 @@ func (p *program) waveWish(
 			return err
 		}
 		defer s.Close()
+		of, err := s.DueStep(c.Context, args[0])
+		if err != nil {
+			return err
+		}
 		if !c.Bool("withdraw") {
-			w, err := wish(s, c.Context, args[0], reason)
+			w, err := wish(s, c.Context, of, reason)
 			if err != nil {
 				return err
 			}
 			p.effect = &effect{exitRemainder, "what is wished of wave " + w.Wave + " is recorded", []string{"plan"}}
 			return report.Wished(p.stdout, w, p.options(c))
 		}
-		was, err := s.Withdraw(c.Context, args[0], kinds...)
+		was, err := s.Withdraw(c.Context, of, kinds...)
 		if err != nil {
 			return err
 		}
 		if was {
-			p.effect = &effect{exitRemainder, "what was wished of wave " + args[0] + " is taken back", []string{"plan"}}
+			p.effect = &effect{exitRemainder, "what was wished of wave " + of + " is taken back", []string{"plan"}}
 		}
-		return report.Withdrawn(p.stdout, args[0], name, was, p.options(c))
+		return report.Withdrawn(p.stdout, of, name, was, p.options(c))
 	}
 }
 

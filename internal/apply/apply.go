@@ -70,6 +70,9 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 			err := x.noteLogins(ctx)
 			return Result{Nothing: true, Logins: x.logins, Unnoted: x.unnoted}, err
 		}
+		if held := x.notYet(); len(held) > 0 {
+			return Result{Nothing: true, Held: held}, nil
+		}
 		// A run that was begun in time may be finished.
 		if err := lapsed(x.effects, d); err != nil {
 			return Result{}, err
@@ -235,7 +238,7 @@ type tally struct {
 }
 
 // waveFigure counts the users of a wave in this run.
-type waveFigure struct{ done, failed, paused int64 }
+type waveFigure struct{ done, failed, paused, tried int64 }
 
 // flight is what is known of the users who are on their way.
 type flight struct {
@@ -377,6 +380,7 @@ func (x *executor) count(t state.Tally) {
 	if s.Kind != plan.SegmentMove || f == nil {
 		return
 	}
+	f.tried += t.Users
 	switch t.Verdict {
 	case state.Done, state.Already:
 		f.done += t.Users

@@ -64,6 +64,10 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 	defer func() { _ = x.awaitSettled() }()
 	taken := from
 	take := func() (*batch, error) {
+		// What a stopped run had in flight is finished in any case.
+		if len(x.open) == 0 && s.Kind == plan.SegmentMove && !x.shutNow(s.Wave).IsZero() {
+			return &batch{}, nil
+		}
 		b, err := x.take(users)
 		if err != nil {
 			return nil, err

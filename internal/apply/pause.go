@@ -80,7 +80,7 @@ func (x *executor) pausedNow(it *item) bool {
 	}
 	// Whoever is raised waits for the wave that moved it as well.
 	return slices.ContainsFunc(x.paused(), func(p state.Pause) bool {
-		wave := p.Wave == s.After.Wave || s.Ground.Moved && it.prior != nil && p.Wave == it.prior.Wave
+		wave := state.InWave(s.After.Wave, p.Wave) || s.Ground.Moved && it.prior != nil && state.InWave(it.prior.Wave, p.Wave)
 		return wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
 	})
 }
@@ -88,5 +88,5 @@ func (x *executor) pausedNow(it *item) bool {
 // pausedWhole reports whether a wave is paused as a whole. A plan has none that was paused when it was made.
 func (x *executor) pausedWhole(wave string) bool {
 	return x.effects.Kind == state.RunApply &&
-		slices.ContainsFunc(x.paused(), func(p state.Pause) bool { return p.Wave == wave && p.Tenant == uuid.Nil })
+		slices.ContainsFunc(x.paused(), func(p state.Pause) bool { return state.InWave(wave, p.Wave) && p.Tenant == uuid.Nil })
 }

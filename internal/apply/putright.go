@@ -172,7 +172,7 @@ func (x *executor) claim(i *state.Intent, row *providers.UserRow) plan.Claim {
 		c.Standing = state.Moved // if it was not, the application has linked it by itself
 	}
 	c.Held = slices.ContainsFunc(x.paused(), func(p state.Pause) bool {
-		return p.Wave == i.After.Wave && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant)
+		return state.InWave(i.After.Wave, p.Wave) && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant)
 	})
 	return c
 }

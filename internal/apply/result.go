@@ -47,7 +47,7 @@ type Result struct {
 	Left    []Left          // the first 100
 	Closed  bool            // the run was closed (Close)
 	Stopped bool            // the run is open: a server went away, the token was refused, or ctx ended; see the error
-	Held    []state.Finding // waves that were not started
+	Held    []state.Finding // waves that were not started, or not gone on with; with Nothing: the plan can be carried out later
 	Objects []state.Finding // objects that were not done
 	Logins  int64           // rows that got their time of completion, as the application has seen their users in Self-auth
 	Unnoted state.Finding   // why others of them did not; zero: all did, but those whose rows were held or refused one by one

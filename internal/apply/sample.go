@@ -112,9 +112,7 @@ func count(n *int64, holds bool) {
 // shut says which gates of a wave's start have shut since the plan. A wave that this run has begun to move is gone on with:
 // what the run did before it was stopped is no reason to leave half of it.
 func (x *executor) shut(w plan.WaveEffect, place int) []state.Finding {
-	at := x.journal.Position()
-	begun := at.Segment > place || at.Segment == place && (at.Offset > 0 || len(x.open) > 0)
-	if w.Sampling == nil || begun || x.segmentOf(w.Name) < 0 && !x.waves[w.Name].Started.IsZero() {
+	if w.Sampling == nil || x.begun(w.Name, place) || x.segmentOf(w.Name) < 0 && !x.waves[w.Name].Started.IsZero() {
 		return nil
 	}
 	return plan.Shut(w.Name, w.Sampling.Start, *x.sampled[w.Name])

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,16 @@ func (x *executor) segments(ctx context.Context) error {
 			awaited[a] = true
 		}
 	}
+	// pass leaves the users of a wave untried. A run that is resumed must not take the users in flight of a later wave for them.
+	pass := func(segment int) error {
+		if segment < 0 {
+			return nil
+		}
+		if place++; x.journal.Position().Segment >= place {
+			return nil
+		}
+		return x.journal.Waves(context.WithoutCancel(ctx), nil, state.Position{Segment: place})
+	}
 	for _, w := range x.effects.Waves {
 		i := x.segmentOf(w.Name)
 		if x.overtaken {
@@ -48,28 +59,38 @@ func (x *executor) segments(ctx context.Context) error {
 		if a := slices.IndexFunc(w.After, func(a string) bool { return stuck[a] != "" }); a >= 0 {
 			code := stuck[w.After[a]]
 			stuck[w.Name] = code
-			if i >= 0 {
-				place++
-			}
 			x.held = append(x.held, state.About(code, state.OfWave(w.Name),
 				state.Text(state.KeyAfter, w.After[a])))
+			if err := pass(i); err != nil {
+				return err
+			}
 			continue
 		}
 		gone := x.withdrawn(w.Name)
 		if goes, withdrawn := x.wishes(w.Name, state.WishStart); goes && withdrawn && !gone.IsZero() {
 			stuck[w.Name] = state.CodeWaveAfterNotDone
-			if i >= 0 {
-				place++
-			}
 			x.held = append(x.held, gone)
+			if err := pass(i); err != nil {
+				return err
+			}
 			continue
 		}
 		if why := x.shut(w, place); len(why) > 0 {
 			stuck[w.Name] = state.CodeWaveAfterNotDone
-			if i >= 0 {
-				place++
+			if err := pass(i); err != nil {
+				return err
 			}
 			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
+			continue
+		}
+		if why := x.shutNow(w.Name); i >= 0 && !why.IsZero() && !x.begun(w.Name, place) {
+			if x.waves[w.Name].DoneAt.IsZero() {
+				stuck[w.Name] = state.CodeWaveNotStarted
+			}
+			x.held = append(x.held, x.windowLeft(w))
+			if err := pass(i); err != nil {
+				return err
+			}
 			continue
 		}
 		next := x.journal.Position()
@@ -79,6 +100,9 @@ func (x *executor) segments(ctx context.Context) error {
 			}
 			place++
 			next = state.Position{Segment: place}
+		}
+		if w.Window != nil && x.untried(w.Name) > 0 {
+			x.held = append(x.held, x.windowLeft(w))
 		}
 		why := x.notDone(w)
 		if !gone.IsZero() { // the wish of its soak: its users have gone on
@@ -141,7 +165,7 @@ func (x *executor) latch(ctx context.Context, w plan.WaveEffect, next state.Posi
 // isMoved reports whether the users of a wave got through, as far as it is known how they fared.
 func (x *executor) isMoved(w plan.WaveEffect) bool {
 	f := x.figure[w.Name]
-	return (f.failed <= w.MaxFailures || x.accepts(w.Name)) && f.paused == 0 && !x.pausedWhole(w.Name)
+	return (f.failed <= w.MaxFailures || x.accepts(w.Name)) && f.paused == 0 && x.untried(w.Name) == 0 && !x.pausedWhole(w.Name)
 }
 
 // latched is a wave as it will be recorded; moved says whether its users got through.
@@ -242,16 +266,20 @@ func (x *executor) pause(ctx context.Context, u *plan.Undoing) error {
 	var waves []state.Wave
 	for i, p := range u.Pauses {
 		pauses[i] = state.Pause{Wave: p.Wave, Tenant: p.Tenant, Run: x.journal.ID(), By: x.Who, At: x.Now().UTC()}
-		w, was := x.waves[p.Wave], x.waves[p.Wave]
-		w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
-		if p.Tenant == uuid.Nil && slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == p.Wave }) {
-			w.Started = time.Time{} // by gates that are closed now: it has to start again
+		for _, name := range slices.Sorted(maps.Keys(x.waves)) {
+			if !state.InWave(name, p.Wave) {
+				continue
+			}
+			w, was := x.waves[name], x.waves[name]
+			w.MovedAt, w.DoneAt, w.Accepted = time.Time{}, time.Time{}, 0
+			if p.Tenant == uuid.Nil && slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return g.Wave == name }) {
+				w.Started = time.Time{} // by gates that are closed now: it has to start again
+			}
+			if w != was {
+				x.waves[name] = w
+				waves = append(waves, w)
+			}
 		}
-		if w == was {
-			continue
-		}
-		x.waves[p.Wave] = w
-		waves = append(waves, w)
 	}
 	if err := x.journal.Pause(ctx, pauses); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (x *executor) closeGates(ctx context.Context, u *plan.Undoing) error {
 		}
 	}
 	wishes := slices.DeleteFunc(slices.Clone(x.st.Wishes), func(w state.Wish) bool {
-		return !slices.ContainsFunc(u.Pauses, func(p plan.Pause) bool { return p.Wave == w.Wave })
+		return !slices.ContainsFunc(u.Pauses, func(p plan.Pause) bool { return state.InWave(w.Wave, p.Wave) })
 	})
 	if len(wishes) == 0 {
 		return nil

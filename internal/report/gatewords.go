@@ -33,6 +33,20 @@ func (v *voice) filled(f state.Finding) string {
 	}))
 }
 
+// inZone is a moment, and beside it what the clock of a window's zone shows then.
+func (v *voice) inZone(f state.Finding) string {
+	at := f.Arg(state.KeyAt).Time
+	zone, err := state.LoadZone(f.Text(state.KeyZone))
+	if err != nil {
+		return stamp(at)
+	}
+	local := at.In(zone)
+	if _, offset := local.Zone(); offset == 0 {
+		return stamp(at)
+	}
+	return stamp(at) + " (" + local.Format("Mon 15:04") + " in " + v.escape(zone.String()) + ")"
+}
+
 // unconfirmed says which tenants a gate waits for, and how one is confirmed.
 func (v *voice) unconfirmed(f state.Finding) string {
 	slugs := f.Arg(state.KeyTenants).List

@@ -20,6 +20,11 @@ import (
 func Result(w io.Writer, e *plan.Effects, r apply.Result, stopped error, took time.Duration, o Options) error {
 	p := resultPage{newPage(w, o), e, r}
 	switch {
+	case r.Nothing && len(r.Held) > 0:
+		p.line("Nothing was done, and this plan can be carried out later:")
+		for _, f := range p.Held {
+			p.hang("  held      ", p.voice().say(f))
+		}
 	case r.Nothing && r.Run.ID == "":
 		p.line("Nothing to do.")
 		p.logins()

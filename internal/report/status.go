@@ -93,7 +93,13 @@ func (p *statusPage) waves() {
 	var next time.Time
 	type said struct{ wave, why string }
 	var all []said
+	whole := ""
 	for _, w := range v.context.Waves {
+		if of := state.WholeWave(w.Name); of != w.Name && of != whole {
+			whole = of
+			all := v.steps(of)
+			rows = append(rows, figuresRow(Escape(of), all.WaveView, all.Due, Escape(string(all.State))))
+		}
 		text := Escape(string(w.State))
 		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
 			text += " since " + day(w.Since)
@@ -109,9 +115,7 @@ func (p *statusPage) waves() {
 		if len(why) > 0 {
 			all = append(all, said{Escape(w.Name), strings.Join(why, p.dot())})
 		}
-		f := w.Figures
-		rows = append(rows, []string{Escape(w.Name), count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled),
-			count(f.Completed), count(v.due(w)), count(w.Waiting), count(w.Skipped), text})
+		rows = append(rows, figuresRow(stepIn(w.Name), w, v.due(w), text))
 	}
 	p.table(0, []bool{false, true, true, true, true, true, true, true, true}, rows)
 	for i, s := range all {
@@ -136,6 +140,13 @@ func (p *statusPage) waves() {
 		p.gap()
 		p.line("    %s", p.command("plan"))
 	}
+}
+
+// figuresRow is the row of a wave, whose name and state are safe.
+func figuresRow(name string, w plan.WaveView, due int64, stands string) []string {
+	f := w.Figures
+	return []string{name, count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled), count(f.Completed), count(due), count(w.Waiting),
+		count(w.Skipped), stands}
 }
 
 // known writes a figure that is not always known.

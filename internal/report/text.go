@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"anthill/planner/planfile"
+	"anthill/state"
 )
 
 // Plan writes a plan, or the plan of a rollback, for its reviewer.
@@ -180,10 +181,16 @@ func (p *planPage) waves() {
 	// Names first, so that the verdicts stand below each other.
 	width := 0
 	for _, w := range list {
-		width = max(width, cells(Escape(w.Name)))
+		width = max(width, cells(stepIn(w.Name)))
 	}
+	whole := ""
 	for _, w := range list {
-		head := fmt.Sprintf("  %-9s %s  ", Escape(string(w.State)), padded(Escape(w.Name), width))
+		if of := state.WholeWave(w.Name); of != w.Name && of != whole {
+			all := p.t.steps(of)
+			p.hang(fmt.Sprintf("  %-9s %s  ", Escape(string(all.State)), padded(Escape(of), width)), all.said)
+			whole = of
+		}
+		head := fmt.Sprintf("  %-9s %s  ", Escape(string(w.State)), padded(stepIn(w.Name), width))
 		p.hang(head, p.t.wave(w))
 	}
 }

@@ -110,7 +110,7 @@ func eachUser(f *planfile.File, of Chosen, words *voice, each func(*userLine) er
 	}
 	slugs := e.Slugs()
 	for n, s := range e.Segments {
-		if of.Wave != "" && of.Wave != s.Wave {
+		if of.Wave != "" && !state.InWave(s.Wave, of.Wave) {
 			continue
 		}
 		lines := make([]*userLine, len(f.Shapes(n)))
@@ -146,8 +146,10 @@ func (of Chosen) check(e *plan.Effects) error {
 		tenants = append(tenants, t.Slug)
 	}
 	for _, s := range e.Segments {
-		if s.Wave != "" && !slices.Contains(waves, s.Wave) {
-			waves = append(waves, s.Wave)
+		for _, name := range []string{s.Wave, state.WholeWave(s.Wave)} {
+			if name != "" && !slices.Contains(waves, name) {
+				waves = append(waves, name)
+			}
 		}
 	}
 	if err := among("tenant", of.Tenant, tenants); err != nil {
@@ -320,7 +322,7 @@ func eachSkipped(f *planfile.File, of Chosen, each func(plan.SkippedUser) error)
 		return err
 	}
 	for s, err := range f.Skipped() {
-		if err == nil && (of.Tenant == "" || of.Tenant == s.Tenant.Slug) && (of.Wave == "" || of.Wave == s.Wave) {
+		if err == nil && (of.Tenant == "" || of.Tenant == s.Tenant.Slug) && (of.Wave == "" || state.InWave(s.Wave, of.Wave)) {
 			err = each(s)
 		}
 		if err != nil {

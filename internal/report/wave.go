@@ -36,12 +36,18 @@ func (w *Waves) names() (list []string) {
 	for _, r := range w.State.Waves {
 		list = append(list, r.Name)
 	}
+	steps := map[string]bool{} // waves that are shown by their steps
+	for _, name := range list {
+		if of := state.WholeWave(name); of != name {
+			steps[of] = true
+		}
+	}
 	for _, p := range w.State.Pauses {
 		list = append(list, p.Wave)
 	}
 	seen := map[string]bool{}
 	return slices.DeleteFunc(list, func(name string) bool {
-		was := seen[name] || w.Wave != "" && name != w.Wave
+		was := seen[name] || w.Wave != "" && !state.InWave(name, w.Wave) || steps[name] && !slices.Contains(w.Declared, name)
 		seen[name] = true
 		return was
 	})
@@ -69,7 +75,14 @@ func WriteWaves(out io.Writer, w Waves, o Options) error {
 		p.line("The waves cannot be judged now:")
 		p.line("%s", escapeLines(w.PlanError))
 	}
+	whole := ""
 	for _, name := range p.names() {
+		if of := state.WholeWave(name); of != name && of != whole {
+			whole = of
+			p.gap()
+			p.line("%s  in steps", p.bold(Escape(of)))
+			p.pauses(of)
+		}
 		p.gap()
 		p.wave(name)
 	}
@@ -90,12 +103,7 @@ func (p *wavesPage) wave(name string) {
 	} else if v := newView(p.Plan); !p.judged(v, name, head) {
 		p.line("%s  not declared any more", head)
 	}
-	for _, is := range p.State.Pauses {
-		if is.Wave == name {
-			one := pauseIs(is, p.Tenants)
-			p.told("paused"+forTenant(one.tenant)+": "+pauseWords(is), one.resume())
-		}
-	}
+	p.pauses(name)
 	for _, w := range p.State.Wishes {
 		if w.Wave == name {
 			p.told(wishWords(w), withdraw(w))
@@ -119,6 +127,16 @@ func (p *wavesPage) wave(name string) {
 			p.told("gate "+Escape(g.Name)+": closed for "+who, []string{"wave", "confirm", "-tenant", "SLUG", g.Wave, g.Name})
 		case len(list) == 0:
 			p.told("gate "+Escape(g.Name)+": closed", []string{"wave", "confirm", g.Wave, g.Name})
+		}
+	}
+}
+
+// pauses are those of a wave by its own name.
+func (p *wavesPage) pauses(name string) {
+	for _, is := range p.State.Pauses {
+		if is.Wave == name {
+			one := pauseIs(is, p.Tenants)
+			p.told("paused"+forTenant(one.tenant)+": "+pauseWords(is), one.resume())
 		}
 	}
 }
@@ -177,7 +195,7 @@ func forTenant(slug string) string {
 // at most one.
 func confirmations(list []state.Confirmation, g state.WaveGate, byTenant bool) (last []state.Confirmation) {
 	for _, c := range list {
-		if c.Wave != g.Wave || c.Gate != g.Name || byTenant == (c.Tenant == uuid.Nil) {
+		if !state.InWave(g.Wave, c.Wave) || c.Gate != g.Name || byTenant == (c.Tenant == uuid.Nil) {
 			continue
 		}
 		if i := slices.IndexFunc(last, func(l state.Confirmation) bool { return l.Tenant == c.Tenant }); i >= 0 {
@@ -206,7 +224,7 @@ func withdraw(w state.Wish) []string {
 func (p *wavesPage) history() {
 	var rows [][]string
 	for _, e := range p.Events {
-		if p.Wave == "" || e.Wave == p.Wave {
+		if p.Wave == "" || state.InWave(e.Wave, p.Wave) {
 			rows = append(rows, []string{stamp(e.At), Escape(e.Wave), p.eventWords(e)})
 		}
 	}
@@ -319,7 +337,7 @@ func WavesJSON(out io.Writer, w Waves) error {
 			}
 		}
 		for _, p := range w.State.Pauses {
-			if p.Wave == name {
+			if state.InWave(name, p.Wave) {
 				one.Pauses = append(one.Pauses, pauseOf(p))
 			}
 		}
@@ -346,7 +364,7 @@ func WavesJSON(out io.Writer, w Waves) error {
 		j.Waves = append(j.Waves, one)
 	}
 	for _, e := range w.Events {
-		if w.History && (w.Wave == "" || e.Wave == w.Wave) {
+		if w.History && (w.Wave == "" || state.InWave(e.Wave, w.Wave)) {
 			j.History = append(j.History, eventJSON{e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.By, e.Reason, e.At})
 		}
 	}

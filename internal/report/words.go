@@ -433,6 +433,17 @@ func (v *voice) say(f state.Finding) string {
 		return "starts at " + moment(state.KeyAt)
 	case state.CodeSoaks:
 		return span() + " of soak, until " + moment(state.KeyUntil)
+	case state.CodeWindowOpen:
+		if f.Arg(state.KeyAt).Time.IsZero() {
+			return "its window is open"
+		}
+		return "its window is open until " + v.inZone(f)
+	case state.CodeWindowShut:
+		return "its window opens " + v.inZone(f) + enclosed(" (", text(state.KeyReason))
+	case state.CodeWindowNever:
+		return "its window does not open any more" + enclosed(" (", text(state.KeyReason))
+	case state.CodeWindowWasShut:
+		return "its window was shut at " + v.inZone(f)
 	case state.CodeGateClosed:
 		return `gate "` + text(state.KeyGate) + `" (` +
 			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
@@ -562,6 +573,8 @@ func (v *voice) say(f state.Finding) string {
 		return "wave " + name + " was not started: " + why(", ")
 	case state.CodeWaveNotDone:
 		return "wave " + name + " was moved, and is not done yet: " + why(", ")
+	case state.CodeWaveWindow:
+		return users(n) + " of wave " + name + " " + plural(n, "was", "were") + " not moved: " + why(", ")
 	case state.CodeWaveOvertaken:
 		return "wave " + name + " stays as it is: another apply has recorded what holds waves back since this plan was made"
 	case state.CodeLinkTaken:

@@ -134,8 +134,8 @@ func (s *Session) movedWaves(ctx context.Context, st *state.State, names []strin
 	}
 	names = slices.Sorted(slices.Values(names))
 	for _, name := range names {
-		if !slices.Contains(known, name) &&
-			!slices.ContainsFunc(st.Waves, func(w state.Wave) bool { return w.Name == name }) {
+		if !slices.ContainsFunc(known, func(w string) bool { return state.InWave(w, name) }) &&
+			!slices.ContainsFunc(st.Waves, func(w state.Wave) bool { return state.InWave(w.Name, name) }) {
 			return nil, fmt.Errorf("no wave %q has moved anybody; the waves are shown by:\n\n    anthill status", name)
 		}
 	}

@@ -24,6 +24,9 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note string) er
 		return fmt.Errorf("gate %q is opened by each tenant for itself (per = \"tenant\"): say which one has confirmed:\n\n"+
 			"    anthill wave confirm -tenant SLUG %s %s", gate, wave, gate)
 	}
+	if g.PerTenant { // it is opened for all steps of a wave at once
+		wave = state.WholeWave(wave)
+	}
 	c := state.Confirmation{Wave: wave, Gate: gate, By: s.settings.Who, Note: note, At: s.settings.Now().UTC()}
 	if slug != "" {
 		st, tenants, err := s.paused(ctx)
@@ -112,7 +115,7 @@ func (p *Paused) standing(list []state.Pause) {
 	p.Back = nil
 	for _, is := range list {
 		switch {
-		case is.Wave != p.Pause.Wave || is.Tenant != uuid.Nil && is.Tenant != p.Pause.Tenant:
+		case !state.InWave(p.Pause.Wave, is.Wave) || is.Tenant != uuid.Nil && is.Tenant != p.Pause.Tenant:
 		case is.Run != "":
 			p.Back = append(p.Back, is)
 		case !p.Was: // that of the whole wave is the first
@@ -156,7 +159,11 @@ func (s *Session) Resume(ctx context.Context, wave, slug, reason string) (r Resu
 	}
 	// A wave that is no longer declared may still be paused, and must be resumable: only if nothing is paused under the
 	// name is it looked for in the configuration.
-	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return p.Wave != wave })
+	pauses := slices.DeleteFunc(slices.Clone(st.Pauses), func(p state.Pause) bool { return !state.InWave(p.Wave, wave) })
+	if of := state.WholeWave(wave); len(pauses) == 0 && of != wave &&
+		slices.ContainsFunc(st.Pauses, func(p state.Pause) bool { return p.Wave == of }) {
+		return r, fmt.Errorf("all steps of wave %s are paused, not one of them. To let all of them go on:\n\n    anthill wave resume %s", of, of)
+	}
 	if len(pauses) == 0 {
 		return r, s.NoWave(wave)
 	}
@@ -166,12 +173,23 @@ func (s *Session) Resume(ctx context.Context, wave, slug, reason string) (r Resu
 			"    anthill wave resume %s", wave, wave)
 	}
 	err = s.writing(ctx, func() error {
-		r.Lifted, err = s.store.Resumed(context.WithoutCancel(ctx), wave, tenant, s.signed(reason))
-		return err
+		var names []string // of the wave, and of steps of it
+		for _, p := range pauses {
+			names = append(names, p.Wave)
+		}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			lifted, err := s.store.Resumed(context.WithoutCancel(ctx), name, tenant, s.signed(reason))
+			if err != nil {
+				return err
+			}
+			r.Lifted = append(r.Lifted, lifted...)
+		}
+		return nil
 	})
 	if whole {
 		r.Stay = slices.DeleteFunc(pauses, func(p state.Pause) bool {
-			return slices.ContainsFunc(r.Lifted, func(l state.Pause) bool { return l.Tenant == p.Tenant && l.Run == p.Run })
+			return slices.ContainsFunc(r.Lifted, func(l state.Pause) bool { return l.Wave == p.Wave && l.Tenant == p.Tenant && l.Run == p.Run })
 		})
 	}
 	return r, err
@@ -199,10 +217,55 @@ func (s *Session) paused(ctx context.Context) (*state.State, []providers.Tenant,
 	return st, tenants, err
 }
 
-// NoWave is the error of a wave that is not declared; nil: it is.
+// NoWave is the error of a wave that is not declared, with steps or without; nil: it is.
 func (s *Session) NoWave(name string) error {
-	_, err := s.declared(name)
+	_, err := s.inWave(name)
 	return err
+}
+
+// inWave are the declared waves that a name means: the one of that name, or all steps of it.
+func (s *Session) inWave(name string) (list []config.Wave, err error) {
+	waves, err := s.waves()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, wave := range waves {
+		if state.InWave(wave.Name, name) {
+			list = append(list, wave)
+		}
+		if whole := state.WholeWave(wave.Name); !slices.Contains(names, whole) {
+			names = append(names, whole)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+	}
+	return list, nil
+}
+
+// DueStep is the step that is meant where a wave with steps is named: the first that is not done. Any other wave is meant itself. An error
+// lists the steps where all are done.
+func (s *Session) DueStep(ctx context.Context, name string) (string, error) {
+	waves, err := s.inWave(name)
+	if err != nil {
+		return name, nil // whoever asks says more
+	}
+	if len(waves) == 1 && waves[0].Name == name {
+		return name, nil
+	}
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, w := range waves {
+		if !slices.ContainsFunc(st.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() }) {
+			return w.Name, nil
+		}
+		names = append(names, w.Name)
+	}
+	return "", fmt.Errorf("all steps of wave %s are done: say which one is meant; there are %s", name, listed(names))
 }
 
 // gatesOf are the names of a wave's gates.
@@ -214,18 +277,11 @@ func gatesOf(w config.Wave) []string {
 
 // declared is the wave of a name. Variables that have no value are asked for only where the waves depend on them.
 func (s *Session) declared(name string) (config.Wave, error) {
-	waves, err := s.waves()
+	waves, err := s.inWave(name)
 	if err != nil {
 		return config.Wave{}, err
 	}
-	var names []string
-	for _, wave := range waves {
-		if wave.Name == name {
-			return wave, nil
-		}
-		names = append(names, wave.Name)
-	}
-	return config.Wave{}, fmt.Errorf("there is no wave %q in this configuration; there are %s", name, listed(names))
+	return waves[0], nil // DueStep has chosen
 }
 
 // waves are those that are declared.
@@ -300,12 +356,14 @@ func (s *Session) Unconfirm(ctx context.Context, wave, gate, slug, reason string
 			return false, err
 		}
 	}
-	if !slices.ContainsFunc(st.Confirmations, func(c state.Confirmation) bool {
-		return c.Wave == wave && c.Gate == gate && (tenant == uuid.Nil || c.Tenant == tenant)
-	}) {
+	i := slices.IndexFunc(st.Confirmations, func(c state.Confirmation) bool {
+		return state.InWave(wave, c.Wave) && c.Gate == gate && (tenant == uuid.Nil || c.Tenant == tenant)
+	})
+	if i < 0 {
 		_, err := s.gateOf(wave, gate, slug)
 		return false, err
 	}
+	wave = st.Confirmations[i].Wave // of a gate that each tenant opens: the wave that this is a step of
 	err = s.writing(ctx, func() error {
 		was, err = s.store.Unconfirm(context.WithoutCancel(ctx), state.WaveGate{Wave: wave, Name: gate, Tenant: tenant}, s.signed(reason))
 		return err
@@ -328,14 +386,14 @@ func (s *Session) Promote(ctx context.Context, wave, reason string) (state.Wish,
 	switch {
 	case is.Started.IsZero() && !w.At.After(now):
 		return state.Wish{}, fmt.Errorf("wave %s has no start date that lies ahead: there is nothing to skip. What it waits for is shown by:\n\n"+
-			"    anthill wave list %s", wave, wave)
+			"    anthill wave list %s", wave, state.WholeWave(wave))
 	case is.Started.IsZero():
 		return s.wish(ctx, wave, state.WishStart, reason)
 	case !is.DoneAt.IsZero():
 		return state.Wish{}, fmt.Errorf("wave %s is done since %s: there is nothing to skip", wave, is.DoneAt.Format("2006-01-02 15:04 UTC"))
 	case is.Soaking.IsZero() || !is.Soaking.Add(w.Soak).After(now):
 		return state.Wish{}, fmt.Errorf("wave %s is not soaking: there is nothing to skip. What it waits for is shown by:\n\n"+
-			"    anthill wave list %s", wave, wave)
+			"    anthill wave list %s", wave, state.WholeWave(wave))
 	}
 	return s.wish(ctx, wave, state.WishSoak, reason)
 }
@@ -400,5 +458,5 @@ func (s *Session) recordedWave(ctx context.Context, name string) (state.Wave, er
 // HasMoved reports whether a wave has moved users, or was about to, so that a rollback may have something to take back.
 func (s *Session) HasMoved(ctx context.Context, wave string) (bool, error) {
 	waves, err := s.store.UserWaves(ctx)
-	return slices.Contains(waves, wave), err
+	return slices.ContainsFunc(waves, func(w string) bool { return state.InWave(w, wave) }), err
 }

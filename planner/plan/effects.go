@@ -191,6 +191,8 @@ type WaveEffect struct {
 	Moved       bool         `json:"moved,omitempty"`        // once its users are moved, nobody whom it selects is due
 	Done        bool         `json:"done,omitempty"`         // and it is done then
 	Sampling    *Sampling    `json:"sampling,omitempty"`     // gates that are sampled again; nil: none
+	// When its users may be moved, which apply looks at before each batch; nil: at any time.
+	Window *state.Window `json:"window,omitempty"`
 }
 
 // Wish is what somebody wished of a wave, and the plan goes by.

@@ -92,7 +92,7 @@ func (p *Part) Waves() (names []string) {
 func (c *Context) HeldWaves() (list []WaveView) {
 	for _, name := range c.Part.Waves() {
 		for _, w := range c.Waves {
-			if w.Name == name && (w.State == WaveHeld || w.State == WavePaused || w.State == WaveDisabled) {
+			if state.InWave(w.Name, name) && (w.State == WaveHeld || w.State == WavePaused || w.State == WaveDisabled) {
 				list = append(list, w)
 			}
 		}

@@ -158,7 +158,7 @@ func (e *Effects) undoSound() bool {
 	}
 	closes := func(g state.WaveGate) bool {
 		return slices.ContainsFunc(u.Pauses, func(p Pause) bool {
-			return p.Wave == g.Wave && (p.Tenant == uuid.Nil || p.Tenant == g.Tenant)
+			return state.InWave(g.Wave, p.Wave) && (p.Tenant == uuid.Nil || p.Tenant == g.Tenant)
 		})
 	}
 	if slices.ContainsFunc(u.Gates, func(g state.WaveGate) bool { return !closes(g) }) {

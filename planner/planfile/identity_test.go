@@ -108,6 +108,9 @@ func (c *changer) walk(v reflect.Value, at string) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
+		if v.IsNil() {
+			return
+		}
 		c.walk(v.Elem(), at)
 		if c.here(at) {
 			v.SetZero()

@@ -3,6 +3,7 @@ package rollout
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"anthill/config"
@@ -14,7 +15,7 @@ import (
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
 		list = append(list, state.Brakes{Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
-			Soak: w.Soak, FinishGates: w.FinishGates, Gates: records(w.Gates), AllowEmpty: w.AllowEmpty})
+			Soak: w.Soak, FinishGates: w.FinishGates, Gates: records(w.Gates), AllowEmpty: w.AllowEmpty, Window: w.Window})
 	}
 	return list
 }
@@ -38,9 +39,14 @@ func Kept(recorded []state.Brakes, declared []config.Wave) []state.Brakes {
 		known[b.Wave] = true
 	}
 	for _, w := range declared {
-		if !known[w.Name] {
-			waves = append(waves, w)
+		if known[w.Name] {
+			continue
 		}
+		// A step that is new is held by what has held its users.
+		if b, was := RecordedOf(recorded, w.Name); was {
+			w = brake(w, b)
+		}
+		waves = append(waves, w)
 	}
 	return Brakes(config.InOrder(waves))
 }
@@ -67,6 +73,33 @@ func Policies(recorded []state.Policy, declared []config.Policy, told map[string
 		list = append(list, of[name])
 	}
 	return list
+}
+
+// RecordedOf are the recorded brakes of a wave. Those of a step that was not there, or of a wave that has steps now or had some, are those that
+// have held its users: of the smallest step that had as many of them.
+func RecordedOf(recorded []state.Brakes, wave string) (b state.Brakes, was bool) {
+	if i := slices.IndexFunc(recorded, func(b state.Brakes) bool { return b.Wave == wave }); i >= 0 {
+		return recorded[i], true
+	}
+	for _, r := range recorded {
+		if state.WholeWave(r.Wave) != state.WholeWave(wave) {
+			continue
+		}
+		is, best, own := share(r.Wave), share(b.Wave), share(wave)
+		if !was || is >= own && (best < own || is < best) || is < own && best < own && is > best {
+			b, was = r, true
+		}
+	}
+	return b, was
+}
+
+// share is the percentage of a step; that of a wave without steps is 100.
+func share(wave string) float64 {
+	_, percent, step := state.StepOf(wave)
+	if f, err := strconv.ParseFloat(percent, 64); step && err == nil {
+		return f
+	}
+	return 100
 }
 
 // Before is what was recorded when the configuration was another one.
@@ -110,6 +143,7 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 	before := in.unwished(recorded)
 	held := map[string]Release{}
 	wished := in.startsByWish(recorded)
+	wider := in.wider(recorded)
 	for i, v := range Judge(before) {
 		w := before.Waves[i]
 		r := Release{Wave: w.Name, Why: v.Reasons, Wished: wished[w.Name]}
@@ -129,7 +163,13 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 		case !v.Moves:
 		case was && t.Due > t.Left:
 			r.Users = t.Due - t.Left
+			if why, is := wider[w.Name]; is {
+				r.Why = append(slices.Clone(r.Why), why)
+			}
 			list = append(list, r)
+		case !wider[w.Name].IsZero() && t.Due > t.Left:
+			why := append([]state.Finding{wider[w.Name]}, unconfirmed(w.Name, t.Released)...)
+			list = append(list, Release{Wave: w.Name, Why: why, Users: t.Due - t.Left})
 		case !was && len(t.Released) > 0:
 			r := Release{Wave: w.Name, Why: unconfirmed(w.Name, t.Released)}
 			for _, u := range t.Released {
@@ -139,6 +179,26 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 		}
 	}
 	return list
+}
+
+// windowLook is how far ahead a window is compared with the one that is recorded: a plan is applied soon, and from then on that is
+// what is recorded.
+const windowLook = 7 * 24 * time.Hour
+
+// wider are the waves whose window is open in the days to come when the recorded one is shut.
+func (in Input) wider(recorded Before) map[string]state.Finding {
+	of := map[string]state.Finding{}
+	for _, w := range in.Waves {
+		b, recorded := RecordedOf(recorded.Brakes, w.Name)
+		if !recorded {
+			continue
+		}
+		was := b.Window
+		if at := w.Window.Beyond(was, in.AsOf, in.AsOf.Add(windowLook)); !at.IsZero() {
+			of[w.Name] = state.About(state.CodeWindowWasShut, state.OfWave(w.Name), state.At(state.KeyAt, at), state.Text(state.KeyZone, was.Zone))
+		}
+	}
+	return of
 }
 
 // startsByWish are the waves that what is wished lets start, if nothing had been edited since it was recorded.
@@ -176,9 +236,8 @@ func (in Input) braked(recorded Before) Input {
 	var waves []config.Wave
 	for i, w := range in.Waves {
 		tallies[w.Name] = in.Tallies[i]
-		k := slices.IndexFunc(recorded.Brakes, func(b state.Brakes) bool { return b.Wave == w.Name })
-		if k >= 0 {
-			w = brake(w, recorded.Brakes[k])
+		if b, was := RecordedOf(recorded.Brakes, w.Name); was {
+			w = brake(w, b)
 		}
 		w.Promised = until[in.From[w.Policy]]
 		waves = append(waves, w)
@@ -200,7 +259,7 @@ func (in Input) braked(recorded Before) Input {
 func brake(w config.Wave, b state.Brakes) config.Wave {
 	w.Enabled, w.After, w.At, w.StartGates = b.Enabled, b.After, b.At, b.StartGates
 	w.Soak, w.FinishGates, w.AllowEmpty = b.Soak, b.FinishGates, b.AllowEmpty
-	w.Gates = nil
+	w.Window, w.Gates = b.Window, nil
 	for _, g := range b.Gates {
 		w.Gates = append(w.Gates, config.RecordedGate(g))
 	}

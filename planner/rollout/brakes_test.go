@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 
 	"anthill/config"
 	"anthill/planner/rollout"
@@ -166,5 +167,79 @@ func TestPolicies(t *testing.T) {
 	got := rollout.Policies(recorded, declared, map[string]bool{"told": true, "told gone": true})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestStepsLoosened (L18, L22): a step that was not there is held by what has held its users, however a wave gets steps, loses them or has others.
+func TestStepsLoosened(t *testing.T) {
+	t.Parallel()
+	row := func(steps ...string) (waves []config.Wave) {
+		before := ""
+		for _, s := range steps {
+			w := config.Wave{Name: s, Enabled: true, FinishGates: []string{"calm"}, AllowEmpty: true}
+			if before != "" {
+				w.After = []string{before}
+			}
+			waves, before = append(waves, w), s
+		}
+		return waves
+	}
+	started := func(names ...string) map[string]state.Wave {
+		m := map[string]state.Wave{}
+		for _, n := range names {
+			m[n] = state.Wave{Name: n, Started: now, Soaking: now, MovedAt: now}
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		was, is  []string
+		done     []string
+		recorded []string
+		want     []string // released
+	}{
+		"a step between, while the one before it runs": {[]string{"w[5]", "w[25]", "w[100]"}, []string{"w[5]", "w[50]", "w[100]"},
+			[]string{"w[5]"}, []string{"w[25]"}, []string{"w[50]"}},
+		"a step between, when its place is reached": {[]string{"w[5]", "w[100]"}, []string{"w[5]", "w[50]", "w[100]"},
+			[]string{"w[5]"}, nil, nil},
+		"no steps, while the first one runs":       {[]string{"w[5]", "w[100]"}, []string{"w"}, nil, []string{"w[5]"}, []string{"w"}},
+		"no steps, when all but the last are done": {[]string{"w[5]", "w[100]"}, []string{"w"}, []string{"w[5]"}, nil, nil},
+		"steps":        {[]string{"w"}, []string{"w[5]", "w[100]"}, nil, nil, nil},
+		"another wave": {[]string{"w[5]", "w[100]"}, []string{"v[5]"}, nil, []string{"w[5]"}, nil},
+	} {
+		in := rollout.Input{Waves: row(c.is...), Recorded: started(append(c.done, c.recorded...)...), AsOf: now,
+			Confirmations: nil, Slug: func(uuid.UUID) string { return "" }}
+		for _, n := range c.done {
+			w := in.Recorded[n]
+			w.DoneAt = now
+			in.Recorded[n] = w
+		}
+		for _, w := range in.Waves {
+			tally := rollout.Tally{Match: 10, Due: 10}
+			if _, has := in.Recorded[w.Name]; has {
+				tally = rollout.Tally{Match: 10, Moved: 10}
+			}
+			in.Tallies = append(in.Tallies, tally)
+		}
+		var got []string
+		for _, r := range rollout.Loosened(in, rollout.Judge(in), rollout.Before{Brakes: rollout.Brakes(row(c.was...))}) {
+			got = append(got, r.Wave)
+		}
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: released (-want +got):\n%s", name, diff)
+		}
+	}
+	recorded := rollout.Brakes(row("w[5]", "w[25]", "w[100]"))
+	for wave, want := range map[string]string{"w[1]": "w[5]", "w[5]": "w[5]", "w[20]": "w[25]", "w[99]": "w[100]", "w": "w[100]", "v[5]": ""} {
+		if b, _ := rollout.RecordedOf(recorded, wave); b.Wave != want {
+			t.Errorf("%s is held by what has held %q, want %q", wave, b.Wave, want)
+		}
+	}
+	if b, _ := rollout.RecordedOf(recorded[:2], "w[50]"); b.Wave != "w[25]" {
+		t.Errorf("without a greater step: %q", b.Wave)
+	}
+	// While something is paused, the step that was not there is recorded with the brakes of the others.
+	kept := rollout.Kept(recorded, row("w[5]", "w[50]", "w[100]"))
+	if i := slices.IndexFunc(kept, func(b state.Brakes) bool { return b.Wave == "w[50]" }); i < 0 || !slices.Equal(kept[i].After, []string{"w[25]"}) {
+		t.Errorf("kept: %+v", kept)
 	}
 }

@@ -1,6 +1,8 @@
 package rollout_test
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 
 	"anthill/config"
 	"anthill/planner/rollout"
+	"anthill/state"
 )
 
 func userID(n int) uuid.UUID { return uuid.NewSHA1(acme, []byte{byte(n >> 8), byte(n)}) }
@@ -110,5 +113,44 @@ func TestSelectionDigest(t *testing.T) {
 	if rollout.SelectionDigest(same) != digest || rollout.SelectionDigest(policy) == digest ||
 		rollout.SelectionDigest(users) == digest {
 		t.Error("the digest is of something else than policy and users")
+	}
+}
+
+// TestStepsNest (L11, L18): of 100,000 users in ten tenants each step keeps all of those before, and has its share of every tenant, within
+// three standard deviations.
+func TestStepsNest(t *testing.T) {
+	t.Parallel()
+	const tenants, users = 10, 100_000
+	var waves []config.Wave
+	shares := []float64{5, 10, 25, 100}
+	for _, p := range shares {
+		waves = append(waves, config.Wave{Name: state.StepName("everyone", fmt.Sprint(p)), Enabled: true,
+			Users: []config.Selector{{All: true, HasPercent: true, Percent: p}}})
+	}
+	slugs := make([]string, tenants)
+	c := rollout.NewCohorts(waves, slugs)
+	var counts [tenants][]int
+	for i := range users {
+		tenant := i % tenants
+		if counts[tenant] == nil {
+			counts[tenant] = make([]int, len(waves))
+		}
+		id := uuid.NewSHA1(acme, []byte(fmt.Sprint(i)))
+		steps := c.Matching(nil, tenant, id, "user")
+		// Once it is in a step it is in all that follow.
+		for k, step := range steps {
+			if step != len(waves)-len(steps)+k {
+				t.Fatalf("user %s is in the steps %v", id, steps)
+			}
+			counts[tenant][step]++
+		}
+	}
+	for tenant, in := range counts {
+		for step, got := range in {
+			n, p := float64(users/tenants), shares[step]/100
+			if deviation := 3 * math.Sqrt(n*p*(1-p)); math.Abs(float64(got)-n*p) > deviation {
+				t.Errorf("tenant %d: %d of %.0f users are in the step of %v %%, which is more than %.0f off", tenant, got, n, shares[step], deviation)
+			}
+		}
 	}
 }

@@ -41,7 +41,7 @@ func (j *judge) confirmed(wave, gate string, tenant uuid.UUID) bool {
 // Confirmed reports whether somebody has opened a gate of a wave by hand: for one tenant, or with the zero one for all of it.
 func Confirmed(list []state.Confirmation, wave, gate string, tenant uuid.UUID) bool {
 	return slices.ContainsFunc(list, func(c state.Confirmation) bool {
-		return c.Wave == wave && c.Gate == gate && c.Tenant == tenant
+		return state.InWave(wave, c.Wave) && c.Gate == gate && c.Tenant == tenant
 	})
 }
 

@@ -93,7 +93,8 @@ func (j *judge) wave(i int) Verdict {
 	}
 	if !rec.DoneAt.IsZero() {
 		// Done is latched (L15); who comes later is late and needs no gate (L19).
-		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true, Reasons: pauses}
+		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true,
+			Reasons: append(j.window(w, t), pauses...)}
 	}
 	v := Verdict{
 		State:       plan.WaveRunning,
@@ -117,8 +118,16 @@ func (j *judge) wave(i int) Verdict {
 		v.Goes = append(v.Goes, *wish)
 	}
 	j.finish(&v, w, t, rec)
-	v.Reasons = append(v.Reasons, pauses...)
+	v.Reasons = slices.Concat(v.Reasons, j.window(w, t), pauses)
 	return v
+}
+
+// window says how the window of a wave stands that has somebody to move. It holds no plan: apply goes by it, at its own time.
+func (j *judge) window(w config.Wave, t Tally) []state.Finding {
+	if w.Window == nil || t.Due == t.Left {
+		return nil
+	}
+	return []state.Finding{plan.WindowSaid(w.Name, w.Window, j.AsOf)}
 }
 
 func promised(w config.Wave) state.Finding {
@@ -243,7 +252,7 @@ func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
 	var tenants []state.Finding
 	for _, p := range j.Pauses {
 		switch {
-		case p.Wave != wave:
+		case !state.InWave(wave, p.Wave):
 		case p.Tenant == uuid.Nil:
 			reasons = append(reasons, plan.PauseSaid(p, ""))
 		default:
@@ -259,10 +268,10 @@ func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
 // Undeclared are the pauses of waves that are not among in.Waves: they keep the same from those who are moved there.
 func Undeclared(in Input) (pauses []state.Finding) {
 	whole := func(wave string) bool {
-		return slices.ContainsFunc(in.Pauses, func(p state.Pause) bool { return p.Wave == wave && p.Tenant == uuid.Nil })
+		return slices.ContainsFunc(in.Pauses, func(p state.Pause) bool { return state.InWave(wave, p.Wave) && p.Tenant == uuid.Nil })
 	}
 	for _, p := range in.Pauses {
-		declared := slices.ContainsFunc(in.Waves, func(w config.Wave) bool { return w.Name == p.Wave })
+		declared := slices.ContainsFunc(in.Waves, func(w config.Wave) bool { return state.InWave(w.Name, p.Wave) })
 		// Tenants of a wave that is paused as a whole go on with that.
 		if declared || p.Tenant != uuid.Nil && whole(p.Wave) {
 			continue

@@ -33,9 +33,9 @@ func newOptIn(waves []config.Wave, st *state.State) optIn {
 		declared := w.OpenedByTenant()
 		o.declared = append(o.declared, declared)
 		var recorded []string
-		if k := slices.IndexFunc(st.Brakes, func(b state.Brakes) bool { return b.Wave == w.Name }); k >= 0 {
-			for _, g := range st.Brakes[k].Gates {
-				if g.PerTenant && slices.Contains(st.Brakes[k].StartGates, g.Name) && !slices.Contains(declared, g.Name) {
+		if b, was := rollout.RecordedOf(st.Brakes, w.Name); was {
+			for _, g := range b.Gates {
+				if g.PerTenant && slices.Contains(b.StartGates, g.Name) && !slices.Contains(declared, g.Name) {
 					recorded = append(recorded, g.Name)
 				}
 			}
@@ -48,7 +48,7 @@ func newOptIn(waves []config.Wave, st *state.State) optIn {
 // closed is the first of some gates of a wave that a tenant has not opened; "": it has opened all.
 func (o optIn) closed(wave string, gates []string, tenant uuid.UUID) string {
 	for _, g := range gates {
-		if !o.confirmed[confirmation{wave, g, tenant}] {
+		if !o.confirmed[confirmation{wave, g, tenant}] && !o.confirmed[confirmation{state.WholeWave(wave), g, tenant}] {
 			return g
 		}
 	}

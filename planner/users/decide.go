@@ -128,10 +128,11 @@ type decider struct {
 	losses    losses
 	doors     doors
 	admins    adminCount
-	belongs   []bool // by place in Index.Members: whether the membership is no stranger's
-	matching  []int  // reused
-	raises    bool   // a policy raises users who were moved under another
-	raising   []int  // reused
+	belongs   []bool         // by place in Index.Members: whether the membership is no stranger's
+	matching  []int          // reused
+	index     map[string]int // of declared waves, by name
+	raises    bool           // a policy raises users who were moved under another
+	raising   []int          // reused
 	last      lastSpan
 	rowBack   rowBack
 }
@@ -190,6 +191,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		doors:     newDoors(j, o),
 		rowBack:   rowBack{linked: map[string]int64{}},
 		belongs:   make([]bool, len(j.Index.Members)),
+		index:     map[string]int{},
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}
 	d.Decided = Decided{Follow: -1, Withdraw: -1, MovedOf: map[uuid.UUID]int64{}, Duals: map[string]int64{}}
@@ -205,7 +207,8 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		d.names.taken[j.Index.Hash(n)] = true
 	}
 	d.counts = counts{unselected: map[string]int64{}, sleeping: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
-	for _, w := range c.Waves {
+	for i, w := range c.Waves {
+		d.index[w.Name] = i
 		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
 		if j.EnrolledKnown {
 			d.Waves[len(d.Waves)-1].Tally.Figures.Enrolled = new(int64)
@@ -330,7 +333,7 @@ func (d *decider) tally(e *world.Entry) {
 			d.counts.unselected[name]++
 		}
 	}
-	if i := slices.IndexFunc(d.Waves, func(w Wave) bool { return w.Name == name }); i >= 0 {
+	if i := d.countedIn(e); i >= 0 {
 		w := &d.Waves[i]
 		w.Tally.Moved++
 		w.Matched++
@@ -338,6 +341,31 @@ func (d *decider) tally(e *world.Entry) {
 			d.countFigures(&w.Tally.Figures, e)
 		}
 	}
+}
+
+// countedIn is the wave in whose figures a moved user counts: the one that it was moved under. Where that was a step that is no longer one, or a
+// wave that has steps now or had some, it is the step that would select it, or else the last one. -1: no declared wave.
+func (d *decider) countedIn(e *world.Entry) int {
+	name := e.Recorded.Wave
+	i, known := d.index[name]
+	if known {
+		return i
+	}
+	i = -1
+	for k := range d.Waves {
+		if state.WholeWave(d.Waves[k].Name) == state.WholeWave(name) {
+			i = k
+		}
+	}
+	if i < 0 || !d.isLive(e) {
+		return i
+	}
+	for _, k := range d.matches(e) {
+		if state.WholeWave(d.Waves[k].Name) == state.WholeWave(name) {
+			return k
+		}
+	}
+	return i
 }
 
 // countFigures counts a moved user who is active in the figures of the wave that moved it.
@@ -442,7 +470,11 @@ func (d *decider) candidate(e *world.Entry) error {
 }
 
 func (d *decider) isPaused(wave string, tenant uuid.UUID) bool {
-	return len(d.pauses) > 0 && (d.pauses[pause{wave, uuid.Nil}] || d.pauses[pause{wave, tenant}])
+	if len(d.pauses) == 0 {
+		return false
+	}
+	whole := state.WholeWave(wave)
+	return d.pauses[pause{wave, uuid.Nil}] || d.pauses[pause{wave, tenant}] || d.pauses[pause{whole, uuid.Nil}] || d.pauses[pause{whole, tenant}]
 }
 
 func (d *decider) skip(e *world.Entry, w *Wave, reason plan.SkipReason) error {

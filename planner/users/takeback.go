@@ -63,9 +63,10 @@ func (t *taker) pauseRefused(records []state.Record, rec *state.User, row *provi
 	}
 }
 
-// pause leaves a pause on a wave, or on the tenant in it where only some are taken back (L23).
+// pause leaves a pause on a wave, or on the tenant in it where only some are taken back (L23). Of a step it is one of all steps: whoever
+// was moved in it may be in another one by the next plan.
 func (t *taker) pause(wave string, tenant uuid.UUID) {
-	p := plan.Pause{Wave: wave}
+	p := plan.Pause{Wave: state.WholeWave(wave)}
 	if len(t.undoing.Tenants) > 0 {
 		p.Tenant = tenant
 	}
@@ -78,7 +79,7 @@ func (t *taker) toTakeBack(records []state.Record) (made []state.Record, taken b
 	u := t.undoing
 	ofSeed := func(r state.Record) bool {
 		// A user whom a later wave has raised goes back to how the earlier one had moved it.
-		return u.Seeds[r.Run] && (len(u.Waves) == 0 || slices.Contains(u.Waves, r.Wave))
+		return u.Seeds[r.Run] && (len(u.Waves) == 0 || u.of(r.Wave))
 	}
 	made = standing(records, t.undoing.Kind)
 	first := slices.IndexFunc(made, ofSeed)
@@ -118,7 +119,7 @@ func tenantOf(oldest state.Record, rec *state.User, row *providers.User) uuid.UU
 
 func (t *taker) inScope(oldest state.Record, rec *state.User, row *providers.User) bool {
 	u := t.undoing
-	return (len(u.Waves) == 0 || slices.Contains(u.Waves, oldest.Wave)) &&
+	return (len(u.Waves) == 0 || u.of(oldest.Wave)) &&
 		(len(u.Tenants) == 0 || slices.Contains(u.Tenants, scopeOf(oldest, rec, row)))
 }
 
@@ -263,7 +264,7 @@ func (t *taker) leftover(
 		return err
 	}
 	i := slices.IndexFunc(records, func(r state.Record) bool { return r.Person == rec.Person })
-	if i < 0 || len(u.Waves) > 0 && !slices.Contains(u.Waves, rec.Wave) ||
+	if i < 0 || len(u.Waves) > 0 && !u.of(rec.Wave) ||
 		len(u.Tenants) > 0 && !slices.Contains(u.Tenants, rec.TenantNow) {
 		return nil
 	}

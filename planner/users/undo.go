@@ -37,6 +37,11 @@ type Weigh struct {
 	Columns bool                                                      // they are there; else only passwords are needed
 }
 
+// of reports whether a wave, or the wave that it is a step of, is among those that are taken back.
+func (u Undoing) of(wave string) bool {
+	return slices.ContainsFunc(u.Waves, func(name string) bool { return state.InWave(wave, name) })
+}
+
 // Whole says whether the runs are taken back as they are, objects included.
 func (u Undoing) Whole() bool { return len(u.Waves) == 0 && len(u.Tenants) == 0 }
 
