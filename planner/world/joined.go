@@ -137,6 +137,7 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		return nil, err
 	}
 	switch {
+	case j.Directory == nil:
 	case j.asks:
 		if err := j.Index.enrol(ctx, j.Directory); err != nil {
 			return nil, err
