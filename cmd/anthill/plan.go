@@ -24,13 +24,18 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
 			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request\n" +
 			"   anthill plan -out pilot.plan -html >pilot.html   for a browser, in one file",
-		Flags: append(configFlags(append(formFlags(),
-			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
-			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
-			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded, and record objects as they are"},
-			asOfFlag(), allowFlag())...), partFlags()...),
+		Flags: append(planFlags(),
+			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded, and record objects as they are"}),
 		Action: p.plan,
 	}
+}
+
+// planFlags are those of commands that make a plan of the configuration.
+func planFlags() []cli.Flag {
+	return append(configFlags(append(formFlags(),
+		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
+		asOfFlag(), allowFlag())...), partFlags()...)
 }
 
 func asOfFlag() cli.Flag {
@@ -45,17 +50,22 @@ func (p *program) plan(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments (the directory is -chdir, the plan file -out)"); err != nil {
 		return err
 	}
-	if err := checkForm(c); err != nil {
+	if err := checkDrift(c); err != nil {
 		return err
 	}
-	if err := checkDrift(c); err != nil {
+	return p.planWith(c, func(r *session.Request) { r.Drift = c.Bool(flagDrift) })
+}
+
+// planWith makes a plan as the flags say, and shows it; more completes the request.
+func (p *program) planWith(c *cli.Context, more func(*session.Request)) error {
+	if err := checkForm(c); err != nil {
 		return err
 	}
 	r, err := p.request(c)
 	if err != nil {
 		return err
 	}
-	r.Drift = c.Bool(flagDrift)
+	more(&r)
 	// Before anything is asked: a name that was mistyped is not told after minutes.
 	old, err := p.openOld(c)
 	if err != nil {
