@@ -21,10 +21,13 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -wave pilot -target tenant=acme  only these users, and what they need\n" +
 			"   anthill plan -exclude oauth2_client.legacy    all but that\n" +
 			"   anthill plan -refresh-only -detailed-exitcode exit 2 where others have changed what Anthill recorded\n" +
+			"   anthill plan -runbook acme.sh -target tenant=acme   for a person to carry out by hand, on a small installation\n" +
 			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
 			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request\n" +
 			"   anthill plan -out pilot.plan -html >pilot.html   for a browser, in one file",
 		Flags: append(planFlags(),
+			&cli.StringFlag{Name: flagRunbook, TakesFile: true,
+				Usage: "write the plan to `FILE` as commands for a person to carry out by hand; - is stdout"},
 			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded, and record objects as they are"}),
 		Action: p.plan,
 	}
@@ -51,6 +54,9 @@ func (p *program) plan(c *cli.Context) error {
 		return err
 	}
 	if err := checkDrift(c); err != nil {
+		return err
+	}
+	if err := p.checkRunbook(c); err != nil {
 		return err
 	}
 	return p.planWith(c, func(r *session.Request) { r.Drift = c.Bool(flagDrift) })
@@ -84,6 +90,9 @@ func (p *program) planWith(c *cli.Context, more func(*session.Request)) error {
 		return err
 	}
 	defer made.Close()
+	if done, err := p.runbook(c, s, made.File); done || err != nil {
+		return err
+	}
 	if err := p.showPlan(c, made.File, old, c.String("out")); err != nil {
 		return err
 	}
