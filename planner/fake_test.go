@@ -43,6 +43,7 @@ type fake struct {
 	allowed   []plan.Allowance
 	targets   []plan.Target
 	exclude   []plan.Target
+	links     []plan.Link
 	// of a schema that is dual and whole, unless a test says otherwise
 	inspection providers.Inspection
 }
@@ -167,7 +168,7 @@ func resolve(e *plan.Effects, s plan.Shape) shape {
 func (f *fake) input(db providers.Database, dir providers.Directory) planner.Input {
 	return planner.Input{
 		Config: f.config, State: f.state, Target: target, AsOf: f.asOf, Allowed: f.allowed,
-		Targets: f.targets, Exclude: f.exclude,
+		Targets: f.targets, Exclude: f.exclude, Links: f.links,
 		Recorded: func(context.Context) iter.Seq2[state.User, error] { return each(f.recorded) },
 		Database: db, Directory: dir, Inspection: f.inspection,
 	}

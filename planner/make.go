@@ -31,6 +31,7 @@ type Input struct {
 	Allowed    []plan.Allowance // besides those of the configuration
 	Targets    []plan.Target    // the part of the configuration that is planned; none: all of it
 	Exclude    []plan.Target    // left out of that
+	Links      []plan.Link      // persons that somebody has made by hand, no user and no person twice
 	Origin     plan.Origin
 	Basis      plan.Basis // digests and versions, as far as the caller knows them; the rest is filled in here
 	Database   providers.Database
@@ -44,7 +45,7 @@ type Input struct {
 }
 
 // Make makes the plan of one configuration. User changes go to sink, the rest is returned. Diagnostics with an
-// error mean that there is no plan; err is a failure to read.
+// error mean that there is no plan; err is a failure to read, or a *plan.LinksError.
 func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagnostics, error) {
 	if diags := CheckAllows(in.Config.Allows); diags.HasErrors() {
 		return nil, diags, nil
@@ -63,6 +64,10 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 		return nil, nil, err
 	}
 	defer joined.Entries.Close()
+	links, err := in.links(joined)
+	if err != nil {
+		return nil, nil, err
+	}
 	part, moreDiags, err := in.narrow(joined, len(steps))
 	if err != nil {
 		return nil, nil, err
@@ -78,6 +83,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 		return nil, diags, nil
 	}
 	var table plan.Table
+	sink = links.watch(sink)
 	decided, moreDiags, err := users.Decide(joined, declared, part.scope, &table, sink)
 	if err != nil {
 		return nil, nil, err
@@ -111,6 +117,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 		return nil, nil, err
 	}
 	m.plan.Context.Notes = append(m.plan.Context.Notes, undiscovered...)
+	m.plan.Context.Notes = append(m.plan.Context.Notes, links.notes()...)
 	m.leftOut(steps)
 	return &m.plan, diags, nil
 }
@@ -127,6 +134,12 @@ func (in Input) observe(ctx context.Context) (*world.Observed, error) {
 
 func (in Input) streams() world.Streams {
 	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp, Enrolled: in.Enrolled || in.samplesEnrolled()}
+	if len(in.Links) > 0 {
+		s.Links = make(map[uuid.UUID]uuid.UUID, len(in.Links))
+		for _, l := range in.Links {
+			s.Links[l.User] = l.Person
+		}
+	}
 	if in.Progress != nil {
 		s.Progress = func(done int64) { in.Progress(StageRead, done, in.Inspection.Rows) }
 	}

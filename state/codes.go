@@ -43,6 +43,24 @@ const (
 	CodeDriftPartGone Code = "drift_part_gone" // address: of a schema step; wrote
 	CodeStrangers     Code = "strangers"       // group; count members who do not belong in it
 
+	// Links that somebody has made by hand: why a line cannot be used, and what becomes of the others.
+	CodeLinkBadUser     Code = "link_bad_user"     // no id of a user stands there
+	CodeLinkBadPerson   Code = "link_bad_person"   // no id of a person stands there
+	CodeLinkUserTwice   Code = "link_user_twice"   // the user stands in another line too
+	CodeLinkPersonTwice Code = "link_person_twice" // the person stands in another line too
+	CodeLinkNoUser      Code = "link_no_user"      // there is no such row, or it is deleted
+	CodeLinkNoPerson    Code = "link_no_person"    // Self-auth has no such person
+	CodeLinkGroup       Code = "link_group"        // it is a group
+	CodeLinkOtherPerson Code = "link_other_person" // the row is linked to another person
+	CodeLinkHasPerson   Code = "link_has_person"   // Anthill has made a person for the user
+	CodeLinkOtherRow    Code = "link_other_row"    // the person belongs to another user
+	CodeLinksAlready    Code = "links_already"     // count: are linked and moved
+	CodeLinksMoved      Code = "links_moved"       // count: are moved by the plan
+	CodeLinksWait       Code = "links_wait"        // count: their waves do not move them now
+	CodeLinksSkipped    Code = "links_skipped"     // count: are not moved for a reason of their own
+	CodeLinksNowhere    Code = "links_nowhere"     // count: no wave selects them
+	CodeLinksOtherMail  Code = "links_other_mail"  // count: the person's address is not the row's; users: the first of them
+
 	// Notes of a plan.
 	CodeNameHeld        Code = "name_held"         // address; name, tenant
 	CodeOrderWrong      Code = "order_wrong"       // group; tenant: older than one that should come before it (L36)
@@ -292,6 +310,7 @@ const (
 	KeyType       Key = "type"
 	KeyUntil      Key = "until"
 	KeyURLs       Key = "urls"
+	KeyUsers      Key = "users"
 	KeyRole       Key = "role"
 	KeyRoles      Key = "roles"
 	KeyAttributes Key = "attributes"

@@ -58,6 +58,10 @@ type Store interface {
 	// RecordsByID reads journal records back, in no order.
 	RecordsByID(ctx context.Context, ids []int64) ([]Record, error)
 
+	// RecordsOf returns the journal records of one user, oldest first: those too for whom nothing was intended. It reads all of
+	// the journal.
+	RecordsOf(ctx context.Context, user uuid.UUID) ([]Record, error)
+
 	// ObjectRecords returns the journal records of objects of the runs, oldest first; those of schema steps are left out.
 	ObjectRecords(ctx context.Context, runs []string) ([]ObjectRecord, error)
 

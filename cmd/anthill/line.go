@@ -246,8 +246,10 @@ func unknownFlag(at level, name string, rest []string) error {
 // unknownCommand explains a command that is not there.
 func unknownCommand(at level, name string) error {
 	_, path, _ := strings.Cut(at.name+" "+name, " ")
-	if text, ok := otherCommands[path]; ok {
-		return &usageError{text}
+	for _, known := range []string{path, strings.TrimSuffix(path, name) + "*"} {
+		if text, ok := otherCommands[known]; ok {
+			return &usageError{text}
+		}
 	}
 	var names []string
 	meant := ""

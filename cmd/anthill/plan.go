@@ -21,16 +21,24 @@ func (p *program) planCommand() *cli.Command {
 			"   anthill plan -wave pilot -target tenant=acme  only these users, and what they need\n" +
 			"   anthill plan -exclude oauth2_client.legacy    all but that\n" +
 			"   anthill plan -refresh-only -detailed-exitcode exit 2 where others have changed what Anthill recorded\n" +
+			"   anthill plan -runbook acme.sh -target tenant=acme   for a person to carry out by hand, on a small installation\n" +
 			"   anthill plan -diff approved.plan              and what is otherwise than in a plan that was approved\n" +
 			"   anthill plan -out pilot.plan -markdown        for a comment on a pull request\n" +
 			"   anthill plan -out pilot.plan -html >pilot.html   for a browser, in one file",
-		Flags: append(configFlags(append(formFlags(),
-			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
-			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
-			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded, and record objects as they are"},
-			asOfFlag(), allowFlag())...), partFlags()...),
+		Flags: append(planFlags(),
+			&cli.StringFlag{Name: flagRunbook, TakesFile: true,
+				Usage: "write the plan to `FILE` as commands for a person to carry out by hand; - is stdout"},
+			&cli.BoolFlag{Name: flagDrift, Usage: "only look for what others have changed of what is recorded, and record objects as they are"}),
 		Action: p.plan,
 	}
+}
+
+// planFlags are those of commands that make a plan of the configuration.
+func planFlags() []cli.Flag {
+	return append(configFlags(append(formFlags(),
+		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`", TakesFile: true},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 when there are changes"},
+		asOfFlag(), allowFlag())...), partFlags()...)
 }
 
 func asOfFlag() cli.Flag {
@@ -45,17 +53,25 @@ func (p *program) plan(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments (the directory is -chdir, the plan file -out)"); err != nil {
 		return err
 	}
-	if err := checkForm(c); err != nil {
+	if err := checkDrift(c); err != nil {
 		return err
 	}
-	if err := checkDrift(c); err != nil {
+	if err := p.checkRunbook(c); err != nil {
+		return err
+	}
+	return p.planWith(c, func(r *session.Request) { r.Drift = c.Bool(flagDrift) })
+}
+
+// planWith makes a plan as the flags say, and shows it; more completes the request.
+func (p *program) planWith(c *cli.Context, more func(*session.Request)) error {
+	if err := checkForm(c); err != nil {
 		return err
 	}
 	r, err := p.request(c)
 	if err != nil {
 		return err
 	}
-	r.Drift = c.Bool(flagDrift)
+	more(&r)
 	// Before anything is asked: a name that was mistyped is not told after minutes.
 	old, err := p.openOld(c)
 	if err != nil {
@@ -74,6 +90,9 @@ func (p *program) plan(c *cli.Context) error {
 		return err
 	}
 	defer made.Close()
+	if done, err := p.runbook(c, s, made.File); done || err != nil {
+		return err
+	}
 	if err := p.showPlan(c, made.File, old, c.String("out")); err != nil {
 		return err
 	}

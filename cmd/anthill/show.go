@@ -107,7 +107,7 @@ func (p *program) lookup(c *cli.Context, file *planfile.File) (look *report.Look
 		people, err := s.People(c.Context, file.Effects(), users)
 		found := make(map[uuid.UUID]report.LookedUp, len(people))
 		for id, one := range people {
-			found[id] = report.LookedUp(one)
+			found[id] = report.LookedUp{Name: one.Name, Suffixed: one.Suffixed, Mail: one.Mail}
 		}
 		return found, err
 	}

@@ -9,9 +9,9 @@ var otherCommands = map[string]string{
 	"state": "state is not in this version. What is recorded is shown by:\n\n" +
 		"    anthill status\n    anthill status -json",
 	"history": "history is not in this version. The runs are listed by:\n\n    anthill status",
-	"import": "import is not in this version. What is there already is taken over where its block says adopt, and a " +
-		"person by the verified address where the configuration says identity { adopt = \"mail\" }. See it in:\n\n" +
-		"    anthill plan",
+	"import *": "import of objects is not in this version. What is there already is taken over where its block says adopt, and a " +
+		"person by the verified address where the configuration says identity { adopt = \"mail\" }. Persons that were made by hand:\n\n" +
+		"    anthill import links FILE",
 	"verify": "verify is not in this version. What is not as it was left is shown by:\n\n    anthill plan -refresh-only",
 	"schema": "schema is not in this version. The steps of the schema are part of every plan:\n\n    anthill plan",
 

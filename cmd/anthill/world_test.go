@@ -32,14 +32,14 @@ type tests struct{ m *testing.M }
 func (x tests) Run() int { return pgtest.Run(x.m, nil) }
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) != "anthill" { // the tests, and not one of their processes
+	if name := filepath.Base(os.Args[0]); name != "anthill" && name != "kanidm" { // the tests, and not one of their processes
 		// The tests make much that is soon forgotten, many at once: collected less often it costs a fifth less of all that
 		// they do. The processes of the program inherit that.
 		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(2 << 30) // beyond which it is collected as ever
 		os.Setenv("GOGC", "400")
 	}
-	testscript.Main(tests{m}, map[string]func(){"anthill": main})
+	testscript.Main(tests{m}, map[string]func(){"anthill": main, "kanidm": kanidm})
 }
 
 // world is an application database and a Self-auth server with a folder for a configuration.

@@ -219,7 +219,7 @@ func bisect(items []*item, do func([]*item) error) error {
 }
 
 // adopt makes sure that the persons to be taken over are still those that the plan found: there, not expired, and with
-// the user's address.
+// the user's address unless somebody has named them.
 func (x *executor) adopt(ctx context.Context, items []*item) error {
 	if len(items) == 0 {
 		return nil
@@ -235,7 +235,7 @@ func (x *executor) adopt(ctx context.Context, items []*item) error {
 	for _, it := range items {
 		p, there := byID[it.intent.Person]
 		holds := slices.ContainsFunc(p.Mails, func(m string) bool { return strings.EqualFold(m, it.row.Email) })
-		if !there || p.Expired || !holds {
+		if !there || p.Expired || !holds && !it.shape.Ground.Named {
 			it.failed = refuse(state.CodeHolderChanged)
 		}
 	}

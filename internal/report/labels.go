@@ -49,7 +49,7 @@ func skipped(r plan.SkipReason) string {
 	case plan.SkipName:
 		return "no name can be made that Self-auth accepts"
 	case plan.SkipHolderAway:
-		return "the person with the address is expired in Self-auth"
+		return "the person to be taken over is expired in Self-auth"
 	case plan.SkipPersonExpired:
 		return "somebody else has expired its person in Self-auth"
 	case plan.SkipNotEnrolled:
@@ -61,7 +61,7 @@ func skipped(r plan.SkipReason) string {
 	case plan.SkipFollows:
 		return "groups or person follow the row first; the next plan goes on"
 	case plan.SkipHolderForeign:
-		return "the person with the address is in a group of another tenant, or has another user"
+		return "the person to be taken over is in a group of another tenant, or has another user"
 	}
 	return r.String()
 }
@@ -81,7 +81,7 @@ func figures() []figure {
 		{plan.FigureRowGone, "row gone"},
 		{plan.FigureOf(state.PersonCreate), "create a person"},
 		{plan.FigureOf(state.PersonEnable), "reuse the person made before"},
-		{plan.FigureOf(state.PersonAdopt), "take over the person with the address"},
+		{plan.FigureOf(state.PersonAdopt), "take over a person who is there"},
 		{plan.FigureOf(state.PersonRevive), "bring the person back"},
 		{plan.FigureLinked, "linked before, only recorded"},
 		{plan.FigureRaised, "log in through Self-auth alone"},

@@ -160,6 +160,42 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeStrangers:
 		return "group " + name + " has " + strangers(n) + ": left as " + it("it is", "they are")
 
+	// Links that somebody has made by hand.
+	case state.CodeLinkBadUser:
+		return "no id of a user stands there"
+	case state.CodeLinkBadPerson:
+		return "no id of a person stands there"
+	case state.CodeLinkUserTwice:
+		return "this user stands in another line too"
+	case state.CodeLinkPersonTwice:
+		return "this person stands in another line too"
+	case state.CodeLinkNoUser:
+		return "users has no such row, or it is deleted"
+	case state.CodeLinkNoPerson:
+		return "Self-auth has no such person (service accounts are none)"
+	case state.CodeLinkGroup:
+		return "this is a group, and no person"
+	case state.CodeLinkOtherPerson:
+		return "the row is linked to another person"
+	case state.CodeLinkHasPerson:
+		return "Anthill has made a person for this user, and a plan goes on with that one"
+	case state.CodeLinkOtherRow:
+		return "this person belongs to another user: its row is linked to it, or Anthill has made it for that one"
+	case state.CodeLinksAlready:
+		return of(n, "named link is there already, and its user is moved", "named links are there already, and their users are moved")
+	case state.CodeLinksMoved:
+		return "by " + of(n, "named link this plan moves its user", "named links this plan moves their users")
+	case state.CodeLinksWait:
+		return of(n, "named link waits: its wave does", "named links wait: their waves do") + " not move " + it("its user", "these users") +
+			" now; name " + it("it", "them") + " again then"
+	case state.CodeLinksSkipped:
+		return of(n, "user of a named link is", "users of named links are") + " not moved, for a reason among those above"
+	case state.CodeLinksNowhere:
+		return of(n, "user of a named link is", "users of named links are") + " selected by no wave"
+	case state.CodeLinksOtherMail:
+		return of(n, "named person has another address than its row, or none", "named persons have other addresses than their rows, or none") + ": " +
+			strings.Join(list(state.KeyUsers), ", ")
+
 	// Notes of a plan.
 	case state.CodeNameHeld:
 		return name + ": the name " + text(state.KeyName) + " belongs to an entry of Self-auth that is not Anthill's " +
@@ -308,9 +344,8 @@ func (v *voice) say(f state.Finding) string {
 			plural(left, "one", noneOr(left)) + " who can log in through Self-auth" +
 			fmt.Sprintf(" (keep_admins = %d)", f.Arg(state.KeyLimit).Number)
 	case state.CodeAdopts:
-		return of(n, "person who was in Self-auth before holds a verified address of a user who is to be moved, and is",
-			"persons who were in Self-auth before hold a verified address of a user who is to be moved, and are") +
-			` taken over for it (identity.adopt = "mail"): whoever logs in as such a person becomes that user`
+		return of(n, "person who was in Self-auth before is", "persons who were in Self-auth before are") + " taken over for users who are to be moved, by a " +
+			`verified address (identity.adopt = "mail") or because a file names them: whoever logs in as such a person becomes that user`
 	case state.CodeScopeLost:
 		return v.client(f) + ": " + of(n, "moved user loses", "moved users lose") + " a scope that its scope_map gives " +
 			"them now. A client refuses them if it asks for a scope that none of them has"
@@ -534,7 +569,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeNoName:
 		return "no name can be made from the row"
 	case state.CodeHolderChanged:
-		return "the person who held the address when the plan was made no longer holds it, or is expired"
+		return "the person to be taken over no longer holds the address, is gone or is expired"
 	case state.CodeKeptOtherwise:
 		return v.kept(f)
 	case state.CodeGroupNotMade:

@@ -15,6 +15,7 @@ import (
 type Person struct {
 	Name, Suffixed string // of the person that the plan would make from the row, without and with a suffix; "": none can be made
 	Mail           string
+	Display        string // of the person that would be made
 }
 
 // People looks up some users of a plan by one query. Those without a row are missing.
@@ -36,8 +37,8 @@ func (s *Session) People(ctx context.Context, e *plan.Effects, users []uuid.UUID
 	for _, r := range rows {
 		p := Person{Mail: r.Email}
 		if !namer.Name.IsZero() {
-			if name, _, ok := namer.Person(r.User, slugs[r.Tenant], false); ok {
-				p.Name = name
+			if name, display, ok := namer.Person(r.User, slugs[r.Tenant], false); ok {
+				p.Name, p.Display = name, display
 				p.Suffixed, _, _ = namer.Person(r.User, slugs[r.Tenant], true)
 			}
 		}

@@ -28,8 +28,9 @@ type Request struct {
 	Exclude []plan.Target // left out of that
 	Drift   bool          // only compare what is recorded with what is there: the plan changes nothing
 	Origin  plan.Origin
-	Figures bool   // who has enrolled is asked for the figures of waves, also where no gate goes by it
-	Out     string // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
+	Links   []plan.Link // persons that somebody has made by hand (ReadLinks); not of a rollback
+	Figures bool        // who has enrolled is asked for the figures of waves, also where no gate goes by it
+	Out     string      // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
 
 	// Progress is told how far planning is, about every 10,000 users; total 0: nobody knows. nil: nobody listens.
 	Progress func(stage string, done, total int64)
@@ -38,7 +39,7 @@ type Request struct {
 // Plan compares the configuration with one snapshot of Postgres and with what Self-auth says. Nothing is changed but
 // the file that r.Out names, which is written whole or not at all. The caller closes the Plan.
 //
-// Errors: *DiagnosticsError, *state.TargetError, or what reading says.
+// Errors: *DiagnosticsError, *state.TargetError, *plan.LinksError, or what reading says.
 func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	in, snapshot, err := s.look(ctx, r)
 	if err != nil {
@@ -59,7 +60,7 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	if err := s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...)); err != nil {
 		return nil, err
 	}
-	in.Config, in.Targets, in.Exclude, in.Enrolled = cfg, r.Targets, r.Exclude, r.Figures
+	in.Config, in.Targets, in.Exclude, in.Enrolled, in.Links = cfg, r.Targets, r.Exclude, r.Figures, r.Links
 	w := planfile.NewWriter("")
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if r.Drift {

@@ -28,7 +28,8 @@ type Session struct {
 	identity   providers.Identity
 	inspection providers.Inspection
 	target     state.Target
-	away       error // Settings.Partly: why Self-auth cannot be asked; nil: it can
+	away       error // Settings.Partly and Less: why Self-auth cannot be asked; nil: it can
+	less       error // Settings.Less: which rights the account lacks to see what a plan needs; nil: none
 	changed    bool  // something was carried out: the schema may be another than was inspected
 }
 
@@ -160,7 +161,11 @@ func (s *Session) openSelfAuth(file config.Settings) (err error) {
 		o.Token = env("SELF_AUTH_ADMIN_TOKEN")
 	}
 	if o.Token == "" && o.TokenFile == "" {
-		return missing("a token for Self-auth", "SELF_AUTH_ADMIN_TOKEN", `provider "selfauth" { token_file = ... }`)
+		err := missing("a token for Self-auth", "SELF_AUTH_ADMIN_TOKEN", `provider "selfauth" { token_file = ... }`)
+		if !s.settings.Less {
+			return err
+		}
+		s.away, o.Unasked = err, true
 	}
 	s.selfauth, err = selfauth.Open(o)
 	return err
@@ -169,10 +174,12 @@ func (s *Session) openSelfAuth(file config.Settings) (err error) {
 // identify asks Self-auth who the token is. A session of Postgres alone does not, and one that does without a server that is
 // away cannot: it takes the domain from the recorded state, and knows nothing else of the server.
 func (s *Session) identify(ctx context.Context) (err error) {
-	if !s.settings.Alone {
+	if err = s.away; !s.settings.Alone && err == nil {
 		s.identity, err = s.selfauth.Whoami(ctx)
 	}
-	if away := state.ErrorKindOf(err) == state.ErrorUnreachable && s.settings.Partly; away || s.settings.Alone {
+	kind := state.ErrorKindOf(err)
+	away := kind == state.ErrorUnreachable && s.settings.Partly || err != nil && s.settings.Less
+	if away || s.settings.Alone {
 		s.away = err
 		st, err := s.store.Read(ctx)
 		if err == nil {
@@ -184,9 +191,12 @@ func (s *Session) identify(ctx context.Context) (err error) {
 		return err
 	}
 	if len(s.identity.Unreadable) > 0 {
-		return lacks(s.identity, s.identity.Unreadable, "read what a plan needs")
+		err = lacks(s.identity, s.identity.Unreadable, "read what a plan needs")
 	}
-	return nil
+	if s.settings.Less {
+		s.less, err = err, nil
+	}
+	return err
 }
 
 // mistakes makes an error of diagnostics.

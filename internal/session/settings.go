@@ -16,6 +16,7 @@ type Settings struct {
 	Environment string              // of the saved plan that is carried out, for a configuration whose variables are not given
 	Alone       bool                // Self-auth is not asked for anything: what is done concerns Postgres alone
 	Partly      bool                // Self-auth may be away: then what Postgres and the state know is all that can be read (Status)
+	Less        bool                // what the account in Self-auth may not read is told and not needed, nor is Self-auth (Explain)
 	Version     string              // of Anthill; plans record it
 	Application string              // what the servers' logs show: "anthill plan"
 	Who         string              // user@host, for runs, locks and confirmations

@@ -30,6 +30,7 @@ type Ground struct {
 	Linked  bool             `json:"linked,omitempty"` // the row is linked already: that person is meant (L29)
 	Made    bool             `json:"made,omitempty"`   // PersonCreate: the person is there already and ours
 	Moved   bool             `json:"moved,omitempty"`  // SegmentMove: the user was moved before, under the policy that this one is from
+	Named   bool             `json:"named,omitempty"`  // PersonAdopt: somebody has named the person, whatever address it has
 	Person  uuid.UUID        `json:"person,omitzero"`  // RowGone: the person, where its id is not one that we chose
 	// Unrecorded: what is recorded of the user stays as it is, and so is no sign that the change was made.
 	Unrecorded bool `json:"unrecorded,omitempty"`

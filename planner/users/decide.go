@@ -516,6 +516,8 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 		return plan.SkipNone
 	case e.Is(world.PersonThere) && e.Is(world.PersonExpired) && !d.closedByUs(e.Person):
 		return plan.SkipPersonExpired
+	case e.Is(world.IsNamed):
+		return d.adoptReason(e)
 	case e.Problem != plan.SkipNone:
 		return e.Problem
 	case d.names.mails[e.Mail] && !d.takesShared(e):
@@ -532,7 +534,7 @@ func (d *decider) closedByUs(person uuid.UUID) bool {
 	return p.Closed
 }
 
-// adoptReason says why the person who holds a user's address is not taken over; SkipNone: it is.
+// adoptReason says why the person who holds a user's address, or is named for the user, is not taken over; SkipNone: it is.
 func (d *decider) adoptReason(e *world.Entry) plan.SkipReason {
 	if e.Holder == uuid.Nil || e.Is(world.PersonThere) {
 		return plan.SkipEmailTaken
@@ -552,6 +554,8 @@ func (d *decider) adoptReason(e *world.Entry) plan.SkipReason {
 	case p.Expired:
 		return plan.SkipHolderAway
 	case d.names.adopting[e.Holder]:
+		return plan.SkipHolderForeign
+	case !e.Is(world.IsNamed) && d.NamedFor[e.Holder] != uuid.Nil:
 		return plan.SkipHolderForeign
 	}
 	return plan.SkipNone

@@ -38,9 +38,10 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		if ours && e.Is(world.PersonExpired) && d.closedByUs(e.Person) {
 			s.Effect.Act = state.PersonEnable
 		}
-	case !there && d.Index.MailTaken(e.Mail, e.Person):
+	case e.Is(world.IsNamed), !there && d.Index.MailTaken(e.Mail, e.Person):
 		// skipReason has let it pass, so the holder of the address may be taken over. Nobody else gets it in this plan.
 		person, c.Person = e.Holder, e.Holder
+		s.Ground.Named = e.Is(world.IsNamed)
 		s.Effect.Act, s.Effect.Link = state.PersonAdopt, true
 		s.After.MadePerson, s.After.Generation = false, 0
 		d.names.adopting[e.Holder] = true

@@ -30,7 +30,7 @@ type Entry struct {
 	Name       uint64          // hash of the name to be made; 0 where none is
 	Mail       uint64          // hash of the row's address
 	Digest     state.Digest
-	Holder     uuid.UUID // a person who holds the verified address and may be taken over
+	Holder     uuid.UUID // a person who holds the verified address, or with IsNamed is named, and may be taken over
 	Recorded   Recorded  // with IsRecorded
 }
 
@@ -43,7 +43,7 @@ type Recorded struct {
 }
 
 // Fact is something that an entry says of its user.
-type Fact uint16
+type Fact uint32
 
 // The facts. HasRow is false where the row is gone; then the user is recorded.
 const (
@@ -62,6 +62,7 @@ const (
 	RecordedDual  // it was moved so that its password goes on working
 	IsInvited     // the row holds a time of invitation
 	IsCompleted   // it is moved, and has logged in through Self-auth (providers.Completed)
+	IsNamed       // Holder is the person that somebody has made by hand for this user
 )
 
 // Is reports whether a fact holds.

@@ -54,7 +54,7 @@ func fullEntry(t *testing.T, facts Fact) Entry {
 			v.SetString(fmt.Sprintf("text %d", n))
 		case reflect.Int:
 			v.SetInt(int64(n) + 300)
-		case reflect.Uint8, reflect.Uint16, reflect.Uint64:
+		case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 			v.SetUint(uint64(n%3) + 1)
 		case reflect.Array:
 			for i := range v.Len() {

@@ -23,6 +23,7 @@ type Streams struct {
 	OpenUsers func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
 	Temp      string                                             // directory for the spool; "" = the system's
 	Enrolled  bool                                               // figures are asked for that need to know who has a credential
+	Links     map[uuid.UUID]uuid.UUID                            // user -> person that somebody has made for it by hand
 	Progress  func(done int64)                                   // may be nil; called every 10,000 users
 }
 
@@ -40,6 +41,7 @@ type Joined struct {
 	Blocked    map[int]bool       // the tenants concerned, by index
 	// EnrolledKnown: who has a credential in Self-auth was asked, or nobody is moved. Else no figure of it is known.
 	EnrolledKnown bool
+	NamedFor      map[uuid.UUID]uuid.UUID // person -> the user whom somebody has made it for by hand
 
 	open    []uuid.UUID // users of the open run, sorted
 	claimed []uuid.UUID // persons that belong to a user, sorted; kept where persons are adopted
@@ -60,8 +62,8 @@ func (j *Joined) InOpenRun(user uuid.UUID) bool {
 	return open
 }
 
-// Claimed reports whether a person belongs to a user, so that no other may take it over. It is known only where the
-// configuration lets persons be adopted.
+// Claimed reports whether a person belongs to a user, so that no other may take it over. It is known only where persons may be
+// taken over: by the configuration, or because somebody has named some.
 func (j *Joined) Claimed(person uuid.UUID) bool {
 	_, theirs := slices.BinarySearchFunc(j.claimed, person, CompareID)
 	return theirs
@@ -103,6 +105,7 @@ type joiner struct {
 	asks    bool             // for somebody it matters who has a credential in Self-auth
 	onLink  map[string]bool  // policies that complete users when they are linked
 	moved   bool             // somebody is moved
+	named   map[uuid.UUID]uuid.UUID
 }
 
 // Join merges rows and recorded users, both in the order of tenant id, user id, into the spool. The caller closes the
@@ -114,6 +117,11 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		namer:   plan.Namer{Name: c.Identity.Name, Display: c.Identity.Display},
 		foreign: map[[2]int]int64{},
 		onLink:  map[string]bool{},
+		named:   s.Links,
+	}
+	j.NamedFor = make(map[uuid.UUID]uuid.UUID, len(s.Links))
+	for user, person := range s.Links {
+		j.NamedFor[person] = user
 	}
 	for _, p := range c.Policies {
 		j.onLink[p.Name] = p.CompleteOnLink
@@ -137,6 +145,7 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		return nil, err
 	}
 	switch {
+	case j.Directory == nil:
 	case j.asks:
 		if err := j.Index.enrol(ctx, j.Directory); err != nil {
 			return nil, err
@@ -296,12 +305,19 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	if e.Link != uuid.Nil {
 		j.links = append(j.links, link{e.Link, int32(e.Tenant), uint16(e.Role), !e.Is(IsInactive)})
 	}
-	if e.Is(PersonThere) {
+	switch named := j.named[u.ID]; {
+	case e.Is(PersonThere):
 		j.lookForeign(&e)
-	} else {
+	case named != uuid.Nil && e.Link == uuid.Nil:
+		// Nobody is made from its address and name.
+		e.Holder = named
+		e.note(IsNamed, true)
+	default:
 		j.judgeMail(&e, u)
 	}
-	j.setName(&e, u, j.Tenants[e.Tenant].Slug)
+	if !e.Is(IsNamed) {
+		j.setName(&e, u, j.Tenants[e.Tenant].Slug)
+	}
 	j.asks = j.asks || e.asksEnrolled()
 	return e
 }
@@ -351,7 +367,7 @@ func (j *joiner) setName(e *Entry, u providers.User, slug string) {
 
 // claim notes a person that belongs to a user.
 func (j *joiner) claim(person uuid.UUID) {
-	if j.config.Identity.AdoptMail && person != uuid.Nil {
+	if (j.config.Identity.AdoptMail || len(j.named) > 0) && person != uuid.Nil {
 		j.claimed = append(j.claimed, person)
 	}
 }

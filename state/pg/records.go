@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"anthill/state"
@@ -98,6 +99,18 @@ func (s *Store) RecordsByID(ctx context.Context, ids []int64) ([]state.Record, e
 	return s.records(ctx, len(ids), "where r.id = any($1)", ids)
 }
 
+// RecordsOf returns the journal records of one user, oldest first, those for whom nothing was intended too.
+func (s *Store) RecordsOf(ctx context.Context, user uuid.UUID) (list []state.Record, err error) {
+	err = s.reading(ctx, func(tx pgx.Tx) error {
+		if version, err := s.version(ctx, tx); err != nil || version == 0 {
+			return err
+		}
+		list, err = s.recordsIn(ctx, tx, nil, "where r.user_id = $1 order by r.id", user)
+		return err
+	})
+	return list, err
+}
+
 // Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id.
 func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.Record, error) {
 	return s.records(ctx, 0, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
@@ -145,22 +158,9 @@ func (s *Store) UserPolicies(ctx context.Context) (policies []string, err error)
 
 // records reads journal records; about so many will come.
 func (s *Store) records(ctx context.Context, about int, where string, args ...any) (list []state.Record, err error) {
-	list = make([]state.Record, 0, about)
-	read := func(q querier) error {
-		rows, err := q.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where),
-			append([]any{binaryForm}, args...)...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		var scan recordScanner
-		for rows.Next() {
-			list = append(list, state.Record{})
-			if err := scan.record(rows.RawValues(), &list[len(list)-1]); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
+	read := func(q querier) (err error) {
+		list, err = s.recordsIn(ctx, q, make([]state.Record, 0, about), where, args...)
+		return err
 	}
 	if s.snapshot != "" {
 		err = s.reading(ctx, func(tx pgx.Tx) error { return read(tx) })
@@ -169,6 +169,24 @@ func (s *Store) records(ctx context.Context, about int, where string, args ...an
 	// A single statement, as it is asked for each batch.
 	err = s.unread(read(s.pool))
 	return list, err
+}
+
+// recordsIn appends journal records to a list.
+func (s *Store) recordsIn(ctx context.Context, q querier, list []state.Record, where string, args ...any) ([]state.Record, error) {
+	rows, err := q.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where),
+		append([]any{binaryForm}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var scan recordScanner
+	for rows.Next() {
+		list = append(list, state.Record{})
+		if err := scan.record(rows.RawValues(), &list[len(list)-1]); err != nil {
+			return nil, err
+		}
+	}
+	return list, rows.Err()
 }
 
 // querier is a pool or a transaction.

@@ -481,6 +481,12 @@ func wholeUsers(t *testing.T, f Fixture) {
 	same(t, "first intent", list[0], back[0].Intent)
 	same(t, "second intent", again[0], back[1].Intent)
 	same(t, "what was recorded before", &list[0].After, back[1].Prior)
+	of, err := s.RecordsOf(t.Context(), list[0].User)
+	must(t, err)
+	same(t, "records of one user", back, of)
+	none, err := s.RecordsOf(t.Context(), uuid.New())
+	must(t, err)
+	same(t, "records of nobody", []state.Record(nil), none)
 }
 
 // reasons: findings of every form come back as they were, and none where there was none.
