@@ -96,6 +96,7 @@ func (e *evaluator) wave(n *node) Wave {
 	}
 	slices.SortFunc(w.Users, compareSelectors)
 	w.Gates = e.gatesOf(finish, w)
+	w.Invitation, w.Reminder = e.invitation(n), e.reminder(n)
 	return w
 }
 

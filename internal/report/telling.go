@@ -136,6 +136,8 @@ func (t *telling) headline() string {
 		return t.drifted()
 	case t.effects.Empty():
 		return "Nothing to do."
+	case t.effects.Kind == state.RunInvite:
+		return "Nobody changes: mails go out to users who are moved"
 	case n+t.effects.Strangers() == 0 && !t.groupsGo():
 		return "None of " + of(live, "live user", "live users") + " changes"
 	default:
@@ -203,7 +205,7 @@ func (t *telling) admins() string {
 	return strings.Join(parts, ", ") + " in Self-auth"
 }
 
-// objectCounts says how many objects change, and how many steps the schema takes, each where there are any.
+// objectCounts says how many objects change, how many steps the schema takes and which mails go out, each where there are any.
 func (t *telling) objectCounts() (list []string) {
 	n := t.actions
 	if all := len(t.effects.Objects); all > 0 && t.effects.Kind == state.RunRefresh {
@@ -230,7 +232,7 @@ func (t *telling) objectCounts() (list []string) {
 	if n := int64(len(t.effects.SchemaBack())); n > 0 {
 		list = append(list, of(n, "schema step", "schema steps")+" back from dual to the baseline")
 	}
-	return list
+	return append(list, t.mails()...)
 }
 
 // toDual says from where steps of the schema lead to dual: they may only make again what others have taken away.
@@ -485,7 +487,7 @@ func ofEachKind(list []state.Finding, n int) []state.Finding {
 
 // cost says what carrying out the plan takes; "" where it writes to neither server.
 func (t *telling) cost() string {
-	if t.effects.Empty() || t.effects.Kind == state.RunRefresh {
+	if t.effects.Empty() || t.effects.Kind == state.RunRefresh || t.effects.Kind == state.RunInvite {
 		return ""
 	}
 	c, takes := t.context.Cost, ""

@@ -28,6 +28,7 @@ type Session struct {
 	identity   providers.Identity
 	inspection providers.Inspection
 	target     state.Target
+	mail       config.MailSettings
 	away       error // Settings.Partly: why Self-auth cannot be asked; nil: it can
 	changed    bool  // something was carried out: the schema may be another than was inspected
 }
@@ -59,6 +60,7 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 		return nil, err
 	}
 	s.fenced(noConfirm, noFence)
+	s.mail = file.Mail
 	s.target = state.Target{
 		Environment: file.Environment,
 		System:      s.inspection.System,

@@ -164,6 +164,14 @@ func (p *Provider) Fetch(ctx context.Context, users []uuid.UUID) ([]providers.Us
 	return p.readRows(ctx, p.pool, sql, ids(users))
 }
 
+// ByMail reads the rows with an address, whatever the case of its letters, in the order of tenant id, user id; deleted ones too,
+// a hundred at most.
+func (p *Provider) ByMail(ctx context.Context, mail string) ([]providers.UserRow, error) {
+	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + ` from {users} u
+		where lower({email}::text) = lower($1) order by {tenant_id}, {user_id} limit 100`)
+	return p.readRows(ctx, p.pool, sql, mail)
+}
+
 // Linked reads the rows that are linked to some persons, in no order.
 func (p *Provider) Linked(ctx context.Context, persons []uuid.UUID) ([]providers.UserRow, error) {
 	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() + " from {users} u where {link_id} = any($1)")
