@@ -24,10 +24,11 @@ type Options struct {
 	User, Password string // ""; "": nobody logs in
 	Logins         string // the ways of logging in that are offered, by default "PLAIN LOGIN"
 	NoUTF8         bool   // SMTPUTF8 is not offered
+	Name           string // whom its certificate is for; "": this machine
 	// Answer says what becomes of a mail, when its recipient is named. It is called at the same time for mails of different
 	// connections. nil: Accept.
 	Answer func(Mail) Answer
-	// Refuse is what is said at a step, before Answer is asked; the zero Reply: nothing.
+	// Greeting and Sender are said at these steps, before Answer is asked; the zero Reply: what is usual.
 	Greeting, Sender Reply
 }
 
@@ -54,7 +55,8 @@ type Mail struct {
 // Answer is what a server does with a mail.
 type Answer struct {
 	Reply Reply         // at the recipient; zero: go on
-	Delay time.Duration // before the last answer
+	Whole func()        // called when the mail has come whole, before the last answer; nil: nothing
+	Delay time.Duration // the same
 	End   End
 	Last  Reply // at the end of the mail, with End zero; zero: 250
 }
@@ -103,6 +105,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	accepted []Mail
+	stop     func()
 	tries    map[string]int
 	conns    int
 	resets   int
@@ -126,7 +129,7 @@ func Start(t testing.TB, o Options) *Server {
 	var counted net.Listener = &counting{listener, s}
 	if o.Encryption != Plain {
 		var config *tls.Config
-		config, s.CAFile = certificate(t)
+		config, s.CAFile = certificate(t, o.Name)
 		if s.smtp.TLSConfig = config; o.Encryption == Implicit {
 			scheme, counted = "smtps", tls.NewListener(counted, config)
 		}
@@ -141,10 +144,11 @@ func Start(t testing.TB, o Options) *Server {
 		defer close(done)
 		_ = s.smtp.Serve(counted)
 	}()
-	t.Cleanup(func() {
+	s.stop = func() {
 		_ = s.smtp.Close()
 		<-done
-	})
+	}
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -164,6 +168,10 @@ func (c *counting) Accept() (net.Conn, error) {
 		c.s.mu.Lock()
 		c.s.conns++
 		c.s.mu.Unlock()
+		// So that a mail in the middle of which we hang up was not sent whole before.
+		if tcp, is := conn.(*net.TCPConn); is {
+			_ = tcp.SetReadBuffer(64 << 10)
+		}
 		r := c.s.options.Greeting
 		if r.Code == 0 && !r.HangUp {
 			return conn, nil
@@ -178,6 +186,9 @@ func (c *counting) Accept() (net.Conn, error) {
 func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
 	return &session{s: s, conn: c}, nil
 }
+
+// Stop ends the server and all its connections.
+func (s *Server) Stop() { s.stop() }
 
 // Accepted are the mails that it has, in the order in which they came.
 func (s *Server) Accepted() []Mail {
@@ -270,6 +281,9 @@ func (c *session) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
 		return err
+	}
+	if c.answer.Whole != nil {
+		c.answer.Whole()
 	}
 	if c.answer.Delay > 0 {
 		time.Sleep(c.answer.Delay)

@@ -37,8 +37,15 @@ func messageID(raw []byte) string {
 	return strings.Trim(strings.TrimSpace(m.Header.Get("Message-ID")), "<>")
 }
 
-// certificate makes an authority that nobody trusts yet, and with it one certificate for this machine.
-func certificate(t testing.TB) (config *tls.Config, caFile string) {
+// CAFile is a file of an authority that has signed no server's certificate.
+func CAFile(t testing.TB) string {
+	t.Helper()
+	_, file := certificate(t, "")
+	return file
+}
+
+// certificate makes an authority that nobody trusts yet, and with it one certificate, for a name or for this machine.
+func certificate(t testing.TB, name string) (config *tls.Config, caFile string) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -60,6 +67,9 @@ func certificate(t testing.TB) (config *tls.Config, caFile string) {
 		SerialNumber: big.NewInt(2), NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, DNSNames: []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if name != "" {
+		leaf.DNSNames, leaf.IPAddresses = []string{name}, nil
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	must(err)
