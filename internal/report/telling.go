@@ -281,12 +281,22 @@ func (t *telling) undo() string {
 		return "This rollback can itself be rolled back."
 	case t.view.undo[plan.UndoNever] > 0:
 		return t.undoBut(t.view.undo[plan.UndoNever])
+	case t.effects.Kind == state.RunInvite || !t.effects.GivesBack() && t.effects.WritesOnly():
+		return "A mail that is sent cannot be taken back."
 	case len(t.effects.Schema) > 0:
-		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema."
+		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema." + t.butMails()
 	case !t.effects.Empty():
-		return "Everything can be undone."
+		return "Everything can be undone." + t.butMails()
 	}
 	return ""
+}
+
+// butMails says that what is sent stays sent; "" where nothing is.
+func (t *telling) butMails() string {
+	if len(t.effects.Mailings) == 0 {
+		return ""
+	}
+	return " A mail that is sent is not: a code in it can still set a credential until it ends, but lets nobody in who was taken back."
 }
 
 // undoBut says what can be taken back where the plan takes something from users who are not moved.
@@ -491,6 +501,9 @@ func (t *telling) cost() string {
 		return ""
 	}
 	c, takes := t.context.Cost, ""
+	if c.Calls+c.Transactions == 0 {
+		return ""
+	}
 	if c.WriteSeconds >= 1 {
 		takes = fmt.Sprintf(" (writing the persons takes a server with two cores about %s)", roughly(c.WriteSeconds))
 	}

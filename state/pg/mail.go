@@ -82,8 +82,12 @@ func (s *Store) MailsOf(ctx context.Context, users []uuid.UUID) ([]state.Mail, e
 
 // DoubtfulMails returns those of which nobody knows whether they were sent, in the order in which they were chosen.
 func (s *Store) DoubtfulMails(ctx context.Context) ([]state.Mail, error) {
-	return s.mails(ctx, "where status = $1 order by chosen, round, id", state.MailDoubtful)
+	return s.mails(ctx, "where "+inDoubt+" order by chosen, round, id")
 }
+
+// inDoubt is a mail m of which nobody knows, and whose user has not been invited once more since, nor taken back.
+const inDoubt = `m.status = 'doubtful' and not m.past and not exists (select from {schema}.mails n
+	where n.user_id = m.user_id and n.letter = 'invitation' and n.status = 'taken' and n.chosen > m.chosen)`
 
 // MailTally counts the mails that a run has chosen.
 func (s *Store) MailTally(ctx context.Context, run string) (list []state.MailTally, err error) {
@@ -158,7 +162,7 @@ func (s *Store) Bounced(ctx context.Context, list []state.MailOutcome) (back []s
 // SettleDoubtful records that the mails in doubt were sent.
 func (s *Store) SettleDoubtful(ctx context.Context) (settled int64, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, s.sql("update {schema}.mails set status = $1 where status = $2"), state.MailTaken, state.MailDoubtful)
+		tag, err := tx.Exec(ctx, s.sql("update {schema}.mails m set status = $1 where "+inDoubt), state.MailTaken)
 		settled = tag.RowsAffected()
 		return err
 	})
