@@ -87,7 +87,7 @@ func language() []Block {
 	list := []Block{
 		anthillBlock(), variableBlock(),
 		{Type: "locals", Free: true, Text: "Names for values, as local.NAME."},
-		postgresBlock(), selfauthBlock(),
+		postgresBlock(), selfauthBlock(), mailBlock(),
 		{
 			Type: "schema", Once: true, Text: "The schema that the application's database shall have.",
 			Arguments: []Argument{
@@ -206,6 +206,66 @@ func selfauthBlock() Block {
 				Name: "max_write_time", Type: Duration, Default: `"1s"`,
 				Text: "How long one write may keep the server's other writes waiting; batches adapt to it.",
 			},
+		},
+	}
+}
+
+func mailBlock() Block {
+	return Block{
+		Type: "provider", Kind: "mail", Once: true,
+		Text: "How mails to users go out. Its values may refer to variables and locals only.",
+		Arguments: []Argument{
+			{
+				Name: "url", Type: String, Secret: true,
+				Text: "smtp://USER@HOST or smtps://; defaults to the environment's MAIL_URL. The password is in MAIL_PASSWORD.",
+			},
+			{
+				Name: "ca_file", Type: String,
+				Text: "Certificates to trust, relative to the configuration; defaults to the environment's MAIL_CA_FILE.",
+			},
+			{
+				Name: "directory", Type: String,
+				Text: "Instead: a file for each mail in this directory, relative to the configuration. With one-time codes only " +
+					"where Self-auth is on this machine.",
+			},
+			{
+				Name: "domain_rate", Type: Count, Default: "0",
+				Text: "Mails a minute to the addresses of one domain; 0 is any number.",
+			},
+		},
+	}
+}
+
+func invitationBlock() Block {
+	return Block{
+		Type: "invitation", Once: true, Text: "The mail by which users learn how to come in, once they are moved.",
+		Arguments: []Argument{
+			{
+				Name: "template", Type: String,
+				Text: "File with the text, relative to the configuration; Anthill's own when not given.",
+			},
+			{Name: "subject", Type: String, Text: "Defaults to that of the template."},
+			{Name: "from", Type: String, Required: true, Text: "Whom it is from: \"Anthill <noreply@anthill.example>\"."},
+			{Name: "reply_to", Type: String, Text: "Where answers go."},
+			{Name: "support", Type: String, Text: "Where people find help: an address, or a page."},
+			{Name: "guide_url", Type: String, Text: "A page that explains how to come in."},
+			{
+				Name: "link", Type: String, OneOf: []string{"code", "recover", "login", "none"}, Default: `"code"`,
+				Text: "The way in: a one-time code that ends after a day, the server's page for a lost credential, its login, or none. " +
+					"Who has a credential always gets the login.",
+			},
+			{Name: "rate", Type: Count, Default: "0", Text: "Mails a minute; 0 is as fast as they are taken."},
+		},
+	}
+}
+
+func reminderBlock() Block {
+	return Block{
+		Type: "reminder", Once: true, Text: "The invitation once more, for those who have not enrolled in Self-auth since.",
+		Arguments: []Argument{
+			{Name: "after", Type: Duration, Required: true, Text: "So long after the invitation."},
+			{Name: "every", Type: Duration, Text: "And again so long after the last one."},
+			{Name: "at_most", Type: Count, Text: "How many; defaults to 1, or 3 with every."},
 		},
 	}
 }
@@ -487,8 +547,8 @@ func waveBlock() Block {
 				Arguments: []Argument{
 					{Name: "soak", Type: Duration, Text: "So long after the last run that moved somebody."}, gates},
 			},
-			windowBlock(),
-		}, laterBlocks("invitation", "reminder", "announcement", "lifecycle")...),
+			windowBlock(), invitationBlock(), reminderBlock(),
+		}, laterBlocks("announcement", "lifecycle")...),
 	}
 }
 

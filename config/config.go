@@ -20,6 +20,15 @@ type Settings struct {
 	CAFile      string // "" when not given: SELF_AUTH_CA_FILE then; relative to the configuration's directory
 	TokenFile   string // "" when not given: SELF_AUTH_ADMIN_TOKEN then; relative likewise
 	MaxWrite    time.Duration
+	Mail        MailSettings
+}
+
+// MailSettings are how mails go out, from provider "mail". At most one of URL and Directory is given.
+type MailSettings struct {
+	URL        string // smtp:// or smtps://; "" when not given: MAIL_URL then. Secret.
+	CAFile     string // "" when not given: MAIL_CA_FILE then; relative to the configuration's directory, as is Directory
+	Directory  string // a file for each mail; "": none
+	DomainRate int64  // mails a minute to the addresses of one domain; 0: any number
 }
 
 // Data is what evaluation may read of the live world.
@@ -203,7 +212,32 @@ type Wave struct {
 	AllowEmpty  bool
 	Window      *state.Window // nil: it may move users at any time
 	Promised    time.Time     // PasswordUntil of the policy under which those were moved whom it raises; zero: none
+	Invitation  *Invitation
+	Reminder    *Reminder // nil: none; there is an Invitation then
 	Pos         Pos
+}
+
+// Invitation is the mail by which the users of a wave learn how to come in.
+type Invitation struct {
+	Template      string // its text
+	Subject       string // as configured; "": that of the template
+	From          string // a mailbox: "Anthill <noreply@anthill.example>"
+	ReplyTo       string // likewise; "": none
+	Support       string // where people find help; "": nowhere
+	GuideURL      string // "": there is none
+	Link          state.MailLink
+	Rate          int64     // mails a minute; 0: as fast as they are taken
+	PasswordUntil time.Time // that of the wave's policy; zero: none
+	Pos           Pos
+
+	name string // of the template, for people
+}
+
+// Reminder is the same mail once more, to who has not enrolled.
+type Reminder struct {
+	After, Every time.Duration // since the invitation, and since the last reminder; Every 0: there is one
+	AtMost       int64         // how many
+	Pos          Pos
 }
 
 // Guard holds the brakes.

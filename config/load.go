@@ -56,6 +56,7 @@ func IsFile(name string) bool {
 
 // Module is a loaded configuration: parsed and checked against the language, not yet evaluated. It is immutable.
 type Module struct {
+	dir   string
 	files map[string]*hcl.File
 	nodes []*node // top-level blocks, by file and line
 	vars  map[string]cty.Value
@@ -74,6 +75,7 @@ type Module struct {
 // with errors it serves for Files alone. Diagnostics name files by their base name.
 func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
 	m := &Module{
+		dir:   dir,
 		files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{},
 		vars: map[string]cty.Value{}, lacks: map[string]*hcl.Diagnostic{}, given: map[string]bool{}, level: vars.Version,
 	}

@@ -40,6 +40,12 @@ func (e *evaluator) settings() (s Settings) {
 		selfauth.wrong("max_write_time",
 			"a time from 1s to 4s is needed: other writes of the server fail when they have waited for 5 s")
 	}
+	mail := e.reader(e.m.single("provider", "mail"), static)
+	s.Mail = MailSettings{URL: mail.nonEmpty("url"), CAFile: mail.nonEmpty("ca_file"), Directory: mail.nonEmpty("directory"),
+		DomainRate: mail.count("domain_rate")}
+	if s.Mail.URL != "" && s.Mail.Directory != "" {
+		mail.wrong("directory", "mails go out by url or into a directory, not both")
+	}
 	return s
 }
 

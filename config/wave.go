@@ -99,6 +99,7 @@ func (e *evaluator) wave(n *node) Wave {
 	slices.SortFunc(w.Users, compareSelectors)
 	w.Gates = e.gatesOf(finish, w)
 	w.Window = e.window(n.child("window"))
+	w.Invitation, w.Reminder = e.invitation(n), e.reminder(n)
 	return w
 }
 

@@ -39,6 +39,7 @@ type Input struct {
 	Inspection providers.Inspection
 	Recorded   func(context.Context) iter.Seq2[state.User, error] // state.Store.Users
 	OpenUsers  func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
+	Mails      func(context.Context) iter.Seq2[state.Mail, error] // state.Store.Mails; nil: there are none
 	Temp       string                                             // directory for the spool; "" = the system's
 	Enrolled   bool                                               // who has enrolled is asked for the figures of waves
 	Progress   func(stage string, done, total int64)              // may be nil; called about every 10,000 users
@@ -84,6 +85,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	}
 	var table plan.Table
 	sink = links.watch(sink)
+	part.scope.Writes = &users.Writing{AsOf: in.AsOf}
 	decided, moreDiags, err := users.Decide(joined, declared, part.scope, &table, sink)
 	if err != nil {
 		return nil, nil, err
@@ -139,6 +141,9 @@ func (in Input) streams() world.Streams {
 		for _, l := range in.Links {
 			s.Links[l.User] = l.Person
 		}
+	}
+	if slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return w.Invitation != nil }) {
+		s.Mails = in.Mails
 	}
 	if in.Progress != nil {
 		s.Progress = func(done int64) { in.Progress(StageRead, done, in.Inspection.Rows) }
@@ -391,6 +396,8 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	m.loosens()
 	m.wishes()
 	m.strangersAsAdmins()
+	m.mailings()
+	m.sends()
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
 	e.Add(m.decided.Risk)
@@ -488,6 +495,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	c.Notes = append(c.Notes, m.decided.Changing(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
+	c.Notes = append(c.Notes, m.decided.Unwritten()...)
 	c.Notes = append(c.Notes, m.overdue()...)
 	c.Notes = append(c.Notes, m.idleWishes()...)
 	c.Notes = append(c.Notes, m.allowances()...)

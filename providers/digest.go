@@ -11,23 +11,24 @@ import (
 type Relies uint8
 
 // ReliesAll: everything that a person is made from. ReliesMember: what memberships follow from. ReliesLink: the link,
-// and whether there is a password and one that can be used, on which undoing relies.
+// and whether there is a password and one that can be used, on which undoing relies. ReliesMail: whom a mail is for and where it goes.
 const (
 	ReliesInvalid Relies = iota
 	ReliesAll
 	ReliesMember
 	ReliesLink
+	ReliesMail
 )
 
 // String is the stable code, which plan files hold.
-func (r Relies) String() string { return [...]string{"", "all", "member", "link"}[r] }
+func (r Relies) String() string { return [...]string{"", "all", "member", "link", "mail"}[r] }
 
 // MarshalText writes the stable code.
 func (r Relies) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
 func (r *Relies) UnmarshalText(b []byte) error {
-	for *r = ReliesInvalid; *r <= ReliesLink; *r++ {
+	for *r = ReliesInvalid; *r <= ReliesMail; *r++ {
 		if r.String() == string(b) {
 			return nil
 		}
@@ -66,6 +67,15 @@ func DigestUser(u User, r Relies, recorded *state.User) state.Digest {
 		w.ID(u.ID)
 		w.ID(u.Link)
 		w.Flags(u.HasPassword, u.CanPassword)
+	case ReliesMail:
+		w.Text("mail")
+		w.ID(u.ID)
+		w.ID(u.Tenant)
+		w.Text(u.Email)
+		w.Text(u.FullName)
+		w.Text(u.Status)
+		w.Flags(u.Deleted, u.Verified, u.TenantLive)
+		w.ID(u.Link)
 	default:
 		panic("providers: digest that relies on nothing")
 	}

@@ -41,7 +41,7 @@ type Directory interface {
 	Recycled(ctx context.Context) ([]uuid.UUID, error)
 }
 
-// Noted is what became of times of completion.
+// Noted is what became of times of completion, or of invitation.
 type Noted struct {
 	Rows int64         // that got theirs
 	Left state.Finding // why it is of no use to try more of them now; zero: it is
@@ -61,6 +61,10 @@ type Rows interface {
 	// link and that synced time, and no time of completion. It leaves rows that somebody else holds, or whose writing the
 	// database refuses.
 	NoteLogins(ctx context.Context, logins []state.Login) (Noted, error)
+	// NoteInvites writes the time of invitation of rows that still have that link, and none; UnnoteInvites takes that very time back.
+	// Both as NoteLogins.
+	NoteInvites(ctx context.Context, invites []state.Invite) (Noted, error)
+	UnnoteInvites(ctx context.Context, invites []state.Invite) (Noted, error)
 	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes
 	// those of the same tenant and group.
 	Map(ctx context.Context, m []Mapping) error

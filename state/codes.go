@@ -243,6 +243,26 @@ const (
 	CodeNoBulkCall       Code = "no_bulk_call"        // path: persons are written one by one
 	CodeMarkerStrangers  Code = "marker_strangers"    // persons: some of them; count persons expired or enabled with others
 
+	// Why a mail is not sent, to users of a wave in a plan, or was not. In a plan: wave; count users.
+	CodeMailNotDue    Code = "mail_not_due"    // in no plan: the user has what there is to be sent, or is in, or not active
+	CodeMailNotMoved  Code = "mail_not_moved"  // in no plan: under no wave that writes to its users
+	CodeMailRefused   Code = "mail_refused"    // an earlier one could not be delivered
+	CodeMailDoubtful  Code = "mail_doubtful"   // nobody knows whether they have theirs
+	CodeMailNoLogin   Code = "mail_no_login"   // they could not log in: excluded, blocked, asleep, or linked otherwise
+	CodeMailPaused    Code = "mail_paused"     // the wave, or their tenant in it, is paused
+	CodeMailNoAddress Code = "mail_no_address" // the row has no address to which a mail could be sent
+	CodeMailTakenBack Code = "mail_taken_back" // the user was taken back
+	CodeMailGone      Code = "mail_gone"       // the row is gone, not active, or linked otherwise by now
+	CodeMailPerson    Code = "mail_person"     // the person is gone from Self-auth, or has expired
+	// the address is not confirmed by now, and that was not allowed
+	CodeMailUnconfirmed Code = "mail_unconfirmed"
+	CodeMailUnrendered  Code = "mail_unrendered" // no text could be made for the user
+
+	// What hazards of mails are made of.
+	CodeMailsLate       Code = "mails_late"       // wave; count users who were moved before
+	CodeMailsAgain      Code = "mails_again"      // wave; count users who were invited when they were moved earlier
+	CodeMailsUnverified Code = "mails_unverified" // wave; count users
+
 	// Steps of the schema.
 	CodeColumnNullable Code = "column_nullable" // columns
 	CodeColumnsAdded   Code = "columns_added"   // columns, nullable: columns that become so

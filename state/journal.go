@@ -44,6 +44,7 @@ type Outcome struct {
 	Verdict  Verdict
 	Reason   Finding // of Changed, Refused and Paused: no address, no secret
 	Recorded *User   // what is recorded of the user from now on; nil: unchanged
+	Mail     *Mail   // that the user is to be sent, chosen; nil: none. One that may have been sent already is left as it is
 	// Lost: what was done in Self-auth must still be taken back. The intent stays open, and a later outcome settles it.
 	Lost bool
 }

@@ -187,6 +187,7 @@ const (
 	RunApply    RunKind = "apply"
 	RunRollback RunKind = "rollback"
 	RunRefresh  RunKind = "refresh" // only what is recorded was changed, to what is there
+	RunInvite   RunKind = "invite"  // mails were sent, and nothing else
 )
 
 // RunOutcome is how a run ended; "" while it is open.
@@ -234,6 +235,7 @@ type Counts struct {
 	Paused  int64 `json:"paused"`
 	Objects int64 `json:"objects"`
 	Schema  int64 `json:"schema,omitempty"` // steps; omitted where 0, as the digests of runs go over it
+	Mails   int64 `json:"mails,omitempty"`  // that were chosen to be sent
 	Retries int64 `json:"retries"`
 }
 

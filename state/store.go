@@ -33,6 +33,9 @@ type Store interface {
 	// that is recorded as written, and no time of completion. None where the application's rows have no such times.
 	Logins(ctx context.Context) iter.Seq2[Login, error]
 
+	// The outbox.
+	Outbox
+
 	// Lock takes the lock on the target, waiting at most timeout, and fences off whoever had it before: from then on
 	// that process writes nothing, even if it only slept. *LockedError when somebody else holds it; *LeftoverError when
 	// what a process that lost it had begun can neither end nor be ended.
@@ -109,6 +112,30 @@ type Store interface {
 	WaveEvents(ctx context.Context) ([]WaveEvent, error)
 }
 
+// Outbox is what is recorded of mails to users. Runs add to it (Outcome.Mail). There are none in a state of an earlier version.
+type Outbox interface {
+	// Mails streams all of them in the order of Users, those of a user in the order in which they were chosen.
+	Mails(ctx context.Context) iter.Seq2[Mail, error]
+	// MailsOf returns those of some users, in the order in which they were chosen.
+	MailsOf(ctx context.Context, users []uuid.UUID) ([]Mail, error)
+	// DoubtfulMails returns those of which nobody knows whether they were sent, in the order in which they were chosen; but for users
+	// who were invited once more since, or taken back.
+	DoubtfulMails(ctx context.Context) ([]Mail, error)
+	// MailTally counts those that a run has chosen.
+	MailTally(ctx context.Context, run string) ([]MailTally, error)
+	// MailsLeft returns those that a run has chosen and that were not taken, at most limit.
+	MailsLeft(ctx context.Context, run string, limit int) ([]Mail, error)
+	// Invites streams when moved users were invited of whom the row keeps no time of it, by user. None where the application's
+	// rows have no such time.
+	Invites(ctx context.Context) iter.Seq2[Invite, error]
+	// Bounced records that mails came back, and returns those that were taken or in doubt until now, as they were. Under the lock.
+	Bounced(ctx context.Context, list []MailOutcome) ([]Mail, error)
+	// SettleDoubtful records that the mails in doubt were sent, and counts them. Under the lock.
+	SettleDoubtful(ctx context.Context) (int64, error)
+	// Shown records that a code was shown to somebody (LetterPrinted); ID and Round are chosen here. Under the lock.
+	Shown(ctx context.Context, m Mail) error
+}
+
 // Lock is a held lock. A process may lose it without noticing: it sleeps, its connection ends, somebody else takes it.
 // So whatever is written outside this package asks first, by one of two methods, which return a *LockLostError.
 type Lock interface {
@@ -160,6 +187,14 @@ type Run interface {
 	// ActUse, as the run has gone by them, or by ActWithdraw.
 	Unconfirm(ctx context.Context, gates []WaveGate, at time.Time) error
 	Wished(ctx context.Context, wishes []Wish, act WaveAct, at time.Time) error
+	// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit, by wave and user.
+	OpenMails(ctx context.Context, limit int) ([]Mail, error)
+	// DoubtMails records that nobody knows of the mails that were rendered: the process that was about to hand them over was stopped.
+	DoubtMails(ctx context.Context, at time.Time) error
+	// Handing makes durable that a mail is about to be handed over, and how its user is led in. Handed records how mails ended.
+	// Both are safe for concurrent use, beside each other too.
+	Handing(ctx context.Context, id uuid.UUID, link MailLink, at time.Time) error
+	Handed(ctx context.Context, list ...MailOutcome) error
 	// Undone marks runs as wholly undone (or, when a rollback is undone, as standing again).
 	Undone(ctx context.Context, runs []string, undone bool) error
 	// Close ends the run with its outcome and counts and chains its digest. retries is how many calls were tried again

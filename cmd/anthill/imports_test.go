@@ -54,10 +54,11 @@ func packages(t *testing.T) (list []goPackage) {
 
 // floors are the packages of the house, the lowest first. A package imports those of lower floors alone.
 var floors = [][]string{
-	{"state", "internal/spool", "internal/subprocess", "internal/selfauthd", "examples", "docs"},
+	{"state", "internal/spool", "internal/subprocess", "internal/selfauthd", "internal/letter", "internal/mailtest",
+		"examples", "docs"},
 	{"state/book", "config", "providers", "internal/scratchpg", "internal/scratchidm"},
-	{"state/pg", "state/statetest", "providers/postgres", "providers/selfauth", "providers/providertest", "planner/plan",
-		"internal/scratchpg/pgtest", "internal/scratchidm/idmtest", "internal/sandbox"},
+	{"state/pg", "state/statetest", "providers/postgres", "providers/selfauth", "providers/mail", "providers/providertest",
+		"planner/plan", "internal/scratchpg/pgtest", "internal/scratchidm/idmtest", "internal/sandbox"},
 	{"planner/world", "planner/rollout", "planner/planfile", "internal/bench"},
 	{"planner/objects"},
 	{"planner/users"},
@@ -73,6 +74,7 @@ var narrow = map[string][]string{
 	"providers":          {"state"},
 	"providers/postgres": {"providers", "state"},
 	"providers/selfauth": {"providers", "state"},
+	"providers/mail":     {"providers", "state"},
 	"state/book":         {"state"},
 	"state/pg":           {"state", "state/book"},
 	"state/statetest":    {"state", "state/book"},
@@ -88,6 +90,9 @@ var edges = map[string][]string{
 	"github.com/jackc/pgx/": {"providers/postgres", "state/pg", "internal/scratchpg", "internal/scratchpg/pgtest",
 		"internal/sandbox", "internal/bench"},
 	"github.com/urfave/cli/":            {"cmd/anthill"},
+	"github.com/wneessen/go-mail":       {"providers/mail"},
+	"github.com/yuin/goldmark":          {"internal/letter"},
+	"github.com/emersion/":              {"internal/mailtest"},
 	"github.com/hashicorp/hcl/v2/hcl":   {"config"},
 	"github.com/hashicorp/hcl/v2/json":  {"config"},
 	"github.com/hashicorp/hcl/v2/gohcl": {"config"},

@@ -29,12 +29,13 @@ type program struct {
 	env            func(string) string
 	environ        func() []string // for commands that `dev` runs
 	now            func() time.Time
-	who            string // user@host
-	folder         string // to work in where there is no -chdir; "": the current one
-	width          int    // of the terminal; 0: unknown
-	asks           bool   // there is somebody at a terminal to ask
-	terminal       bool   // stderr is one
-	outTerminal    bool   // stdout is one
+	who            string          // user@host
+	folder         string          // to work in where there is no -chdir; "": the current one
+	width          int             // of the terminal; 0: unknown
+	mailWaits      []time.Duration // as of session.Settings
+	asks           bool            // there is somebody at a terminal to ask
+	terminal       bool            // stderr is one
+	outTerminal    bool            // stdout is one
 }
 
 // run carries out a command line and returns the exit status.
@@ -98,7 +99,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:              usage,
 		Action:                    cli.ShowAppHelp,
 		Commands: []*cli.Command{p.validateCommand(), p.planCommand(), p.showCommand(), p.diffCommand(), p.explainCommand(),
-			p.applyCommand(), p.rollbackCommand(), p.statusCommand(), p.waveCommand(), p.exportCommand(), p.importCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
+			p.applyCommand(), p.rollbackCommand(), p.inviteCommand(), p.statusCommand(), p.waveCommand(), p.exportCommand(), p.importCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
 			{Name: helpName, Usage: "show the help of a command: anthill help wave resume", ArgsUsage: "[COMMAND...]"}},
 	}
 	prepare(app.Commands)

@@ -22,6 +22,7 @@ func (p *program) settings(c *cli.Context) (session.Settings, error) {
 		Env:         p.env,
 		Now:         p.now,
 		LockTimeout: c.Duration("lock-timeout"),
+		MailWaits:   p.mailWaits,
 	}
 	list, err := given(c)
 	for _, g := range list {

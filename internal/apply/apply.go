@@ -31,7 +31,8 @@ type Deps struct {
 	// the gates of waves, where a plan has some that are sampled.
 	Observe   func(context.Context) (Observed, error)
 	Enrolled  func(context.Context) ([]uuid.UUID, error)
-	BatchSize int // users a batch; 0: as many as the server takes in the time that one write may have
+	Post      Post // for plans that write to users
+	BatchSize int  // users a batch; 0: as many as the server takes in the time that one write may have
 }
 
 const maxLeft = 100 // users whom Result.Left lists
@@ -104,6 +105,9 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 		if err := x.lookForStale(ctx); err != nil {
 			return Result{}, err
 		}
+	}
+	if err := x.checkPost(ctx); err != nil {
+		return Result{}, err
 	}
 	if err := x.begin(ctx, open); err != nil {
 		return Result{}, err
@@ -222,11 +226,15 @@ type executor struct {
 
 // tally is what a run has come to so far.
 type tally struct {
-	held    []state.Finding // waves that were not started
-	failed  []state.Finding // objects that were not done
-	half    bool            // one of them was refused in part, and what was done of it stands
-	logins  int64           // rows that got their time of completion
-	unnoted state.Finding   // why others did not
+	held   []state.Finding // waves that were not started
+	failed []state.Finding // objects that were not done
+	half   bool            // one of them was refused in part, and what was done of it stands
+	mails  []state.MailTally
+	unsent []state.Mail // of them, the first
+	logins int64        // rows that got their time of completion
+	// why rows of users who were invited did not get their time of it
+	uninvited state.Finding
+	unnoted   state.Finding // why others did not
 	// by wave: what the gates go by that are sampled again
 	sampled map[string]*state.WaveFigures
 	missed  map[uuid.UUID]int64         // users who were refused or had changed, by tenant: they still need its objects
@@ -372,10 +380,10 @@ func (x *executor) countOutcomes(list []state.Outcome) {
 // count adds users to the figures of the wave that moves them, and to those whom their tenant's objects still need. Who
 // was moved before, and only follows, is none of those whom a wave moves.
 func (x *executor) count(t state.Tally) {
-	if t.Verdict == state.Refused || t.Verdict == state.Changed {
+	s := x.effects.Segments[t.Segment]
+	if s.Kind != plan.SegmentMail && (t.Verdict == state.Refused || t.Verdict == state.Changed) {
 		x.missed[t.Tenant] += t.Users
 	}
-	s := x.effects.Segments[t.Segment]
 	f := x.figure[s.Wave]
 	if s.Kind != plan.SegmentMove || f == nil {
 		return
@@ -407,14 +415,17 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	// anything of ours in them; what a rollback leaves behind is recorded last, since a run that stops before has taken
 	// nothing back as a whole.
 	for _, stage := range []func(context.Context) error{
-		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.schemaBack, x.aftermath, x.noteLogins,
+		x.brakes, x.resumeLost, x.schema, x.objects, x.segments, x.lastObjects, x.schemaBack, x.aftermath, x.noteLogins, x.send,
 	} {
 		if err := stage(ctx); err != nil {
 			return x.stopped(err)
 		}
 	}
+	if err := x.tallyMails(work); err != nil {
+		return x.stopped(err)
+	}
 	outcome := state.OutcomeDone
-	if counts := x.journal.Counts(); counts.Failed+counts.Changed+counts.Paused > 0 || len(x.held) > 0 {
+	if counts := x.journal.Counts(); counts.Failed+counts.Changed+counts.Paused > 0 || len(x.held) > 0 || x.mailsRemain() {
 		outcome = state.OutcomeRemainder
 	}
 	if err := x.Accounts.Tidy(work); err != nil {
@@ -426,7 +437,8 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 		return x.stopped(err)
 	}
 	left, err := x.left(work, info.ID)
-	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half, Logins: x.logins, Unnoted: x.unnoted}, err
+	return Result{Run: info, Left: left, Held: x.held, Objects: x.failed, Half: x.half, Logins: x.logins, Unnoted: x.unnoted,
+		Mails: x.mails, Unsent: x.unsent, Uninvited: x.uninvited}, err
 }
 
 // called hands the calls that the client has made on to the journal, and its notes to the caller.
@@ -449,7 +461,8 @@ func (x *executor) stopped(err error) (Result, error) {
 		Open:   true,
 		Counts: counts,
 	}
-	return Result{Run: info, Stopped: true, Held: x.held, Objects: x.failed}, err
+	_ = x.tallyMails(context.Background()) // the error at hand says more
+	return Result{Run: info, Stopped: true, Held: x.held, Objects: x.failed, Mails: x.mails, Unsent: x.unsent}, err
 }
 
 func (x *executor) left(ctx context.Context, run string) ([]Left, error) {

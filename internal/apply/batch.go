@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -20,7 +21,9 @@ type item struct {
 	row     *providers.UserRow // nil: there is none
 	record  *state.Record      // SegmentRestore: the journal record whose before-image is restored
 	mails   *state.Record      // SegmentRestore: the one whose addresses are given back; nil: no address is changed
+	invited bool               // SegmentRestore: the row's time of invitation is one that a run noted
 	prior   *state.User        // what is recorded of the user; nil: nothing
+	mail    *state.Mail        // that it is to be sent once its change is made; nil: none
 	intent  state.Intent
 	failed  error           // one side refused this user
 	stuck   []state.Finding // why what was begun could not be put right
@@ -230,11 +233,37 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		if u, is := recorded[c.User]; is {
 			it.prior = &u
 		}
+		it.mail = x.mailOf(it)
 		it.intent.Segment = segment // of those, too, for whom nothing will be intended
 		x.judge(it)
 		items[i] = it
 	}
+	if err := x.lookInvited(ctx, segment, items); err != nil {
+		return nil, err
+	}
 	return items, x.lookWhoCanLogIn(ctx, items)
+}
+
+// lookInvited notes of those who are taken back whether their time of invitation is ours: another one stays.
+func (x *executor) lookInvited(ctx context.Context, segment int, items []*item) error {
+	if x.effects.Segments[segment].Kind != plan.SegmentRestore {
+		return nil
+	}
+	byID := map[uuid.UUID]*item{}
+	for _, it := range items {
+		if it.row != nil && !it.row.Image.Invited.IsZero() {
+			byID[it.change.User] = it
+		}
+	}
+	if len(byID) == 0 {
+		return nil
+	}
+	mails, err := x.Store.MailsOf(ctx, slices.Collect(maps.Keys(byID)))
+	for _, m := range mails {
+		it := byID[m.User]
+		it.invited = it.invited || m.Letter == state.LetterInvitation && m.Ended.Equal(it.row.Image.Invited)
+	}
+	return err
 }
 
 // fetch reads the rows of users; one that is gone is missing.

@@ -64,6 +64,9 @@ func (x *executor) close(ctx context.Context) (Result, error) {
 			return x.stopped(err)
 		}
 	}
+	if err := x.journal.DoubtMails(ctx, x.Now().UTC()); err != nil {
+		return x.stopped(err)
+	}
 	if err := x.closePauses(ctx, len(records) > 0); err != nil {
 		return x.stopped(err)
 	}
@@ -78,8 +81,11 @@ func (x *executor) close(ctx context.Context) (Result, error) {
 	if err != nil {
 		return x.stopped(err)
 	}
+	if err := x.tallyMails(ctx); err != nil {
+		return Result{}, err
+	}
 	left, err := x.left(ctx, info.ID)
-	return Result{Run: info, Closed: true, Left: left, Half: x.half}, err
+	return Result{Run: info, Closed: true, Left: left, Half: x.half, Mails: x.mails, Unsent: x.unsent}, err
 }
 
 // settleOpen settles users in flight by what really happened.

@@ -15,6 +15,11 @@ import (
 // gives nobody anything whom the pause is about. Users in flight, whom a stopped run had begun with, lose what they were
 // given so far, like those whose row has changed.
 
+// heedsPauses reports whether pauses keep the plan from anything.
+func (x *executor) heedsPauses() bool {
+	return x.effects.Kind == state.RunApply || x.effects.Kind == state.RunInvite
+}
+
 // paused are the pauses as last read.
 func (x *executor) paused() []state.Pause {
 	if list := x.pauses.Load(); list != nil {
@@ -25,7 +30,7 @@ func (x *executor) paused() []state.Pause {
 
 // lookForPauses reads the pauses again, and tells of those that were not there before. They never stop a rollback (L44).
 func (x *executor) lookForPauses(ctx context.Context) error {
-	if x.effects.Kind != state.RunApply {
+	if !x.heedsPauses() {
 		return nil
 	}
 	list, err := x.Store.Pauses(ctx)
@@ -75,7 +80,7 @@ func isPaused(err error) bool {
 // on.
 func (x *executor) pausedNow(it *item) bool {
 	s := it.shape
-	if x.effects.Kind != state.RunApply || s.Join == 0 && s.Effect.TakesAway() && !s.Ground.Moved {
+	if !x.heedsPauses() || s.Join == 0 && s.Effect.TakesAway() && !s.Ground.Moved && s.Letter.IsZero() {
 		return false
 	}
 	// Whoever is raised waits for the wave that moved it as well.

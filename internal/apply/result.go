@@ -21,6 +21,7 @@ const (
 const (
 	StageSchema  = "schema"
 	StageObjects = "objects"
+	StageMails   = "mails"
 )
 
 // Event is something that happened during a run.
@@ -43,13 +44,17 @@ type Left struct {
 // Result is how a run ended.
 type Result struct {
 	Run     state.RunInfo
-	Nothing bool            // the plan's run was closed already, or there was nothing to do: nothing was done
-	Left    []Left          // the first 100
-	Closed  bool            // the run was closed (Close)
-	Stopped bool            // the run is open: a server went away, the token was refused, or ctx ended; see the error
-	Held    []state.Finding // waves that were not started, or not gone on with; with Nothing: the plan can be carried out later
-	Objects []state.Finding // objects that were not done
-	Logins  int64           // rows that got their time of completion, as the application has seen their users in Self-auth
-	Unnoted state.Finding   // why others of them did not; zero: all did, but those whose rows were held or refused one by one
-	Half    bool            // an object, or with Closed a user, is left half done: what was done could not be put back
+	Nothing bool              // the plan's run was closed already, or there was nothing to do: nothing was done
+	Left    []Left            // the first 100
+	Closed  bool              // the run was closed (Close)
+	Stopped bool              // the run is open: a server went away, the token was refused, or ctx ended; see the error
+	Held    []state.Finding   // waves that were not started, or not gone on with; with Nothing: the plan can be carried out later
+	Objects []state.Finding   // objects that were not done
+	Logins  int64             // rows that got their time of completion, as the application has seen their users in Self-auth
+	Unnoted state.Finding     // why others of them did not; zero: all did, but those whose rows were held or refused one by one
+	Mails   []state.MailTally // that the run has chosen, by what became of them
+	Unsent  []state.Mail      // of them, those that were not taken: the first 100
+	// Why rows of users who were invited did not get their time of it; zero: all did, but those whose rows were held.
+	Uninvited state.Finding
+	Half      bool // an object, or with Closed a user, is left half done: what was done could not be put back
 }

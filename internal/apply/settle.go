@@ -198,7 +198,7 @@ func (x *executor) resumeLost(ctx context.Context) error {
 
 func done(it *item) state.Outcome {
 	o := outcome(it, state.Done, state.Finding{})
-	o.Recorded = &it.intent.After
+	o.Recorded, o.Mail = &it.intent.After, it.mail
 	return o
 }
 
@@ -246,6 +246,9 @@ func userWrite(it *item) providers.UserWrite {
 	}
 	if e.Restore {
 		image := it.record.Before
+		if !it.invited && it.row != nil {
+			image.Invited = it.row.Image.Invited // somebody else's
+		}
 		w.Restore = &image
 	}
 	return w

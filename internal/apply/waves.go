@@ -26,7 +26,11 @@ func (x *executor) segments(ctx context.Context) error {
 		if s.Kind == plan.SegmentMove {
 			continue
 		}
-		if err := x.segment(ctx, i, place); err != nil {
+		through := x.segment
+		if s.Kind == plan.SegmentMail {
+			through = x.choose
+		}
+		if err := through(ctx, i, place); err != nil {
 			return err
 		}
 		place++

@@ -24,7 +24,8 @@ type planJSON struct {
 	Blocked       bool          `json:"blocked"`
 	Empty         bool          `json:"empty"`
 	Effects       *plan.Effects `json:"effects"`
-	Figures       []part        `json:"figures"` // what happens to users, counted from the effects
+	Figures       []part        `json:"figures"`         // what happens to users, counted from the effects
+	Mails         []mailsOf     `json:"mails,omitempty"` // likewise: which mails go out
 	BlastRadius   radius        `json:"blast_radius"`
 	Undo          undoJSON      `json:"undo"`
 	Basis         *plan.Basis   `json:"basis"`
@@ -64,6 +65,7 @@ func PlanJSON(w io.Writer, f, old *planfile.File, d *planfile.Diff) error {
 		Empty:         v.effects.Empty(),
 		Effects:       v.effects,
 		Figures:       listed(v.parts),
+		Mails:         v.letters,
 		BlastRadius:   v.radius(),
 		Undo:          undoOf(v),
 		Basis:         v.basis,

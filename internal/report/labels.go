@@ -103,6 +103,8 @@ func figures() []figure {
 // stage is the name of a part of a run, as progress shows it.
 func stage(e apply.Event) string {
 	switch plan.SegmentKind(e.Stage) {
+	case plan.SegmentMail:
+		return "mails chosen"
 	case plan.SegmentMove:
 		return Escape(e.Wave)
 	case plan.SegmentFollow:

@@ -88,6 +88,7 @@ type resultPage struct {
 // stopped says what a run that was stopped had done, why it stopped, and both ways on.
 func (p *resultPage) stopped(why error) {
 	p.line("%s after %s.", p.bold("Run "+Escape(p.Run.ID)+" was stopped"), countText(p.Run.Counts))
+	p.mails()
 	p.gap()
 	p.line("%s", Commands(p.o, escapeLines(why.Error())))
 	p.gap()
@@ -120,8 +121,10 @@ func (p *resultPage) ended(took time.Duration) {
 		p.hang("  failed    ", say(f))
 	}
 	p.logins()
+	p.mails()
 	p.left()
 	switch {
+	case p.effects.Kind == state.RunInvite && p.Run.Outcome != state.OutcomeRemainder:
 	case p.Run.Outcome == state.OutcomeRemainder:
 		p.remainder()
 	case p.effects.Kind == state.RunRollback:
@@ -214,6 +217,9 @@ func countText(c state.Counts) string {
 	if c.Schema > 0 {
 		s += ", " + of(c.Schema, "schema step", "schema steps") + " done"
 	}
+	if c.Mails > 0 {
+		s += ", " + of(c.Mails, "mail", "mails") + " chosen"
+	}
 	if c.Retries > 0 {
 		s += ", " + of(c.Retries, "call", "calls") + " tried again"
 	}
@@ -258,6 +264,20 @@ type resultJSON struct {
 	Left          []leftJSON       `json:"left,omitempty"`
 	Logins        int64            `json:"logins_noted,omitempty"` // rows that got their time of completion
 	Unnoted       *state.Finding   `json:"logins_not_noted,omitempty"`
+
+	Mails     []state.MailTally `json:"mails,omitempty"`
+	Unsent    []unsentJSON      `json:"mails_not_taken,omitempty"` // the first 100
+	Uninvited *state.Finding    `json:"invitations_not_noted,omitempty"`
+}
+
+type unsentJSON struct {
+	User   uuid.UUID        `json:"user"`
+	Mail   uuid.UUID        `json:"mail"`
+	Wave   string           `json:"wave"`
+	Letter state.LetterKind `json:"letter"`
+	Status state.MailStatus `json:"status"`
+	Reply  int              `json:"reply,omitempty"`
+	Why    state.Code       `json:"why,omitempty"`
 }
 
 type leftJSON struct {
@@ -285,6 +305,13 @@ func ResultJSON(w io.Writer, e *plan.Effects, r apply.Result, stopped error) err
 	}
 	if !r.Unnoted.IsZero() {
 		j.Unnoted = &r.Unnoted
+	}
+	if !r.Uninvited.IsZero() {
+		j.Uninvited = &r.Uninvited
+	}
+	j.Mails = r.Mails
+	for _, m := range r.Unsent {
+		j.Unsent = append(j.Unsent, unsentJSON{m.User, m.ID, m.Wave, m.Letter, m.Status, m.Code, m.Why})
 	}
 	if stopped != nil {
 		j.Error = stopped.Error()

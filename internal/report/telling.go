@@ -136,6 +136,8 @@ func (t *telling) headline() string {
 		return t.drifted()
 	case t.effects.Empty():
 		return "Nothing to do."
+	case t.effects.Kind == state.RunInvite:
+		return "Nobody changes: mails go out to users who are moved"
 	case n+t.effects.Strangers() == 0 && !t.groupsGo():
 		return "None of " + of(live, "live user", "live users") + " changes"
 	default:
@@ -203,7 +205,7 @@ func (t *telling) admins() string {
 	return strings.Join(parts, ", ") + " in Self-auth"
 }
 
-// objectCounts says how many objects change, and how many steps the schema takes, each where there are any.
+// objectCounts says how many objects change, how many steps the schema takes and which mails go out, each where there are any.
 func (t *telling) objectCounts() (list []string) {
 	n := t.actions
 	if all := len(t.effects.Objects); all > 0 && t.effects.Kind == state.RunRefresh {
@@ -230,7 +232,7 @@ func (t *telling) objectCounts() (list []string) {
 	if n := int64(len(t.effects.SchemaBack())); n > 0 {
 		list = append(list, of(n, "schema step", "schema steps")+" back from dual to the baseline")
 	}
-	return list
+	return append(list, t.mails()...)
 }
 
 // toDual says from where steps of the schema lead to dual: they may only make again what others have taken away.
@@ -279,12 +281,22 @@ func (t *telling) undo() string {
 		return "This rollback can itself be rolled back."
 	case t.view.undo[plan.UndoNever] > 0:
 		return t.undoBut(t.view.undo[plan.UndoNever])
+	case t.effects.Kind == state.RunInvite || !t.effects.GivesBack() && t.effects.WritesOnly():
+		return "A mail that is sent cannot be taken back."
 	case len(t.effects.Schema) > 0:
-		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema."
+		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema." + t.butMails()
 	case !t.effects.Empty():
-		return "Everything can be undone."
+		return "Everything can be undone." + t.butMails()
 	}
 	return ""
+}
+
+// butMails says that what is sent stays sent; "" where nothing is.
+func (t *telling) butMails() string {
+	if len(t.effects.Mailings) == 0 {
+		return ""
+	}
+	return " A mail that is sent is not: a code in it can still set a credential until it ends, but lets nobody in who was taken back."
 }
 
 // undoBut says what can be taken back where the plan takes something from users who are not moved.
@@ -527,10 +539,13 @@ func ofEachKind(list []state.Finding, n int) []state.Finding {
 
 // cost says what carrying out the plan takes; "" where it writes to neither server.
 func (t *telling) cost() string {
-	if t.effects.Empty() || t.effects.Kind == state.RunRefresh {
+	if t.effects.Empty() || t.effects.Kind == state.RunRefresh || t.effects.Kind == state.RunInvite {
 		return ""
 	}
 	c, takes := t.context.Cost, ""
+	if c.Calls+c.Transactions == 0 {
+		return ""
+	}
 	if c.WriteSeconds >= 1 {
 		takes = fmt.Sprintf(" (writing the persons takes a server with two cores about %s)", roughly(c.WriteSeconds))
 	}

@@ -9,7 +9,7 @@ import (
 
 // changes lists what the plan does: to the schema, to objects, to users.
 func (p *planPage) changes() {
-	if p.t.effects.Empty() {
+	if len(p.t.parts)+len(p.t.effects.Objects)+len(p.t.schema()) == 0 {
 		return
 	}
 	p.gap()

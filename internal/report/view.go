@@ -20,6 +20,7 @@ type view struct {
 	parts    []part // users moved before, then waves in the order in which they are moved or taken back
 	actions  map[state.Action]int64
 	undo     map[plan.UndoKind]int64 // users, by how they would be taken back
+	letters  []mailsOf
 }
 
 // part is what happens to users of one sort: those moved before, or those of one wave.
@@ -38,14 +39,14 @@ func (p part) repeats(f plan.Figure) bool {
 
 func newView(f *planfile.File) *view {
 	v := &view{id: f.ID(), seal: f.Seal(), effects: f.Effects(), basis: f.Basis(), context: f.Context()}
-	v.parts, v.actions = partsOf(f), map[state.Action]int64{}
+	v.parts, v.actions, v.letters = partsOf(f), map[state.Action]int64{}, mailsIn(f)
 	for _, o := range v.effects.Objects {
 		v.actions[o.Action]++
 	}
 	v.undo = map[plan.UndoKind]int64{}
 	for i, s := range v.effects.Segments {
 		for _, c := range f.Counted(i) {
-			if c.Users > 0 {
+			if c.Users > 0 && s.Kind != plan.SegmentMail {
 				v.undo[c.Shape.UndoKind(s.Kind)] += c.Users
 			}
 		}
@@ -58,6 +59,9 @@ func partsOf(f *planfile.File) (parts []part) {
 	e := f.Effects()
 	for _, i := range e.InOrder() {
 		s := e.Segments[i]
+		if s.Kind == plan.SegmentMail { // whose users do not change
+			continue
+		}
 		p := part{Kind: s.Kind, Wave: s.Wave, Tenants: e.ByTenant(s.Kind, f.Counted(i)), All: plan.Figures{}}
 		for _, t := range p.Tenants {
 			p.All.Add(t.Figures)

@@ -51,6 +51,14 @@ func (v *voice) fewNames(list []string) []string {
 // names are texts from outside, one after the other.
 func (v *voice) names(list []string) string { return strings.Join(v.fewNames(list), ", ") }
 
+// withWave puts the wave in front that something is said of; "": it is of none.
+func withWave(wave, said string) string {
+	if wave == "" {
+		return said
+	}
+	return "wave " + wave + ": " + said
+}
+
 // say says a finding in words, without a full stop. One whose code has no words here is said by its code.
 func (v *voice) say(f state.Finding) string {
 	n := f.Count
@@ -235,6 +243,42 @@ func (v *voice) say(f state.Finding) string {
 		}
 		return "wave " + name + ", which is no longer declared, is still paused" + where + ": " + v.pausedBy(f) +
 			". Who moved under it gains nothing until:  " + v.command(one.resume()...)
+	// Mails.
+	case state.CodeMailsLate:
+		return "wave " + name + ": " + of(n, "user who was", "users who were") + " moved before " + it("is", "are") + " invited now"
+	case state.CodeMailsAgain:
+		return "wave " + name + ": " + of(n, "user who was", "users who were") + " invited when moved before, and taken back since, " +
+			it("is", "are") + " invited once more"
+	case state.CodeMailsUnverified:
+		return "wave " + name + ": " + of(n, "code goes to an address", "codes go to addresses") + " that nobody has ever confirmed: whoever reads " +
+			it("that mailbox", "those mailboxes") + " gets " + it("the account", "the accounts")
+	case state.CodeMailRefused:
+		return "wave " + name + ": " + of(n, "user is", "users are") + " not written to, as an earlier mail could not be delivered. Once the " +
+			"address is right:  " + v.command("invite", "-user", "USER")
+	case state.CodeMailDoubtful:
+		return "wave " + name + ": of " + of(n, "user", "users") + " nobody knows whether " + it("the invitation was", "their invitations were") +
+			" sent (" + v.command("invite", "-settle-doubtful") + ", or " + v.command("invite", "-resend-doubtful") + ")"
+	case state.CodeMailNoLogin:
+		return withWave(name, of(n, "user is", "users are")+" not written to, as "+it("it", "they")+" could not log in: excluded, blocked, "+
+			"asleep, expired in Self-auth or linked to somebody else")
+	case state.CodeMailPaused:
+		return withWave(name, of(n, "user is", "users are")+" not written to while the wave is paused there")
+	case state.CodeMailNoAddress:
+		return withWave(name, of(n, "user has", "users have")+" no address to which a mail could be sent")
+	case state.CodeMailNotDue:
+		return "has what there is to be sent, or is in, or not active"
+	case state.CodeMailNotMoved:
+		return "is not moved under a wave that has an invitation"
+	case state.CodeMailTakenBack:
+		return "the user was taken back"
+	case state.CodeMailGone:
+		return "the row is gone, not active, or linked to somebody else by now"
+	case state.CodeMailPerson:
+		return "the person is gone from Self-auth, or cannot log in now"
+	case state.CodeMailUnconfirmed:
+		return "the address is not confirmed by now, and a code to such a one was not allowed"
+	case state.CodeMailUnrendered:
+		return "the template writes something that this user does not have"
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"

@@ -60,6 +60,9 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	if err := s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...)); err != nil {
 		return nil, err
 	}
+	if err := s.mayWrite(mailingsOf(cfg)); err != nil {
+		return nil, err
+	}
 	in.Config, in.Targets, in.Exclude, in.Enrolled, in.Links = cfg, r.Targets, r.Exclude, r.Figures, r.Links
 	w := planfile.NewWriter("")
 	defer func() { err = errors.Join(err, w.Close()) }()
@@ -112,6 +115,7 @@ func (s *Session) look(ctx context.Context, r Request) (in planner.Input, _ *pos
 	in = planner.Input{
 		State:      st,
 		Recorded:   store.Users,
+		Mails:      store.Mails,
 		Database:   snapshot,
 		Directory:  s.selfauth.Directory(),
 		Inspection: s.inspection,

@@ -21,6 +21,9 @@ type Approval struct {
 func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approval,
 	events func(apply.Event)) (result apply.Result, err error) {
 	e := plan.Effects()
+	if err := s.mayWrite(e.Mailings); err != nil {
+		return result, err
+	}
 	err = s.locked(ctx, func() (err error) {
 		if err := s.maySee(plannedKinds(e)); err != nil {
 			return err
@@ -79,6 +82,7 @@ func (s *Session) deps(a Approval) apply.Deps {
 		Bare:       s.inspection.Bare,
 		Observe:    s.observe,
 		Enrolled:   s.selfauth.Directory().Enrolled,
+		Post:       s.post(),
 	}
 }
 

@@ -30,7 +30,8 @@ type Session struct {
 	target     state.Target
 	away       error // Settings.Partly and Less: why Self-auth cannot be asked; nil: it can
 	less       error // Settings.Less: which rights the account lacks to see what a plan needs; nil: none
-	changed    bool  // something was carried out: the schema may be another than was inspected
+	mail       config.MailSettings
+	changed    bool // something was carried out: the schema may be another than was inspected
 }
 
 // Open loads the configuration and connects both sides. Nothing is changed anywhere.
@@ -60,6 +61,7 @@ func Open(ctx context.Context, settings Settings) (_ *Session, err error) {
 		return nil, err
 	}
 	s.fenced(noConfirm, noFence)
+	s.mail = file.Mail
 	s.target = state.Target{
 		Environment: file.Environment,
 		System:      s.inspection.System,

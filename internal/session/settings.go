@@ -22,7 +22,8 @@ type Settings struct {
 	Who         string              // user@host, for runs, locks and confirmations
 	Env         func(string) string // environment variables; "" where there is none
 	Now         func() time.Time
-	LockTimeout time.Duration // how long to wait for somebody else's lock
+	LockTimeout time.Duration   // how long to wait for somebody else's lock
+	MailWaits   []time.Duration // before a mail that was refused for now is handed over again; nil: as usual
 }
 
 // Diagnostics are what is wrong or doubtful in a configuration, with the files that they point into, by the names that

@@ -37,8 +37,9 @@ type Effects struct {
 	// whether one lets in whose password goes. None: nobody came in by one when the plan was made.
 	Doors    []Doorway `json:"doors,omitempty"`
 	Identity Identity  `json:"identity"`
-	Undo     *Undoing  `json:"undo,omitempty"`   // of a rollback
-	Wishes   []Wish    `json:"wishes,omitempty"` // that the plan goes by, in the order of Waves: apply uses them up
+	Undo     *Undoing  `json:"undo,omitempty"`     // of a rollback
+	Wishes   []Wish    `json:"wishes,omitempty"`   // that the plan goes by, in the order of Waves: apply uses them up
+	Mailings []Mailing `json:"mailings,omitempty"` // of waves whose users are written to, in the order of `after`
 	Risk
 }
 
@@ -89,18 +90,25 @@ type Group struct {
 	Unmapped bool `json:"unmapped,omitempty"` // it is there, and mapped as nothing now
 }
 
-// Empty reports whether there is nothing to do: no change of the schema, of an object or of a user. That a wave changes
+// Empty reports whether there is nothing to do: no change of the schema, of an object or of a user, and no mail. That a wave changes
 // its state alone does not count (L15).
 func (e *Effects) Empty() bool {
-	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users() == 0
+	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users() == 0 && !e.WritesOnly()
 }
 
-// Users is the number of user changes.
+// Users is the number of user changes; who is only written to is not changed.
 func (e *Effects) Users() (n int64) {
 	for _, s := range e.Segments {
-		n += s.Users
+		if s.Kind != SegmentMail {
+			n += s.Users
+		}
 	}
 	return n
+}
+
+// WritesOnly reports whether there are users who are only written to.
+func (e *Effects) WritesOnly() bool {
+	return slices.ContainsFunc(e.Segments, func(s Segment) bool { return s.Kind == SegmentMail })
 }
 
 // Slugs are the slugs of the tenants that the plan names.
@@ -146,12 +154,14 @@ func (c ObjectChange) Object() state.Object {
 type SegmentKind string
 
 // Follow: users moved before whose memberships or person follow their row (L24, L25, L28). Move: users of a
-// wave. Withdraw: users who are not moved, from whose persons is taken what lets them in. Restore: users taken back.
+// wave. Withdraw: users who are not moved, from whose persons is taken what lets them in. Restore: users taken back. Mail: users moved
+// before who are sent a mail, and nothing else.
 const (
 	SegmentFollow   SegmentKind = "follow"
 	SegmentWithdraw SegmentKind = "withdraw"
 	SegmentMove     SegmentKind = "move"
 	SegmentRestore  SegmentKind = "restore"
+	SegmentMail     SegmentKind = "mail"
 )
 
 // Segment is the head of a stream of user changes in the order of tenant id, user id.
@@ -236,13 +246,15 @@ func (e *Effects) PostgresOnly() bool { return e.Undo != nil && e.Undo.PostgresO
 // GivesBack reports whether a rollback of these effects has something to do, as far as users, objects and the schema go: what
 // was taken from users who are not moved stays taken.
 func (e *Effects) GivesBack() bool {
-	moved := func(s Segment) bool { return s.Kind != SegmentWithdraw }
+	moved := func(s Segment) bool { return s.Kind != SegmentWithdraw && s.Kind != SegmentMail }
 	return len(e.Objects)+len(e.Schema) > 0 || slices.ContainsFunc(e.Segments, moved)
 }
 
 // ClosesAlone reports whether a run of these effects that was stopped can be closed without Self-auth: it has left nobody
 // half done there.
-func (e *Effects) ClosesAlone() bool { return e.PostgresOnly() || e.Kind == state.RunRefresh }
+func (e *Effects) ClosesAlone() bool {
+	return e.PostgresOnly() || e.Kind == state.RunRefresh || e.Kind == state.RunInvite
+}
 
 // Pause is one that a rollback leaves behind.
 type Pause struct {

@@ -34,13 +34,17 @@ const (
 	AdminsAsMembers HazardCode = "ADMINS_AS_MEMBERS"
 	// LoosensBrake: a wave starts because what held it back was edited.
 	LoosensBrake HazardCode = "LOOSENS_BRAKE"
+	// SendsMail: users are invited who were moved before there was an invitation, or are invited once more.
+	SendsMail HazardCode = "SENDS_MAIL"
+	// LinkToUnverified: a mail to an address that nobody has confirmed gives the account to whoever reads it.
+	LinkToUnverified HazardCode = "LINK_TO_UNVERIFIED"
 )
 
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
-		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LocksOut, LoginGap, LoginRefused, LoginWithoutTenant,
-		LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone, WeakensClient,
+		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LinkToUnverified, LocksOut, LoginGap, LoginRefused, LoginWithoutTenant,
+		LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone, SendsMail, WeakensClient,
 	}
 }
 

@@ -49,6 +49,12 @@ func (n Namer) Person(u providers.User, tenantSlug string, suffix bool) (name, d
 	return CleanName(raw, u.ID, suffix), display, ok
 }
 
+// Addressed is how a user is addressed in a mail: by the full name, else the address's local part.
+func Addressed(u providers.User) string {
+	name, _ := Namer{}.display(Vars(u, ""))
+	return name
+}
+
 func (n Namer) display(vars config.UserVars) (string, bool) {
 	text := vars.FullName
 	if !n.Display.IsZero() {

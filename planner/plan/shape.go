@@ -21,6 +21,7 @@ type Shape struct {
 	Leave  Set             `json:"leave,omitempty"`
 	Keep   Set             `json:"keep,omitempty"` // memberships that stay; SegmentMove: and are ours from now on
 	After  state.UserState `json:"after"`
+	Letter Letter          `json:"letter,omitzero"` // that they are sent, once all else is done
 }
 
 // Ground is what a change takes for granted about the row and its person.

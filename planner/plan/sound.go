@@ -14,14 +14,18 @@ import (
 // Sound reports whether effects that were read from a file fit together, as those of every plan do that was made here:
 // apply and whoever shows them take that for granted.
 func (e *Effects) Sound() bool {
-	rollback, refresh := e.Kind == state.RunRollback, e.Kind == state.RunRefresh
-	if !rollback && !refresh && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
+	rollback, refresh, invite := e.Kind == state.RunRollback, e.Kind == state.RunRefresh, e.Kind == state.RunInvite
+	if !rollback && !refresh && !invite && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
 		return false
 	}
 	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Policies) > 0 || refresh && e.Braked != (state.Digest{}) {
 		return false
 	}
-	return e.schemaSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() && e.wishesSound() &&
+	only := func(s Segment) bool { return s.Kind != SegmentMail }
+	if invite && (len(e.Schema)+len(e.Objects)+len(e.Waves)+len(e.Brakes)+len(e.Policies)+len(e.Wishes) > 0 || slices.ContainsFunc(e.Segments, only)) {
+		return false
+	}
+	return e.schemaSound() && e.mailsSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() && e.wishesSound() &&
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
 }
 
@@ -94,6 +98,10 @@ func (e *Effects) segmentsSound() bool {
 			}
 		case SegmentWithdraw:
 			if e.Undo != nil {
+				return false
+			}
+		case SegmentMail:
+			if e.Mailing(s.Wave) == nil || e.Undo != nil {
 				return false
 			}
 		case SegmentMove:
@@ -340,6 +348,8 @@ func (s Shape) Fits(kind SegmentKind) bool {
 	switch {
 	case e.Link && kind != SegmentMove, e.Restore && kind != SegmentRestore, e.Restore && s.Ground.RowGone:
 		return false
+	case kind == SegmentMail:
+		return s.mails()
 	case s.Ground.Moved:
 		return kind == SegmentMove && s.raises()
 	case kind != SegmentWithdraw:
@@ -351,6 +361,12 @@ func (s Shape) Fits(kind SegmentKind) bool {
 // RowOnly reports whether a shape changes nothing in Self-auth.
 func (s Shape) RowOnly() bool {
 	return s.Join == 0 && s.Leave == 0 && s.Effect == (state.Effect{Restore: true})
+}
+
+// mails reports whether a shape does nothing but send a mail to users who stay as they are.
+func (s Shape) mails() bool {
+	return s.Ground.Relies == providers.ReliesMail && s.Ground.Linked && s.Ground.Unrecorded && !s.Ground.RowGone && !s.Ground.Moved &&
+		s.Effect == (state.Effect{}) && s.Join == 0 && s.Leave == 0 && s.Keep == 0
 }
 
 // raises reports whether a shape does nothing but raise the method of a user who was moved before.

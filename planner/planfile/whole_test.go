@@ -83,6 +83,9 @@ func full() *whole {
 	u.Shape.Tenant, u.Shape.Effect.Act = tenant, state.PersonAdopt
 	u.Shape.Effect.Link, u.Shape.Ground.RowGone, u.Shape.Ground.Moved = false, false, false // they do not go with a restored row
 	u.Shape.Join, u.Shape.Leave, u.Shape.Keep = 1, 2, 3
+	u.Shape.Letter = plan.Letter{} // nor does a mail
+	m := &e.Mailings[0]
+	m.Link, m.Template = state.LinkCode, plan.TemplateDigest(m.Text)
 	u.Change.Shape = 0
 	second := *u
 	f.fill(reflect.ValueOf(&second.Change).Elem())

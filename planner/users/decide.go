@@ -27,6 +27,8 @@ type Decided struct {
 	Strangers map[uuid.UUID][]uuid.UUID // persons who do not belong in groups that are managed in full, by group
 	Outside   []state.Finding           // changed outside Anthill
 	Notes     []state.Finding
+	// Why the user of Writing gets no mail; "": it gets one, or is not moved under a wave that writes.
+	NotWritten state.Code
 	plan.Risk
 	readdressed int64                   // users moved before who get an address that they never confirmed
 	nameless    map[state.Subject]int64 // users moved before, of clients that this plan changes: see said
@@ -40,12 +42,14 @@ type Wave struct {
 	config.Wave
 	Segment  int // -1: nobody is due
 	Withdraw int // segment of those due, as it is where the wave does not move; -1: there is none
+	Mail     int // segment of those moved before who are written to; -1: there is none
 	Tally    rollout.Tally
 	Matched  int64 // belong to the wave
 	Skipped  int64 // of them, for good
 	NotMoved map[plan.SkipReason]int64
-	Said     said      // what is to be said of its users where they are moved
-	stay     ways      // of those due, as it is where the wave does not move
+	Said     said // what is to be said of its users where they are moved
+	stay     ways // of those due, as it is where the wave does not move
+	unwritten
 	waiting  perTenant // until their tenants have opened a gate
 	released perTenant // due, and held by a gate of before that each tenant opened
 }
@@ -72,6 +76,8 @@ type Scope struct {
 	Has func(tenant uuid.UUID, wave string) bool
 	// Of says whether a tenant has such users, or may have: what is noted of its groups is noted then.
 	Of func(tenant uuid.UUID) bool
+	// Writes says to whom mails are due; nil: to nobody.
+	Writes *Writing
 	// Expels says whether a group of the part is one that strangers may be put out of.
 	Expels func(state.Address) bool
 }
@@ -209,7 +215,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	d.counts = counts{unselected: map[string]int64{}, sleeping: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for i, w := range c.Waves {
 		d.index[w.Name] = i
-		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, NotMoved: map[plan.SkipReason]int64{}})
+		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, Mail: -1, NotMoved: map[plan.SkipReason]int64{}})
 		if j.EnrolledKnown {
 			d.Waves[len(d.Waves)-1].Tally.Figures.Enrolled = new(int64)
 		}
@@ -258,6 +264,9 @@ func (d *decider) decide(e *world.Entry) error {
 			s = nil
 		}
 		d.countWay(&d.stay, e, s, e.Recorded.Person)
+		if err := d.write(e); err != nil {
+			return err
+		}
 		return d.raiseMoved(e)
 	}
 	d.losses.met = false

@@ -85,6 +85,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	s.Join, s.Keep = d.table.Set(join...), d.table.Set(keep...)
 	s.Effect.Method = method(e)
 	s.Effect.Complete = d.policies[w.Policy].CompleteOnLink && !e.Is(world.HasCompleted)
+	s.Letter = d.firstLetter(e, w)
 	d.countWay(&w.Said.ways, e, &s, person)
 	if w.Segment < 0 {
 		w.Segment = d.sink.Segment(plan.SegmentMove, w.Name)

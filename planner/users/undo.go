@@ -326,7 +326,7 @@ func (t *taker) weigh(row providers.User) {
 	will := providers.UserRow{User: row, Image: t.image}
 	if t.restored != nil {
 		will.Image = *t.restored
-		will.Image.Invited = t.image.Invited // no run writes it, so none takes it back
+		will.Image.Invited = t.image.Invited // of which apply takes back what a run wrote
 	}
 	t.restored = nil
 	if !t.undoing.Schema.Columns {

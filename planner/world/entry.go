@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,6 +33,8 @@ type Entry struct {
 	Digest     state.Digest
 	Holder     uuid.UUID // a person who holds the verified address, or with IsNamed is named, and may be taken over
 	Recorded   Recorded  // with IsRecorded
+	MailDigest state.Digest
+	Mailed     state.Mailed
 }
 
 // Recorded is what is recorded of a user.
@@ -63,6 +66,9 @@ const (
 	IsInvited     // the row holds a time of invitation
 	IsCompleted   // it is moved, and has logged in through Self-auth (providers.Completed)
 	IsNamed       // Holder is the person that somebody has made by hand for this user
+	IsReachable   // the row's address is one to which a mail can be sent
+	MayBeMailed   // it is moved under a wave that writes to its users: MailDigest is known
+	WasMailed     // Mailed says something
 )
 
 // Is reports whether a fact holds.
@@ -145,6 +151,12 @@ func (s *Entries) write(e *Entry) error {
 	}
 	if e.Is(IsRecorded) {
 		b = s.record(b, &e.Recorded)
+	}
+	if e.Is(MayBeMailed) {
+		b = append(b, e.MailDigest[:]...)
+	}
+	if e.Is(WasMailed) {
+		b = appendMailed(b, &e.Mailed)
 	}
 	s.buf = b
 	s.count++
@@ -280,6 +292,50 @@ func (d *decoder) entry(e *Entry) {
 	}
 	if e.Is(IsRecorded) {
 		d.record(&e.Recorded)
+	}
+	if e.Is(MayBeMailed) {
+		d.bytes(e.MailDigest[:])
+	}
+	if e.Is(WasMailed) {
+		d.mailed(&e.Mailed)
+	}
+}
+
+func appendMailed(b []byte, m *state.Mailed) []byte {
+	for _, n := range []int{m.Invitations, m.Reminders, m.Reminded} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	for _, at := range []time.Time{m.Invited, m.Last} {
+		n := int64(0)
+		if !at.IsZero() {
+			n = at.UnixMicro()
+		}
+		b = binary.AppendVarint(b, n)
+	}
+	for _, on := range []bool{m.Refused, m.Doubtful, m.Again} {
+		b = append(b, 0)
+		if on {
+			b[len(b)-1] = 1
+		}
+	}
+	return b
+}
+
+func (d *decoder) mailed(m *state.Mailed) {
+	for _, n := range []*int{&m.Invitations, &m.Reminders, &m.Reminded} {
+		*n = int(d.uvarint())
+	}
+	for _, at := range []*time.Time{&m.Invited, &m.Last} {
+		n, err := binary.ReadVarint(d.r)
+		if d.err == nil {
+			d.err = err
+		}
+		if n != 0 {
+			*at = time.UnixMicro(n).UTC()
+		}
+	}
+	for _, on := range []*bool{&m.Refused, &m.Doubtful, &m.Again} {
+		*on = d.byte() == 1
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -47,6 +48,10 @@ func fullEntry(t *testing.T, facts Fact) Entry {
 	var fill func(v reflect.Value)
 	fill = func(v reflect.Value) {
 		n++
+		if at, is := v.Addr().Interface().(*time.Time); is {
+			*at = time.UnixMicro(int64(n)).UTC()
+			return
+		}
 		switch v.Kind() {
 		case reflect.Bool:
 			v.SetBool(true)
@@ -81,15 +86,15 @@ func fullEntry(t *testing.T, facts Fact) Entry {
 // field or fact is covered as soon as it is there, but for the last fact's name here.
 func TestEntries(t *testing.T) {
 	t.Parallel()
-	const all = MailDiffers<<1 - 1
+	const all = WasMailed<<1 - 1
 	full := fullEntry(t, all)
 	gone := Entry{User: uuid.UUID{1}, Tenant: -1, Facts: IsRecorded, Person: uuid.UUID{2}, Generation: 2,
 		Recorded: Recorded{UserState: state.UserState{Standing: state.Gone, Wave: "pilot", Asleep: true},
 			Person: uuid.UUID{2}}}
 	plain := Entry{User: uuid.UUID{3}, Facts: HasRow, Person: uuid.UUID{4}, Digest: state.Digest{5}, Mail: 6}
 	want := []Entry{full, gone, plain, full}
-	for fact := Fact(1); fact <= MailDiffers; fact <<= 1 {
-		want = append(want, fullEntry(t, HasRow|IsRecorded|fact))
+	for fact := Fact(1); fact <= WasMailed; fact <<= 1 {
+		want = append(want, fullEntry(t, HasRow|IsRecorded|MayBeMailed|WasMailed|fact))
 	}
 	if diff := cmp.Diff(want, through(t, want...), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
@@ -99,10 +104,10 @@ func TestEntries(t *testing.T) {
 // TestFacts: each fact says its own.
 func TestFacts(t *testing.T) {
 	t.Parallel()
-	for fact := Fact(1); fact <= MailDiffers; fact <<= 1 {
+	for fact := Fact(1); fact <= WasMailed; fact <<= 1 {
 		var e Entry
 		e.note(fact, true)
-		for other := Fact(1); other <= MailDiffers; other <<= 1 {
+		for other := Fact(1); other <= WasMailed; other <<= 1 {
 			if e.Is(other) != (fact == other) {
 				t.Errorf("with fact %b, %b holds: %v", fact, other, e.Is(other))
 			}

@@ -24,6 +24,7 @@ type Streams struct {
 	Temp      string                                             // directory for the spool; "" = the system's
 	Enrolled  bool                                               // figures are asked for that need to know who has a credential
 	Links     map[uuid.UUID]uuid.UUID                            // user -> person that somebody has made for it by hand
+	Mails     func(context.Context) iter.Seq2[state.Mail, error] // state.Store.Mails; nil: nobody is written to
 	Progress  func(done int64)                                   // may be nil; called every 10,000 users
 }
 
@@ -106,6 +107,9 @@ type joiner struct {
 	onLink  map[string]bool  // policies that complete users when they are linked
 	moved   bool             // somebody is moved
 	named   map[uuid.UUID]uuid.UUID
+	writes  map[string]bool // waves that write to their users
+	mailing bool            // there are such waves
+	writing bool            // and they have moved users
 }
 
 // Join merges rows and recorded users, both in the order of tenant id, user id, into the spool. The caller closes the
@@ -118,10 +122,15 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		foreign: map[[2]int]int64{},
 		onLink:  map[string]bool{},
 		named:   s.Links,
+		writes:  map[string]bool{},
 	}
 	j.NamedFor = make(map[uuid.UUID]uuid.UUID, len(s.Links))
 	for user, person := range s.Links {
 		j.NamedFor[person] = user
+	}
+	for _, w := range c.Waves {
+		j.writes[w.Name] = w.Invitation != nil
+		j.mailing = j.mailing || w.Invitation != nil
 	}
 	for _, p := range c.Policies {
 		j.onLink[p.Name] = p.CompleteOnLink
@@ -153,8 +162,8 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		j.EnrolledKnown = true
 	case !j.moved:
 		j.EnrolledKnown = true // of nobody
-	case s.Enrolled:
-		// For figures alone: where the account may not see it, they are not known, and what goes by them waits.
+	case s.Enrolled, j.writing:
+		// For figures, and for mails to those who have none: where the account may not see it, they are not known, and what goes by them waits.
 		err := j.Index.enrol(ctx, j.Directory)
 		if err != nil && state.ErrorKindOf(err) != state.ErrorDenied {
 			return nil, err
@@ -188,10 +197,22 @@ func (j *joiner) merge(ctx context.Context, s Streams) error {
 	// Recorded users whose row is gone come between the rows, in the place that they were recorded for.
 	next, stop := iter.Pull2(s.Recorded(ctx))
 	defer stop()
+	mails := mailStream{next: func() (m state.Mail, err error, more bool) { return m, nil, false }}
+	if s.Mails != nil {
+		of, done := iter.Pull2(s.Mails(ctx))
+		defer done()
+		mails.next = of
+	}
+	if err := mails.advance(); err != nil {
+		return err
+	}
 	rec, err, more := next()
 	flush := func(until func(state.User) bool) error {
 		for ; more && err == nil && until(rec); rec, err, more = next() {
 			e := j.gone(rec)
+			if _, err := mails.of(rec.User); err != nil {
+				return err
+			}
 			if err := j.Entries.write(&e); err != nil {
 				return err
 			}
@@ -215,6 +236,12 @@ func (j *joiner) merge(ctx context.Context, s Streams) error {
 			}
 		}
 		e := j.row(u, r)
+		if r != nil {
+			if e.Mailed, err = mails.of(u.ID); err != nil {
+				return err
+			}
+			e.note(WasMailed, !e.Mailed.IsZero())
+		}
 		if err := j.Entries.write(&e); err != nil {
 			return err
 		}
@@ -223,6 +250,29 @@ func (j *joiner) merge(ctx context.Context, s Streams) error {
 		}
 	}
 	return flush(func(state.User) bool { return true })
+}
+
+// mailStream is a stream of mails in the order of recorded users.
+type mailStream struct {
+	next func() (state.Mail, error, bool)
+	m    state.Mail
+	more bool
+}
+
+func (s *mailStream) advance() (err error) {
+	s.m, err, s.more = s.next()
+	return err
+}
+
+// of takes in the mails of a user, whose turn it is.
+func (s *mailStream) of(user uuid.UUID) (m state.Mailed, err error) {
+	for s.more && s.m.User == user {
+		m.Add(s.m)
+		if err := s.advance(); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 // tenantOf is the place of a row's tenant; -1: there is none. Rows come tenant by tenant.
@@ -292,6 +342,11 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	}
 	j.setPerson(&e, u, r)
 	e.Digest = providers.DigestUser(u, j.relies(&e, u), r)
+	if e.Moved() && j.writes[r.Wave] {
+		e.note(MayBeMailed, true)
+		e.MailDigest, j.writing = providers.DigestUser(u, providers.ReliesMail, r), true
+	}
+	e.note(IsReachable, j.mailing && mailProblem(u.Email) == plan.SkipNone)
 	// Of a deleted row no name or address stands in anybody's way. It is an entry all the same: what was done for its user
 	// must be taken back.
 	if u.Deleted || e.Tenant < 0 || j.Tenants[e.Tenant].Deleted {

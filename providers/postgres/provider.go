@@ -97,8 +97,8 @@ func (p *Provider) Pool() *pgxpool.Pool { return p.pool }
 
 // UsersTable is the table of users with its schema, and some of its columns.
 type UsersTable struct {
-	Table                                   []string
-	ID, Tenant, Link, LinkedAt, CompletedAt string
+	Table                                              []string
+	ID, Tenant, Link, LinkedAt, CompletedAt, InvitedAt string
 }
 
 // UsersTable names the table of users.
@@ -106,7 +106,7 @@ func (p *Provider) UsersTable() UsersTable {
 	c := p.names.columns
 	return UsersTable{
 		Table: p.names.table("users"), ID: c["user_id"], Tenant: c["tenant_id"], Link: c["link_id"],
-		LinkedAt: c["linked_at"], CompletedAt: c["completed_at"],
+		LinkedAt: c["linked_at"], CompletedAt: c["completed_at"], InvitedAt: c["invited_at"],
 	}
 }
 

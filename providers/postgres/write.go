@@ -299,22 +299,24 @@ func (p *writer) updateLinks(b *pgx.Batch, writes []providers.UserWrite, which [
 		ids(users), links, methods, done)
 }
 
-// updateImages gives rows back what they held. When they were invited nobody has written for us.
+// updateImages gives rows back what they held.
 func (p *writer) updateImages(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods := make([]*string, len(which))
 	synced, completed := make([]*time.Time, len(which)), make([]*time.Time, len(which))
+	invited := make([]*time.Time, len(which))
 	for k, i := range which {
 		w, image := writes[i], writes[i].Restore
 		users[k], links[k], methods[k] = w.User, nullUUID(image.Link), p.word(image.Method)
 		synced[k], completed[k] = nullTime(image.Synced), nullTime(image.Completed)
+		invited[k] = nullTime(image.Invited)
 	}
 	return b.Queue(p.names.sql(`update {users} u set
 			{link_id} = w.link, {linked_at} = w.synced, {method} = w.method,
-			{completed_at} = w.completed
-		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[])
-			as w (id, link, synced, method, completed) where u.{user_id} = w.id`),
-		ids(users), links, synced, methods, completed)
+			{completed_at} = w.completed, {invited_at} = w.invited
+		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+			as w (id, link, synced, method, completed, invited) where u.{user_id} = w.id`),
+		ids(users), links, synced, methods, completed, invited)
 }
 
 // word spells a method; nil for none.

@@ -99,9 +99,16 @@ func countUsers(outcomes []state.Outcome) (c state.Counts) {
 		if outcomes[i].Lost {
 			continue
 		}
+		mailed := outcomes[i].Mail != nil
+		if mailed {
+			c.Mails++
+		}
 		switch outcomes[i].Verdict {
 		case state.Done:
-			c.Done++
+			// Nothing was intended for whoever is only written to.
+			if !mailed || outcomes[i].Intent != 0 {
+				c.Done++
+			}
 		case state.Already:
 			c.Already++
 		case state.Changed:
@@ -140,6 +147,7 @@ func sum(a, b state.Counts) state.Counts {
 		Paused:  a.Paused + b.Paused,
 		Objects: a.Objects + b.Objects,
 		Schema:  a.Schema + b.Schema,
+		Mails:   a.Mails + b.Mails,
 		Retries: a.Retries + b.Retries,
 	}
 }

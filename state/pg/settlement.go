@@ -53,6 +53,12 @@ func (r *run) settle(ctx context.Context, tx state.Tx, outcomes []state.Outcome,
 	if err := r.s.recordUsers(ctx, tx, outcomes); err != nil {
 		return err
 	}
+	if err := r.pastMails(ctx, tx, outcomes); err != nil {
+		return err
+	}
+	if err := r.chooseMails(ctx, tx, outcomes); err != nil {
+		return err
+	}
 	if err := r.recordCalls(ctx, tx, s.Calls, anIntent(outcomes)); err != nil {
 		return err
 	}

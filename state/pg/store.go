@@ -17,15 +17,15 @@ import (
 // Names says where the application's users are: recorded users come in the order of their tenants, and beside what the
 // application has written of their logins.
 type Names struct {
-	Table                                   []string // schema and table
-	ID, Tenant, Link, LinkedAt, CompletedAt string   // columns
+	Table                                              []string // schema and table
+	ID, Tenant, Link, LinkedAt, CompletedAt, InvitedAt string   // columns
 }
 
 // Store is recorded state in Postgres. It implements state.Store. Safe for concurrent reading; one Lock at a time.
 type Store struct {
 	pool     *pgxpool.Pool
 	schema   string
-	fill     *strings.Replacer     // {schema}, {users}, {user}, {tenant}, {link}, {linked_at}, {completed_at}
+	fill     *strings.Replacer     // {schema}, {users}, {user}, {tenant}, {link}, {linked_at}, {completed_at}, {invited_at}
 	snapshot string                // exported snapshot that reads see; "": each read its own
 	found    *atomic.Pointer[seen] // with snapshot: what is known of the state in it
 	lock     *atomic.Pointer[lock]
@@ -37,7 +37,7 @@ func Open(pool *pgxpool.Pool, schema string, users Names) *Store {
 	return &Store{pool: pool, schema: schema, lock: &atomic.Pointer[lock]{}, fill: strings.NewReplacer(
 		"{schema}", column(schema), "{users}", pgx.Identifier(users.Table).Sanitize(),
 		"{user}", column(users.ID), "{tenant}", column(users.Tenant), "{link}", column(users.Link),
-		"{linked_at}", column(users.LinkedAt), "{completed_at}", column(users.CompletedAt))}
+		"{linked_at}", column(users.LinkedAt), "{completed_at}", column(users.CompletedAt), "{invited_at}", column(users.InvitedAt))}
 }
 
 // At returns the same state as an exported snapshot sees it; for reading only. "" is the state as it is.

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 var names = Names{Table: []string{"public", "users"}, ID: "user_id", Tenant: "tenant_id", Link: "self_auth_user_id",
-	LinkedAt: "self_auth_synced_at", CompletedAt: "migration_completed_at"}
+	LinkedAt: "self_auth_synced_at", CompletedAt: "migration_completed_at",
+	InvitedAt: "migration_invited_at"}
 
 func pool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
@@ -335,6 +336,7 @@ func older(t *testing.T, p *pgxpool.Pool, version int) {
 		`drop table anthill_state.wishes, anthill_state.wave_events; alter table anthill_state.waves drop accepted;
 			alter table anthill_state.pauses drop paused_by, drop reason`,
 		`alter table anthill_state.records add constraint records_run_fkey foreign key (run) references anthill_state.runs (id)`,
+		"drop table anthill_state.mails",
 	} {
 		if i+2 > version {
 			exec(t, p, sql)

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"anthill/internal/mailtest"
+	"anthill/internal/sandbox"
+	"anthill/state"
+)
+
+// How many mails TestMailsKilled sends, and how often its process is killed meanwhile.
+var (
+	mails = flag.Int("mails", 250, "mails of TestMailsKilled")
+	kills = flag.Int("kills", 5, "times that it is killed")
+)
+
+// post is a mail server that goes wrong for some recipients, and kills a process at a given mail.
+type post struct {
+	*mailtest.Server
+	offered atomic.Int64
+	at      atomic.Int64 // kill when so many were offered
+	whole   atomic.Bool  // once the whole mail has come, instead of before
+	victim  atomic.Pointer[os.Process]
+}
+
+func (p *post) kill(n int64, whole bool) {
+	if v := p.victim.Load(); v != nil && n >= p.at.Load() && p.whole.Load() == whole {
+		_ = v.Kill()
+	}
+}
+
+// fate says what becomes of the mails to an address, by a figure below 100 that is always the same.
+func fate(to string) int {
+	h := fnv.New32a()
+	h.Write([]byte(to))
+	return int(h.Sum32() % 100)
+}
+
+const (
+	fateLater     = 6  // below: 451 at first
+	fateRefused   = 10 // 550
+	fateBeforeDot = 13 // the connection ends before the final dot, at first
+	fateTaken     = 15 // after it: the server keeps the mail
+	fateLost      = 17 // after it: the server does not
+	fateSlow      = 22
+)
+
+func newPost(t *testing.T) *post {
+	t.Helper()
+	p := &post{}
+	p.Server = mailtest.Start(t, mailtest.Options{Answer: func(m mailtest.Mail) mailtest.Answer {
+		n := p.offered.Add(1)
+		p.kill(n, false)
+		a := mailtest.Answer{Whole: func() { p.kill(n, true) }}
+		switch f := fate(m.To); {
+		case f < fateLater && m.Tries == 1:
+			a.Reply = mailtest.Reply{Code: 451, Status: [3]int{4, 7, 1}, Text: "greylisted"}
+		case f < fateLater:
+		case f < fateRefused:
+			a.Reply = mailtest.Reply{Code: 550, Status: [3]int{5, 1, 1}, Text: "no such user"}
+		case f < fateBeforeDot && m.Tries == 1:
+			a.End = mailtest.BeforeDot
+		case f < fateBeforeDot:
+		case f < fateTaken:
+			a.End = mailtest.AfterTaking
+		case f < fateLost:
+			a.End = mailtest.AfterLosing
+		case f < fateSlow:
+			a.Delay = 30 * time.Millisecond
+		}
+		return a
+	}})
+	return p
+}
+
+// TestMailsKilled: apply is killed again and again while it sends mails to a server at which all goes wrong that can. In the end
+// nobody has two mails, and nobody is without one but those who are refused, and those who are listed as doubtful; all counts are
+// right to the one. No code is in the state, in a plan or in what was said.
+func TestMailsKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 8, Users: *mails, Seed: 11}, emulator(t))
+	p := newPost(t)
+	w.env["MAIL_URL"] = p.URL
+	w.config(everyone + strings.Replace(inviting, `provider "mail" { directory = "mails" }`, "", 1))
+	plan, _ := w.run(exitBlocked, "plan")
+	allow := regexp.MustCompile("LINK_TO_UNVERIFIED=[0-9]+").FindString(plan)
+	w.run(exitDone, "plan", "-allow", allow, "-out", "p")
+	var said bytes.Buffer
+	share := int64(*mails / (*kills + 2))
+	for i := range *kills {
+		p.whole.Store(i%2 == 1)
+		p.at.Store(p.offered.Load() + 1 + rand.Int64N(share))
+		cmd := w.command("apply", "p")
+		cmd.Stdout, cmd.Stderr = &said, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p.victim.Store(cmd.Process)
+		err := cmd.Wait()
+		p.victim.Store(nil)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Exited() {
+			t.Fatalf("apply was not killed: %v\n%s", err, said.String())
+		}
+	}
+	var out, errs bytes.Buffer
+	program := w.program(&out, &errs)
+	program.mailWaits = []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, time.Second}
+	if status := program.run(t.Context(), []string{"anthill", "apply", "p"}); status != exitRemainder {
+		t.Fatalf("exit status %d\n%s%s", status, out.String(), errs.String())
+	}
+	said.Write(out.Bytes())
+	said.Write(errs.Bytes())
+	got := w.checkMails(p)
+	if got[state.MailChosen]+got[state.MailRendered]+got[state.MailLater]+got[state.MailWithdrawn] > 0 || got[state.MailRefused] == 0 {
+		t.Errorf("mails %v", got)
+	}
+	for status, want := range map[state.MailStatus]string{
+		state.MailTaken: "%d taken by the server", state.MailRefused: "%d refused for good",
+		state.MailDoubtful: "%d of which nobody knows whether they were sent",
+	} {
+		if want := fmt.Sprintf(want, got[status]); !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
+			t.Errorf("not said: %s\n%s", want, out.String())
+		}
+	}
+	w.checkNoCodes(p, said.Bytes())
+	sent := len(p.Accepted())
+	w.run(exitRemainder, "apply", "p")
+	w.run(exitDone, "apply", "-auto-approve")
+	if n := len(p.Accepted()); n != sent {
+		t.Errorf("%d mails were sent by an apply that has nothing to do", n-sent)
+	}
+}
+
+// checkMails compares the outbox with what the server has, mail by mail, and the rows with the outbox. It returns how many mails
+// there are of each status.
+func (w *world) checkMails(p *post) map[state.MailStatus]int {
+	w.t.Helper()
+	has, to := p.Counts(), map[string]int{}
+	for _, m := range p.Accepted() {
+		to[m.To]++
+	}
+	for address, n := range to {
+		if n > 1 {
+			w.t.Errorf("%s has %d mails", address, n)
+		}
+	}
+	got := map[state.MailStatus]int{}
+	rows, err := w.connect().Query(w.t.Context(), w.spell(`select m.id::text, m.status, u.email, u.migration_invited_at is not null
+		from users u left join anthill_state.mails m on m.user_id = u.user_id where u.{idp}_user_id is not null`))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var id, status *string
+	var email string
+	var invited bool
+	_, err = pgx.ForEachRow(rows, []any{&id, &status, &email, &invited}, func() error {
+		if id == nil {
+			return fmt.Errorf("%s is moved, and not written to", email)
+		}
+		s := state.MailStatus(*status)
+		got[s]++
+		n := has[*id+"@anthill.example"]
+		switch {
+		case n > 1, s == state.MailTaken && n != 1, s == state.MailRefused && n != 0:
+			w.t.Errorf("%s: the mail is %s, and the server has it %d times", email, s, n)
+		case invited != (s == state.MailTaken):
+			w.t.Errorf("%s: the mail is %s, and invited: %v", email, s, invited)
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+	return got
+}
+
+// checkNoCodes looks for the codes that were sent in all that is kept: the state, plans, and what was said.
+func (w *world) checkNoCodes(p *post, said []byte) {
+	w.t.Helper()
+	var kept bytes.Buffer
+	kept.Write(said)
+	files, err := filepath.Glob(filepath.Join(w.dir, "*"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil {
+			kept.Write(b)
+		}
+	}
+	for _, table := range w.texts("select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'anthill_state' and c.relkind = 'r'") {
+		for _, row := range w.texts("select to_jsonb(t)::text from anthill_state." + table + " t") {
+			kept.WriteString(row)
+		}
+	}
+	codes := 0
+	for _, m := range p.Accepted() {
+		code := codeInMail.Find(m.Raw)
+		if code == nil {
+			w.t.Fatalf("no code in\n%s", m.Raw)
+		}
+		codes++
+		if bytes.Contains(kept.Bytes(), code) {
+			w.t.Errorf("the code of %s is kept", m.ID)
+		}
+	}
+	if codes == 0 || kept.Len() < 10000 {
+		w.t.Errorf("%d codes in %d bytes", codes, kept.Len())
+	}
+}
+
+func (w *world) texts(sql string) (list []string) {
+	w.t.Helper()
+	rows, err := w.connect().Query(w.t.Context(), sql)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	list, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}

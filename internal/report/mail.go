@@ -1,0 +1,275 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
+	"anthill/state"
+)
+
+// mailsOf are the mails that a plan sends to the users of a wave, of one sort.
+type mailsOf struct {
+	Wave  string `json:"wave"`
+	Moves bool   `json:"moves"` // to users whom the plan moves; else to those moved before
+	plan.Letter
+	Mails int64 `json:"mails"`
+}
+
+// mailsIn counts the mails of a plan, from its effects alone. Which round it is of a user does not count.
+func mailsIn(f *planfile.File) (list []mailsOf) {
+	e := f.Effects()
+	for _, i := range e.InOrder() {
+		s := e.Segments[i]
+		for _, c := range f.Counted(i) {
+			l := c.Shape.Letter
+			if l.IsZero() || c.Users == 0 {
+				continue
+			}
+			l.Round = 0
+			one := mailsOf{Wave: s.Wave, Moves: s.Kind == plan.SegmentMove, Letter: l}
+			k := slices.IndexFunc(list, func(o mailsOf) bool { o.Mails = 0; return o == one })
+			if k < 0 {
+				k = len(list)
+				list = append(list, one)
+			}
+			list[k].Mails += c.Users
+		}
+	}
+	slices.SortFunc(list, func(a, b mailsOf) int {
+		return cmp.Or(strings.Compare(a.Wave, b.Wave), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(string(a.Link), string(b.Link)),
+			cmp.Compare(count01(a.Moves), count01(b.Moves)), cmp.Compare(count01(a.Again), count01(b.Again)),
+			cmp.Compare(count01(a.Unverified), count01(b.Unverified)))
+	})
+	return list
+}
+
+func count01(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// mails says which mails go out, a sentence for each wave.
+func (t *telling) mails() (list []string) {
+	for _, m := range t.effects.Mailings {
+		var parts []string
+		var unverified int64
+		sums := map[mailsOf]int64{}
+		var order []mailsOf
+		for _, one := range t.letters {
+			if one.Wave != m.Wave {
+				continue
+			}
+			if one.Unverified {
+				unverified += one.Mails
+			}
+			of := mailsOf{Letter: plan.Letter{Kind: one.Kind, Link: one.Link, Again: one.Again}, Moves: one.Moves}
+			if sums[of] == 0 {
+				order = append(order, of)
+			}
+			sums[of] += one.Mails
+		}
+		for _, of := range order {
+			parts = append(parts, lettersWords(of, sums[of]))
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		s := "Mails of wave " + t.words.escape(m.Wave) + ": " + strings.Join(parts, ", ")
+		if unverified > 0 {
+			s += fmt.Sprintf("; %s to %s that nobody has confirmed", count(unverified), plural(unverified, "an address", "addresses"))
+		}
+		s += "; from " + t.words.escape(m.From)
+		if m.Subject != "" {
+			s += ", subject " + t.words.escape(m.Subject)
+		}
+		list = append(list, s+", template "+m.Template.Short())
+	}
+	return list
+}
+
+func lettersWords(l mailsOf, n int64) string {
+	s := of(n, "invitation", "invitations")
+	if l.Kind == state.LetterReminder {
+		s = of(n, "reminder", "reminders")
+	}
+	switch {
+	case l.Again:
+		s += " to users invited before"
+	case l.Kind == state.LetterInvitation && !l.Moves:
+		s += " to users moved before"
+	}
+	return s + linkWords(l.Link)
+}
+
+func linkWords(l state.MailLink) string {
+	switch l {
+	case state.LinkCode:
+		return " with a one-time code"
+	case state.LinkRecover:
+		return " to the server's page for a lost credential"
+	case state.LinkLogin:
+		return " to the login"
+	case state.LinkNone:
+	}
+	return ""
+}
+
+// mails says what became of the mails of a run.
+func (p *resultPage) mails() {
+	sums := map[state.MailStatus]int64{}
+	for _, t := range p.Mails {
+		sums[t.Status] += t.Mails
+	}
+	if len(sums) == 0 {
+		return
+	}
+	var parts []string
+	add := func(s state.MailStatus, what string) {
+		if sums[s] > 0 {
+			parts = append(parts, count(sums[s])+" "+what)
+		}
+	}
+	add(state.MailTaken, "taken by the server")
+	add(state.MailChosen, "still to be sent")
+	add(state.MailRendered, "on their way")
+	add(state.MailLater, "refused for now")
+	add(state.MailRefused, "refused for good")
+	add(state.MailDoubtful, "of which nobody knows whether they were sent")
+	add(state.MailWithdrawn, "not sent after all")
+	p.hang("  mails     ", strings.Join(parts, ", ")+".")
+	for i, m := range p.Unsent {
+		if m.Status == state.MailChosen {
+			continue
+		}
+		if i >= listedLeft {
+			p.line("  and more")
+			break
+		}
+		p.hang(fmt.Sprintf("  %-9s %s  ", mailStatus(m.Status), m.User), p.mailWhy(m))
+	}
+	if sums[state.MailLater] > 0 {
+		p.para("Who was refused for now is tried again by the next plan.")
+	}
+	if sums[state.MailDoubtful] > 0 {
+		p.doubtful()
+	}
+	if !p.Uninvited.IsZero() {
+		p.para("The time of invitation of some users is not noted in their rows, and tried again by the next apply: " +
+			p.voice().say(p.Uninvited) + ".")
+	}
+}
+
+func (p *resultPage) doubtful() {
+	p.para("A mail of which nobody knows whether it was sent is never sent again by itself. Look at the mail server's log, and either " +
+		"count them as sent, or plan to send them once more:")
+	p.gap()
+	p.line("    %s", p.command("invite", "-settle-doubtful"))
+	p.line("    %s", p.command("invite", "-resend-doubtful"))
+	p.gap()
+}
+
+func mailStatus(s state.MailStatus) string {
+	switch s {
+	case state.MailLater:
+		return "later"
+	case state.MailRefused:
+		return "refused"
+	case state.MailDoubtful:
+		return "doubtful"
+	case state.MailWithdrawn:
+		return "withdrawn"
+	case state.MailChosen, state.MailRendered, state.MailTaken:
+	}
+	return Escape(string(s))
+}
+
+// mailWhy says why a mail was not taken.
+func (p *resultPage) mailWhy(m state.Mail) string {
+	switch {
+	case m.Why != "":
+		return p.voice().say(state.Found(m.Why).Times(1))
+	case m.Status == state.MailDoubtful:
+		return "somebody may have it"
+	case m.Code > 0:
+		s := fmt.Sprintf("the server answers %d", m.Code)
+		if m.Enhanced != "" {
+			s += " " + Escape(m.Enhanced)
+		}
+		return s
+	}
+	return "the address is none that a mail can be sent to"
+}
+
+// Why says a finding in words, for an error.
+func Why(f state.Finding) string { return newPage(io.Discard, Options{}).voice().say(f) }
+
+// Bounced says how many mails came back.
+func Bounced(w io.Writer, n int, o Options) error {
+	p := newPage(w, o)
+	if n == 0 {
+		p.line("None of these is about a mail that counts as sent: nothing was changed.")
+		return p.flush()
+	}
+	p.line("%s came back: %s not invited, and not written to again by %s.", of(int64(n), "mail", "mails"),
+		plural(int64(n), "its user counts as", "their users count as"), plural(int64(n), "itself", "themselves"))
+	p.line("Once the address is right:")
+	p.gap()
+	p.line("    %s", p.command("invite", "-user", "USER"))
+	return p.flush()
+}
+
+// DoubtSettled says how many mails in doubt count as sent now.
+func DoubtSettled(w io.Writer, n int64, o Options) error {
+	p := newPage(w, o)
+	if n == 0 {
+		p.line("No mail is in doubt: nothing was changed.")
+		return p.flush()
+	}
+	p.line("%s now: %s invited.", of(n, "mail in doubt counts as sent", "mails in doubt count as sent"),
+		plural(n, "its user is", "their users are"))
+	return p.flush()
+}
+
+// Letter is a mail as it is shown before it is sent.
+type Letter struct {
+	From, To, Subject, Text string
+	Wave                    string
+	Link                    state.MailLink
+}
+
+// Preview shows a mail as its user would get it.
+func Preview(w io.Writer, l Letter, o Options) error {
+	p := newPage(w, o)
+	p.line("From     %s", Escape(l.From))
+	p.line("To       %s", Escape(l.To))
+	p.line("Subject  %s", Escape(l.Subject))
+	p.line("Wave     %s, link %s", Escape(l.Wave), Escape(string(l.Link)))
+	p.gap()
+	for _, line := range strings.Split(strings.TrimRight(l.Text, "\n"), "\n") {
+		p.line("%s", Escape(line))
+	}
+	return p.flush()
+}
+
+// PrintedCode shows a one-time code, once.
+func PrintedCode(w io.Writer, user uuid.UUID, login, page, code, ends string, o Options) error {
+	p := newPage(w, o)
+	p.line("User        %s", user)
+	p.line("Login name  %s", Escape(login))
+	p.line("Page        %s", Escape(page))
+	p.line("Code        %s", Escape(code))
+	p.line("Ends        %s", ends)
+	p.gap()
+	p.para("It is shown this once, and nowhere kept; that you had it is. Whoever has it can set up the account: give it to nobody but the " +
+		"person, whom you know.")
+	return p.flush()
+}

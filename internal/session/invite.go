@@ -1,0 +1,465 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anthill/config"
+	"anthill/internal/apply"
+	"anthill/internal/letter"
+	"anthill/planner"
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
+	"anthill/providers"
+	"anthill/providers/mail"
+	"anthill/state"
+)
+
+// Invite says which mails a plan is of.
+type Invite struct {
+	Wave     string // only to users moved under it; "": any
+	User     string // only to this one, by id or address, also once more; "": whoever is due something
+	Doubtful bool   // also to those of whom nobody knows whether they have their invitation
+}
+
+// mostAsked is how many mails one user may be sent in a day because somebody asks for them.
+const mostAsked = 3
+
+// Invite plans the mails that are due to users who are moved, and nothing else. As Plan; the plan is of kind invite.
+func (s *Session) Invite(ctx context.Context, r Request, i Invite) (_ *Plan, err error) {
+	in, snapshot, err := s.look(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer snapshot.Close()
+	of := planner.InviteInput{Wave: i.Wave, Doubtful: i.Doubtful}
+	if i.User != "" {
+		row, err := s.userNamed(ctx, i.User)
+		if err != nil {
+			return nil, err
+		}
+		of.User = row.ID
+		if err := s.mayAskAgain(ctx, of.User, r.AsOf); err != nil {
+			return nil, err
+		}
+	}
+	tenants, err := in.Database.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, diags := s.evaluate(tenants, in.State)
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
+	if err := s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...)); err != nil {
+		return nil, err
+	}
+	if err := s.mayWrite(mailingsOf(cfg)); err != nil {
+		return nil, err
+	}
+	in.Config = cfg
+	of.Input = in
+	w := planfile.NewWriter("")
+	defer func() { err = errors.Join(err, w.Close()) }()
+	made, moreDiags, err := planner.Invite(ctx, of, w)
+	if err != nil {
+		return nil, err
+	}
+	return s.save(w, made, append(diags, moreDiags...), r.Out)
+}
+
+// UserError is that a word names no user, or several.
+type UserError struct{ Text string }
+
+func (e *UserError) Error() string { return e.Text }
+
+// userNamed is the row that a word names: by id, or by address.
+func (s *Session) userNamed(ctx context.Context, word string) (*providers.UserRow, error) {
+	var rows []providers.UserRow
+	id, err := uuid.Parse(word)
+	if err == nil {
+		rows, err = s.postgres.Fetch(ctx, []uuid.UUID{id})
+	} else {
+		rows, err = s.postgres.ByMail(ctx, word)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var live []*providers.UserRow
+	for i := range rows {
+		if !rows[i].Deleted {
+			live = append(live, &rows[i])
+		}
+	}
+	switch len(live) {
+	case 0:
+		return nil, &UserError{"there is no such user: one is named by id or by e-mail address"}
+	case 1:
+		return live[0], nil
+	}
+	var ids []string
+	for _, r := range live {
+		ids = append(ids, r.ID.String())
+	}
+	return nil, &UserError{fmt.Sprintf("%d users have this address; name the one that is meant by id: %s", len(ids), strings.Join(ids, ", "))}
+}
+
+// mayAskAgain refuses to write to a user more often in a day than helps.
+func (s *Session) mayAskAgain(ctx context.Context, user uuid.UUID, now time.Time) error {
+	mails, err := s.store.MailsOf(ctx, []uuid.UUID{user})
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, m := range mails {
+		if !m.Status.Unsent() && m.Letter != state.LetterPrinted && now.Sub(m.Chosen) < 24*time.Hour {
+			n++
+		}
+	}
+	if n >= mostAsked {
+		return &UserError{fmt.Sprintf("user %s was sent %d mails in the last 24 hours, and more would not help: look at what became of "+
+			"them, or have somebody talk to the person", user, n)}
+	}
+	return nil
+}
+
+// post is how mails go out.
+func (s *Session) post() apply.Post {
+	return apply.Post{Open: s.openMail, Enrolment: s.selfauth.Enrolment(), MessageID: mail.MessageID, Sender: mail.BounceAddress,
+		Waits: s.settings.MailWaits}
+}
+
+// openMail connects the mailer that is configured.
+func (s *Session) openMail(ctx context.Context) (providers.Mailer, error) {
+	env := s.settings.Env
+	o := mail.Settings{URL: s.mail.URL, CAFile: s.file(s.mail.CAFile), Directory: s.file(s.mail.Directory), PerMinute: int(s.mail.DomainRate)}
+	if o.Directory == "" {
+		if o.URL == "" {
+			o.URL = env("MAIL_URL")
+		}
+		if o.CAFile == "" {
+			o.CAFile = env("MAIL_CA_FILE")
+		}
+		o.Password = env("MAIL_PASSWORD")
+		if o.URL == "" {
+			return nil, errors.New("Anthill must be told how mails go out: set MAIL_URL (smtp://user@host:587, the password in MAIL_PASSWORD) " +
+				"or write provider \"mail\" { url = ... }. To look at mails instead of sending them:\n\n    provider \"mail\" {\n      directory = \"mails\"\n    }")
+		}
+	}
+	return mail.Open(ctx, o)
+}
+
+// mayWrite refuses to put one-time codes into files where Self-auth is not on this machine: whoever can read them has the accounts.
+func (s *Session) mayWrite(list []plan.Mailing) error {
+	if s.mail.Directory == "" || isLoopback(s.selfauth.Origin()) {
+		return nil
+	}
+	for _, m := range list {
+		if m.Link == state.LinkCode {
+			return fmt.Errorf("wave %q invites by one-time codes (link = \"code\"), and provider \"mail\" writes mails to a directory: whoever "+
+				"reads that would have the accounts. That is for a Self-auth server on this machine alone. Send them (url, or MAIL_URL), "+
+				"or choose another link", m.Wave)
+		}
+	}
+	return nil
+}
+
+func isLoopback(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// mailingsOf are the ways in that waves of a configuration invite by.
+func mailingsOf(c *config.Config) (list []plan.Mailing) {
+	for _, w := range c.Waves {
+		if w.Invitation != nil {
+			list = append(list, plan.Mailing{Wave: w.Name, Link: w.Invitation.Link})
+		}
+	}
+	return list
+}
+
+// Preview is a letter as a user would get it, with a stand-in for the code.
+type Preview struct {
+	letter.Letter
+	From, To string
+	Wave     string
+	Link     state.MailLink
+}
+
+// standIn stands where a letter has its code.
+const standIn = "xxxxx-xxxxx-xxxxx-xxxxx"
+
+// Preview makes the letter that a user would get: who is moved that of its wave, anybody else that of the wave that is named, or of
+// the first that has one. No code is made.
+func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, error) {
+	row, err := s.userNamed(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	tenants, err := s.tenantRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, diags := s.evaluate(tenants, st)
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
+	recorded, err := s.store.UsersByID(ctx, []uuid.UUID{row.ID})
+	if err != nil {
+		return nil, err
+	}
+	is, known := recorded[row.ID]
+	moved := known && is.Standing == state.Moved
+	if wave == "" && moved {
+		wave = is.Wave
+	}
+	m := mailingOf(cfg, wave)
+	if m == nil {
+		return nil, &UserError{"no wave has an invitation" + named(wave) + ": there is nothing to be shown"}
+	}
+	p := &Preview{From: m.From, To: row.Email, Wave: m.Wave, Link: m.Link}
+	login := ""
+	if moved {
+		persons, err := s.selfauth.Accounts().Lookup(ctx, []uuid.UUID{is.Person})
+		if err != nil {
+			return nil, err
+		}
+		if len(persons) > 0 {
+			login = persons[0].Name
+		}
+		can, err := s.selfauth.Accounts().CanLogIn(ctx, []uuid.UUID{is.Person})
+		if err != nil {
+			return nil, err
+		}
+		if _, enrolled := can[is.Person]; enrolled && p.Link != state.LinkNone {
+			p.Link = state.LinkLogin
+		}
+	}
+	tenant := ""
+	for _, t := range tenants {
+		if t.ID == row.Tenant {
+			tenant = t.Name
+			if login == "" {
+				n := plan.Namer{Name: cfg.Identity.Name, Display: cfg.Identity.Display}
+				login, _, _ = n.Person(row.User, t.Slug, false)
+			}
+		}
+	}
+	d := apply.LetterData(m, *row, login, tenant, p.Link, s.selfauth.Enrolment().Pages())
+	if p.Link == state.LinkCode {
+		d.Code, d.CodeEnds = standIn, s.settings.Now().Add(providers.MostLife)
+	}
+	t, err := apply.Letter(m)
+	if err != nil {
+		return nil, err
+	}
+	p.Letter, err = t.Render(d)
+	return p, err
+}
+
+func named(wave string) string {
+	if wave == "" {
+		return ""
+	}
+	return " that is called " + wave
+}
+
+// mailingOf is how the wave of a name, or else the first one that has an invitation, writes to its users; nil: none does.
+func mailingOf(c *config.Config, wave string) *plan.Mailing {
+	for _, w := range c.Waves {
+		if w.Invitation != nil && (wave == "" || w.Name == wave) {
+			m := planner.Mailing(w)
+			return &m
+		}
+	}
+	return nil
+}
+
+// tenantRows are the live tenants.
+func (s *Session) tenantRows(ctx context.Context) ([]providers.Tenant, error) {
+	snapshot, err := s.postgres.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer snapshot.Close()
+	return snapshot.Tenants(ctx)
+}
+
+// Shown is a one-time code that was made to be shown once, and how it is used.
+type Shown struct {
+	User  uuid.UUID
+	Login string
+	Code  providers.Code
+	Page  string
+}
+
+// Print makes a one-time code for a user, for whoever helps on the telephone, and records who had it, and why. allowed may
+// name "enrolled", whose credential the code would replace, and "admin", who administers a tenant.
+func (s *Session) Print(ctx context.Context, user, reason string, allowed []string) (_ *Shown, err error) {
+	row, err := s.userNamed(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	var shown *Shown
+	err = s.writing(ctx, func() error {
+		shown, err = s.print(ctx, row, reason, allowed)
+		return err
+	})
+	return shown, err
+}
+
+func (s *Session) print(ctx context.Context, row *providers.UserRow, reason string, allowed []string) (*Shown, error) {
+	recorded, err := s.store.UsersByID(ctx, []uuid.UUID{row.ID})
+	if err != nil {
+		return nil, err
+	}
+	is, known := recorded[row.ID]
+	switch {
+	case !known || is.Standing != state.Moved || row.Link != is.Person:
+		return nil, &UserError{"user " + row.ID.String() + " is not moved: no code leads in"}
+	case row.Status != "active" || !row.TenantLive:
+		return nil, &UserError{"user " + row.ID.String() + ", or the tenant, is not active: no code leads in"}
+	}
+	pauses, err := s.store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pauses {
+		if p.Wave == is.Wave && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant) {
+			return nil, &UserError{"wave " + p.Wave + " is paused there: nobody of it is given a way in"}
+		}
+	}
+	if err := s.mayAskAgain(ctx, row.ID, s.settings.Now()); err != nil {
+		return nil, err
+	}
+	persons, err := s.selfauth.Accounts().Lookup(ctx, []uuid.UUID{is.Person})
+	if err != nil {
+		return nil, err
+	}
+	if len(persons) == 0 || persons[0].Expired || persons[0].Early {
+		return nil, &UserError{"the person of user " + row.ID.String() + " is gone from Self-auth, or cannot log in now"}
+	}
+	can, err := s.selfauth.Accounts().CanLogIn(ctx, []uuid.UUID{is.Person})
+	if err != nil {
+		return nil, err
+	}
+	if _, enrolled := can[is.Person]; enrolled && !slices.Contains(allowed, "enrolled") {
+		return nil, &UserError{"user " + row.ID.String() + " has a credential in Self-auth already, which a code would replace. If that is " +
+			"meant, and you know whom you talk to: -allow enrolled -reason TEXT"}
+	}
+	if strings.Contains(row.Role, "admin") && !slices.Contains(allowed, "admin") {
+		return nil, &UserError{"user " + row.ID.String() + " administers a tenant (role " + row.Role + "). If you know whom you talk to: " +
+			"-allow admin -reason TEXT"}
+	}
+	// Before the code is there: what was made is never without a record.
+	err = s.store.Shown(ctx, state.Mail{User: row.ID, Wave: is.Wave, Ended: s.settings.Now().UTC(), By: s.settings.Who, Reason: reason})
+	if err != nil {
+		return nil, err
+	}
+	e := s.selfauth.Enrolment()
+	code, err := e.Mint(ctx, is.Person, time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	return &Shown{User: row.ID, Login: persons[0].Name, Code: code, Page: e.Pages().Reset}, nil
+}
+
+// Bounced records that mails came back, as a file of them says, and takes the time of invitation from the rows of their users.
+func (s *Session) Bounced(ctx context.Context, path string) (n int, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("read bounces: %w", err)
+	}
+	defer f.Close()
+	list, err := bounces(f, s.settings.Now().UTC())
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	err = s.writing(ctx, func() error {
+		back, err := s.store.Bounced(ctx, list)
+		if err != nil {
+			return err
+		}
+		n = len(back)
+		return s.unnote(ctx, back)
+	})
+	return n, err
+}
+
+// unnote takes the time of invitation from the rows of users whose mails came back.
+func (s *Session) unnote(ctx context.Context, back []state.Mail) error {
+	var users []uuid.UUID
+	for _, m := range back {
+		users = append(users, m.User)
+	}
+	recorded, err := s.store.UsersByID(ctx, users)
+	if err != nil {
+		return err
+	}
+	var list []state.Invite
+	for _, m := range back {
+		if m.Letter == state.LetterInvitation {
+			list = append(list, state.Invite{User: m.User, Person: recorded[m.User].Person, At: m.Ended})
+		}
+	}
+	_, err = s.postgres.UnnoteInvites(ctx, list)
+	return err
+}
+
+// SettleDoubtful records that the mails in doubt were sent, and counts them.
+func (s *Session) SettleDoubtful(ctx context.Context) (n int64, err error) {
+	err = s.writing(ctx, func() error {
+		if n, err = s.store.SettleDoubtful(ctx); err != nil {
+			return err
+		}
+		var list []state.Invite
+		for i, err := range s.store.Invites(ctx) {
+			if err != nil {
+				return err
+			}
+			list = append(list, i)
+		}
+		_, err := s.postgres.NoteInvites(ctx, list)
+		return err
+	})
+	return n, err
+}
+
+// Doubtful are the mails of which nobody knows whether they were sent.
+func (s *Session) Doubtful(ctx context.Context) ([]state.Mail, error) {
+	return s.store.DoubtfulMails(ctx)
+}
+
+// bounces are the mails that a file says will not be delivered. What cannot be read of it is an error.
+func bounces(r io.Reader, now time.Time) (list []state.MailOutcome, err error) {
+	for b, err := range mail.Bounces(r) {
+		if err != nil {
+			return nil, fmt.Errorf("read bounces: %w. Nothing was changed", err)
+		}
+		id, err := uuid.Parse(b.ID)
+		if err != nil || !b.Final {
+			continue // no mail of ours, or only late
+		}
+		list = append(list, state.MailOutcome{ID: id, At: now, MailReply: state.MailReply{Enhanced: b.Status}})
+	}
+	return list, nil
+}

@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"anthill/state"
+)
+
+// Letter is the mail that each user of a shape is sent. It is comparable; the zero Letter is none.
+type Letter struct {
+	Kind  state.LetterKind `json:"kind,omitempty"`
+	Link  state.MailLink   `json:"link,omitempty"` // who has a credential by then gets the login whatever it is, unless it is none
+	Round int              `json:"round,omitempty"`
+	// LinkCode: the address was never confirmed, and whoever reads the mailbox gets the account.
+	Unverified bool `json:"unverified,omitempty"`
+	Again      bool `json:"again,omitempty"` // an invitation of an earlier move may have been sent
+}
+
+// IsZero reports whether there is no mail.
+func (l Letter) IsZero() bool { return l == Letter{} }
+
+// Mailing is how the users of a wave are written to.
+type Mailing struct {
+	Wave          string         `json:"wave"`
+	Link          state.MailLink `json:"link"`
+	From          string         `json:"from"` // a mailbox, as are ReplyTo and, mostly, Support
+	ReplyTo       string         `json:"reply_to,omitempty"`
+	Support       string         `json:"support,omitempty"`
+	GuideURL      string         `json:"guide_url,omitempty"`
+	Subject       string         `json:"subject"`
+	Template      state.Hash     `json:"template"` // SHA-256 of Text
+	Text          string         `json:"text"`     // the template
+	Rate          int64          `json:"rate,omitempty"`
+	PasswordUntil time.Time      `json:"password_until,omitzero"`
+}
+
+// Mailing is how the users of a wave are written to; nil: they are not.
+func (e *Effects) Mailing(wave string) *Mailing {
+	i := slices.IndexFunc(e.Mailings, func(m Mailing) bool { return m.Wave == wave })
+	if i < 0 {
+		return nil
+	}
+	return &e.Mailings[i]
+}
+
+// Mailed counts the users of shapes who are sent a mail, by what that is.
+func Mailed(shapes []Counted) map[Letter]int64 {
+	counts := map[Letter]int64{}
+	for _, c := range shapes {
+		if !c.Shape.Letter.IsZero() {
+			counts[c.Shape.Letter] += c.Users
+		}
+	}
+	return counts
+}
+
+// mailsSound: each wave is there once, with the template that its digest says.
+func (e *Effects) mailsSound() bool {
+	seen := map[string]bool{}
+	links := []state.MailLink{state.LinkCode, state.LinkRecover, state.LinkLogin, state.LinkNone}
+	for _, m := range e.Mailings {
+		if m.Wave == "" || seen[m.Wave] || !slices.Contains(links, m.Link) || m.Template != TemplateDigest(m.Text) {
+			return false
+		}
+		seen[m.Wave] = true
+	}
+	return true
+}
+
+// Writes reports whether a shape may stand in effects as far as its mail goes: of one that there is, to users who are moved then.
+func (e *Effects) Writes(s Shape, kind SegmentKind) bool {
+	l := s.Letter
+	if l.IsZero() {
+		return kind != SegmentMail
+	}
+	m := e.Mailing(s.After.Wave)
+	return (kind == SegmentMail || kind == SegmentMove && l.Kind == state.LetterInvitation) && m != nil && l.Round > 0 &&
+		(l.Kind == state.LetterInvitation || l.Kind == state.LetterReminder) && (l.Link == m.Link || l.Link == state.LinkLogin) &&
+		s.After.Standing == state.Moved && (!l.Unverified || l.Link == state.LinkCode)
+}
+
+// TemplateDigest is the digest of a template's text.
+func TemplateDigest(text string) state.Hash { return sha256.Sum256([]byte(text)) }
