@@ -39,7 +39,6 @@ type Input struct {
 	Recorded   func(context.Context) iter.Seq2[state.User, error] // state.Store.Users
 	OpenUsers  func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
 	Temp       string                                             // directory for the spool; "" = the system's
-	Enrolled   bool                                               // who has enrolled is asked for the figures of waves
 	Progress   func(stage string, done, total int64)              // may be nil; called about every 10,000 users
 }
 
@@ -126,7 +125,7 @@ func (in Input) observe(ctx context.Context) (*world.Observed, error) {
 }
 
 func (in Input) streams() world.Streams {
-	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp, Enrolled: in.Enrolled || in.samplesEnrolled()}
+	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp, Enrolled: in.samplesEnrolled()}
 	if in.Progress != nil {
 		s.Progress = func(done int64) { in.Progress(StageRead, done, in.Inspection.Rows) }
 	}

@@ -148,6 +148,7 @@ const (
 	CodePasswordPromised Code = "password_promised" // until: by the policy under which those were moved whom it raises
 	CodeSoaks            Code = "soaks"             // span, until
 	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
+	CodeGateOpen         Code = "gate_open"         // wave; gate, condition, figures: it holds
 	CodeGateShut         Code = "gate_shut"         // wave; gate, condition, figures: it does not hold
 	CodeGateNoData       Code = "gate_no_data"      // wave; gate, condition, figures: nothing says whether it holds
 	CodeGateFailsNoData  Code = "gate_fails_no_data"

@@ -28,7 +28,6 @@ type Request struct {
 	Exclude []plan.Target // left out of that
 	Drift   bool          // only compare what is recorded with what is there: the plan changes nothing
 	Origin  plan.Origin
-	Figures bool   // who has enrolled is asked for the figures of waves, also where no gate goes by it
 	Out     string // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
 
 	// Progress is told how far planning is, about every 10,000 users; total 0: nobody knows. nil: nobody listens.
@@ -59,7 +58,7 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	if err := s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...)); err != nil {
 		return nil, err
 	}
-	in.Config, in.Targets, in.Exclude, in.Enrolled = cfg, r.Targets, r.Exclude, r.Figures
+	in.Config, in.Targets, in.Exclude = cfg, r.Targets, r.Exclude
 	w := planfile.NewWriter("")
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if r.Drift {
