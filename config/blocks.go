@@ -94,6 +94,10 @@ func language() []Block {
 				{
 					Name: "level", Type: String, OneOf: []string{"dual"}, Required: true,
 					Text: "Which schema. dual has the columns of both ways to log in.",
+				},
+				{
+					Name: "required_for_new_users_from", Type: Date,
+					Text: "From then on nobody new should log in by password; status lists who does.",
 				}},
 		},
 		tenantBlock(), tenantsBlock(), groupBlock(), clientBlock(), accountBlock(), policyBlock(), identityBlock(),

@@ -85,8 +85,9 @@ type Pos struct {
 
 // Schema is the schema block.
 type Schema struct {
-	Level string // "dual"
-	Pos   Pos
+	Level        string    // "dual"
+	RequiredFrom time.Time // from then on new users need Self-auth; zero: that is not said
+	Pos          Pos
 }
 
 // Tenant is one instance of a tenant block.

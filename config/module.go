@@ -100,7 +100,8 @@ func (e *evaluator) config() *Config {
 		}
 	}
 	if n := e.m.single("schema", ""); n.written() {
-		c.Schema = &Schema{Level: e.reader(n, scope{}).text("level"), Pos: posOf(n.at)}
+		r := e.reader(n, scope{})
+		c.Schema = &Schema{Level: r.text("level"), RequiredFrom: r.date("required_for_new_users_from"), Pos: posOf(n.at)}
 	}
 	c.Guard, c.Allows = e.guard(), e.allows()
 	return c

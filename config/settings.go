@@ -16,6 +16,12 @@ func (m *Module) Settings() (Settings, hcl.Diagnostics) {
 	return s, tidy(e.diags)
 }
 
+// Defaults are the settings of a configuration that says nothing.
+func Defaults() Settings {
+	s, _ := (&Module{}).Settings()
+	return s
+}
+
 var schemaForm = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
 func (e *evaluator) settings() (s Settings) {

@@ -41,7 +41,6 @@ type Input struct {
 	OpenUsers  func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
 	Mails      func(context.Context) iter.Seq2[state.Mail, error] // state.Store.Mails; nil: there are none
 	Temp       string                                             // directory for the spool; "" = the system's
-	Enrolled   bool                                               // who has enrolled is asked for the figures of waves
 	Progress   func(stage string, done, total int64)              // may be nil; called about every 10,000 users
 }
 
@@ -135,7 +134,7 @@ func (in Input) observe(ctx context.Context) (*world.Observed, error) {
 }
 
 func (in Input) streams() world.Streams {
-	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp, Enrolled: in.Enrolled || in.samplesEnrolled()}
+	s := world.Streams{Recorded: in.Recorded, OpenUsers: in.OpenUsers, Temp: in.Temp, Enrolled: in.samplesEnrolled()}
 	if len(in.Links) > 0 {
 		s.Links = make(map[uuid.UUID]uuid.UUID, len(in.Links))
 		for _, l := range in.Links {

@@ -170,6 +170,7 @@ const (
 	CodeWindowNever      Code = "window_never"      // wave; reason: it does not open any more, as far as is looked ahead
 	CodeWindowWasShut    Code = "window_was_shut"   // wave; at: when it is open now, and shut by what is recorded; zone
 	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
+	CodeGateOpen         Code = "gate_open"         // wave; gate, condition, figures: it holds
 	CodeGateShut         Code = "gate_shut"         // wave; gate, condition, figures: it does not hold
 	CodeGateNoData       Code = "gate_no_data"      // wave; gate, condition, figures: nothing says whether it holds
 	CodeGateFailsNoData  Code = "gate_fails_no_data"

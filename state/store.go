@@ -148,6 +148,14 @@ type Lock interface {
 	Release(ctx context.Context) error
 }
 
+// Holder is whoever has the lock on the target.
+type Holder struct {
+	Who     string    // user@host, as the holder wrote it; "": not known
+	Since   time.Time // zero: not known
+	PID     int32     // of its session in the database
+	Address string    // from which that session comes; "": this machine, or not known
+}
+
 // Tx is the transaction on the target database in which a provider changes rows, as far as a backend in the same
 // database needs it to commit outcomes together with them.
 type Tx interface {

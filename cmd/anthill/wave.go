@@ -159,8 +159,15 @@ func (p *program) waveList(c *cli.Context) error {
 	if err := p.warn(c, now.Warnings); err != nil {
 		return err
 	}
-	view := report.Waves{Status: p.statusView(c, now.Status), Declared: now.Declared, Gates: now.Gates, OptIn: now.OptIn, Events: now.Events,
-		History: c.Bool("history")}
+	view := report.Waves{State: now.State, AsOf: now.AsOf, Tenants: now.Tenants, Declared: now.Declared, Gates: now.Gates, OptIn: now.OptIn,
+		Events: now.Events, History: c.Bool("history")}
+	// A configuration that cannot be planned is no reason to hide what is paused and confirmed.
+	if now.Plan != nil {
+		view.Plan = now.Plan.File
+	}
+	if now.NoPlan != nil {
+		view.PlanError = reason(now.NoPlan, p.options(c))
+	}
 	if len(args) == 1 {
 		if view.Wave = args[0]; !view.Known(view.Wave) {
 			return s.NoWave(view.Wave)

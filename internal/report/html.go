@@ -52,6 +52,7 @@ type hyperPage struct {
 	t     *telling
 	since *contrast // nil: there is no older plan
 	run   string    // its id, where the page is about a run; "": about a plan
+	style string    // of what only this page has
 	o     HTMLOptions
 
 	Title    string // plain text
@@ -95,6 +96,7 @@ type hyperSection struct {
 	Lead      []prose
 	Verdicts  []hyperVerdict
 	List      []prose
+	Charts    []hyperChart
 	Tables    []hyperTable
 	Foot      []prose
 }
@@ -162,7 +164,7 @@ type hyperData struct {
 // write writes the page. Its policy lets in the style and the script that are in it, by their digests, and nothing
 // else: no other script, no picture, no request.
 func (p *hyperPage) write(w io.Writer) error {
-	style, script := hyperFile("page.css"), hyperFile("page.js")
+	style, script := hyperFile("page.css")+p.style, hyperFile("page.js")
 	var b bytes.Buffer
 	err := hyperTemplate().ExecuteTemplate(&b, "page.html", hyperData{
 		hyperPage: p,

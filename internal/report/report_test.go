@@ -604,48 +604,6 @@ func TestResults(t *testing.T) {
 	golden(t, "results.txt", out.String())
 }
 
-func TestStatus(t *testing.T) {
-	t.Parallel()
-	st := &state.State{
-		Exists:  true,
-		Pauses:  []state.Pause{{Wave: "pilot", Run: "r", At: asOf}, {Wave: "pilot", Tenant: acme, Run: "r", At: asOf}},
-		Objects: nil,
-		Runs: []state.RunInfo{
-			{
-				ID: "2026-12-07-1", Kind: state.RunApply, Who: "ana@host", Started: asOf, Ended: asOf, Outcome: state.OutcomeDone,
-				Undone: true, Changed: true, Counts: state.Counts{Done: 38},
-			},
-			{
-				ID: "2026-12-07-2", Kind: state.RunRollback, Who: "ben@host", Started: asOf, Open: true,
-				Undoes: []string{"2026-12-07-1"},
-			},
-		},
-	}
-	m := pilot()
-	m.Context.Waves[2].Until, m.Context.Waves[2].Reasons = asOf.AddDate(0, 0, 14), m.Context.Waves[2].Reasons[:1]
-	onlySchema := pilot()
-	onlySchema.Effects.Objects, onlySchema.changes = nil, nil
-	tenants := map[uuid.UUID]string{acme: "acme"}
-	var out strings.Builder
-	onlySchema.Context.Waves = onlySchema.Context.Waves[:1]
-	for _, s := range []Status{
-		{State: st, Plan: m.save(t), Level: providers.LevelDual, Server: "1.10.5", AsOf: asOf, Tenants: tenants},
-		{
-			State: &state.State{Waves: []state.Wave{{Name: "internal", Users: 3}}}, PlanError: "the configuration does not fit",
-			Level: providers.LevelBaseline, AsOf: asOf,
-		},
-		{State: &state.State{}, Plan: onlySchema.save(t), Level: providers.LevelBaseline, Server: "1.10.5", AsOf: asOf},
-	} {
-		if err := WriteStatus(&out, s, Options{Unicode: true}); err != nil {
-			t.Fatal(err)
-		}
-		if err := StatusJSON(&out, s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	golden(t, "status.txt", out.String())
-}
-
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	now := asOf

@@ -2,144 +2,416 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"anthill/internal/survey"
 	"anthill/planner/plan"
-	"anthill/planner/planfile"
 	"anthill/providers"
 	"anthill/state"
 )
 
 // Status is what `anthill status` shows.
 type Status struct {
-	State     *state.State
-	Plan      *planfile.File // as it would be made now; nil where it cannot be made
-	PlanError string         // why, in one line or several, diagnostics written out; "" when Plan is there
-	Level     providers.Level
-	Server    string // version of Self-auth
-	Away      bool   // it cannot be reached
-	AsOf      time.Time
-	Tenants   map[uuid.UUID]string // slugs
-	LeftOpen  []state.Finding      // without Plan: what is known of what a rollback of Postgres alone has left open
+	State    *state.State
+	Survey   *survey.Survey
+	Target   state.Target
+	Holder   *state.Holder // of the lock; nil: nobody writes now
+	Total    int64         // users of the open run's plan; 0: no run is open, or it has none
+	Alone    bool          // the open run takes something back in Postgres alone
+	Rate     float64       // users a second of the run under way, where somebody has measured it; 0: nobody has
+	Level    providers.Level
+	Server   string // version of Self-auth
+	Away     string // why Self-auth was not asked; "": it was
+	Unseen   string // why it is not known who has enrolled, though Self-auth was asked; "": it is
+	Mistakes string // why the configuration cannot be used, diagnostics written out; "": it can
+	AsOf     time.Time
+	Tenants  map[uuid.UUID]string // slugs
+	Sessions []providers.SessionCount
+	New      []uuid.UUID // new users who log in by password, the first few
+	Show     StatusParts
 }
 
-// WriteStatus writes a status for people.
-func WriteStatus(w io.Writer, s Status, o Options) error {
-	p := statusPage{newPage(w, o), s}
-	server := Escape(s.Server)
-	if s.Away {
-		server = "cannot be reached"
-	}
-	p.line("Status   as of %s%sschema %s%sSelf-auth %s", stamp(s.AsOf), p.dot(), levelWords(s.Level), p.dot(), server)
-	if r := s.State.OpenRun(); r != nil {
-		p.gap()
-		p.line("%s (%s, begun %s by %s). Finish it:", p.bold("Run "+Escape(r.ID)+" is open"), countText(r.Counts),
-			stamp(r.Started), Escape(r.Who))
-		p.gap()
-		p.line("    %s", p.command("apply"))
-		if s.Away {
-			p.gap()
-			p.line("That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
-			p.gap()
-			p.line("    %s", p.command("rollback", "-postgres-only"))
-		}
-	}
-	p.leftOpen()
-	p.waves()
-	p.pauses()
-	p.runs()
-	return p.flush()
-}
+// StatusParts are what is asked for; none: the screen that has something of all.
+type StatusParts struct{ Tenants, Daily, Sessions, KPI bool }
+
+func (s StatusParts) any() bool { return s.Tenants || s.Daily || s.Sessions || s.KPI }
 
 // statusPage is a status as text.
 type statusPage struct {
 	*page
 	Status
+	words *voice
+}
+
+// WriteStatus writes a status for people.
+func WriteStatus(w io.Writer, s Status, o Options) error {
+	p := statusPage{newPage(w, o), s, nil}
+	p.words = p.voice()
+	p.head()
+	p.unseen()
+	if s.Show.any() {
+		for _, part := range []struct {
+			asked bool
+			write func()
+		}{{s.Show.Tenants, p.tenants}, {s.Show.Daily, p.daily}, {s.Show.Sessions, p.sessions}, {s.Show.KPI, p.kpi}} {
+			if part.asked {
+				p.gap()
+				part.write()
+			}
+		}
+		return p.flush()
+	}
+	if p.Away+p.Unseen+p.Mistakes != "" {
+		p.gap()
+	}
+	p.phases()
+	p.totals()
+	p.run()
+	p.leftOpen()
+	p.waves()
+	p.next()
+	p.newUsers()
+	p.pauses()
+	p.runs()
+	return p.flush()
+}
+
+func (p *statusPage) head() {
+	server := "Self-auth " + Escape(p.Server)
+	if p.Away != "" {
+		server = "Self-auth not seen"
+	}
+	parts := []string{"as of " + stamp(p.AsOf)}
+	if p.Target.Environment != "" {
+		parts = append(parts, Escape(p.Target.Environment))
+	}
+	p.hang("Status   ", strings.Join(append(parts, "schema "+levelWords(p.Level), server), p.dot()))
+}
+
+// unseen says what could not be looked at, and what is shown all the same.
+func (p *statusPage) unseen() {
+	if p.Away != "" {
+		p.gap()
+		p.line("%s", p.bold("Self-auth could not be asked. What follows is what the database and the state know:"))
+		p.line("%s", escapeLines(p.Away))
+		p.para("Not seen: who has enrolled there, and whether persons and groups are as recorded.")
+	}
+	if p.Unseen != "" {
+		p.gap()
+		p.line("%s", p.bold("Who has enrolled in Self-auth could not be seen:"))
+		p.line("%s", escapeLines(p.Unseen))
+	}
+	if p.Mistakes != "" {
+		p.gap()
+		p.line("%s", p.bold("The waves cannot be judged now, as the configuration cannot be used:"))
+		p.line("%s", escapeLines(p.Mistakes))
+	}
+}
+
+// share writes a share without digits behind the point that nobody reads.
+func share(part, whole int64) string {
+	if part > 0 && part < whole {
+		// Neither nobody nor everybody.
+		return fmt.Sprintf("%.0f %%", min(99, max(1, math.Floor(100*float64(part)/float64(whole)))))
+	}
+	return fmt.Sprintf("%.0f %%", survey.Percent(part, whole))
+}
+
+// phaseWords say how far a phase of the plan is.
+func (p *statusPage) phaseWords(f survey.Phase) string {
+	state := map[survey.PhaseState]string{survey.PhasePending: "not started", survey.PhaseBegun: "begun", survey.PhaseDone: "done"}[f.State]
+	switch f.Number {
+	case "4.1":
+		if f.State == survey.PhaseBegun {
+			state = "half made"
+		}
+		return "4.1 schema " + state
+	case "4.2":
+		if f.Of > 0 && f.State == survey.PhaseBegun {
+			state = share(f.Done, f.Of) + " linked"
+		}
+		return "4.2 persons " + state
+	case "4.3":
+		return "4.3 tests: Anthill keeps no record"
+	case "4.4":
+		if f.Of > 0 && f.State == survey.PhaseBegun {
+			state = fmt.Sprintf("%d of %d waves done", f.Done, f.Of)
+		}
+		return "4.4 rollout " + state
+	}
+	return f.Number + " cleanup " + state
+}
+
+func (p *statusPage) phases() {
+	var list []string
+	for _, f := range p.Survey.Phases {
+		list = append(list, strings.ReplaceAll(p.phaseWords(f), " ", bound))
+	}
+	p.hang("Phases   ", strings.Join(list, p.dot()))
+}
+
+func (p *statusPage) totals() {
+	t := p.Survey.Totals
+	by := fmt.Sprintf("%s: %s by password, %s dual, %s Self-auth alone (%.2f %% by Self-auth)", count(t.Users), count(t.PasswordOnly),
+		count(t.DualAuth), count(t.SelfAuthOnly), t.Percent)
+	p.hang("Users    ", by+p.dot()+count(t.Linked)+" linked, "+count(t.Completed)+" completed")
+	if t.Alone > 0 {
+		p.hang("Alone    ", of(t.Alone, "user has", "users have")+" no other way in than Self-auth: no password would do if it were down ("+
+			p.command("status", "-alone")+")")
+	}
+}
+
+// settled are the users of a run whose outcome is recorded.
+func settledOf(c state.Counts) int64 { return c.Done + c.Already + c.Changed + c.Failed + c.Paused }
+
+// holderWords say who has the lock.
+func holderWords(h *state.Holder) string {
+	who := cmp.Or(Escape(h.Who), "somebody unknown")
+	if !h.Since.IsZero() {
+		who += " since " + h.Since.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	where := fmt.Sprintf("session %d of the database", h.PID)
+	if h.Address != "" {
+		where += " from " + Escape(h.Address)
+	}
+	return who + " (" + where + ")"
+}
+
+// far says how far the open run is.
+func (p *statusPage) far(r *state.RunInfo) string {
+	text := countText(r.Counts)
+	if p.Total > 0 {
+		text = count(settledOf(r.Counts)) + " of " + users(p.Total) + " (" + text + ")"
+	}
+	return text
+}
+
+// pace says how fast the run under way is, where that can be told.
+func (p *statusPage) pace(r *state.RunInfo) string {
+	rate := p.rate(r)
+	if rate <= 0 {
+		return ""
+	}
+	text := p.dot() + fmt.Sprintf("%.0f users/s", rate)
+	if rate < 10 {
+		text = p.dot() + fmt.Sprintf("%.1f users/s", rate)
+	}
+	if left := p.Total - settledOf(r.Counts); left > 0 {
+		text += ", about " + roughly(float64(left)/rate) + " left"
+	}
+	return text
+}
+
+// rate is of the run under way. One that was resumed does not say when it was, so only two looks at it tell.
+func (p *statusPage) rate(r *state.RunInfo) float64 {
+	since := p.AsOf.Sub(r.Started).Seconds()
+	if p.Rate > 0 || p.Holder == nil || p.Holder.Since.After(r.Started.Add(time.Second)) || since < 1 {
+		return p.Rate
+	}
+	return float64(settledOf(r.Counts)) / since
+}
+
+// kindWords are what a run is called.
+func (p *statusPage) kindWords(r *state.RunInfo) string {
+	switch {
+	case r.Kind == state.RunRollback && p.Alone:
+		return "Rollback " + Escape(r.ID) + " in Postgres alone"
+	case r.Kind == state.RunRollback:
+		return "Rollback " + Escape(r.ID)
+	}
+	return "Run " + Escape(r.ID)
+}
+
+// run says what goes on now, or was stopped.
+func (p *statusPage) run() {
+	r := p.State.OpenRun()
+	switch {
+	case r == nil && p.Holder == nil:
+		return
+	case r == nil:
+		p.gap()
+		p.hang("", p.bold("A command that writes is at work")+": "+holderWords(p.Holder)+".")
+		return
+	case p.Holder != nil:
+		p.gap()
+		p.hang("", p.bold(p.kindWords(r)+" is under way")+": "+holderWords(p.Holder)+".")
+		p.para(p.far(r) + p.pace(r) + p.dot() + "begun " + stamp(r.Started) + " by " + Escape(r.Who) + approved(*r))
+		return
+	}
+	p.gap()
+	p.hang("", p.bold(p.kindWords(r)+" was stopped and is still open")+": "+p.far(r)+", begun "+stamp(r.Started)+" by "+Escape(r.Who)+". Finish it:")
+	p.gap()
+	p.line("    %s", p.command("apply"))
+	if r.Kind == state.RunApply {
+		p.gap()
+		p.line("or take back what it has done:")
+		p.gap()
+		p.line("    %s", p.command("rollback"))
+	}
+	if p.Away != "" {
+		p.gap()
+		p.line("That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
+		p.gap()
+		p.line("    %s", p.command("rollback", "-postgres-only"))
+	}
 }
 
 // leftOpen says what a rollback of Postgres alone has left open in Self-auth.
 func (p *statusPage) leftOpen() {
-	open := p.LeftOpen
-	if p.Plan != nil {
-		open = leftOpen(p.Plan.Context())
-	}
-	for i, f := range open {
+	for i, f := range p.Survey.LeftOpen {
 		if i == 0 {
 			p.gap()
 		}
-		p.hang("", p.bold(p.voice().say(f)+"."))
+		p.hang("", p.bold(p.words.say(f)+"."))
 	}
 }
 
-// waves shows how the waves stand, by the plan that would be made now.
+// Widths of the table of waves.
+const (
+	waveName  = 20
+	fewCells  = 6
+	mostCells = 24
+)
+
+// waves shows how the waves stand.
 func (p *statusPage) waves() {
-	p.gap()
-	if p.Plan == nil {
-		p.line("The waves cannot be judged now:")
-		p.line("%s", escapeLines(p.PlanError))
-		for _, w := range p.State.Waves {
-			p.line("  %s  %s moved as recorded", Escape(w.Name), users(w.Users))
-		}
+	if len(p.Survey.Waves) == 0 {
 		return
 	}
-	v := newView(p.Plan)
-	words := v.speaks(p.voice())
-	rows := [][]string{{"", "users", "moved", "invited", "enrolled", "completed", "due", "waiting", "skipped", ""}}
-	var next time.Time
-	type said struct{ wave, why string }
-	var all []said
-	whole := ""
-	for _, w := range v.context.Waves {
-		if of := state.WholeWave(w.Name); of != w.Name && of != whole {
-			whole = of
-			all := v.steps(of)
-			rows = append(rows, figuresRow(Escape(of), all.WaveView, all.Due, Escape(string(all.State))))
-		}
-		text := Escape(string(w.State))
-		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
-			text += " since " + day(w.Since)
-		}
-		why := words.reasons(w)
-		// The earliest date that any wave waits for is when to look again.
-		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {
-			next = w.Until
-		}
-		if away := notLive(w); away != "" {
-			why = append(why, away)
-		}
-		if len(why) > 0 {
-			all = append(all, said{Escape(w.Name), strings.Join(why, p.dot())})
-		}
-		rows = append(rows, figuresRow(stepIn(w.Name), w, v.due(w), text))
+	p.gap()
+	rows := [][]string{{"", "users", "moved", "invited", "enrolled", "completed"}}
+	for _, w := range p.Survey.Waves {
+		f := w.Figures
+		rows = append(rows, []string{short(Escape(w.Name), waveName), count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled),
+			count(f.Completed)})
 	}
-	p.table(0, []bool{false, true, true, true, true, true, true, true, true}, rows)
-	for i, s := range all {
-		if i == 0 {
-			p.gap()
-		}
-		p.hang(s.wave+"  ", s.why)
-	}
-	if !next.IsZero() {
-		p.gap()
-		p.line("Next event: %s.", stamp(next))
-	}
-	for _, f := range v.context.Notes {
-		if f.Code == state.CodePasswordOverdue {
-			p.gap()
-			p.hang("Overdue  ", words.say(f))
+	if width := min(p.o.Width-widthOf(rows)-2, mostCells); width >= fewCells {
+		rows[0] = append(rows[0], "")
+		for i, w := range p.Survey.Waves {
+			rows[i+1] = append(rows[i+1], progressBar(width, w.Matched, w.Figures.Moved, w.Figures.Completed))
 		}
 	}
-	if what := due(v.effects); what != "" {
-		p.gap()
-		p.line("Due now: %s. To see what would be done:", what)
-		p.gap()
-		p.line("    %s", p.command("plan"))
+	p.table(0, []bool{false, true, true, true, true, true}, rows)
+	if len(rows[0]) > 6 {
+		p.line("%s", "(# completed, = moved)")
 	}
+	p.gap()
+	name := 0
+	for _, w := range p.Survey.Waves {
+		name = max(name, cells(short(Escape(w.Name), waveName)))
+	}
+	for _, w := range p.Survey.Waves {
+		p.hang(padded(short(Escape(w.Name), waveName), name)+"  ", strings.Join(p.waveWords(w), p.dot()))
+	}
+}
+
+// progressBar draws how many of so many are moved, and how many of those have completed.
+func progressBar(width int, all, moved, completed int64) string {
+	cellsOf := func(n int64) int {
+		if n <= 0 || all <= 0 {
+			return 0
+		}
+		return min(width, max(1, int(int64(width)*n/all)))
+	}
+	done := cellsOf(completed)
+	there := max(done, cellsOf(moved))
+	return strings.Repeat("#", done) + strings.Repeat("=", there-done) + strings.Repeat("-", width-there)
+}
+
+// waveWords say how a wave stands and what it waits for.
+func (p *statusPage) waveWords(w survey.Wave) (list []string) {
+	switch {
+	case !w.Declared && p.Mistakes != "":
+		list = append(list, "not judged")
+		if w.Moved > 0 {
+			list[0] += ", " + users(w.Moved) + " moved as recorded"
+		}
+	case !w.Declared:
+		list = append(list, "not declared any more, and holds "+of(w.Moved, "moved user", "moved users")+" ("+
+			p.words.command("rollback", "-wave", w.Name)+" would take back whom it has moved)")
+	default:
+		list = append(list, p.stateWords(w))
+	}
+	if w.Due > 0 {
+		list = append(list, users(w.Due)+" to move")
+	}
+	if w.Waiting > 0 {
+		list = append(list, of(w.Waiting, "user waits", "users wait"))
+	}
+	if w.Skipped > 0 {
+		list = append(list, of(w.Skipped, "user is", "users are")+" skipped")
+	}
+	if away := notLive(w.WaveView); away != "" {
+		list = append(list, away)
+	}
+	for _, f := range w.Reasons {
+		// Gates stand below with all that is known of them, and pauses have a place of their own.
+		if !slices.Contains([]state.Code{state.CodeGateClosed, state.CodeGateShut, state.CodeGateNoData, state.CodeGateFailsNoData, state.CodeSoaks,
+			state.CodeTenantsUnconfirmed, state.CodeTenantPaused, state.CodeWavePaused}, f.Code) {
+			list = append(list, p.words.say(f))
+		}
+	}
+	for _, g := range w.Gates {
+		if words := p.gateWords(w, g); words != "" {
+			list = append(list, words)
+		}
+	}
+	if w.Began != nil && w.Declared && !w.Since.IsZero() {
+		began := "begun by run " + Escape(w.Began.Run) + " of " + Escape(w.Began.Who)
+		if w.Began.ApprovedBy != "" {
+			began += ", approved by " + Escape(w.Began.ApprovedBy)
+		}
+		list = append(list, began)
+	}
+	return list
+}
+
+func (p *statusPage) stateWords(w survey.Wave) string {
+	text := p.words.waveState(w.State)
+	switch {
+	case w.State == plan.WaveStarts:
+		text = "may start with the next apply"
+	case w.State == plan.WaveSoaking && !w.Until.IsZero():
+		text += " until " + stamp(w.Until)
+	case (w.State == plan.WaveDone || w.State == plan.WaveRunning) && !w.Since.IsZero():
+		text += " since " + day(w.Since)
+	}
+	return text
+}
+
+// gateWords say how a gate stands; "" of one that has done its work.
+func (p *statusPage) gateWords(w survey.Wave, g survey.Gate) string {
+	over := w.State == plan.WaveDone || !g.Finish && !w.Since.IsZero()
+	text := ""
+	switch {
+	case g.Kind == survey.GateFigures && over:
+		return ""
+	case g.Kind == survey.GateFigures:
+		text = p.words.say(g.Figures)
+	case g.Kind == survey.GateTenant:
+		text = `gate "` + Escape(g.Name) + `": ` + of(int64(g.Tenants), "tenant has", "tenants have") + " confirmed"
+		if g.Waiting > 0 {
+			text += ", " + of(int64(g.Waiting), "waits", "wait") + " (" + p.words.command("wave", "confirm", "-tenant", "SLUG", w.Name, g.Name) + ")"
+		}
+		return text
+	case g.Open:
+		return `gate "` + Escape(g.Name) + `" ` + signedWords("confirmed by", state.Signed{By: g.By, Reason: g.Note, At: g.Since})
+	case over:
+		return ""
+	default:
+		text = `gate "` + Escape(g.Name) + `" is closed (` + p.words.command("wave", "confirm", w.Name, g.Name) + ")"
+	}
+	if !g.Open && !g.Since.IsZero() {
+		text += ", waits since " + day(g.Since)
+	}
+	return text
 }
 
 // figuresRow is the row of a wave, whose name and state are safe.
@@ -166,21 +438,60 @@ func notLive(w plan.WaveView) string {
 	return "besides, " + of(n, "moved user is", "moved users are") + " not active at present"
 }
 
-// due counts what a plan would do; "" where that is nothing.
-func due(e *plan.Effects) string {
-	var parts []string
-	add := func(n int64, one, many string) {
-		if n > 0 {
-			parts = append(parts, of(n, one, many))
-		}
+// eventWords say what happens on a date.
+func eventWords(e survey.Event) string {
+	name := Escape(e.Name)
+	switch e.Kind {
+	case survey.EventStart:
+		return "wave " + name + " may start"
+	case survey.EventSoak:
+		return "soak of " + name + " ends"
+	case survey.EventPassword:
+		return "the password is promised until then (auth_policy." + name + ")"
+	case survey.EventAllow:
+		return "allow " + name + " ends"
+	case survey.EventNewUsers:
+		return "new users need Self-auth from then on"
 	}
-	add(e.Users(), "user", "users")
-	add(int64(len(e.Objects)), "object", "objects")
-	add(int64(len(e.Schema)), "schema step", "schema steps")
-	return strings.Join(parts, ", ")
+	return name
+}
+
+// next says when to look again.
+func (p *statusPage) next() {
+	if list := p.Survey.Events; len(list) > 0 {
+		p.gap()
+		p.hang("", "Next event: "+stamp(list[0].At)+", "+eventWords(list[0])+".")
+	}
+	for _, f := range p.Survey.Overdue {
+		p.gap()
+		p.hang("Overdue  ", p.words.say(f))
+	}
+	if p.Mistakes == "" && p.Away == "" {
+		p.gap()
+		p.hang("", "What the next apply would do: "+p.command("plan"))
+	}
+}
+
+func (p *statusPage) newUsers() {
+	n := p.Survey.NewUsers
+	if n == nil || n.Users == 0 {
+		return
+	}
+	p.gap()
+	p.hang("", p.bold(of(n.Users, "new user logs", "new users log")+" in by password alone")+", though new users need Self-auth since "+day(n.From)+":")
+	for _, id := range p.New {
+		p.line("  %s", id)
+	}
+	if rest := n.Users - int64(len(p.New)); rest > 0 {
+		p.line("  and %s more", count(rest))
+	}
 }
 
 func (p *statusPage) pauses() {
+	for _, f := range p.Survey.Undeclared {
+		p.gap()
+		p.hang("", p.words.say(f)+".")
+	}
 	if len(p.State.Pauses) == 0 {
 		return
 	}
@@ -188,7 +499,7 @@ func (p *statusPage) pauses() {
 	p.line("%s", p.bold("Paused"))
 	for _, is := range p.State.Pauses {
 		one := pauseIs(is, p.Tenants)
-		p.line("  %s: %s   %s", one.where(), pauseWords(is), p.command(one.resume()...))
+		p.hang("  ", one.where()+": "+pauseWords(is)+"   "+p.command(one.resume()...))
 	}
 }
 
@@ -231,7 +542,7 @@ func signedWords(how string, s state.Signed) string {
 	return text
 }
 
-const listedRuns = 10
+const listedRuns = 5
 
 func (p *statusPage) runs() {
 	runs := p.State.Runs
@@ -241,11 +552,14 @@ func (p *statusPage) runs() {
 		return
 	}
 	p.line("%s", p.bold("Runs, newest first"))
-	rows := [][]string{}
 	for i, r := range slices.Backward(runs) {
 		if len(runs)-1-i == listedRuns {
-			rows = append(rows, []string{"..."})
+			p.hang("  ", "and "+of(int64(i+1), "older run", "older runs")+" ("+p.command("status", "-json")+" lists all)")
 			break
+		}
+		parts := []string{string(r.Kind), stamp(r.Started), Escape(r.Who)}
+		if r.ApprovedBy != "" {
+			parts = append(parts, "approved by "+Escape(r.ApprovedBy))
 		}
 		text := countText(r.Counts)
 		if r.Undone {
@@ -254,10 +568,8 @@ func (p *statusPage) runs() {
 		if len(r.Undoes) > 0 {
 			text += "; undid " + strings.Join(each(r.Undoes, Escape), ", ")
 		}
-		rows = append(rows, []string{Escape(r.ID), string(r.Kind), stamp(r.Started), Escape(r.Who), outcome(r),
-			"plan " + r.Plan.Short(), text})
+		p.hang("  "+Escape(r.ID)+"  ", strings.Join(append(parts, outcome(r), "plan "+r.Plan.Short(), text), p.dot()))
 	}
-	p.table(2, nil, rows)
 }
 
 func outcome(r state.RunInfo) string {
@@ -267,106 +579,16 @@ func outcome(r state.RunInfo) string {
 	return string(r.Outcome)
 }
 
-// statusJSON is a status for programs.
-type statusJSON struct {
-	FormatVersion string          `json:"format_version"`
-	AsOf          time.Time       `json:"as_of"`
-	Schema        string          `json:"schema"`
-	Waves         []plan.WaveView `json:"waves"`
-	LeftOpen      []state.Finding `json:"left_open,omitempty"` // in Self-auth, by a rollback of Postgres alone
-	Due           dueJSON         `json:"due"`
-	Error         string          `json:"error,omitempty"`
-	Runs          []runJSON       `json:"runs"`
-	Pauses        []pauseJSON     `json:"pauses"`
-}
-
-// dueJSON is what a plan made now would do.
-type dueJSON struct {
-	Users   int64  `json:"users"`
-	Objects int    `json:"objects"`
-	Schema  int    `json:"schema_steps"`
-	Figures []part `json:"figures"`
-}
-
-type runJSON struct {
-	ID         string           `json:"id"`
-	Kind       state.RunKind    `json:"kind"`
-	PlanID     state.Hash       `json:"plan_id"`
-	Seal       state.Hash       `json:"seal"`
-	Who        string           `json:"who"`
-	ApprovedBy string           `json:"approved_by,omitempty"`
-	Started    time.Time        `json:"started"`
-	Ended      time.Time        `json:"ended,omitzero"`
-	Open       bool             `json:"open"`
-	Outcome    state.RunOutcome `json:"outcome"`
-	Undone     bool             `json:"undone"`
-	Undoes     []string         `json:"undoes,omitempty"`
-	Counts     state.Counts     `json:"counts"`
-	Previous   state.Hash       `json:"previous"`
-	Digest     state.Hash       `json:"digest"`
-}
-
-type pauseJSON struct {
-	Wave   string    `json:"wave"`
-	Tenant uuid.UUID `json:"tenant,omitzero"`
-	Run    string    `json:"run"` // the rollback that left it; "": somebody has asked for it
-	By     string    `json:"by,omitempty"`
-	Reason string    `json:"reason,omitempty"`
-	At     time.Time `json:"at"`
-}
-
-func pauseOf(p state.Pause) pauseJSON {
-	return pauseJSON{p.Wave, p.Tenant, p.Run, p.By, p.Reason, p.At}
-}
-
-// StatusJSON writes a status as JSON.
-func StatusJSON(w io.Writer, s Status) error {
-	j := statusJSON{
-		FormatVersion: FormatVersion,
-		AsOf:          s.AsOf.UTC(),
-		Schema:        s.Level.String(),
-		Waves:         []plan.WaveView{},
-		Due:           dueJSON{Figures: []part{}},
-		Error:         s.PlanError,
-		Runs:          []runJSON{},
-		Pauses:        []pauseJSON{},
-		LeftOpen:      s.LeftOpen,
+// Measure measures the rate of the run under way by an earlier look at the same one.
+func (s *Status) Measure(before Status) {
+	if before.State == nil || s.Holder == nil {
+		return
 	}
-	if s.Plan != nil {
-		v := newView(s.Plan)
-		for _, w := range v.context.Waves {
-			w.Due = v.due(w)
-			j.Waves = append(j.Waves, w)
-		}
-		e := v.effects
-		j.LeftOpen = leftOpen(v.context)
-		j.Due = dueJSON{e.Users(), len(e.Objects), len(e.Schema), listed(v.parts)}
+	was, is := before.State.OpenRun(), s.State.OpenRun()
+	if was == nil || is == nil || was.ID != is.ID {
+		return
 	}
-	for _, r := range s.State.Runs {
-		j.Runs = append(j.Runs, runOf(r))
-	}
-	for _, p := range s.State.Pauses {
-		j.Pauses = append(j.Pauses, pauseOf(p))
-	}
-	return writeJSON(w, j)
-}
-
-func runOf(r state.RunInfo) runJSON {
-	return runJSON{
-		ID:         r.ID,
-		Kind:       r.Kind,
-		PlanID:     r.Plan,
-		Seal:       r.Seal,
-		Who:        r.Who,
-		ApprovedBy: r.ApprovedBy,
-		Started:    r.Started,
-		Ended:      r.Ended,
-		Open:       r.Open,
-		Outcome:    r.Outcome,
-		Undone:     r.Undone,
-		Undoes:     r.Undoes,
-		Counts:     r.Counts,
-		Previous:   r.Previous,
-		Digest:     r.Digest,
+	if since := s.AsOf.Sub(before.AsOf).Seconds(); since > 0 {
+		s.Rate = float64(settledOf(is.Counts)-settledOf(was.Counts)) / since
 	}
 }

@@ -10,12 +10,18 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/planner/plan"
+	"anthill/planner/planfile"
 	"anthill/state"
 )
 
 // Waves is what `anthill wave list` shows.
 type Waves struct {
-	Status
+	State     *state.State
+	Plan      *planfile.File // as it would be made now; nil where it cannot be made
+	PlanError string         // why, in one line or several, diagnostics written out; "" when Plan is there
+	AsOf      time.Time
+	Tenants   map[uuid.UUID]string // slugs
+
 	Declared []string
 	Gates    []state.WaveGate // manual ones of declared waves
 	OptIn    []state.WaveGate // of Gates, those that each tenant opens for itself

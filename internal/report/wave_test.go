@@ -34,7 +34,7 @@ func handled(t *testing.T) Waves {
 	m.Context.Waves[1].State = plan.WavePaused
 	m.Context.Waves[1].Reasons = []state.Finding{plan.PauseSaid(st.Pauses[1], "")}
 	return Waves{
-		Status:   Status{State: st, Plan: m.save(t), AsOf: asOf, Tenants: map[uuid.UUID]string{acme: "acme"}},
+		State: st, Plan: m.save(t), AsOf: asOf, Tenants: map[uuid.UUID]string{acme: "acme"},
 		Declared: []string{"internal", "pilot", "everyone"},
 		Gates: []state.WaveGate{
 			{Wave: "everyone", Name: "adoption"}, {Wave: "everyone", Name: "opt-in"}, {Wave: "everyone", Name: "support"},
@@ -84,12 +84,12 @@ func TestWavesAreHarmless(t *testing.T) {
 	const hostile = "\x1b[31mred\u202e\n"
 	signed := state.Signed{By: hostile, Reason: hostile, At: asOf}
 	pause := state.Pause{Wave: hostile, By: hostile, Reason: hostile, At: asOf}
-	w := Waves{History: true, Declared: []string{hostile}, Gates: []state.WaveGate{{Wave: hostile, Name: hostile}}, Status: Status{State: &state.State{
+	w := Waves{History: true, Declared: []string{hostile}, Gates: []state.WaveGate{{Wave: hostile, Name: hostile}}, State: &state.State{
 		Pauses: []state.Pause{pause, {Wave: hostile, Run: hostile, By: hostile}}, Wishes: []state.Wish{{Wave: hostile, Kind: hostile, Signed: signed}},
-		Confirmations: []state.Confirmation{{Wave: hostile, Gate: hostile, By: hostile, Note: hostile}}}},
+		Confirmations: []state.Confirmation{{Wave: hostile, Gate: hostile, By: hostile, Note: hostile}}},
 		Events: []state.WaveEvent{{Wave: hostile, Act: hostile, Gate: hostile, Run: hostile, Signed: signed}, {Wave: hostile, Act: state.ActConfirm, Gate: hostile}}}
 	var out strings.Builder
-	for _, err := range []error{WriteWaves(&out, w, Options{}), WavesJSON(&out, w), WriteStatus(&out, w.Status, Options{}),
+	for _, err := range []error{WriteWaves(&out, w, Options{}), WavesJSON(&out, w),
 		Paused(&out, pause, true, nil, hostile, Options{}), Paused(&out, pause, false, []state.Pause{pause}, hostile, Options{}),
 		Resumed(&out, hostile, hostile, []state.Pause{pause}, []state.Pause{pause}, nil, Options{}), Resumed(&out, hostile, "", nil, nil, nil, Options{})} {
 		if err != nil {

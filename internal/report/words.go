@@ -526,6 +526,8 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeGateClosed:
 		return `gate "` + text(state.KeyGate) + `" (` +
 			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
+	case state.CodeGateOpen:
+		return `gate "` + text(state.KeyGate) + `" is open: ` + v.filled(f)
 	case state.CodeGateShut:
 		return `gate "` + text(state.KeyGate) + `": ` + v.filled(f)
 	case state.CodeGateNoData:

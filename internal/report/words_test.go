@@ -190,15 +190,6 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	if err := Plan(&b, f, Options{PlanFile: hostile, Chdir: hostile}); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteStatus(&b, Status{
-		State: &state.State{
-			Pauses: []state.Pause{{Wave: hostile, Run: hostile}},
-			Runs:   []state.RunInfo{{ID: hostile, Who: hostile, Undoes: []string{hostile}}},
-		},
-		Plan: f, Server: hostile,
-	}, Options{}); err != nil {
-		t.Fatal(err)
-	}
 	diags := hcl.Diagnostics{{Severity: hcl.DiagError, Summary: hostile, Detail: hostile}}
 	if err := Diagnostics(&b, diags, nil, Options{}); err != nil {
 		t.Fatal(err)

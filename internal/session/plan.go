@@ -29,7 +29,6 @@ type Request struct {
 	Drift   bool          // only compare what is recorded with what is there: the plan changes nothing
 	Origin  plan.Origin
 	Links   []plan.Link // persons that somebody has made by hand (ReadLinks); not of a rollback
-	Figures bool        // who has enrolled is asked for the figures of waves, also where no gate goes by it
 	Out     string      // where the plan is saved, as the process sees it; "": in a temporary file that ends with the Plan
 
 	// Progress is told how far planning is, about every 10,000 users; total 0: nobody knows. nil: nobody listens.
@@ -63,7 +62,7 @@ func (s *Session) Plan(ctx context.Context, r Request) (_ *Plan, err error) {
 	if err := s.mayWrite(mailingsOf(cfg)); err != nil {
 		return nil, err
 	}
-	in.Config, in.Targets, in.Exclude, in.Enrolled, in.Links = cfg, r.Targets, r.Exclude, r.Figures, r.Links
+	in.Config, in.Targets, in.Exclude, in.Links = cfg, r.Targets, r.Exclude, r.Links
 	w := planfile.NewWriter("")
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if r.Drift {

@@ -164,7 +164,7 @@ func TestThereAndBack(t *testing.T) {
 		t.Errorf("%d of %d users came back", back.Run.Counts.Done, due)
 	}
 
-	status, err := s.Status(t.Context(), now())
+	status, err := s.Waves(t.Context(), now())
 	if err != nil || status.NoPlan != nil {
 		t.Fatal(err, status.NoPlan)
 	}
@@ -250,7 +250,7 @@ func TestMistakes(t *testing.T) {
 	if at := found(err).List[0].Subject; at == nil {
 		t.Errorf("%v has no place", err)
 	}
-	status, err := s.Status(t.Context(), now())
+	status, err := s.Waves(t.Context(), now())
 	if err != nil || status.Plan != nil {
 		t.Errorf("status: %v, plan %v", err, status.Plan)
 	}
@@ -338,7 +338,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	if st, err := s.Status(t.Context(), now()); err != nil || st.State.Exists {
+	if st, err := s.Waves(t.Context(), now()); err != nil || st.State.Exists {
 		t.Errorf("a state was made, %v", err)
 	}
 }

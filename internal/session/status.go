@@ -2,88 +2,399 @@ package session
 
 import (
 	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
 
+	"anthill/config"
+	"anthill/internal/survey"
+	"anthill/planner/plan"
+	"anthill/planner/planfile"
 	"anthill/providers"
+	"anthill/providers/postgres"
 	"anthill/state"
+	"anthill/state/pg"
 )
 
-// Status is how far everything is: what is recorded, beside the plan that would be made now.
+// Glance is a session that only looks how far everything is. What it cannot see it says, and shows the rest: the state and the rows
+// are enough.
+type Glance struct {
+	*Session
+	unusable error // why the configuration was not read at all; nil: it was
+}
+
+// OpenGlance connects the database, and Self-auth where it can be asked. Where the configuration cannot be read, the database is the
+// one that DATABASE_URL names.
+//
+// Errors: *DiagnosticsError where it is not known which database; *state.Error where that cannot be read.
+func OpenGlance(ctx context.Context, settings Settings) (_ *Glance, err error) {
+	s := &Session{settings: settings}
+	g := &Glance{Session: s}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	var diags hcl.Diagnostics
+	s.module, diags = settings.load()
+	s.warnings = diags
+	var file config.Settings
+	if diags.HasErrors() {
+		g.unusable = s.mistakes(diags)
+		if file, err = g.guess(ctx); err != nil {
+			return nil, err
+		}
+	} else {
+		if file, diags = s.module.Settings(); diags.HasErrors() {
+			return nil, s.mistakes(diags)
+		}
+		if err := s.openPostgres(ctx, file); err != nil {
+			return nil, err
+		}
+		if file.Unsettled {
+			if file.Environment, err = s.settled(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return g, g.aim(ctx, file)
+}
+
+// guess opens the database of DATABASE_URL under the naming that fits it.
+func (g *Glance) guess(ctx context.Context) (file config.Settings, err error) {
+	if g.settings.Env("DATABASE_URL") == "" {
+		return file, g.unusable
+	}
+	file = config.Defaults()
+	for _, file.Naming = range postgres.Namings() {
+		err = g.openPostgres(ctx, file)
+		if state.ErrorKindOf(err) != state.ErrorMissing {
+			return file, err
+		}
+		if g.postgres != nil {
+			g.postgres.Close()
+			g.postgres = nil
+		}
+	}
+	return file, g.unusable
+}
+
+// aim asks Self-auth who it is, and says what the target is. Where Self-auth cannot be asked, or the configuration says nothing of
+// it, the recorded state says.
+func (g *Glance) aim(ctx context.Context, file config.Settings) error {
+	if g.away = g.openSelfAuth(file); g.away == nil {
+		g.identity, g.away = g.selfauth.Whoami(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g.target = state.Target{Environment: file.Environment, System: g.inspection.System, Database: g.inspection.Database}
+	if g.selfauth != nil {
+		g.target.Origin = g.selfauth.Origin()
+	}
+	g.target.Domain = g.identity.Domain
+	if g.away == nil && g.unusable == nil {
+		return nil
+	}
+	st, err := g.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if g.away != nil {
+		g.target.Domain = st.Target.Domain
+	}
+	if g.selfauth == nil || g.unusable != nil {
+		g.target.Origin = st.Target.Origin
+	}
+	if g.unusable != nil {
+		g.target.Environment, g.target.Domain = st.Target.Environment, st.Target.Domain
+	}
+	return nil
+}
+
+// StatusRequest says what is looked at besides what every status has.
+type StatusRequest struct {
+	AsOf     time.Time
+	Days     bool // links and completions by day, and the key figures
+	Sessions bool
+}
+
+// Status is how far everything is.
 type Status struct {
 	State    *state.State
-	Plan     *Plan           // nil where it cannot be made
-	NoPlan   error           // why, often a *DiagnosticsError; nil when Plan is there
-	Away     bool            // Self-auth cannot be reached, and NoPlan says so
-	LeftOpen []state.Finding // Away: what a rollback of Postgres alone has left open, as far as the state knows
-	Warnings Diagnostics     // of the plan
+	Survey   *survey.Survey
+	Target   state.Target
+	Holder   *state.Holder // of the lock; nil: nobody writes now
+	Total    int64         // users of the open run's plan; 0: no run is open, or it has none
+	Alone    bool          // the open run takes something back in Postgres alone
 	Level    providers.Level
 	SelfAuth string // version of the server
-	AsOf     time.Time
+	Away     error  // why Self-auth was not asked; nil: it was
+	Unseen   error  // why it is not known who has enrolled, though Self-auth was asked; nil: it is
+	Mistakes error  // why the configuration cannot be used, mostly a *DiagnosticsError; nil: it can
+	Warnings Diagnostics
+	Sessions []providers.SessionCount
+	New      []uuid.UUID          // new users who log in by password, the first few
 	Tenants  map[uuid.UUID]string // slugs
 }
 
-// Close gives back what the plan of a status holds.
-func (s Status) Close() error {
-	if s.Plan == nil {
+// FewNew is how many new users Status.New has at most.
+const FewNew = 10
+
+// seen is what one look reads in one moment.
+type seen struct {
+	snapshot *postgres.Snapshot
+	store    *pg.Store
+	state    *state.State
+	tenants  []providers.Tenant
+	config   *config.Config // nil: it cannot be used
+	mistakes error
+	warnings hcl.Diagnostics
+	by       providers.CountBy
+	enrolled bool  // by says who has a credential
+	unseen   error // why it does not, though Self-auth was asked
+}
+
+// see opens a moment. The caller closes its snapshot.
+func (g *Glance) see(ctx context.Context) (l *seen, err error) {
+	snapshot, err := g.postgres.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			snapshot.Close()
+		}
+	}()
+	l = &seen{snapshot: snapshot}
+	l.store = g.store.At(l.snapshot.ID())
+	if l.state, err = g.recorded(ctx, l.store); err != nil {
+		return nil, err
+	}
+	if l.tenants, err = l.snapshot.Tenants(ctx); err != nil {
+		return nil, err
+	}
+	if l.mistakes = g.unusable; l.mistakes == nil {
+		var diags hcl.Diagnostics
+		if l.config, diags = g.evaluate(l.tenants, l.state); diags.HasErrors() {
+			l.mistakes = g.mistakes(diags)
+		} else {
+			l.warnings = diags
+		}
+	}
+	l.by = survey.By(l.config)
+	l.by.Recorded, l.by.Synced, err = l.store.RecordedTable(ctx)
+	return l, err
+}
+
+// ask asks Self-auth who has enrolled, if somebody is moved.
+func (g *Glance) ask(ctx context.Context, l *seen, moved bool) {
+	switch {
+	case !moved:
+		l.enrolled = true // of nobody
+	case g.away != nil:
+	default:
+		l.by.Enrolled, l.unseen = g.selfauth.Directory().Enrolled(ctx)
+		l.enrolled = l.unseen == nil
+	}
+}
+
+// Status looks how far everything is, in one moment of the database. Its work is a few statements, however many tenants there are.
+func (g *Glance) Status(ctx context.Context, r StatusRequest) (v Status, err error) {
+	l, err := g.see(ctx)
+	if err != nil {
+		return v, err
+	}
+	defer l.snapshot.Close()
+	in := survey.Input{State: l.state, Level: g.inspection.Level, Config: l.config, Tenants: l.tenants, AsOf: r.AsOf}
+	if in.MovedOf, err = l.store.MovedOf(ctx); err != nil {
+		return v, err
+	}
+	if err := l.snapshot.Sees(ctx, func() (bool, error) { return len(in.MovedOf) > 0, nil }); err != nil {
+		return v, err
+	}
+	g.ask(ctx, l, len(in.MovedOf) > 0)
+	in.Enrolled = l.enrolled
+	if in.Counts, err = l.snapshot.CountUsers(ctx, l.by); err != nil {
+		return v, err
+	}
+	if r.Days {
+		in.Days = []providers.DayCount{}
+		days, err := l.snapshot.CountDays(ctx, l.by)
+		if err != nil {
+			return v, err
+		}
+		in.Days = append(in.Days, days...)
+	}
+	if in.Left, err = l.left(ctx); err != nil {
+		return v, err
+	}
+	v = Status{State: l.state, Survey: survey.Make(in), Target: g.target, Level: g.inspection.Level, SelfAuth: g.identity.Version, Away: g.away,
+		Unseen: l.unseen, Mistakes: l.mistakes, Warnings: Diagnostics{l.warnings, g.module.Files()}, Tenants: map[uuid.UUID]string{}}
+	for _, t := range l.tenants {
+		v.Tenants[t.ID] = t.Slug
+	}
+	if r.Sessions {
+		if v.Sessions, err = l.snapshot.CountSessions(ctx, r.AsOf); err != nil {
+			return v, err
+		}
+	}
+	if n := v.Survey.NewUsers; n != nil && n.Users > 0 {
+		for u, err := range l.snapshot.UserLines(ctx, postgres.ListNew, l.by) {
+			if err != nil {
+				return v, err
+			}
+			if v.New = append(v.New, u.ID); len(v.New) == FewNew {
+				break
+			}
+		}
+	}
+	if v.Holder, err = g.store.Holder(ctx); err != nil {
+		return v, err
+	}
+	return v, g.total(ctx, l, &v)
+}
+
+// total says how many users the plan of the open run has.
+func (g *Glance) total(ctx context.Context, l *seen, v *Status) error {
+	run := l.state.OpenRun()
+	if run == nil {
 		return nil
 	}
-	return s.Plan.Close()
+	e, err := kept(ctx, l.store, run.ID, planfile.Begun)
+	if err != nil || e == nil {
+		return err
+	}
+	for _, s := range e.Segments {
+		v.Total += s.Users
+	}
+	v.Alone = e.PostgresOnly()
+	return nil
 }
 
-// Status reads how far everything is. The caller closes it. A configuration that cannot be planned is no error: NoPlan
-// says why. So does a server that is away, in a session that is Settings.Partly: the rest is what the state knows.
-func (s *Session) Status(ctx context.Context, r Request) (Status, error) {
-	st, err := s.recorded(ctx, s.store)
+// kept reads something of the plan that a run keeps; nil: it is in the form of another version.
+func kept[T any](ctx context.Context, store state.Store, run string, read func(io.Reader) (*T, error)) (*T, error) {
+	in, err := store.Plan(ctx, run)
 	if err != nil {
-		return Status{}, err
+		return nil, err
 	}
-	view := Status{State: st, Level: s.inspection.Level, SelfAuth: s.identity.Version, AsOf: r.AsOf}
-	if view.Tenants, err = s.slugs(ctx); err != nil {
-		return Status{}, err
+	v, err := read(in)
+	err = errors.Join(err, in.Close())
+	if form := (*planfile.FormatError)(nil); errors.As(err, &form) {
+		return nil, nil
 	}
-	if view.Away, view.NoPlan = s.away != nil, s.away; view.Away {
-		view.LeftOpen, err = s.leftOpen(ctx)
-		return view, err
-	}
-	if view.Plan, view.NoPlan = s.Plan(ctx, r); view.Plan != nil {
-		view.Warnings = view.Plan.Warnings
-	}
-	return view, ctx.Err()
+	return v, err
 }
 
-// leftOpen counts by the state alone whose other half is open.
-func (s *Session) leftOpen(ctx context.Context) ([]state.Finding, error) {
-	var open int64
-	for u, err := range s.store.Users(ctx) {
+// last is the last apply; nil: there was none.
+func last(st *state.State) *state.RunInfo {
+	for i, r := range slices.Backward(st.Runs) {
+		if r.Kind == state.RunApply {
+			return &st.Runs[i]
+		}
+	}
+	return nil
+}
+
+// left are those whom the last apply has left, by wave and reason.
+func (l *seen) left(ctx context.Context) (map[string][]plan.Skipped, error) {
+	run := last(l.state)
+	if run == nil {
+		return nil, nil
+	}
+	c, err := kept(ctx, l.store, run.ID, planfile.Reported)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	of := map[string][]plan.Skipped{}
+	for _, w := range c.Waves {
+		of[w.Name] = w.NotMoved
+	}
+	return of, nil
+}
+
+// StatusUser is a user in a list of a status.
+type StatusUser struct {
+	providers.UserLine
+	Slug   string          // of its tenant
+	Waits  string          // the wave that is to move it, or has moved it; "": none
+	Reason plan.SkipReason // why it is not moved, apart from how its wave stands; SkipNone: nothing keeps it
+}
+
+// Users streams users: those who log in by password alone, or those whom nothing but Self-auth lets in. Those who were seen last
+// come first.
+func (g *Glance) Users(ctx context.Context, which postgres.Listed) iter.Seq2[StatusUser, error] {
+	return func(yield func(StatusUser, error) bool) {
+		if err := g.users(ctx, which, yield); err != nil {
+			yield(StatusUser{}, err)
+		}
+	}
+}
+
+func (g *Glance) users(ctx context.Context, which postgres.Listed, yield func(StatusUser, error) bool) error {
+	l, err := g.see(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.snapshot.Close()
+	reasons, err := l.reasons(ctx)
+	if err != nil {
+		return err
+	}
+	placer := survey.NewPlacer(survey.Input{State: l.state, Config: l.config, Tenants: l.tenants})
+	for u, err := range l.snapshot.UserLines(ctx, which, l.by) {
+		if err != nil {
+			return err
+		}
+		one := StatusUser{UserLine: u}
+		one.Slug, one.Waits, one.Reason = placer.Place(&u.UserFacts)
+		if left, was := reasons[u.ID]; was && one.Reason == plan.SkipNone && one.Waits != "" {
+			one.Reason = left
+		}
+		if !yield(one, nil) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// reasons are why the last apply has left users, as far as no row tells.
+func (l *seen) reasons(ctx context.Context) (map[uuid.UUID]plan.SkipReason, error) {
+	run := last(l.state)
+	if run == nil {
+		return nil, nil
+	}
+	stored, err := storedPlan(ctx, l.store, run.ID)
+	if form := (*planfile.FormatError)(nil); errors.As(err, &form) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer stored.Close()
+	of := map[uuid.UUID]plan.SkipReason{}
+	for u, err := range stored.Skipped() {
 		if err != nil {
 			return nil, err
 		}
-		if u.Standing == state.RowBack {
-			open++
+		if survey.Hidden(u.Reason) {
+			of[u.User] = u.Reason
 		}
 	}
-	if open == 0 {
-		return nil, nil
-	}
-	return []state.Finding{state.Found(state.CodeRowBackOpen).Times(open)}, nil
+	return of, nil
 }
 
-// slugs are those of all tenants.
-func (s *Session) slugs(ctx context.Context) (map[uuid.UUID]string, error) {
-	snapshot, err := s.postgres.Snapshot(ctx)
-	if err != nil {
-		return nil, err
+// Mails looks up the addresses of some users, as their rows are now.
+func (g *Glance) Mails(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]string, error) {
+	rows, err := g.postgres.Fetch(ctx, users)
+	mails := make(map[uuid.UUID]string, len(rows))
+	for _, r := range rows {
+		mails[r.ID] = r.Email
 	}
-	defer snapshot.Close()
-	tenants, err := snapshot.Tenants(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slugs := make(map[uuid.UUID]string, len(tenants))
-	for _, t := range tenants {
-		slugs[t.ID] = t.Slug
-	}
-	return slugs, nil
+	return mails, err
 }

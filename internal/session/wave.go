@@ -309,16 +309,16 @@ func listed(names []string) string {
 
 // Waves is how waves stand, and what was done to them by hand.
 type Waves struct {
-	Status
+	Judged
 	Declared []string
 	Gates    []state.WaveGate  // manual ones, of each declared wave sorted by name
 	OptIn    []state.WaveGate  // of Gates, those that each tenant opens for itself
 	Events   []state.WaveEvent // oldest first
 }
 
-// Waves reads how waves stand, as Status does, and what was done to them. The caller closes it.
+// Waves reads how waves stand by the plan that would be made now, and what was done to them. The caller closes it.
 func (s *Session) Waves(ctx context.Context, r Request) (w Waves, err error) {
-	if w.Status, err = s.Status(ctx, r); err != nil {
+	if w.Judged, err = s.judged(ctx, r); err != nil {
 		return w, err
 	}
 	if w.Events, err = s.store.WaveEvents(ctx); err != nil {

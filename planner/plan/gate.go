@@ -81,17 +81,7 @@ func GateClosed(wave string, g config.Gate, f state.WaveFigures) state.Finding {
 	if g.Broken != "" {
 		return state.About(state.CodeGateUnreadable, state.OfWave(wave), state.Text(state.KeyGate, g.Name))
 	}
-	args := []state.Arg{state.Text(state.KeyGate, g.Name), state.Text(state.KeyCondition, g.Condition.Text())}
-	var figures []state.Finding
-	for _, name := range g.Condition.Figures() {
-		n, known := f.Of(name)
-		if known {
-			figures = append(figures, state.Found(state.CodeFigure, state.Text(state.KeyName, name)).Times(n))
-		} else {
-			figures = append(figures, state.Found(state.CodeFigureUnknown, state.Text(state.KeyName, name)))
-		}
-	}
-	args = append(args, state.Because(state.KeyFigures, figures...))
+	args := sampled(g, f)
 	switch g.Condition.Sample(f) {
 	case config.SampleTrue:
 		return state.Finding{}
@@ -105,4 +95,26 @@ func GateClosed(wave string, g config.Gate, f state.WaveFigures) state.Finding {
 		return state.About(state.CodeGateNoData, state.OfWave(wave), args...)
 	}
 	return state.About(state.CodeGateShut, state.OfWave(wave), args...)
+}
+
+// GateFigures says what a gate with a condition goes by now, whether it is open or closed.
+func GateFigures(wave string, g config.Gate, f state.WaveFigures) state.Finding {
+	if why := GateClosed(wave, g, f); !why.IsZero() {
+		return why
+	}
+	return state.About(state.CodeGateOpen, state.OfWave(wave), sampled(g, f)...)
+}
+
+// sampled are a gate's condition and the figures that it goes by.
+func sampled(g config.Gate, f state.WaveFigures) []state.Arg {
+	var figures []state.Finding
+	for _, name := range g.Condition.Figures() {
+		n, known := f.Of(name)
+		if known {
+			figures = append(figures, state.Found(state.CodeFigure, state.Text(state.KeyName, name)).Times(n))
+		} else {
+			figures = append(figures, state.Found(state.CodeFigureUnknown, state.Text(state.KeyName, name)))
+		}
+	}
+	return []state.Arg{state.Text(state.KeyGate, g.Name), state.Text(state.KeyCondition, g.Condition.Text()), state.Because(state.KeyFigures, figures...)}
 }

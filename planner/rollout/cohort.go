@@ -39,8 +39,21 @@ func NewCohorts(waves []config.Wave, slugs []string) *Cohorts {
 
 // Matching appends to list the enabled waves that select a user, by index, in the order of `after`.
 func (c *Cohorts) Matching(list []int, tenant int, user uuid.UUID, role string) []int {
+	return c.matching(list, tenant, role, func(percent float64) bool { return InPercent(user, percent) })
+}
+
+// MatchingOutside is Matching of users who are outside of so many of the Shares of the same waves.
+func (c *Cohorts) MatchingOutside(list []int, tenant, outside int, role string) []int {
+	percents := percentsOf(c.waves)
+	return c.matching(list, tenant, role, func(percent float64) bool {
+		i, asked := slices.BinarySearch(percents, percent)
+		return percent >= 100 || asked && i >= outside
+	})
+}
+
+func (c *Cohorts) matching(list []int, tenant int, role string, within func(percent float64) bool) []int {
 	for w, selectors := range c.selectors[tenant] {
-		selects := func(s *config.Selector) bool { return passes(s, user, role) }
+		selects := func(s *config.Selector) bool { return passes(s, role, within) }
 		if c.waves[w].Enabled && slices.ContainsFunc(selectors, selects) {
 			list = append(list, w)
 		}
@@ -48,8 +61,45 @@ func (c *Cohorts) Matching(list []int, tenant int, user uuid.UUID, role string) 
 	return list
 }
 
-func passes(s *config.Selector, user uuid.UUID, role string) bool {
-	return (s.Roles == nil || slices.Contains(s.Roles, role)) && (!s.HasPercent || InPercent(user, s.Percent))
+func passes(s *config.Selector, role string, within func(percent float64) bool) bool {
+	return (s.Roles == nil || slices.Contains(s.Roles, role)) && (!s.HasPercent || within(s.Percent))
+}
+
+// percentsOf are the percentages below 100 by which waves select, ascending, each once.
+func percentsOf(waves []config.Wave) (list []float64) {
+	for _, w := range waves {
+		for _, s := range w.Users {
+			if s.HasPercent && s.Percent < 100 {
+				list = append(list, s.Percent)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Shares are the percentages by which waves select as numbers, ascending: a user is outside of one where the first 64 bits of
+// SHA-256(user id) are that number or above.
+func Shares(waves []config.Wave) (list []uint64) {
+	for _, percent := range percentsOf(waves) {
+		list = append(list, shareOf(percent))
+	}
+	return list
+}
+
+// shareOf is the least number that InPercent calls outside: what it compares is rounded, and so this is found and not computed.
+func shareOf(percent float64) uint64 {
+	limit := math.Ldexp(percent/100, 64)
+	low, high := uint64(0), uint64(math.MaxUint64)
+	for low < high {
+		middle := low + (high-low)/2
+		if float64(middle) < limit {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
 }
 
 // Before reports whether wave i comes before wave j by `after`, directly or through others.

@@ -1,6 +1,8 @@
 package rollout_test
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -151,6 +153,44 @@ func TestStepsNest(t *testing.T) {
 			if deviation := 3 * math.Sqrt(n*p*(1-p)); math.Abs(float64(got)-n*p) > deviation {
 				t.Errorf("tenant %d: %d of %.0f users are in the step of %v %%, which is more than %.0f off", tenant, got, n, shares[step], deviation)
 			}
+		}
+	}
+}
+
+// TestShares: a percentage as a number parts users as the percentage does, also right at it.
+func TestShares(t *testing.T) {
+	t.Parallel()
+	for _, percent := range []float64{0, 0.001, 1, 5, 12.5, 33.3, 50, 66.6, 99.99, math.Nextafter(100, 0)} {
+		limit := math.Ldexp(percent/100, 64)
+		share := rollout.Shares([]config.Wave{{Users: []config.Selector{{Percent: percent, HasPercent: true}}}})[0]
+		if share > 0 && float64(share-1) >= limit {
+			t.Errorf("%v: %d is outside already", percent, share-1)
+		}
+		if share < math.MaxUint64 && float64(share) < limit {
+			t.Errorf("%v: %d is not outside", percent, share)
+		}
+	}
+	waves := []config.Wave{
+		{Name: "a", Enabled: true, Users: []config.Selector{{Percent: 5, HasPercent: true}}},
+		{Name: "b", Enabled: true, Users: []config.Selector{{Percent: 25, HasPercent: true}, {Roles: []string{"admin"}, Percent: 5, HasPercent: true}}},
+		{Name: "c", Enabled: true, Users: []config.Selector{{Percent: 100, HasPercent: true}}},
+	}
+	shares := rollout.Shares(waves)
+	if len(shares) != 2 || shares[0] >= shares[1] {
+		t.Fatalf("shares %v", shares)
+	}
+	c := rollout.NewCohorts(waves, []string{"acme"})
+	for range 2000 {
+		user := uuid.New()
+		sum := sha256.Sum256(user[:])
+		hash, outside := binary.BigEndian.Uint64(sum[:8]), 0
+		for _, s := range shares {
+			if hash >= s {
+				outside++
+			}
+		}
+		if diff := cmp.Diff(c.Matching(nil, 0, user, "admin"), c.MatchingOutside(nil, 0, outside, "admin")); diff != "" {
+			t.Fatalf("%s (-by id +by shares):\n%s", user, diff)
 		}
 	}
 }

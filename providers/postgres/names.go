@@ -24,6 +24,9 @@ type names struct {
 // presets are the namings by name.
 func presets() []string { return []string{"self_auth", "kanidm"} }
 
+// Namings are the names of the namings.
+func Namings() []string { return presets() }
+
 func preset(name string) (*names, error) {
 	value := map[string]string{"self_auth": "self-auth", "kanidm": "kanidm"}[name]
 	if value == "" {

@@ -197,6 +197,8 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 	// Which columns there are decides what can be read, whatever the level is. And a column that is there but not as it
 	// should be is a trace of somebody else's attempt: that is no baseline.
 	p.dual.Store(p.names.hasColumns(c))
+	_, methods := p.names.column(c, "sessions", "method")
+	p.methods.Store(methods)
 	if len(i.Present) == 0 {
 		i.Present = p.names.traces(c)
 	}

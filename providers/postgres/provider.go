@@ -27,6 +27,7 @@ type Provider struct {
 	names   *names
 	host    string      // for people
 	dual    atomic.Bool // the columns of the dual schema are there; set by Inspect, Upgrade and Downgrade
+	methods atomic.Bool // sessions say their method; set by Inspect
 	fence   func(context.Context, state.Tx) error
 	archive pgx.Identifier // table of what dropped columns held
 }

@@ -85,25 +85,14 @@ func (l *lock) take(ctx context.Context, timeout time.Duration) error {
 
 // holder says who has the lock.
 func (l *lock) holder(ctx context.Context) error {
-	var name string
-	err := l.conn.QueryRow(ctx, `select coalesce(a.application_name, '')
-		from pg_locks k join pg_stat_activity a using (pid)
-		where k.locktype = 'advisory' and k.granted and k.objsubid = 1
-		and k.database = (select oid from pg_database where datname = current_database())
-		and k.classid::bigint = ($1::bigint >> 32) & 4294967295
-		and k.objid::bigint = $1::bigint & 4294967295`, lockKey).Scan(&name)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	h, err := holderOf(ctx, l.conn)
+	if err != nil {
 		return l.store.fail("look who holds the lock", err)
 	}
-	locked := &state.LockedError{}
-	if rest, ok := strings.CutPrefix(name, nameStart); ok {
-		at, who, _ := strings.Cut(rest, " ")
-		locked.Who = who
-		if t, err := time.Parse(nameTime, at); err == nil {
-			locked.Since = t
-		}
+	if h == nil {
+		h = &state.Holder{}
 	}
-	return locked
+	return &state.LockedError{Who: h.Who, Since: h.Since}
 }
 
 // Release gives the lock back. It is safe to call twice.
