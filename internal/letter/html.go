@@ -114,6 +114,9 @@ func (w *webPage) inline(parent ast.Node, linked bool) {
 			w.link(w.address(n.Destination, w.values), func() { w.inline(n, true) })
 		case *ast.AutoLink:
 			to := w.address(n.URL(w.source), w.values)
+			if n.AutoLinkType == ast.AutoLinkEmail {
+				to = "mailto:" + to
+			}
 			w.link(to, func() { w.text(string(n.Label(w.source)), true) })
 		default:
 			w.err = unknown(n)
