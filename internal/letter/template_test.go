@@ -233,8 +233,8 @@ var (
 	ours  = regexp.MustCompile(`^<(/?(html|head|body|title|p|h[1-6]|ul|ol|li|em|strong|code|pre|blockquote|a|bdi)|hr|br)( (href|start|style)="[^"<>]*")?>$|^<meta [^<>]*>$|^<!DOCTYPE html>$`)
 )
 
-// FuzzRender: whatever a template and a name are made of, HTML holds our own tags alone, no link leads anywhere but out, and none
-// holds the code.
+// FuzzRender: whatever a template and a name are made of, HTML holds our own tags alone, no link leads anywhere but
+// out, and none holds the code.
 func FuzzRender(f *testing.F) {
 	f.Add(string(DefaultSource()), "Ada", "R&D")
 	f.Add("[a]({{.PageURL}}\"b\") {{.Name}} <{{.GuideURL}}>", "](javascript:x)", "<script>")

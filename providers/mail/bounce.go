@@ -41,13 +41,13 @@ const (
 
 // Bounces reads a file of bounces in one of two forms, told by its first line:
 //
-//   - a list: a line each, an id or an address of BounceAddress, and behind it, if known, the enhanced status. "#" begins a comment.
-//     Each is final.
-//   - mails as they came back: one, or an mbox of them. Of each its delivery report (RFC 3464) is read; one without such a report (an
-//     answer of somebody who is away, say) is none.
+//   - a list: a line each, an id or an address of BounceAddress, and behind it, if known, the enhanced status. "#"
+//     begins a comment. Each is final.
+//   - mails as they came back: one, or an mbox of them. Of each its delivery report (RFC 3464) is read; one without
+//     such a report (an answer of somebody who is away, say) is none.
 //
-// What cannot be read is a *BounceError, and the next one follows; another error is the reader's, and the last. A file is read to
-// its end in a bounded memory, whatever is in it.
+// What cannot be read is a *BounceError, and the next one follows; another error is the reader's, and the last. A file
+// is read to its end in a bounded memory, whatever is in it.
 func Bounces(r io.Reader) iter.Seq2[Bounce, error] {
 	return func(yield func(Bounce, error) bool) {
 		l := &lines{r: bufio.NewReaderSize(r, maxBounceLine)}
@@ -242,7 +242,8 @@ func (r *report) read(contentType string, body io.Reader) {
 	}
 }
 
-// statuses reads a report: groups of fields, the first of the whole, the others each of a recipient. We have one recipient a mail.
+// statuses reads a report: groups of fields, the first of the whole, the others each of a recipient. We have one
+// recipient a mail.
 func (r *report) statuses(body io.Reader) {
 	in := textproto.NewReader(bufio.NewReader(body))
 	for range maxParts {
