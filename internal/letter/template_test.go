@@ -2,6 +2,7 @@ package letter
 
 import (
 	"errors"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -135,6 +136,37 @@ func TestMarkdown(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestDocument: the document names every field, and its template is one.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../docs/mail.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(b), "## Templates\n")
+	for _, f := range fields {
+		if !regexp.MustCompile("(?m)^\\|[^|]*`" + f.name + "`").MatchString(part) {
+			t.Errorf("%s is in no table", f.name)
+		}
+	}
+	var source strings.Builder
+	for line := range strings.Lines(part) {
+		if rest, has := strings.CutPrefix(line, "    "); has || line == "\n" {
+			source.WriteString(rest)
+		} else if source.Len() > 100 {
+			break
+		}
+	}
+	p, err := Parse("mail.md", []byte(strings.TrimLeft(source.String(), "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := p.Render(ada("code"))
+	if err != nil || l.Subject != "Your new login, Ada Lovelace" || !strings.Contains(l.Text, "until 1 March 2027.\n") {
+		t.Errorf("%v, %s\n%s", err, l.Subject, l.Text)
 	}
 }
 

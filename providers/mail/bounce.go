@@ -3,6 +3,7 @@ package mail
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -197,7 +198,7 @@ func readBounce(raw []byte) (b Bounce, wrong error) {
 			r.address(v)
 		}
 	}
-	r.read(m.Header.Get("Content-Type"), m.Body)
+	r.read(m.Header.Get("Content-Type"), m.Body, 3)
 	switch {
 	case !r.has:
 		return b, errors.New("the mail holds no delivery report")
@@ -220,10 +221,10 @@ func (r *report) address(header string) {
 	}
 }
 
-// read reads the parts of a multipart/report.
-func (r *report) read(contentType string, body io.Reader) {
+// read reads the parts of a multipart/report, also where that is one part of something else, up to so many levels down.
+func (r *report) read(contentType string, body io.Reader, deep int) {
 	kind, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || kind != "multipart/report" {
+	if err != nil || !strings.HasPrefix(kind, "multipart/") || deep == 0 {
 		return
 	}
 	parts := multipart.NewReader(body, parameters["boundary"])
@@ -232,12 +233,18 @@ func (r *report) read(contentType string, body io.Reader) {
 		if err != nil {
 			return
 		}
-		kind, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
-		switch kind {
-		case "message/delivery-status", "message/global-delivery-status":
-			r.statuses(part)
-		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
-			r.returned(part)
+		var text io.Reader = part
+		if strings.EqualFold(strings.TrimSpace(part.Header.Get("Content-Transfer-Encoding")), "base64") {
+			text = base64.NewDecoder(base64.StdEncoding, part)
+		}
+		switch inner, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type")); {
+		case kind != "multipart/report":
+			r.read(part.Header.Get("Content-Type"), text, deep-1)
+		case inner == "message/delivery-status", inner == "message/global-delivery-status":
+			r.statuses(text)
+		case inner == "message/rfc822", inner == "text/rfc822-headers",
+			inner == "message/global", inner == "message/global-headers":
+			r.returned(text)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -82,9 +83,14 @@ func TestBounces(t *testing.T) {
 		}},
 		"a report, by address":    {report("postfix.eml"), []string{`line 1: 0190f0c2 "5.1.1" final true`}},
 		"a report, by Message-ID": {report("exchange.eml"), []string{`line 1: 0190f0c3 "5.1.10" final true`}},
-		"a delay":                 {report("delayed.eml"), []string{`line 1: 0190f0c4 "4.4.1" final false`}},
-		"somebody who is away":    {report("away.eml"), []string{"line 1: the mail holds no delivery report"}},
-		"of somebody else":        {strings.ReplaceAll(report("postfix.eml"), "0190f0c2", "Some_one"), []string{"line 1: the mail does not say which of ours came back"}},
+		"a report in another mail, as base64": {"Content-Type: multipart/mixed; boundary=o\nTo: <n+anthill=a1@x.example>\n\n--o\n" +
+			"Content-Type: text/plain\n\nby the list\n--o\nContent-Type: multipart/report; boundary=i\n\n--i\n" +
+			"Content-Type: message/global-delivery-status\nContent-Transfer-Encoding: base64\n\n" +
+			base64.StdEncoding.EncodeToString([]byte("Reporting-MTA: dns; x\n\nAction: Failed\nStatus: 4.4.7\n")) +
+			"\n--i--\n--o--\n", []string{`line 1: a1 "4.4.7" final true`}},
+		"a delay":              {report("delayed.eml"), []string{`line 1: 0190f0c4 "4.4.1" final false`}},
+		"somebody who is away": {report("away.eml"), []string{"line 1: the mail holds no delivery report"}},
+		"of somebody else":     {strings.ReplaceAll(report("postfix.eml"), "0190f0c2", "Some_one"), []string{"line 1: the mail does not say which of ours came back"}},
 		"an mbox": {"From MAILER-DAEMON Mon Dec  7 09:00:00 2026\n" + report("postfix.eml") + "\nFrom ada@acme.example Mon Dec  7 09:00:00 2026\n" +
 			report("away.eml") + "\nFrom MAILER-DAEMON Mon Dec  7 09:00:00 2026\n" + report("exchange.eml"), []string{
 			`line 1: 0190f0c2 "5.1.1" final true`, "line 57: the mail holds no delivery report", `line 70: 0190f0c3 "5.1.10" final true`,
