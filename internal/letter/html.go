@@ -24,7 +24,7 @@ const pageHead = `<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <title>%s</title>
 </head>
-<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 36em; margin: 0 auto; padding: 1em">
+<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 36em; margin: 0 auto; overflow-wrap: anywhere; padding: 1em">
 `
 
 const pageTail = "</body>\n</html>\n"

@@ -126,8 +126,14 @@ func TestParts(t *testing.T) {
 			t.Errorf("%v, (-want +got):\n%s", err, diff)
 		}
 	}
+	if got := s.Accepted()[0]; got.Text() != m.Text || got.HTML() != m.HTML {
+		t.Errorf("it reads %q and %q", got.Text(), got.HTML())
+	}
 	m.HTML = ""
 	msg, _ := compose(m)
+	if got := (mailtest.Mail{Raw: msg.body}); got.Text() != m.Text || got.HTML() != "" {
+		t.Errorf("alone it reads %q and %q", got.Text(), got.HTML())
+	}
 	if !bytes.Contains(msg.body, []byte("Content-Type: text/plain; charset=UTF-8\r\n")) || bytes.Contains(msg.body, []byte("multipart")) {
 		t.Errorf("without HTML:\n%s", msg.body)
 	}
