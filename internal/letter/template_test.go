@@ -21,7 +21,7 @@ func TestMistakes(t *testing.T) {
 		"too long":              {strings.Repeat("a", MaxSource+1), "t.md:1:1: it is longer than 256 kB"},
 		"not UTF-8":             {"Hello\nab\xff", "t.md:2:3: it is not UTF-8"},
 		"NUL":                   {"Hello\n\x00", "t.md:2:1: it holds a NUL character"},
-		"no such field":         {"Hello\n\nđ {{.Nmae}}", "t.md:3:5: there is no field Nmae; there are Name, LoginName, Tenant, Role, Link, PageURL, LoginURL, RecoverURL, Code, CodeEnds, PasswordUntil, GuideURL, Support, Sender"},
+		"no such field":         {"Hello\n\nđ {{.Nom}}", "t.md:3:5: there is no field Nom; there are Name, LoginName, Tenant, Role, Link, PageURL, LoginURL, RecoverURL, Code, CodeEnds, PasswordUntil, GuideURL, Support, Sender"},
 		"in the subject":        {"Subject: a {{.B}}\nHello", "t.md:1:14: there is no field B; there are Name, LoginName, Tenant, Role, Link, PageURL, LoginURL, RecoverURL, Code, CodeEnds, PasswordUntil, GuideURL, Support, Sender"},
 		"a field of a field":    {"{{.Name.First}}", "t.md:1:8: there is no field Name.First; there are Name, LoginName, Tenant, Role, Link, PageURL, LoginURL, RecoverURL, Code, CodeEnds, PasswordUntil, GuideURL, Support, Sender"},
 		"everything":            {"{{.}}", "t.md:1:3: a field begins with a point, as .Name does"},

@@ -137,7 +137,7 @@ func (c *cut) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p[:min(len(p), c.left)])
 	c.left, c.sent = c.left-n, c.sent+n
 	if err == nil && n < len(p) {
-		c.Conn.Close()
+		c.Close()
 		err = net.ErrClosed
 	}
 	return n, err
@@ -158,7 +158,7 @@ func TestCutAnywhere(t *testing.T) {
 			if !ok {
 				t.Fatal("the mail cannot be written")
 			}
-			try := func(left int) (providers.Handover, error, int) {
+			try := func(left int) (h providers.Handover, sent int, err error) {
 				c, err := p.connect(t.Context())
 				if err != nil {
 					t.Fatal(err)
@@ -166,11 +166,11 @@ func TestCutAnywhere(t *testing.T) {
 				defer c.quit()
 				wire := &cut{Conn: c.wire.Conn, left: left}
 				c.wire.Conn = wire
-				h, err := c.hand(t.Context(), msg)
-				return h, err, wire.sent
+				h, err = c.hand(t.Context(), msg)
+				return h, wire.sent, err
 			}
 			const noEnd = 1 << 20
-			h, err, whole := try(noEnd)
+			h, whole, err := try(noEnd)
 			if err != nil || h.Verdict != providers.MailTaken {
 				t.Fatalf("without a cut: %v, %v", h, err)
 			}
@@ -178,11 +178,11 @@ func TestCutAnywhere(t *testing.T) {
 				if left > 10 && left < whole-40 && left%13 != 0 {
 					continue
 				}
-				if h, err, _ := try(left); !errors.Is(err, errLost) {
+				if h, _, err := try(left); !errors.Is(err, errLost) {
 					t.Errorf("cut after %d of %d bytes: %v, %v", left, whole, h, err)
 				}
 			}
-			if h, err, _ := try(whole); err != nil || h.Verdict != providers.MailTaken {
+			if h, _, err := try(whole); err != nil || h.Verdict != providers.MailTaken {
 				t.Errorf("cut behind the last byte: %v, %v", h, err)
 			}
 			if n := len(s.Accepted()); n != 2 {
