@@ -13,3 +13,8 @@ var Quickstart embed.FS
 //
 //go:embed login/*.anthill.hcl
 var Login embed.FS
+
+// SeedCalendar is a whole migration with its dates, in the folder seed-calendar.
+//
+//go:embed seed-calendar/*.anthill.hcl
+var SeedCalendar embed.FS

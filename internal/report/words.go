@@ -316,9 +316,9 @@ func (v *voice) say(f state.Finding) string {
 		return name + " allows a count of " + count(f.Arg(state.KeyLimit).Number) + ", and this plan has " + count(n) +
 			": another count is another plan"
 	case state.CodePolicyWeaker:
-		return name + " demands less than before: " + strings.Join(v.fewOf(each(f.Arg(state.KeyAttributes).List, v.label)), ", ")
+		return instances(name, n) + " demands less than before: " + strings.Join(v.fewOf(each(f.Arg(state.KeyAttributes).List, v.label)), ", ")
 	case state.CodePolicyNoEffect:
-		return name + ": its " + v.label(f.Text(state.KeyAttribute)) + " has no effect: everybody is in " + text(state.KeyGroup) +
+		return instances(name, n) + ": its " + v.label(f.Text(state.KeyAttribute)) + " has no effect: everybody is in " + text(state.KeyGroup) +
 			", whose policy is at least as strict, and the strictest holds"
 	case state.CodeMappingDead:
 		return "tenant " + text(state.KeyTenant) + " has a mapping row (" + text(state.KeyRole) + ") of group " + name +
@@ -346,7 +346,7 @@ func (v *voice) say(f state.Finding) string {
 		return "client " + name + " is made again with a new id and a new secret: the deleted one is not in the recycle " +
 			"bin any more, or the account may not see it there"
 	case state.CodeMinimumRaised:
-		return name + " asks more of a credential than before: Self-auth looks at that when a credential is next changed, so nobody " +
+		return instances(name, n) + " asks more of a credential than before: Self-auth looks at that when a credential is next changed, so nobody " +
 			"is locked out by it, and those who have a weaker one keep it until then"
 	case state.CodeDualAgain:
 		return of(n, "user who is", "users who are") + " to log in through Self-auth alone still " + it("has a password hash", "have password hashes") +
@@ -833,4 +833,12 @@ func enclosed(opening, s string) string {
 		return ""
 	}
 	return opening + s + ")"
+}
+
+// instances names a block of which so many instances are meant, or the one that is.
+func instances(name string, n int64) string {
+	if n < 2 {
+		return name
+	}
+	return name + " (" + count(n) + " of them)"
 }

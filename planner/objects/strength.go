@@ -2,6 +2,7 @@ package objects
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -68,7 +69,26 @@ func (p *forward) policyNotes() (notes []state.Finding) {
 			}
 		}
 	}
-	return notes
+	return foldInstances(notes)
+}
+
+// foldInstances says once, with their number, what notes say of several instances of a block.
+func foldInstances(notes []state.Finding) (list []state.Finding) {
+	for len(notes) > 0 {
+		first := notes[0]
+		block := state.Of(state.Address(state.Address(first.Subject.Name).Block()))
+		alike := func(f state.Finding) bool {
+			return f.Code == first.Code && state.Address(f.Subject.Name).Block() == block.Name && reflect.DeepEqual(f.Args, first.Args)
+		}
+		before := len(notes)
+		notes = slices.DeleteFunc(notes, alike)
+		if n := before - len(notes); n > 1 {
+			first.Subject = block
+			first = first.Times(int64(n))
+		}
+		list = append(list, first)
+	}
+	return list
 }
 
 // weaker are the attributes of which a change leaves less. What was not there was no weaker.

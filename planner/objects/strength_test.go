@@ -1,12 +1,14 @@
 package objects_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"anthill/config"
+	"anthill/planner/objects"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -69,5 +71,22 @@ func TestPolicyStrength(t *testing.T) {
 				t.Errorf("notes (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestPolicyNotesOnce: what is said of several instances of a block is said once, with their number; what is not the same is not.
+func TestPolicyNotesOnce(t *testing.T) {
+	t.Parallel()
+	var notes []state.Finding
+	of := func(code state.Code, a state.Address, args ...state.Arg) state.Finding { return state.About(code, state.Of(a), args...) }
+	what := func(names ...string) state.Arg { return state.List(state.KeyAttributes, names...) }
+	for _, key := range []string{"a", "b", "c"} {
+		notes = append(notes, of(state.CodeMinimumRaised, state.Address(`account_policy.admins["`+key+`"]`)))
+	}
+	notes = append(notes, of(state.CodeMinimumRaised, `account_policy.users["a"]`),
+		of(state.CodePolicyWeaker, `account_policy.admins["a"]`, what("x")), of(state.CodePolicyWeaker, `account_policy.admins["b"]`, what("x", "y")))
+	want := slices.Concat([]state.Finding{of(state.CodeMinimumRaised, "account_policy.admins").Times(3)}, notes[3:])
+	if diff := cmp.Diff(want, objects.FoldInstances(notes)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

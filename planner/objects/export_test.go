@@ -1,0 +1,4 @@
+package objects
+
+// FoldInstances is foldInstances for the tests.
+var FoldInstances = foldInstances
