@@ -15,7 +15,13 @@ func (m *maker) brakes() []state.Brakes {
 	if (len(m.State.Pauses) > 0 || m.part.part != nil) && len(m.State.Brakes) > 0 {
 		return rollout.Kept(m.State.Brakes, m.Config.Waves)
 	}
-	return rollout.Brakes(m.Config.Waves)
+	list := rollout.Brakes(m.Config.Waves)
+	for i := range list {
+		if b, was := rollout.RecordedOf(m.State.Brakes, list[i].Wave); was && b.Wave == list[i].Wave && m.keeps[b.Wave] && len(b.Users) > 0 {
+			list[i].Users = b.Users
+		}
+	}
+	return list
 }
 
 // policies are those to be recorded. A promise that was brought forward, or taken away, stays as it was until a plan raises somebody by

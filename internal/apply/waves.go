@@ -76,11 +76,17 @@ func (x *executor) segments(ctx context.Context) error {
 			continue
 		}
 		if why := x.shut(w, place); len(why) > 0 {
-			stuck[w.Name] = state.CodeWaveAfterNotDone
+			code := state.CodeWaveGateShut
+			if w.Widens {
+				code = state.CodeWaveNotWidened
+			}
+			if x.waves[w.Name].DoneAt.IsZero() {
+				stuck[w.Name] = state.CodeWaveAfterNotDone
+			}
 			if err := pass(i); err != nil {
 				return err
 			}
-			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
+			x.held = append(x.held, state.About(code, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 			continue
 		}
 		if why := x.shutNow(w.Name); i >= 0 && !why.IsZero() && !x.begun(w.Name, place) {
@@ -196,7 +202,7 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	if after.Soaking.IsZero() {
 		after.Soaking = now
 	}
-	if after.MovedAt.IsZero() {
+	if after.MovedAt.IsZero() || w.Widens && f.done > 0 {
 		after.MovedAt = now
 	}
 	if w.Done && after.DoneAt.IsZero() {

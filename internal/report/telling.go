@@ -438,7 +438,7 @@ func waiting(w plan.WaveView) (parts []string) {
 			parts = append(parts, of(n, "user waits", "users wait")+what)
 		}
 	}
-	add(w.Waiting-enrol-letIn-follow-confirm, " for a pause to end")
+	add(w.Waiting-enrol-letIn-follow-confirm-n[plan.SkipWidened], " for a pause to end")
 	add(enrol, " until enrolled in Self-auth")
 	add(letIn, " for a client that lets them in")
 	add(follow, " for the next plan")

@@ -48,6 +48,11 @@ func (c *Cohorts) Matching(list []int, tenant int, user uuid.UUID, role string) 
 	return list
 }
 
+// Selects reports whether a wave selects a user, enabled or not.
+func (c *Cohorts) Selects(wave, tenant int, user uuid.UUID, role string) bool {
+	return slices.ContainsFunc(c.selectors[tenant][wave], func(s *config.Selector) bool { return passes(s, user, role) })
+}
+
 func passes(s *config.Selector, user uuid.UUID, role string) bool {
 	return (s.Roles == nil || slices.Contains(s.Roles, role)) && (!s.HasPercent || InPercent(user, s.Percent))
 }

@@ -74,6 +74,8 @@ type Scope struct {
 	Of func(tenant uuid.UUID) bool
 	// Expels says whether a group of the part is one that strangers may be put out of.
 	Expels func(state.Address) bool
+	// Held are the waves whose gates must be open again before whom an edit of their selection adds is moved.
+	Held map[string]bool
 }
 
 func (s Scope) has(tenant uuid.UUID, wave string) bool { return s.Has == nil || s.Has(tenant, wave) }
@@ -120,6 +122,8 @@ type decider struct {
 	policies  map[string]config.Policy
 	pauses    map[pause]bool
 	optIn     optIn
+	widening  rollout.Widening
+	late      late
 	wanted    map[[2]int][]uuid.UUID   // by tenant and role: the groups that such a user belongs in, sorted
 	rules     map[uuid.UUID]plan.Group // groups of ours with a members' rule, dormant ones too
 	withdraws map[string]int           // segments of SegmentWithdraw, by the wave that makes them needless; "": none
@@ -184,6 +188,8 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		policies:  map[string]config.Policy{},
 		pauses:    map[pause]bool{},
 		optIn:     newOptIn(c.Waves, j.State),
+		widening:  rollout.NewWidening(c.Waves, j.State, slugs),
+		late:      newLate(c.Waves, j.State),
 		wanted:    map[[2]int][]uuid.UUID{},
 		rules:     rules(j, o),
 		withdraws: map[string]int{},
@@ -395,7 +401,7 @@ func (d *decider) figures(w *Wave) {
 	for _, rec := range d.State.Waves {
 		if rec.Name == w.Name {
 			// Some of them may have been moved since, or be due no more.
-			f.Failed = min(rec.Failed, t.Due)
+			f.Failed = min(rec.Failed, t.Due-(t.Added-t.Widened))
 		}
 	}
 }
@@ -426,6 +432,10 @@ func (d *decider) candidate(e *world.Entry) error {
 	w.Matched++
 	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
 	switch {
+	case reason == plan.SkipNone && d.late.ignores(own):
+		w.Skipped++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
+		return errors.Join(d.skip(e, w, plan.SkipLate), d.withdraw(e, ""))
 	case reason == plan.SkipOpenRun:
 		// Not skipped for good: the wave is not moved before the open run has decided about this user (L15).
 		w.Tally.Waiting++
@@ -453,6 +463,15 @@ func (d *decider) candidate(e *world.Entry) error {
 		w.Tally.Waiting++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipUnconfirmed), d.withdraw(e, ""))
+	}
+	if d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role]) {
+		w.Tally.Added++
+		if d.scope.Held[w.Name] {
+			w.Tally.Waiting++
+			w.Tally.Widened++
+			d.countWay(&d.stay, e, nil, uuid.Nil)
+			return errors.Join(d.skip(e, w, plan.SkipWidened), d.withdraw(e, ""))
+		}
 	}
 	w.Tally.Due++
 	stay := &w.stay

@@ -62,7 +62,22 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
+	if d.late.ignores(own) {
+		w.Skipped++
+		return d.skip(e, w, plan.SkipLate)
+	}
 	reason = d.waitsToRaise(e, own)
+	if reason == plan.SkipNone && d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role]) {
+		switch held := d.scope.Held[w.Name]; {
+		case !held:
+			w.Tally.Added++
+		case !d.left:
+			w.Tally.Added, w.Tally.Widened = w.Tally.Added+1, w.Tally.Widened+1
+			fallthrough
+		default:
+			reason = plan.SkipWidened
+		}
+	}
 	switch {
 	case reason != plan.SkipNone && d.left:
 		w.Tally.Later++
