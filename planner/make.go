@@ -237,8 +237,8 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 	for i, v := range verdicts {
 		w := &m.decided.Waves[i]
 		left := m.leave(w, &v)
-		// Whom an edit adds stays added until a plan can move all of them.
-		m.keeps[w.Name] = !v.Moves || w.Tally.Widened > 0
+		// Whom an edit adds stays added until a run has moved all of them.
+		m.keeps[w.Name] = !v.Moves || w.Tally.Added+w.Tally.Left+w.Tally.Later > 0
 		m.plan.Context.Waves = append(m.plan.Context.Waves, plan.WaveView{
 			Name:    w.Name,
 			Policy:  w.Policy,
@@ -281,6 +281,9 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Done:        v.DoneAfter,
 			Window:      w.Window,
 			Widens:      v.Widens,
+		}
+		if t := w.Tally; t.AddedDue > 0 && t.AddedDue == t.Added && t.Left+t.Later == 0 {
+			e.Users = rollout.Selectors(w.Users)
 		}
 		// A wave that runs already waits for no other.
 		if v.State == plan.WaveStarts {

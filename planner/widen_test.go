@@ -101,7 +101,7 @@ func TestWidened(t *testing.T) {
 		}, nil, nil, 0, false, "", 0},
 		"not recorded": {func(f *fake) { f.state.Brakes[0].Users = nil }, globex, nil, 0, false, "", 0},
 		"paused": {func(f *fake) { f.state.Pauses = []state.Pause{{Wave: "everyone", Run: "r"}} }, nil,
-			map[byte]plan.SkipReason{12: plan.SkipPaused, 13: plan.SkipPaused}, 0, false, "", 0},
+			map[byte]plan.SkipReason{12: plan.SkipPaused, 13: plan.SkipPaused}, 2, false, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,10 +125,14 @@ func TestWidened(t *testing.T) {
 			if c.code != "" && (i < 0 || v.Reasons[i].Count != c.added) {
 				t.Errorf("%s of %d is not among %+v", c.code, c.added, v.Reasons)
 			}
-			// What is recorded next time is what lets go of them.
+			// It is recorded when all of them are moved.
 			recorded := m.effects.Brakes[0].Users
-			if kept := len(recorded) == 1 && slices.Equal(recorded[0].Tenants, []string{"acme"}) && recorded[0].Roles == nil; kept != (c.waits != nil) {
+			if kept := len(recorded) == 1 && slices.Equal(recorded[0].Tenants, []string{"acme"}) && recorded[0].Roles == nil; kept != (c.added > 0) {
 				t.Errorf("the selection of before stays: %v", kept)
+			}
+			users := slices.ContainsFunc(m.effects.Waves, func(w plan.WaveEffect) bool { return len(w.Users) == 1 && len(w.Users[0].Tenants) == 2 })
+			if moved := c.added > 0 && c.waits == nil; users != moved {
+				t.Errorf("the selection of now is recorded then: %v", users)
 			}
 		})
 	}

@@ -21,6 +21,8 @@ func TestWidened(t *testing.T) {
 			w.run(exitDone, "wave", "confirm", "pilot", g)
 		}
 	}
+	w.exec("create table away as select user_id from users join tenants using (tenant_id) where slug = 'globex' and users.status = 'active' and role = 'user' limit 1")
+	w.exec("update users set status = 'inactive' where user_id in (select user_id from away)")
 	pilot(`tenants = ["acme"]`, "gate.desk")
 	confirm("desk", "calm")
 	w.run(exitDone, "apply", "-auto-approve")
@@ -52,6 +54,11 @@ func TestWidened(t *testing.T) {
 	if n := w.allLinked(); n != acme+globex {
 		t.Errorf("%d of globex are linked, %d in all", globex, n)
 	}
+	w.exec("update users set status = 'active' where user_id in (select user_id from away)") // by now one who is late
+	out, _ = w.run(exitChanges, "plan", "-detailed-exitcode")
+	wants(t, out, "1 user late: globex 1")
+	w.run(exitDone, "apply", "-auto-approve")
+	globex++
 	pilot(`tenants = ["acme"]`, "gate.desk") // L4
 	w.run(exitDone, "plan", "-detailed-exitcode")
 	pilot("all = true", "gate.desk")
@@ -68,6 +75,8 @@ func TestWidened(t *testing.T) {
 	if n := w.allLinked(); n != acme+globex {
 		t.Errorf("%d are linked, were %d", n, acme+globex)
 	}
+	out, _ = w.run(exitChanges, "plan", "-detailed-exitcode") // that expire
+	wants(t, out, `until it is open again: gate "held": wave.moved 19 of 20`)
 	w.exec("update users set status = 'active' where status = 'suspended' and {idp}_user_id is not null")
 	w.run(exitDone, "apply", "-auto-approve")
 	w.checkMoved()

@@ -240,6 +240,9 @@ func (x *executor) aftermath(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	u := x.effects.Undo
 	if u == nil {
+		if err := x.widened(work); err != nil {
+			return err
+		}
 		return x.useWishes(work)
 	}
 	// Before the new pauses: a rollback may lift those of an earlier one and leave its own.
@@ -263,6 +266,21 @@ func (x *executor) aftermath(ctx context.Context) error {
 		return x.journal.Undone(work, u.Again, false)
 	}
 	return nil
+}
+
+// widened records whom waves select of which the run has moved all whom an edit of that adds: from now on they are of the wave.
+func (x *executor) widened(ctx context.Context) error {
+	brakes, any := slices.Clone(x.effects.Brakes), false
+	for _, w := range x.effects.Waves {
+		i := slices.IndexFunc(brakes, func(b state.Brakes) bool { return b.Wave == w.Name })
+		if i >= 0 && len(w.Users) > 0 && !x.overtaken && x.isMoved(w) {
+			brakes[i].Users, any = w.Users, true
+		}
+	}
+	if !any {
+		return nil
+	}
+	return x.journal.Brakes(ctx, brakes, x.effects.Policies)
 }
 
 // pause records the pauses of a rollback, closes gates, and marks the waves as neither done nor moved: users of them were taken

@@ -104,6 +104,9 @@ func (p *statusPage) waves() {
 		if w.State == plan.WaveDone || w.State == plan.WaveRunning {
 			text += " since " + day(w.Since)
 		}
+		if n := v.due(w); w.State == plan.WaveDone && n > 0 {
+			text += ", " + count(n) + " late"
+		}
 		why := words.reasons(w)
 		// The earliest date that any wave waits for is when to look again.
 		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {

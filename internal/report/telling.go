@@ -333,8 +333,11 @@ func (t *telling) wave(w plan.WaveView) string {
 	switch {
 	case w.State == plan.WaveDone:
 		parts = append(parts, fmt.Sprintf("%s moved%s, since %s", users(w.Moved), reached(w.Figures), day(w.Since)))
-		if moves != nil {
+		switch {
+		case moves != nil:
 			parts = append(parts, fmt.Sprintf("%s late: %s", users(due), t.tenants(moves.Tenants)))
+		case due > 0:
+			parts = append(parts, users(due)+" late")
 		}
 		reasons()
 	case w.State == plan.WaveDisabled && moves == nil:

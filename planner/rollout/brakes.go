@@ -14,7 +14,7 @@ import (
 // Brakes are those of waves, in their order.
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
-		list = append(list, state.Brakes{Users: selectors(w.Users), Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
+		list = append(list, state.Brakes{Users: Selectors(w.Users), Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
 			Soak: w.Soak, FinishGates: w.FinishGates, Gates: records(w.Gates), AllowEmpty: w.AllowEmpty, Window: w.Window})
 	}
 	return list
@@ -177,8 +177,8 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 			list = append(list, r)
 		case again[w.Name].State == plan.WaveDone && !again[w.Name].Moves && t.Due > t.Left: // they are many and late
 			list = append(list, Release{Wave: w.Name, Why: again[w.Name].Again, Users: t.Due - t.Left})
-		case t.Added > t.Widened && len(again[w.Name].Again) > 0:
-			list = append(list, Release{Wave: w.Name, Why: again[w.Name].Again, Users: t.Added - t.Widened})
+		case t.AddedDue > 0 && len(again[w.Name].Again) > 0:
+			list = append(list, Release{Wave: w.Name, Why: again[w.Name].Again, Users: t.AddedDue})
 		case !wider[w.Name].IsZero() && t.Due > t.Left:
 			why := append([]state.Finding{wider[w.Name]}, unconfirmed(w.Name, t.Released)...)
 			list = append(list, Release{Wave: w.Name, Why: why, Users: t.Due - t.Left})

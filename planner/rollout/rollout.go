@@ -24,7 +24,8 @@ type Tally struct {
 	Waiting   int64 // belong to it and wait for a pause, or for the open run
 	Moved     int64 // recorded as moved under it
 	Added     int64 // of those due or waiting, whom an edit of its selection adds since it has started
-	Widened   int64 // of those waiting, whom it adds and who wait for its gates
+	AddedDue  int64 // of those, due
+	Widened   int64 // of those, waiting for its gates
 	Figures   state.WaveFigures
 
 	Unconfirmed []Unconfirmed // of those who wait: for a gate that each tenant opens, by the gates' names

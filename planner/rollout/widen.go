@@ -25,7 +25,7 @@ func NewWidening(waves []config.Wave, st *state.State, slugs []string) (w Wideni
 	for i := range waves {
 		users, known := recordedUsers(waves[i].Name, st)
 		if known {
-			w.edited[i] = !slices.EqualFunc(selectors(waves[i].Users), selectors(users), state.Selector.Equal)
+			w.edited[i] = !slices.EqualFunc(Selectors(waves[i].Users), Selectors(users), state.Selector.Equal)
 			recorded[i].Users, any = users, any || w.edited[i]
 		}
 	}
@@ -52,8 +52,8 @@ func recordedUsers(wave string, st *state.State) (users []config.Selector, known
 	return users, true
 }
 
-// selectors are users blocks as they are recorded.
-func selectors(users []config.Selector) (list []state.Selector) {
+// Selectors are users blocks as they are recorded.
+func Selectors(users []config.Selector) (list []state.Selector) {
 	for _, s := range users {
 		one := state.Selector{Tenants: s.Tenants, Roles: s.Roles}
 		if s.HasPercent {
@@ -78,7 +78,7 @@ const lateLimit = 10
 
 // late are the users of a done wave who come late, and whether they are so many that the wave is widened by them.
 func (in Input) late(t Tally) (n int64, many bool) {
-	n = t.Due - (t.Added - t.Widened)
+	n = t.Due - t.AddedDue
 	return n, t.Moved >= in.MinPopulation && n*100 > lateLimit*t.Moved
 }
 
@@ -131,7 +131,7 @@ func (j *judge) widened(v *Verdict, i int) {
 	rec := j.Recorded[w.Name]
 	late, many := j.late(t)
 	many = many && !rec.DoneAt.IsZero()
-	if t.Added == 0 && !many {
+	if t.AddedDue+t.Widened == 0 && !many {
 		return
 	}
 	v.Again = j.Again(i)
@@ -139,8 +139,8 @@ func (j *judge) widened(v *Verdict, i int) {
 	switch {
 	case t.Widened > 0:
 		v.Reasons = append(v.Reasons, state.About(state.CodeWidenedWaits, state.OfWave(w.Name), state.Because(state.KeyWhy, v.Again...)).Times(t.Widened))
-	case t.Added > 0:
-		v.Reasons = append(v.Reasons, state.About(state.CodeWidened, state.OfWave(w.Name)).Times(t.Added))
+	case t.AddedDue > 0:
+		v.Reasons = append(v.Reasons, state.About(state.CodeWidened, state.OfWave(w.Name)).Times(t.AddedDue))
 		v.Widens = gates
 	}
 	switch {

@@ -401,7 +401,7 @@ func (d *decider) figures(w *Wave) {
 	for _, rec := range d.State.Waves {
 		if rec.Name == w.Name {
 			// Some of them may have been moved since, or be due no more.
-			f.Failed = min(rec.Failed, t.Due-(t.Added-t.Widened))
+			f.Failed = min(rec.Failed, t.Due-t.AddedDue)
 		}
 	}
 }
@@ -454,6 +454,10 @@ func (d *decider) candidate(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
+	added := d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role])
+	if added {
+		w.Tally.Added++
+	}
 	if d.objects.Tenants[e.Tenant].Paused || d.isPaused(w.Name, d.Tenants[e.Tenant].ID) {
 		w.Tally.Waiting++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
@@ -464,14 +468,14 @@ func (d *decider) candidate(e *world.Entry) error {
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipUnconfirmed), d.withdraw(e, ""))
 	}
-	if d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role]) {
-		w.Tally.Added++
-		if d.scope.Held[w.Name] {
-			w.Tally.Waiting++
-			w.Tally.Widened++
-			d.countWay(&d.stay, e, nil, uuid.Nil)
-			return errors.Join(d.skip(e, w, plan.SkipWidened), d.withdraw(e, ""))
-		}
+	if added && d.scope.Held[w.Name] {
+		w.Tally.Waiting++
+		w.Tally.Widened++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
+		return errors.Join(d.skip(e, w, plan.SkipWidened), d.withdraw(e, ""))
+	}
+	if added {
+		w.Tally.AddedDue++
 	}
 	w.Tally.Due++
 	stay := &w.stay

@@ -67,16 +67,12 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 		return d.skip(e, w, plan.SkipLate)
 	}
 	reason = d.waitsToRaise(e, own)
-	if reason == plan.SkipNone && d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role]) {
-		switch held := d.scope.Held[w.Name]; {
-		case !held:
-			w.Tally.Added++
-		case !d.left:
-			w.Tally.Added, w.Tally.Widened = w.Tally.Added+1, w.Tally.Widened+1
-			fallthrough
-		default:
-			reason = plan.SkipWidened
-		}
+	added := d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role])
+	if added {
+		w.Tally.Added++
+	}
+	if added && reason == plan.SkipNone && d.scope.Held[w.Name] {
+		reason = plan.SkipWidened
 	}
 	switch {
 	case reason != plan.SkipNone && d.left:
@@ -84,7 +80,13 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 		return nil
 	case reason != plan.SkipNone:
 		w.Tally.Waiting++
+		if reason == plan.SkipWidened {
+			w.Tally.Widened++
+		}
 		return d.skip(e, w, reason)
+	}
+	if added {
+		w.Tally.AddedDue++
 	}
 	w.Tally.Due++
 	if d.left {
