@@ -112,6 +112,11 @@ func (p *statusPage) waves() {
 		if !w.Until.IsZero() && w.Until.After(p.AsOf) && (next.IsZero() || w.Until.Before(next)) {
 			next = w.Until
 		}
+		for _, f := range w.Reasons {
+			if at := f.Arg(state.KeyAt).Time; f.Code == state.CodeWindowShut && at.After(p.AsOf) && (next.IsZero() || at.Before(next)) {
+				next = at
+			}
+		}
 		if away := notLive(w); away != "" {
 			why = append(why, away)
 		}
