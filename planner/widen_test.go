@@ -187,6 +187,12 @@ func TestLate(t *testing.T) {
 		"while it runs":             {func(f *fake) { f.state.Waves[0].DoneAt = time.Time{} }, all, suspended, "", false},
 		"left":                      {ignore, nil, left, "", false},
 		"left when it is done":      {func(f *fake) { ignore(f); f.state.Waves[0].DoneAt = time.Time{} }, all, suspended, "", false},
+		"taken back, and not late": {func(f *fake) {
+			ignore(f)
+			f.recorded = append(f.recorded, state.User{User: id(11), Tenant: acme, TenantNow: acme,
+				UserState: state.UserState{Standing: state.RolledBack, Wave: "everyone", Policy: "dual", Generation: 1}})
+			f.config.Guard.MinPopulation = 2
+		}, []byte{11}, map[byte]plan.SkipReason{12: plan.SkipLate, 13: plan.SkipLate, 14: plan.SkipTenantSuspended}, "", false},
 		"left, and the wave paused": {func(f *fake) { ignore(f); f.state.Pauses = []state.Pause{{Wave: "everyone", By: "ana"}} }, nil, left, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +214,7 @@ func TestLate(t *testing.T) {
 			if i := slices.IndexFunc(m.effects.Waves, func(w plan.WaveEffect) bool { return w.Widens }); i >= 0 != c.widens {
 				t.Errorf("widens: %v", i >= 0)
 			}
-			if v.State == plan.WaveDone && v.Due != int64(len(all)) && c.left[11] != plan.SkipLate {
+			if v.State == plan.WaveDone && v.Due != int64(len(all)) && c.left[12] != plan.SkipLate {
 				t.Errorf("%d are due", v.Due)
 			}
 		})

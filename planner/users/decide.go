@@ -432,7 +432,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	w.Matched++
 	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
 	switch {
-	case reason == plan.SkipNone && d.late.ignores(own):
+	case reason == plan.SkipNone && d.late.ignores(own) && !wasOf(e, w):
 		w.Skipped++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipLate), d.withdraw(e, ""))
@@ -454,7 +454,7 @@ func (d *decider) candidate(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
-	added := d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role])
+	added := d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role]) && !wasOf(e, w)
 	if added {
 		w.Tally.Added++
 	}
@@ -490,6 +490,11 @@ func (d *decider) candidate(e *world.Entry) error {
 		return err
 	}
 	return d.move(e, w)
+}
+
+// wasOf reports whether a user who is not moved is recorded under a wave, or a step of it: it is neither late nor added.
+func wasOf(e *world.Entry, w *Wave) bool {
+	return e.Is(world.IsRecorded) && state.InWave(e.Recorded.Wave, state.WholeWave(w.Name))
 }
 
 func (d *decider) isPaused(wave string, tenant uuid.UUID) bool {
