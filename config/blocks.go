@@ -538,7 +538,11 @@ func waveBlock() Block {
 				Name: "steps", Type: Percents,
 				Text: "Rising percentages, the last one 100: the wave is so many waves in a row, each with its finish.",
 			},
-		}, laterArguments("late", "for_each")...),
+			{
+				Name: "late", Type: String, OneOf: []string{"join", "ignore"}, Default: `"join"`,
+				Text: "Whether users who match when the wave is done are moved by the next apply, or left.",
+			},
+		}, laterArguments("for_each")...),
 		Blocks: append([]Block{users,
 			{
 				Type: "start", Once: true, Text: "When the wave may start: all must hold.",

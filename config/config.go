@@ -211,6 +211,7 @@ type Wave struct {
 	Gates       []Gate // of both, sorted by name
 	MaxFailures int64
 	AllowEmpty  bool
+	IgnoreLate  bool          // late = "ignore": whoever matches when it is done is left
 	Window      *state.Window // nil: it may move users at any time
 	Promised    time.Time     // PasswordUntil of the policy under which those were moved whom it raises; zero: none
 	Invitation  *Invitation

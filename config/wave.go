@@ -84,6 +84,7 @@ func (e *evaluator) wave(n *node) Wave {
 		Enabled:     r.bool("enabled"),
 		MaxFailures: r.count("max_failures"),
 		AllowEmpty:  r.bool("allow_empty"),
+		IgnoreLate:  r.text("late") == "ignore",
 		After:       start.several("after"),
 		At:          start.time("at"),
 		StartGates:  start.several("gates"),

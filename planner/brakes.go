@@ -3,6 +3,7 @@ package planner
 import (
 	"slices"
 
+	"anthill/config"
 	"anthill/planner/plan"
 	"anthill/planner/rollout"
 	"anthill/state"
@@ -12,10 +13,22 @@ import (
 // waits for is paused, if only for a tenant, or is outside of the plan, what is recorded stays: an edit of its brakes is told by
 // the plan that can start it.
 func (m *maker) brakes() []state.Brakes {
+	list := rollout.Brakes(m.Config.Waves)
 	if (len(m.State.Pauses) > 0 || m.part.part != nil) && len(m.State.Brakes) > 0 {
-		return rollout.Kept(m.State.Brakes, m.Config.Waves)
+		list = rollout.Kept(m.State.Brakes, m.Config.Waves)
 	}
-	return rollout.Brakes(m.Config.Waves)
+	for i := range list {
+		w := &list[i]
+		if k := slices.IndexFunc(m.Config.Waves, func(d config.Wave) bool { return d.Name == w.Wave }); k >= 0 {
+			w.Users = rollout.Selectors(m.Config.Waves[k].Users)
+		}
+		started := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Wave && !r.Started.IsZero() })
+		k := slices.IndexFunc(m.State.Brakes, func(b state.Brakes) bool { return b.Wave == w.Wave && len(b.Users) > 0 })
+		if k >= 0 && started && m.keeps[w.Wave] {
+			w.Users = m.State.Brakes[k].Users
+		}
+	}
+	return list
 }
 
 // policies are those to be recorded. A promise that was brought forward, or taken away, stays as it was until a plan raises somebody by

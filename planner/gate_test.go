@@ -210,3 +210,32 @@ func TestSampling(t *testing.T) {
 		t.Errorf("its gate is shut: %+v", m.effects.Waves[0])
 	}
 }
+
+// TestGateOfTenantsInSteps (L18): a gate that each tenant opens for itself holds its users in every step, and is opened for all of them at once.
+func TestGateOfTenantsInSteps(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	optIn := config.Gate{Name: "opt-in", PerTenant: true}
+	var waves []config.Wave
+	for _, s := range []struct {
+		name    string
+		percent float64
+	}{{"w[50]", 50}, {"w[100]", 100}} {
+		w := wave(s.name, config.Selector{All: true, HasPercent: true, Percent: s.percent})
+		w.AllowEmpty, w.StartGates, w.Gates = true, []string{"opt-in"}, []config.Gate{optIn}
+		waves = append(waves, w)
+	}
+	waves[1].After = []string{"w[50]"}
+	f.config.Waves = waves
+	f.state.Confirmations = []state.Confirmation{{Wave: "w", Gate: "opt-in", Tenant: acme}}
+	m := f.must(t)
+	for n, why := range map[byte]plan.SkipReason{12: plan.SkipUnconfirmed, 13: plan.SkipUnconfirmed} {
+		if m.skipped[n] != why {
+			t.Errorf("user %d: %s", n, m.skipped[n])
+		}
+	}
+	f.state.Confirmations = append(f.state.Confirmations, state.Confirmation{Wave: "w", Gate: "opt-in", Tenant: globex})
+	if m = f.must(t); len(m.users["w[50]"])+len(m.users["w[100]"]) != 4 || len(m.users["w[100]"]) == 0 {
+		t.Errorf("all have confirmed: %v", m.users)
+	}
+}

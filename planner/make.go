@@ -68,7 +68,11 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	if err != nil {
 		return nil, nil, err
 	}
-	part, moreDiags, err := in.narrow(joined, len(steps))
+	held, err := in.widened(joined)
+	if err != nil {
+		return nil, nil, err
+	}
+	part, moreDiags, err := in.narrow(joined, len(steps), held)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -199,6 +203,7 @@ func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 type maker struct {
 	Input
 	part     narrowing
+	keeps    map[string]bool // waves whose recorded selection stays
 	world    *world.Joined
 	declared *objects.Plan
 	decided  *users.Decided
@@ -218,6 +223,7 @@ func (m *maker) rollout() rollout.Input {
 		Pauses:        m.State.Pauses,
 		Wishes:        m.State.Wishes,
 		AsOf:          m.AsOf,
+		MinPopulation: m.Config.Guard.MinPopulation,
 		Slug: func(id uuid.UUID) string {
 			if t := m.world.Tenant(id); t != nil {
 				return t.Slug
@@ -244,9 +250,12 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 	for _, w := range m.State.Waves {
 		accepted[w.Name] = w.Accepted
 	}
+	m.keeps = map[string]bool{}
 	for i, v := range verdicts {
 		w := &m.decided.Waves[i]
 		left := m.leave(w, &v)
+		// Whom an edit adds stays added until a run has moved all of them.
+		m.keeps[w.Name] = !v.Moves || w.Tally.Added+w.Tally.Left+w.Tally.Later > 0
 		m.plan.Context.Waves = append(m.plan.Context.Waves, plan.WaveView{
 			Name:    w.Name,
 			Policy:  w.Policy,
@@ -259,6 +268,7 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Due:     w.Tally.Due,
 			Waiting: w.Tally.Waiting,
 			Skipped: w.Skipped,
+			Added:   w.Tally.Added,
 			Left:    left,
 			Figures: w.Tally.Figures,
 
@@ -287,6 +297,10 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 			Moved:       v.MovedAfter,
 			Done:        v.DoneAfter,
 			Window:      w.Window,
+			Widens:      v.Widens,
+		}
+		if t := w.Tally; t.AddedDue > 0 && t.AddedDue == t.Added && t.Left+t.Later == 0 {
+			e.Users = rollout.Selectors(w.Users)
 		}
 		// A wave that runs already waits for no other.
 		if v.State == plan.WaveStarts {
@@ -305,14 +319,15 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 	return nil
 }
 
-// sampling is what apply samples again of a wave that it starts, or calls done for the first time.
+// sampling is what apply samples again of a wave that it starts, widens, or calls done for the first time.
 func (m *maker) sampling(w *users.Wave, e plan.WaveEffect, v rollout.Verdict) *plan.Sampling {
 	var start, finish []config.Gate
 	for _, g := range w.Gates {
-		if v.State == plan.WaveStarts && slices.Contains(w.StartGates, g.Name) {
+		latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
+		passed := slices.Contains(w.StartGates, g.Name) || latched && slices.Contains(w.FinishGates, g.Name)
+		if v.State == plan.WaveStarts && slices.Contains(w.StartGates, g.Name) || v.Widens && passed {
 			start = append(start, g)
 		}
-		latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
 		if e.Done && !latched && slices.Contains(w.FinishGates, g.Name) {
 			finish = append(finish, g)
 		}

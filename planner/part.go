@@ -83,7 +83,8 @@ func (w waves) has(name string) bool {
 
 // narrow works out which part of the configuration a plan is of. It first makes the plan of all, whose changes go nowhere:
 // what is part of the plan follows from what they need, and what is left out is counted by them.
-func (in Input) narrow(j *world.Joined, steps int) (n narrowing, diags hcl.Diagnostics, err error) {
+func (in Input) narrow(j *world.Joined, steps int, held map[string]bool) (n narrowing, diags hcl.Diagnostics, err error) {
+	n.scope.Held = held
 	if len(in.Targets)+len(in.Exclude) == 0 {
 		return n, nil, nil
 	}
@@ -100,7 +101,7 @@ func (in Input) narrow(j *world.Joined, steps int) (n narrowing, diags hcl.Diagn
 		to    counting
 	)
 	// What makes the plan of all impossible may well be left out of this one.
-	decided, _, err := users.Decide(j, declared, users.Scope{}, &table, &to)
+	decided, _, err := users.Decide(j, declared, users.Scope{Held: held}, &table, &to)
 	if err != nil {
 		return n, nil, err
 	}

@@ -169,6 +169,10 @@ const (
 	CodeWindowShut       Code = "window_shut"       // wave; at: when it opens, zone; reason: of the freeze that it is in
 	CodeWindowNever      Code = "window_never"      // wave; reason: it does not open any more, as far as is looked ahead
 	CodeWindowWasShut    Code = "window_was_shut"   // wave; at: when it is open now, and shut by what is recorded; zone
+	CodeWidened          Code = "widened"           // wave; count users whom an edit of its selection adds, and who are moved
+	CodeWidenedWaits     Code = "widened_waits"     // wave; why: gates that must be open again; count users whom it adds
+	CodeLateWait         Code = "late_wait"         // wave; why: as of widened_waits; limit: percent of it; count users who are late
+	CodeAddedWait        Code = "added_wait"        // in why; count users whom an edit of a selection adds
 	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
 	CodeGateOpen         Code = "gate_open"         // wave; gate, condition, figures: it holds
 	CodeGateShut         Code = "gate_shut"         // wave; gate, condition, figures: it does not hold
@@ -229,6 +233,7 @@ const (
 	CodeWaveNotStarted   Code = "wave_not_started"    // wave; after
 	CodeWaveAfterNotDone Code = "wave_after_not_done" // wave; after: one that a gate keeps from being done, or started
 	CodeWaveGateShut     Code = "wave_gate_shut"      // wave; why: a gate of its start has shut since the plan
+	CodeWaveNotWidened   Code = "wave_not_widened"    // wave; why: gates of a wave that is widened that have shut since the plan
 	CodeWaveNotDone      Code = "wave_not_done"       // wave; why: a gate of its finish has shut since the plan
 	CodeWaveWindow       Code = "wave_window"         // wave; why: how its window stands; count users who were not tried
 	CodeWaveOvertaken    Code = "wave_overtaken"      // wave: another plan has recorded since what holds waves back

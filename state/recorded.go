@@ -49,7 +49,7 @@ type Wave struct {
 	Name    string
 	Started time.Time // when a run first started it
 	Soaking time.Time
-	MovedAt time.Time // when it was last latched as moved
+	MovedAt time.Time // when it was latched as moved, or last widened
 	DoneAt  time.Time // when it was latched as done
 	Digest  Digest    // of its selection when it last ran: late joiners are told from widening by it
 	Users   int64     // moved under it so far
@@ -70,6 +70,22 @@ type Brakes struct {
 	Gates       []Gate        `json:"gates,omitempty"` // of both, sorted by name; one that is not there is opened by hand, once for all
 	AllowEmpty  bool          `json:"allow_empty,omitempty"`
 	Window      *Window       `json:"window,omitempty"` // nil: it may move users at any time
+	// Whom the wave selected when it could last move all of them: who is added since is told by it (L20). None: it is not known.
+	Users []Selector `json:"users,omitempty"`
+}
+
+// Selector is one users block of a wave: all that is given must hold.
+type Selector struct {
+	Tenants []string `json:"tenants,omitzero"` // slugs, sorted; nil: any tenant; empty and not nil: none
+	Roles   []string `json:"roles,omitzero"`   // likewise
+	Percent *float64 `json:"percent,omitempty"`
+}
+
+// Equal reports whether two selectors are the same.
+func (s Selector) Equal(o Selector) bool {
+	same := func(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
+	return same(s.Tenants, o.Tenants) && same(s.Roles, o.Roles) && (s.Percent == nil) == (o.Percent == nil) &&
+		(s.Percent == nil || *s.Percent == *o.Percent)
 }
 
 // Gate is what opens a gate. It is comparable.
@@ -84,7 +100,8 @@ type Gate struct {
 func (b Brakes) Equal(o Brakes) bool {
 	return b.Wave == o.Wave && b.Enabled == o.Enabled && slices.Equal(b.After, o.After) && b.At.Equal(o.At) &&
 		slices.Equal(b.StartGates, o.StartGates) && b.Soak == o.Soak && slices.Equal(b.FinishGates, o.FinishGates) &&
-		slices.Equal(b.Gates, o.Gates) && b.AllowEmpty == o.AllowEmpty && b.Window.Equal(o.Window)
+		slices.Equal(b.Gates, o.Gates) && b.AllowEmpty == o.AllowEmpty && b.Window.Equal(o.Window) &&
+		slices.EqualFunc(b.Users, o.Users, Selector.Equal)
 }
 
 // Policy is a policy as it was declared when the last apply was planned, with the promise that it still has to keep. While users are

@@ -182,7 +182,7 @@ func (d drawer) administrator() []string {
 }
 
 func (d drawer) configuration() []string {
-	return d.of("config full", "config viewers", "config wide", "config narrow", "config rename", "config pilot", "config exclude #", "config exclude #")
+	return d.of("config full", "config viewers", "config wide", "config narrow", "config rename", "config pilot", "config steps", "config exclude #", "config exclude #")
 }
 
 func (d drawer) moment() []string {
@@ -663,6 +663,8 @@ func (x *teller) reconfigure(do []string) {
 		flip(&c.renamed)
 	case "pilot":
 		flip(&c.pilot)
+	case "steps":
+		flip(&c.steps)
 	case "exclude":
 		user := x.users[number(do, 2)%len(x.users)]
 		if c.excluded == user {

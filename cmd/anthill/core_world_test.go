@@ -414,7 +414,7 @@ func (r *realm) must(err error) {
 
 // wanted is the configuration.
 type wanted struct {
-	full, viewers, wide, narrow, renamed, pilot, adopt bool
+	full, viewers, wide, narrow, renamed, pilot, adopt, steps bool
 
 	excluded uuid.UUID
 }
@@ -490,6 +490,9 @@ group "viewers" {
 	if c.pilot {
 		b.WriteString("wave \"pilot\" {\n  auth_policy = auth_policy.dual\n  users { tenants = [\"globex\"] }\n  allow_empty = true\n}\n")
 		after = "  start { after = [wave.pilot] }\n"
+	}
+	if c.steps {
+		after += "  steps = [40, 100]\n"
 	}
 	fmt.Fprintf(&b, "wave \"everyone\" {\n  auth_policy = auth_policy.dual\n  users { %s }\n  allow_empty = true\n%s}\n", who, after)
 	return b.String()
@@ -591,7 +594,7 @@ func (r *realm) look() sight {
 // pausedNow are the users recorded under a wave that a rollback has paused.
 func (r *realm) pausedNow() map[uuid.UUID]bool {
 	q, err := r.app.Query(r.t.Context(), `select u.user_id from anthill_state.users u join users using (user_id)
-		where exists (select from anthill_state.pauses p where p.wave = u.wave and p.tenant in (users.tenant_id, '00000000-0000-0000-0000-000000000000'))`)
+		where exists (select from anthill_state.pauses p where p.wave in (u.wave, split_part(u.wave, '[', 1)) and p.tenant in (users.tenant_id, '00000000-0000-0000-0000-000000000000'))`)
 	r.must(err)
 	list, err := pgx.CollectRows(q, pgx.RowTo[uuid.UUID])
 	r.must(err)

@@ -77,6 +77,7 @@ func TestSteps(t *testing.T) {
 	wants(t, out, "Gate calm of wave everyone[10] is confirmed")
 	w.run(exitDone, "apply", "-auto-approve")
 	linked("the second step", 50)
+	w.run(exitDone, "plan", "-target", "wave=everyone") // the step that is due is not held
 
 	// Edited while the second step is not done: whoever starts by that is told.
 	for steps, to := range map[string]float64{"[10, 75, 100]": 75, "": 100} {
@@ -156,4 +157,31 @@ func TestStepsNamed(t *testing.T) {
 	}
 	out, _ := w.run(exitDone, "plan", "-detailed-exitcode")
 	wants(t, out, "paused everyone[50]", "paused everyone[100]")
+}
+
+// TestStepsOptIn: a tenant opens its gate for all steps at once, and closes it for all of them.
+func TestStepsOptIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 9}, emulator(t))
+	text := inSteps("[50, 100]")
+	text = strings.Replace(text, "finish { gates = [gate.calm] }", "start { gates = [gate.opt-in] }", 1)
+	w.config(text + "gate \"opt-in\" {\n  manual = true\n  per    = \"tenant\"\n}\n")
+	out, _ := w.run(exitDone, "plan")
+	wants(t, out, "no tenant has confirmed", "anthill wave confirm -tenant anthill everyone opt-in")
+	w.run(exitDone, "wave", "confirm", "-tenant", "acme", "everyone", "opt-in")
+	w.run(exitDone, "apply", "-auto-approve")
+	acme := w.isLinked("acme")
+	if n := w.allLinked(); acme == 0 || n != acme {
+		t.Errorf("%d of acme are linked, %d in all", acme, n)
+	}
+	for _, slug := range []string{"globex", "anthill"} {
+		w.run(exitDone, "wave", "confirm", "-tenant", slug, "everyone", "opt-in")
+	}
+	w.run(exitDone, "apply", "-auto-approve")
+	w.checkMoved()
+	out, _ = w.run(exitDone, "wave", "unconfirm", "-tenant", "acme", "everyone[100]", "opt-in", "-reason", "r")
+	wants(t, out, "is closed again for acme")
+	if n := w.number("select count(*) from anthill_state.confirmations where wave = 'everyone'"); n != 2 {
+		t.Errorf("%d tenants have confirmed", n)
+	}
 }

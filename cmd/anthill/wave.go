@@ -21,7 +21,8 @@ func (p *program) waveCommand() *cli.Command {
 			"   anthill wave confirm pilot support     the gate \"support\" of the wave \"pilot\" is open\n" +
 			"   anthill wave pause pilot -reason TEXT  nobody of it is moved any more, also by an apply that is under way\n" +
 			"   anthill wave resume pilot              what was paused goes on\n" +
-			"   anthill wave promote pilot -reason TEXT    its date, or the rest of its soak, is to be skipped; accept: its failures",
+			"   anthill wave promote pilot -reason TEXT    its date, or the rest of its soak, is to be skipped; accept: its failures\n\n" +
+			"Of a wave with steps its name means all of them, or the one that is due; 'pilot[25]' is one step.",
 		Action: cli.ShowSubcommandHelp,
 		Subcommands: []*cli.Command{
 			{

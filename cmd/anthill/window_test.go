@@ -84,7 +84,7 @@ func TestWindow(t *testing.T) {
 		t.Errorf("%d are linked, were %d", n, linked)
 	}
 	status, _ := w.run(exitDone, "status")
-	wants(t, status, "first its window opens 2031-03-04 22:00 UTC")
+	wants(t, status, "first its window opens 2031-03-04 22:00 UTC", "Next event: 2031-03-04 22:00 UTC")
 
 	w.config(chained(strings.Replace(byNight, "04:00", "03:00", 1)))
 	w.run(exitDone, "plan")
@@ -199,6 +199,33 @@ func TestWindowPassedOver(t *testing.T) {
 		out, _ := w.run(exitRemainder, "apply", "-auto-approve")
 		if globex, all := w.isLinked("globex"), w.allLinked(); globex == 0 || globex != all {
 			t.Errorf("cut at %d: %d of globex are linked, %d in all\n%s", n, globex, all, out)
+		}
+	}
+}
+
+// TestGatePassedOver: the same of a wave whose gate has shut since the plan.
+func TestGatePassedOver(t *testing.T) {
+	t.Parallel()
+	wave := func(name, users, more string) string {
+		return "wave \"" + name + "\" {\n  auth_policy = auth_policy.dual\n  users { " + users + " }\n" + more + "}\n"
+	}
+	for n := range int64(3) {
+		w, k := cutWorld(t)
+		early := everyone + wave("early", `tenants = ["anthill"]`, "")
+		w.config(early)
+		w.run(exitDone, "apply", "-auto-approve")
+		first := w.allLinked()
+		w.config(early + "gate \"calm\" { condition = wave.moved == 0 }\n" + wave("a", `tenants = ["acme"]`, "  start { gates = [gate.calm] }\n") +
+			wave("b", `tenants = ["globex"]`, "") + wave("c", "all = true", "  start { after = [wave.a, wave.b, wave.early] }\n"))
+		w.run(exitDone, "plan", "-out", "p")
+		w.exec("update anthill_state.users set wave = 'a' where wave = 'early'")
+		k.cut(n)
+		w.run(exitStopped, "apply", "p")
+		k.mend()
+		out, _ := w.run(exitRemainder, "apply", "p")
+		wants(t, out, "wave a was not started", "wave c was not started")
+		if acme, globex, all := w.isLinked("acme"), w.isLinked("globex"), w.allLinked(); acme != 0 || globex == 0 || first+globex != all {
+			t.Errorf("cut at %d: %d of acme are linked, %d of globex, %d in all\n%s", n, acme, globex, all, out)
 		}
 	}
 }

@@ -80,11 +80,17 @@ func (x *executor) segments(ctx context.Context) error {
 			continue
 		}
 		if why := x.shut(w, place); len(why) > 0 {
-			stuck[w.Name] = state.CodeWaveAfterNotDone
+			code := state.CodeWaveGateShut
+			if w.Widens {
+				code = state.CodeWaveNotWidened
+			}
+			if x.waves[w.Name].DoneAt.IsZero() {
+				stuck[w.Name] = state.CodeWaveAfterNotDone
+			}
 			if err := pass(i); err != nil {
 				return err
 			}
-			x.held = append(x.held, state.About(state.CodeWaveGateShut, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
+			x.held = append(x.held, state.About(code, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 			continue
 		}
 		if why := x.shutNow(w.Name); i >= 0 && !why.IsZero() && !x.begun(w.Name, place) {
@@ -200,7 +206,7 @@ func (x *executor) latched(w plan.WaveEffect, moved bool) state.Wave {
 	if after.Soaking.IsZero() {
 		after.Soaking = now
 	}
-	if after.MovedAt.IsZero() {
+	if after.MovedAt.IsZero() || w.Widens && f.done > 0 {
 		after.MovedAt = now
 	}
 	if w.Done && after.DoneAt.IsZero() {
@@ -238,6 +244,9 @@ func (x *executor) aftermath(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	u := x.effects.Undo
 	if u == nil {
+		if err := x.widened(work); err != nil {
+			return err
+		}
 		return x.useWishes(work)
 	}
 	// Before the new pauses: a rollback may lift those of an earlier one and leave its own.
@@ -261,6 +270,21 @@ func (x *executor) aftermath(ctx context.Context) error {
 		return x.journal.Undone(work, u.Again, false)
 	}
 	return nil
+}
+
+// widened records whom waves select of which the run has moved all whom an edit of that adds: from now on they are of the wave.
+func (x *executor) widened(ctx context.Context) error {
+	brakes, any := slices.Clone(x.effects.Brakes), false
+	for _, w := range x.effects.Waves {
+		i := slices.IndexFunc(brakes, func(b state.Brakes) bool { return b.Wave == w.Name })
+		if i >= 0 && len(w.Users) > 0 && !x.overtaken && x.isMoved(w) {
+			brakes[i].Users, any = w.Users, true
+		}
+	}
+	if !any {
+		return nil
+	}
+	return x.journal.Brakes(ctx, brakes, x.effects.Policies)
 }
 
 // pause records the pauses of a rollback, closes gates, and marks the waves as neither done nor moved: users of them were taken

@@ -58,5 +58,5 @@ func (v *voice) unconfirmed(f state.Finding) string {
 		who += " and " + of(int64(rest), "other tenant", "other tenants")
 	}
 	return of(f.Count, "user waits", "users wait") + " for " + who + " (" +
-		v.command("wave", "confirm", "-tenant", slugs[0], f.Subject.Name, f.Text(state.KeyGate)) + ")"
+		v.command("wave", "confirm", "-tenant", slugs[0], state.WholeWave(f.Subject.Name), f.Text(state.KeyGate)) + ")"
 }

@@ -58,6 +58,10 @@ func skipped(r plan.SkipReason) string {
 		return "no client lets it into the application: keeps the password until one does"
 	case plan.SkipUnconfirmed:
 		return "its tenant has not confirmed the wave"
+	case plan.SkipLate:
+		return "came when the wave was done, which leaves who is late (late = \"ignore\")"
+	case plan.SkipWidened:
+		return "added to the wave by an edit, and waits for its gates"
 	case plan.SkipFollows:
 		return "groups or person follow the row first; the next plan goes on"
 	case plan.SkipHolderForeign:

@@ -339,7 +339,10 @@ func (p *statusPage) waveWords(w survey.Wave) (list []string) {
 	default:
 		list = append(list, p.stateWords(w))
 	}
-	if w.Due > 0 {
+	switch {
+	case w.Due > 0 && w.State == plan.WaveDone:
+		list = append(list, of(w.Due, "late user", "late users")+" to move")
+	case w.Due > 0:
 		list = append(list, users(w.Due)+" to move")
 	}
 	if w.Waiting > 0 {
@@ -412,13 +415,6 @@ func (p *statusPage) gateWords(w survey.Wave, g survey.Gate) string {
 		text += ", waits since " + day(g.Since)
 	}
 	return text
-}
-
-// figuresRow is the row of a wave, whose name and state are safe.
-func figuresRow(name string, w plan.WaveView, due int64, stands string) []string {
-	f := w.Figures
-	return []string{name, count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled), count(f.Completed), count(due), count(w.Waiting),
-		count(w.Skipped), stands}
 }
 
 // known writes a figure that is not always known.

@@ -345,8 +345,11 @@ func (t *telling) wave(w plan.WaveView) string {
 	switch {
 	case w.State == plan.WaveDone:
 		parts = append(parts, fmt.Sprintf("%s moved%s, since %s", users(w.Moved), reached(w.Figures), day(w.Since)))
-		if moves != nil {
+		switch {
+		case moves != nil:
 			parts = append(parts, fmt.Sprintf("%s late: %s", users(due), t.tenants(moves.Tenants)))
+		case due > 0:
+			parts = append(parts, users(due)+" late")
 		}
 		reasons()
 	case w.State == plan.WaveDisabled && moves == nil:
@@ -450,7 +453,7 @@ func waiting(w plan.WaveView) (parts []string) {
 			parts = append(parts, of(n, "user waits", "users wait")+what)
 		}
 	}
-	add(w.Waiting-enrol-letIn-follow-confirm, " for a pause to end")
+	add(w.Waiting-enrol-letIn-follow-confirm-n[plan.SkipWidened], " for a pause to end")
 	add(enrol, " until enrolled in Self-auth")
 	add(letIn, " for a client that lets them in")
 	add(follow, " for the next plan")

@@ -177,7 +177,10 @@ func (p *wavesPage) judged(v *view, name, head string) bool {
 	if w.Matched > 0 {
 		parts = append(parts, count(w.Moved)+" of "+of(w.Matched, "user", "users")+" moved")
 	}
-	if n := v.due(w); n > 0 {
+	switch n := v.due(w); {
+	case n > 0 && w.State == plan.WaveDone:
+		parts = append(parts, count(n)+" late")
+	case n > 0:
 		parts = append(parts, count(n)+" due")
 	}
 	for _, f := range w.Reasons {

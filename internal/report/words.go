@@ -512,6 +512,15 @@ func (v *voice) say(f state.Finding) string {
 		return "starts at " + moment(state.KeyAt)
 	case state.CodeSoaks:
 		return span() + " of soak, until " + moment(state.KeyUntil)
+	case state.CodeWidened:
+		return "widened by " + users(n) + " whom an edit of its selection adds"
+	case state.CodeWidenedWaits:
+		return "widened by " + users(n) + ", who " + plural(n, "waits", "wait") + " until it is open again: " + why(", ")
+	case state.CodeLateWait:
+		return users(n) + plural(n, " is", " are") + " late, which is more than " + count(f.Arg(state.KeyLimit).Number) +
+			" % of it, and " + plural(n, "waits", "wait") + " until it is open again: " + why(", ")
+	case state.CodeAddedWait:
+		return count(n) + " whom an edit adds to it"
 	case state.CodeWindowOpen:
 		if f.Arg(state.KeyAt).Time.IsZero() {
 			return "its window is open"
@@ -654,6 +663,8 @@ func (v *voice) say(f state.Finding) string {
 		return "wave " + name + " was not started: " + why(", ")
 	case state.CodeWaveNotDone:
 		return "wave " + name + " was moved, and is not done yet: " + why(", ")
+	case state.CodeWaveNotWidened:
+		return "nobody more of wave " + name + " was moved: " + why(", ")
 	case state.CodeWaveWindow:
 		return users(n) + " of wave " + name + " " + plural(n, "was", "were") + " not moved: " + why(", ")
 	case state.CodeWaveOvertaken:

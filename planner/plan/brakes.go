@@ -9,14 +9,14 @@ import (
 	"anthill/state"
 )
 
-// BrakesDigest is the digest of brakes, in whatever order, and policies, in theirs; zero: there are none.
+// BrakesDigest is the digest of brakes, in whatever order, and policies, in theirs; zero: there are none. Whom waves select holds none back.
 func BrakesDigest(brakes []state.Brakes, policies []state.Policy) (d state.Digest) {
 	if len(brakes)+len(policies) == 0 {
 		return d
 	}
 	brakes = slices.SortedFunc(slices.Values(brakes), func(a, b state.Brakes) int { return strings.Compare(a.Wave, b.Wave) })
 	for i := range brakes {
-		brakes[i].At = brakes[i].At.UTC()
+		brakes[i].At, brakes[i].Users = brakes[i].At.UTC(), nil
 	}
 	text, err := json.Marshal(struct {
 		Brakes   []state.Brakes

@@ -142,6 +142,7 @@ type WaveView struct {
 	Due     int64           `json:"due"`                // to be moved, now or once it may start
 	Waiting int64           `json:"waiting"`            // for a pause, or for the open run to decide about them
 	Skipped int64           `json:"skipped"`            // for good
+	Added   int64           `json:"added,omitempty"`    // of those due or waiting, whom an edit of its selection adds since it has started
 	Left    int64           `json:"left_out,omitempty"` // of those due, whom this plan would move if it were not one of a part
 	// What its gates go by. Moved there leaves out who is suspended, or of a tenant that is.
 	Figures state.WaveFigures `json:"figures"`

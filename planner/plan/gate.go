@@ -7,7 +7,7 @@ import (
 
 // Sampling is what apply samples again of a wave's gates (L21): conditions that were open when the plan was made.
 type Sampling struct {
-	Start  []state.Gate `json:"start,omitempty"`  // of a wave that the plan starts
+	Start  []state.Gate `json:"start,omitempty"`  // of a wave that the plan starts, or widens
 	Finish []state.Gate `json:"finish,omitempty"` // of one that it calls done
 	// As the plan has them, where a condition goes by them: whom a wave selects apply does not decide again.
 	Selected int64 `json:"selected,omitempty"`

@@ -88,13 +88,18 @@ func (p *Part) Waves() (names []string) {
 	return names
 }
 
-// HeldWaves are those of the part's waves that the plan cannot move by how they stand: held, paused or disabled.
+// HeldWaves are those of the part's waves that the plan cannot move by how they stand: held, paused or disabled. Of a wave with steps it
+// is the first one that is not done: the others wait for it.
 func (c *Context) HeldWaves() (list []WaveView) {
 	for _, name := range c.Part.Waves() {
 		for _, w := range c.Waves {
-			if state.InWave(w.Name, name) && (w.State == WaveHeld || w.State == WavePaused || w.State == WaveDisabled) {
+			if !state.InWave(w.Name, name) || w.Name != name && w.State == WaveDone {
+				continue
+			}
+			if w.State == WaveHeld || w.State == WavePaused || w.State == WaveDisabled {
 				list = append(list, w)
 			}
+			break
 		}
 	}
 	return list

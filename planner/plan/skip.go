@@ -47,6 +47,8 @@ const (
 	SkipNotLetIn
 	SkipFollows
 	SkipUnconfirmed
+	SkipLate
+	SkipWidened
 )
 
 var skipCodes = []string{
@@ -54,6 +56,7 @@ var skipCodes = []string{
 	"group_hidden", "open_run", "paused", "link_unknown", "person_twice", "no_email", "email_refused", "shared_email", "email_taken",
 	"unverified", "name", "holder_expired", "holder_foreign", "person_expired",
 	"not_enrolled", "not_let_in", "follows", "unconfirmed",
+	"late", "widened",
 }
 
 // SkipReasons are all reasons, in the order in which they are shown.

@@ -14,7 +14,7 @@ import (
 // Brakes are those of waves, in their order.
 func Brakes(waves []config.Wave) (list []state.Brakes) {
 	for _, w := range waves {
-		list = append(list, state.Brakes{Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
+		list = append(list, state.Brakes{Users: Selectors(w.Users), Wave: w.Name, Enabled: w.Enabled, After: w.After, At: w.At, StartGates: w.StartGates,
 			Soak: w.Soak, FinishGates: w.FinishGates, Gates: records(w.Gates), AllowEmpty: w.AllowEmpty, Window: w.Window})
 	}
 	return list
@@ -48,7 +48,13 @@ func Kept(recorded []state.Brakes, declared []config.Wave) []state.Brakes {
 		}
 		waves = append(waves, w)
 	}
-	return Brakes(config.InOrder(waves))
+	list := Brakes(config.InOrder(waves))
+	for i := range list {
+		if k := slices.IndexFunc(recorded, func(b state.Brakes) bool { return b.Wave == list[i].Wave }); k >= 0 {
+			list[i].Users = recorded[k].Users
+		}
+	}
+	return list
 }
 
 // Policies are those that are recorded and those that are declared, sorted by name: as they are declared, but for the promise, which is
@@ -142,6 +148,7 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 	}
 	before := in.unwished(recorded)
 	held := map[string]Release{}
+	again := map[string]Verdict{}
 	wished := in.startsByWish(recorded)
 	wider := in.wider(recorded)
 	for i, v := range Judge(before) {
@@ -153,6 +160,7 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 				r.Why = []state.Finding{promised(w)} // it is promised whether or not a wave was to raise anybody
 			}
 		}
+		again[w.Name] = v
 		if v.State == plan.WaveHeld || r.Promised != "" {
 			held[w.Name] = r
 		}
@@ -167,6 +175,10 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 				r.Why = append(slices.Clone(r.Why), why)
 			}
 			list = append(list, r)
+		case again[w.Name].State == plan.WaveDone && !again[w.Name].Moves && t.Due > t.Left: // they are many and late
+			list = append(list, Release{Wave: w.Name, Why: again[w.Name].Again, Users: t.Due - t.Left})
+		case t.AddedDue > 0 && len(again[w.Name].Again) > 0:
+			list = append(list, Release{Wave: w.Name, Why: again[w.Name].Again, Users: t.AddedDue})
 		case !wider[w.Name].IsZero() && t.Due > t.Left:
 			why := append([]state.Finding{wider[w.Name]}, unconfirmed(w.Name, t.Released)...)
 			list = append(list, Release{Wave: w.Name, Why: why, Users: t.Due - t.Left})

@@ -61,6 +61,11 @@ func (c *Cohorts) matching(list []int, tenant int, role string, within func(perc
 	return list
 }
 
+// Selects reports whether a wave selects a user, enabled or not.
+func (c *Cohorts) Selects(wave, tenant int, user uuid.UUID, role string) bool {
+	return slices.ContainsFunc(c.selectors[tenant][wave], func(s *config.Selector) bool { return passes(s, role, func(percent float64) bool { return InPercent(user, percent) }) })
+}
+
 func passes(s *config.Selector, role string, within func(percent float64) bool) bool {
 	return (s.Roles == nil || slices.Contains(s.Roles, role)) && (!s.HasPercent || within(s.Percent))
 }

@@ -23,6 +23,9 @@ type Tally struct {
 	Later     int64 // are not due, may come to be, and are left out
 	Waiting   int64 // belong to it and wait for a pause, or for the open run
 	Moved     int64 // recorded as moved under it
+	Added     int64 // of those due or waiting, whom an edit of its selection adds since it has started
+	AddedDue  int64 // of those, due
+	Widened   int64 // of those, waiting for its gates
 	Figures   state.WaveFigures
 
 	Unconfirmed []Unconfirmed // of those who wait: for a gate that each tenant opens, by the gates' names
@@ -40,6 +43,8 @@ type Verdict struct {
 	MovedAfter  bool            // once this plan is carried out, nobody whom it selects is due
 	DoneAfter   bool            // and it is done then
 	RestartSoak bool            // moving somebody starts the clock of soak again
+	Again       []state.Finding // gates that must be open again for those whom an edit adds, or who are many and late, and are closed
+	Widens      bool            // such users are moved by this plan, as the gates are open again
 	Goes        []state.Wish    // what it goes by that somebody wished: without it stood worse
 }
 
@@ -54,6 +59,7 @@ type Input struct {
 	Pauses        []state.Pause
 	Wishes        []state.Wish
 	Slug          func(uuid.UUID) string // of a tenant
+	MinPopulation int64                  // of a smaller wave it is nothing that many of it are late
 	AsOf          time.Time
 }
 
@@ -93,8 +99,10 @@ func (j *judge) wave(i int) Verdict {
 	}
 	if !rec.DoneAt.IsZero() {
 		// Done is latched (L15); who comes later is late and needs no gate (L19).
-		return Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true,
-			Reasons: append(j.window(w, t), pauses...)}
+		v := Verdict{State: plan.WaveDone, Since: rec.DoneAt, Moves: true, MovedAfter: true, DoneAfter: true}
+		j.widened(&v, i)
+		v.Reasons = slices.Concat(v.Reasons, j.window(w, t), pauses)
+		return v
 	}
 	v := Verdict{
 		State:       plan.WaveRunning,
@@ -118,6 +126,7 @@ func (j *judge) wave(i int) Verdict {
 		v.Goes = append(v.Goes, *wish)
 	}
 	j.finish(&v, w, t, rec)
+	j.widened(&v, i)
 	v.Reasons = slices.Concat(v.Reasons, j.window(w, t), pauses)
 	return v
 }
@@ -225,8 +234,11 @@ func (j *judge) waits(p int) state.Finding {
 	for _, u := range t.Unconfirmed {
 		tenants += u.Users
 	}
-	if n := t.Waiting - tenants; n > 0 {
+	if n := t.Waiting - tenants - t.Widened; n > 0 {
 		why = append(why, state.Found(state.CodeWaiting).Times(n))
+	}
+	if t.Widened > 0 {
+		why = append(why, state.Found(state.CodeAddedWait).Times(t.Widened))
 	}
 	if tenants > 0 {
 		why = append(why, state.Found(state.CodeTenantsWait).Times(tenants))

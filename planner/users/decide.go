@@ -80,6 +80,8 @@ type Scope struct {
 	Writes *Writing
 	// Expels says whether a group of the part is one that strangers may be put out of.
 	Expels func(state.Address) bool
+	// Held are the waves whose gates must be open again before whom an edit of their selection adds is moved.
+	Held map[string]bool
 }
 
 func (s Scope) has(tenant uuid.UUID, wave string) bool { return s.Has == nil || s.Has(tenant, wave) }
@@ -126,6 +128,8 @@ type decider struct {
 	policies  map[string]config.Policy
 	pauses    map[pause]bool
 	optIn     optIn
+	widening  rollout.Widening
+	late      late
 	wanted    map[[2]int][]uuid.UUID   // by tenant and role: the groups that such a user belongs in, sorted
 	rules     map[uuid.UUID]plan.Group // groups of ours with a members' rule, dormant ones too
 	withdraws map[string]int           // segments of SegmentWithdraw, by the wave that makes them needless; "": none
@@ -190,6 +194,8 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		policies:  map[string]config.Policy{},
 		pauses:    map[pause]bool{},
 		optIn:     newOptIn(c.Waves, j.State),
+		widening:  rollout.NewWidening(c.Waves, j.State, slugs),
+		late:      newLate(c.Waves, j.State),
 		wanted:    map[[2]int][]uuid.UUID{},
 		rules:     rules(j, o),
 		withdraws: map[string]int{},
@@ -404,7 +410,7 @@ func (d *decider) figures(w *Wave) {
 	for _, rec := range d.State.Waves {
 		if rec.Name == w.Name {
 			// Some of them may have been moved since, or be due no more.
-			f.Failed = min(rec.Failed, t.Due)
+			f.Failed = min(rec.Failed, t.Due-t.AddedDue)
 		}
 	}
 }
@@ -435,6 +441,10 @@ func (d *decider) candidate(e *world.Entry) error {
 	w.Matched++
 	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
 	switch {
+	case reason == plan.SkipNone && d.late.ignores(own) && !wasOf(e, w):
+		w.Skipped++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
+		return errors.Join(d.skip(e, w, plan.SkipLate), d.withdraw(e, ""))
 	case reason == plan.SkipOpenRun:
 		// Not skipped for good: the wave is not moved before the open run has decided about this user (L15).
 		w.Tally.Waiting++
@@ -453,6 +463,10 @@ func (d *decider) candidate(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
+	added := d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role]) && !wasOf(e, w)
+	if added {
+		w.Tally.Added++
+	}
 	if d.objects.Tenants[e.Tenant].Paused || d.isPaused(w.Name, d.Tenants[e.Tenant].ID) {
 		w.Tally.Waiting++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
@@ -462,6 +476,15 @@ func (d *decider) candidate(e *world.Entry) error {
 		w.Tally.Waiting++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipUnconfirmed), d.withdraw(e, ""))
+	}
+	if added && d.scope.Held[w.Name] {
+		w.Tally.Waiting++
+		w.Tally.Widened++
+		d.countWay(&d.stay, e, nil, uuid.Nil)
+		return errors.Join(d.skip(e, w, plan.SkipWidened), d.withdraw(e, ""))
+	}
+	if added {
+		w.Tally.AddedDue++
 	}
 	w.Tally.Due++
 	stay := &w.stay
@@ -476,6 +499,11 @@ func (d *decider) candidate(e *world.Entry) error {
 		return err
 	}
 	return d.move(e, w)
+}
+
+// wasOf reports whether a user who is not moved is recorded under a wave, or a step of it: it is neither late nor added.
+func wasOf(e *world.Entry, w *Wave) bool {
+	return e.Is(world.IsRecorded) && state.InWave(e.Recorded.Wave, state.WholeWave(w.Name))
 }
 
 func (d *decider) isPaused(wave string, tenant uuid.UUID) bool {

@@ -62,14 +62,31 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
+	if d.late.ignores(own) {
+		w.Skipped++
+		return d.skip(e, w, plan.SkipLate)
+	}
 	reason = d.waitsToRaise(e, own)
+	added := d.widening.Adds(own, e.Tenant, e.User, d.Roles[e.Role])
+	if added {
+		w.Tally.Added++
+	}
+	if added && reason == plan.SkipNone && d.scope.Held[w.Name] {
+		reason = plan.SkipWidened
+	}
 	switch {
 	case reason != plan.SkipNone && d.left:
 		w.Tally.Later++
 		return nil
 	case reason != plan.SkipNone:
 		w.Tally.Waiting++
+		if reason == plan.SkipWidened {
+			w.Tally.Widened++
+		}
 		return d.skip(e, w, reason)
+	}
+	if added {
+		w.Tally.AddedDue++
 	}
 	w.Tally.Due++
 	if d.left {

@@ -667,7 +667,10 @@ func waves(t *testing.T, f Fixture) {
 	again, err := s.Resume(t.Context(), r.ID())
 	must(t, err)
 	same(t, "position of who resumes it", next, again.Position())
-	brakes := []state.Brakes{{Wave: "a", Enabled: true, After: []string{"pilot"}, At: at, Soak: time.Hour}, {Wave: "pilot",
+	percent := 2.5
+	brakes := []state.Brakes{{Wave: "a", Enabled: true, After: []string{"pilot"}, At: at, Soak: time.Hour,
+		Window: &state.Window{Days: []string{"mon"}, From: "22:00", To: "04:00", Zone: "UTC", Except: []state.Freeze{{From: "2026-12-24", To: "2026-12-26", Reason: "r"}}},
+		Users:  []state.Selector{{}, {Tenants: []string{}, Roles: []string{"admin"}, Percent: &percent}}}, {Wave: "pilot",
 		StartGates: []string{"g"}, FinishGates: []string{"h", "i"}, AllowEmpty: true}}
 	policies := []state.Policy{{Name: "alone", Method: state.MethodSelfAuth, From: "dual"}, {Name: "dual", Method: state.MethodDual, Until: at},
 		{Name: "unknown", Until: at.AddDate(1, 0, 0)}}
