@@ -202,15 +202,16 @@ func (r *run) chooseMails(ctx context.Context, tx state.Tx, outcomes []state.Out
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.mails as was
+	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.mails
 			(id, user_id, wave, letter, round, link, unverified, template, chosen, run, status)
-		select w.*, $10, '`+string(state.MailChosen)+`' from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[],
+		select w.*, $10, $11 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[],
 			$7::boolean[], $8::bytea[], $9::timestamptz[]) as w
 		on conflict (id) do update set wave = excluded.wave, link = excluded.link, unverified = excluded.unverified,
 			template = excluded.template, chosen = excluded.chosen, run = excluded.run, status = excluded.status, past = false,
 			rendered = null, ended = null, reply = 0, enhanced = '', why = ''
-		where was.status in ('`+string(state.MailChosen)+"', '"+string(state.MailLater)+"', '"+string(state.MailWithdrawn)+"')"),
-		bytes16(ids), bytes16(users), waves, letters, rounds, links, unverified, templates, at, r.id)
+		where mails.status = any($12)`),
+		bytes16(ids), bytes16(users), waves, letters, rounds, links, unverified, templates, at, r.id, string(state.MailChosen),
+		[]string{string(state.MailChosen), string(state.MailLater), string(state.MailWithdrawn)})
 	return err
 }
 
@@ -225,10 +226,12 @@ func (r *run) pastMails(ctx context.Context, tx state.Tx, outcomes []state.Outco
 	if len(users) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.mails set past = true,
-			why = case when status in ('`+string(state.MailChosen)+"', '"+string(state.MailLater)+"') then '"+string(state.CodeMailTakenBack)+`' else why end,
-			status = case when status in ('`+string(state.MailChosen)+"', '"+string(state.MailLater)+"') then '"+string(state.MailWithdrawn)+`' else status end
-		where user_id = any($1) and not past`), bytes16(users))
+	// One that was not sent is withdrawn; of the others it stays how they ended.
+	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.mails m set past = true, why = coalesce(w.why, m.why), status = coalesce(w.now, m.status)
+		from {schema}.mails o left join unnest($2::text[], $3::text[], $4::text[]) as w (was, now, why) on w.was = o.status
+		where m.id = o.id and o.user_id = any($1) and not o.past`), bytes16(users),
+		[]string{string(state.MailChosen), string(state.MailLater)}, []string{string(state.MailWithdrawn), string(state.MailWithdrawn)},
+		[]string{string(state.CodeMailTakenBack), string(state.CodeMailTakenBack)})
 	return err
 }
 
