@@ -105,8 +105,8 @@ func (d Data) values() ([]string, error) {
 	return values, nil
 }
 
-// line is a text on one line: control characters become blanks, signs that turn the direction of what follows go, and what is
-// too long ends in "...".
+// line is a text on one line: control characters become blanks, signs that turn the direction of what follows go, and
+// what is too long ends in "...".
 func line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

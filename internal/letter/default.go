@@ -5,7 +5,8 @@ import _ "embed"
 //go:embed default.md
 var defaultSource []byte
 
-// DefaultSource is the template of whoever has none of their own, as it is shown to be copied. The caller may change it.
+// DefaultSource is the template of whoever has none of their own, as it is shown to be copied. The caller may change
+// it.
 func DefaultSource() []byte { return append([]byte(nil), defaultSource...) }
 
 // Default is that template, parsed.

@@ -24,7 +24,7 @@ const pageHead = `<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <title>%s</title>
 </head>
-<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 36em; margin: 0 auto; padding: 1em">
+<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 36em; margin: 0 auto; overflow-wrap: anywhere; padding: 1em">
 `
 
 const pageTail = "</body>\n</html>\n"
@@ -114,6 +114,9 @@ func (w *webPage) inline(parent ast.Node, linked bool) {
 			w.link(w.address(n.Destination, w.values), func() { w.inline(n, true) })
 		case *ast.AutoLink:
 			to := w.address(n.URL(w.source), w.values)
+			if n.AutoLinkType == ast.AutoLinkEmail {
+				to = "mailto:" + to
+			}
 			w.link(to, func() { w.text(string(n.Label(w.source)), true) })
 		default:
 			w.err = unknown(n)

@@ -33,7 +33,8 @@ func ada(link string) Data {
 	return d
 }
 
-// TestDefault: the letters that people get who have no template of their own. The files are read as they would read them.
+// TestDefault: the letters that people get who have no template of their own. The files are read as they would read
+// them.
 func TestDefault(t *testing.T) {
 	t.Parallel()
 	with := func(link string, change func(*Data)) Data {

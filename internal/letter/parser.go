@@ -43,12 +43,19 @@ func (p *parser) parse(from, to int) ([]part, error) {
 	return p.list(from, root)
 }
 
-var parseError = regexp.MustCompile(`^template: t:(\d+): `)
+var (
+	parseError = regexp.MustCompile(`^template: t:(\d+): `)
+	unclosed   = regexp.MustCompile(`^template: t:\d+: unclosed action started at t:(\d+)`)
+)
 
 // unreadable gives the place to an error of text/template, which knows the line: that of the last {{ in it.
 func (p *parser) unreadable(from int, err error) error {
 	text, at := err.Error(), from
-	if m := parseError.FindStringSubmatch(text); m != nil {
+	m := parseError.FindStringSubmatch(text)
+	if begun := unclosed.FindStringSubmatch(text); begun != nil {
+		m, text = begun, begun[0]+"a {{ has no }}"
+	}
+	if m != nil {
 		text = text[len(m[0]):]
 		n, _ := strconv.Atoi(m[1])
 		rest := p.source[from:]
@@ -60,7 +67,7 @@ func (p *parser) unreadable(from int, err error) error {
 			at += strings.LastIndex(line, "{{")
 		}
 	}
-	if strings.Contains(text, "unexpected EOF") {
+	if strings.HasSuffix(text, "unexpected EOF") {
 		text = "an {{if}} has no {{end}}"
 	}
 	return p.fail(at, text)
@@ -72,6 +79,9 @@ func (p *parser) list(from int, list *parse.ListNode) (parts []part, err error) 
 	}
 	for _, n := range list.Nodes {
 		at := from + int(n.Position())
+		if n.Type() != parse.NodeText {
+			at = max(from, strings.LastIndex(p.source[:at], "{{"))
+		}
 		one := part{at: at, field: noField}
 		switch n := n.(type) {
 		case *parse.TextNode:

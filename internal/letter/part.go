@@ -68,8 +68,8 @@ func (c *condition) sure(is bool) (list []int) {
 	return list
 }
 
-// marks are what stands for fields while Markdown is read: words that the template does not hold. That of an address looks like
-// one, so that it makes a link.
+// marks are what stands for fields while Markdown is read: words that the template does not hold. That of an address
+// looks like one, so that it makes a link.
 type marks struct {
 	word string
 	form *regexp.Regexp
@@ -111,7 +111,8 @@ func (m marks) split(s string, tell func(text string, field int)) {
 	}
 }
 
-// fill writes the parts that hold, with marks for fields. It says which field it needed and had no value for; noField: none.
+// fill writes the parts that hold, with marks for fields. It says which field it needed and had no value for; noField:
+// none.
 func (m marks) fill(b *strings.Builder, parts []part, values []string) (missing int) {
 	for _, p := range parts {
 		switch {

@@ -117,7 +117,8 @@ func (p *plainText) inline(parent ast.Node) string {
 	return b.String()
 }
 
-// isolated is a value that is read from right to left, between the signs that keep it from turning what stands around it.
+// isolated is a value that is read from right to left, between the signs that keep it from turning what stands around
+// it.
 func isolated(s string) string {
 	if !turns(s) {
 		return s

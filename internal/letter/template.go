@@ -29,8 +29,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.Name, e.Line, e.Column, e.Reason)
 }
 
-// Parse reads a template; the name is for errors. Where the first line begins with "Subject:", the rest of that line is the
-// subject, and the letter begins behind it.
+// Parse reads a template; the name is for errors. Where the first line begins with "Subject:", the rest of that line
+// is the subject, and the letter begins behind it.
 //
 // The error is an *Error.
 func Parse(name string, source []byte) (*Template, error) {
@@ -83,7 +83,8 @@ func validTail(b []byte) []byte {
 // The error is an *Error, with the name "subject".
 func (t *Template) WithSubject(subject string) (*Template, error) {
 	p := &parser{name: "subject", source: subject}
-	if at := strings.IndexFunc(subject, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }); at >= 0 {
+	noLine := func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }
+	if at := strings.IndexFunc(subject, noLine); at >= 0 {
 		return nil, p.fail(at, "it is more than one line, or holds a control character")
 	}
 	parts, err := p.parseSubject(0, len(subject))
@@ -111,8 +112,8 @@ func (t *Template) Fields() []string {
 	return names(used)
 }
 
-// Needs are the names of the fields that it writes without having asked whether they have a value, sorted. Rendering fails
-// where one of them has none.
+// Needs are the names of the fields that it writes without having asked whether they have a value, sorted. Rendering
+// fails where one of them has none.
 func (t *Template) Needs() []string {
 	var needs []int
 	each(slices.Concat(t.subject, t.body), nil, func(p part, sure []int) {

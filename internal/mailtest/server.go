@@ -1,6 +1,6 @@
-// Package mailtest is an SMTP server for tests, in the test's own process. It takes mails and remembers them, and goes wrong
-// exactly where a test says: refuses, is slow, or hangs up before or after the end of a mail. It is for tests alone, and knows
-// nothing of Anthill.
+// Package mailtest is an SMTP server for tests, in the test's own process. It takes mails and remembers them, and goes
+// wrong exactly where a test says: refuses, is slow, or hangs up before or after the end of a mail. It is for tests
+// alone, and knows nothing of Anthill.
 package mailtest
 
 import (
@@ -25,8 +25,8 @@ type Options struct {
 	Logins         string // the ways of logging in that are offered, by default "PLAIN LOGIN"
 	NoUTF8         bool   // SMTPUTF8 is not offered
 	Name           string // whom its certificate is for; "": this machine
-	// Answer says what becomes of a mail, when its recipient is named. It is called at the same time for mails of different
-	// connections. nil: Accept.
+	// Answer says what becomes of a mail, when its recipient is named. It is called at the same time for mails of
+	// different connections. nil: Accept.
 	Answer func(Mail) Answer
 	// Greeting and Sender are said at these steps, before Answer is asked; the zero Reply: what is usual.
 	Greeting, Sender Reply
@@ -83,8 +83,8 @@ func (r Reply) err() error {
 // End is where the connection ends.
 type End uint8
 
-// No: it goes on. BeforeDot: in the middle of the mail; nobody has it. AfterTaking: after the mail, which the server keeps,
-// and before it says so. AfterLosing: the same, and the server does not keep it.
+// No: it goes on. BeforeDot: in the middle of the mail; nobody has it. AfterTaking: after the mail, which the server
+// keeps, and before it says so. AfterLosing: the same, and the server does not keep it.
 const (
 	No End = iota
 	BeforeDot

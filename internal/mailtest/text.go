@@ -10,7 +10,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
 	"net"
 	"net/mail"
 	"os"
@@ -76,4 +80,38 @@ func certificate(t testing.TB, name string) (config *tls.Config, caFile string) 
 	caFile = filepath.Join(t.TempDir(), "ca.pem")
 	must(os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), 0o600))
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, caFile
+}
+
+// Text is the plain part of a mail as people read it, lines ended by \n; "": it has none.
+func (m Mail) Text() string { return m.part("text/plain") }
+
+// HTML is its other part.
+func (m Mail) HTML() string { return m.part("text/html") }
+
+func (m Mail) part(kind string) string {
+	whole, err := mail.ReadMessage(bytes.NewReader(m.Raw))
+	if err != nil {
+		return ""
+	}
+	read := func(header string, body io.Reader) string {
+		if is, _, _ := mime.ParseMediaType(header); is != kind {
+			return ""
+		}
+		text, _ := io.ReadAll(body)
+		return strings.ReplaceAll(string(text), "\r\n", "\n")
+	}
+	is, parameters, _ := mime.ParseMediaType(whole.Header.Get("Content-Type"))
+	if !strings.HasPrefix(is, "multipart/") {
+		return read(whole.Header.Get("Content-Type"), quotedprintable.NewReader(whole.Body))
+	}
+	parts := multipart.NewReader(whole.Body, parameters["boundary"])
+	for {
+		part, err := parts.NextPart() // undoes quoted-printable
+		if err != nil {
+			return ""
+		}
+		if text := read(part.Header.Get("Content-Type"), part); text != "" {
+			return text
+		}
+	}
 }

@@ -39,9 +39,10 @@ func readAddress(a mail.Address) (address, bool) {
 	if len(local) > maxLocal || len(out.Address.Address) > maxAddress {
 		return address{}, false
 	}
-	// What cannot be read back is not what was meant.
+	// What cannot be read back is not what was meant. A mailbox that must stand in quotes would hold signs that other
+	// readers take for the end of the address: nobody has one.
 	back, err := mail.ParseAddress(out.path())
-	return out, err == nil && back.Address == out.Address.Address
+	return out, err == nil && back.Address == out.Address.Address && !strings.HasPrefix(out.path(), `<"`)
 }
 
 // path is the address as the envelope names it, in brackets.

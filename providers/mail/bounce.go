@@ -3,6 +3,7 @@ package mail
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -41,13 +42,13 @@ const (
 
 // Bounces reads a file of bounces in one of two forms, told by its first line:
 //
-//   - a list: a line each, an id or an address of BounceAddress, and behind it, if known, the enhanced status. "#" begins a comment.
-//     Each is final.
-//   - mails as they came back: one, or an mbox of them. Of each its delivery report (RFC 3464) is read; one without such a report (an
-//     answer of somebody who is away, say) is none.
+//   - a list: a line each, an id or an address of BounceAddress, and behind it, if known, the enhanced status. "#"
+//     begins a comment. Each is final.
+//   - mails as they came back: one, or an mbox of them. Of each its delivery report (RFC 3464) is read; one without
+//     such a report (an answer of somebody who is away, say) is none.
 //
-// What cannot be read is a *BounceError, and the next one follows; another error is the reader's, and the last. A file is read to
-// its end in a bounded memory, whatever is in it.
+// What cannot be read is a *BounceError, and the next one follows; another error is the reader's, and the last. A file
+// is read to its end in a bounded memory, whatever is in it.
 func Bounces(r io.Reader) iter.Seq2[Bounce, error] {
 	return func(yield func(Bounce, error) bool) {
 		l := &lines{r: bufio.NewReaderSize(r, maxBounceLine)}
@@ -197,7 +198,7 @@ func readBounce(raw []byte) (b Bounce, wrong error) {
 			r.address(v)
 		}
 	}
-	r.read(m.Header.Get("Content-Type"), m.Body)
+	r.read(m.Header.Get("Content-Type"), m.Body, 3)
 	switch {
 	case !r.has:
 		return b, errors.New("the mail holds no delivery report")
@@ -220,10 +221,10 @@ func (r *report) address(header string) {
 	}
 }
 
-// read reads the parts of a multipart/report.
-func (r *report) read(contentType string, body io.Reader) {
+// read reads the parts of a multipart/report, also where that is one part of something else, up to so many levels down.
+func (r *report) read(contentType string, body io.Reader, deep int) {
 	kind, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || kind != "multipart/report" {
+	if err != nil || !strings.HasPrefix(kind, "multipart/") || deep == 0 {
 		return
 	}
 	parts := multipart.NewReader(body, parameters["boundary"])
@@ -232,17 +233,24 @@ func (r *report) read(contentType string, body io.Reader) {
 		if err != nil {
 			return
 		}
-		kind, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
-		switch kind {
-		case "message/delivery-status", "message/global-delivery-status":
-			r.statuses(part)
-		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
-			r.returned(part)
+		var text io.Reader = part
+		if strings.EqualFold(strings.TrimSpace(part.Header.Get("Content-Transfer-Encoding")), "base64") {
+			text = base64.NewDecoder(base64.StdEncoding, part)
+		}
+		switch inner, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type")); {
+		case kind != "multipart/report":
+			r.read(part.Header.Get("Content-Type"), text, deep-1)
+		case inner == "message/delivery-status", inner == "message/global-delivery-status":
+			r.statuses(text)
+		case inner == "message/rfc822", inner == "text/rfc822-headers",
+			inner == "message/global", inner == "message/global-headers":
+			r.returned(text)
 		}
 	}
 }
 
-// statuses reads a report: groups of fields, the first of the whole, the others each of a recipient. We have one recipient a mail.
+// statuses reads a report: groups of fields, the first of the whole, the others each of a recipient. We have one
+// recipient a mail.
 func (r *report) statuses(body io.Reader) {
 	in := textproto.NewReader(bufio.NewReader(body))
 	for range maxParts {

@@ -16,8 +16,8 @@ import (
 
 // conn is one connection to the server. Not safe for concurrent use, but for abort.
 //
-// The conversation is that of go-mail's package smtp. Its client above that does not tell what was lost before the final dot from
-// what was lost after it, and calls a mail failed when only the reset behind it was.
+// The conversation is that of go-mail's package smtp. Its client above that does not tell what was lost before the
+// final dot from what was lost after it, and calls a mail failed when only the reset behind it was.
 type conn struct {
 	to     *server
 	wire   *wire

@@ -14,7 +14,8 @@ import (
 	"anthill/state"
 )
 
-// directory keeps each mail in a file of its own, <id>.eml, for its owner alone. Safe for concurrent use, also of processes.
+// directory keeps each mail in a file of its own, <id>.eml, for its owner alone. Safe for concurrent use, also of
+// processes.
 type directory struct {
 	path string
 	rate *rate
@@ -95,8 +96,8 @@ func (d *directory) write(file string, text []byte) error {
 	return dir.Sync()
 }
 
-// fileName is the id as a file is named, another one for each id: whatever is not a-z, 0-9, '-', '_' or '.' inside stands as its
-// bytes in %xx, so that no file system takes two for one or sees a folder in it.
+// fileName is the id as a file is named, another one for each id: whatever is not a-z, 0-9, '-', '_' or '.' inside
+// stands as its bytes in %xx, so that no file system takes two for one or sees a folder in it.
 func fileName(id string) string {
 	var b strings.Builder
 	for i := range len(id) {

@@ -63,8 +63,8 @@ func during(doing string, err error) error {
 	return &stepError{doing, err}
 }
 
-// failed turns the error of a connection that was not made into ctx's own, a *busyError or a *state.Error. It shows what the server
-// said, which is about us, but neither the password nor what it looks like on its way.
+// failed turns the error of a connection that was not made into ctx's own, a *busyError or a *state.Error. It shows
+// what the server said, which is about us, but neither the password nor what it looks like on its way.
 func (s *server) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -107,19 +107,24 @@ func unreached(err error) (kind state.ErrorKind, reason, cure string) {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errNoWay):
-		return state.ErrorUnauthenticated, err.Error(), "Ask its administrator for one of them, or leave the user out of the url."
+		return state.ErrorUnauthenticated, err.Error(),
+			"Ask its administrator for one of them, or leave the user out of the url."
 	case errors.Is(err, errNoTLS):
-		return state.ErrorUnreachable, err.Error(), "Nothing is sent unencrypted. Where it wants TLS from the first byte, the url begins with smtps://."
+		return state.ErrorUnreachable, err.Error(),
+			"Nothing is sent unencrypted. Where it wants TLS from the first byte, the url begins with smtps://."
 	case errors.Is(err, errNotHere):
-		return state.ErrorUnreachable, err.Error(), "Unencrypted mail goes to this machine alone. Name the server as its certificate does."
+		return state.ErrorUnreachable, err.Error(),
+			"Unencrypted mail goes to this machine alone. Name the server as its certificate does."
 	case errors.As(err, &unknown):
 		return state.ErrorUnreachable, "the server's certificate is signed by an authority that is not trusted here", trust
 	case errors.As(err, &name):
-		return state.ErrorUnreachable, "the server's certificate is for another name", "Name the host in the url as its certificate does."
+		return state.ErrorUnreachable, "the server's certificate is for another name",
+			"Name the host in the url as its certificate does."
 	case errors.As(err, &invalid):
 		return state.ErrorUnreachable, "the server's certificate is not valid: " + invalid.Error(), trust
 	case errors.As(err, &record):
-		return state.ErrorUnreachable, "the server does not answer with TLS", "Where it encrypts by STARTTLS, the url begins with smtp://."
+		return state.ErrorUnreachable, "the server does not answer with TLS",
+			"Where it encrypts by STARTTLS, the url begins with smtp://."
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return state.ErrorUnreachable, "the server closed the connection", reach
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
@@ -148,8 +153,8 @@ func (s *server) deniedSender(r refusal) error {
 	}
 }
 
-// deniedRelay is what a refusal of a recipient says of all mails; nil: it is about this one. Servers often wait with what they
-// have against the sender until a recipient is named. What they say then may hold its address.
+// deniedRelay is what a refusal of a recipient says of all mails; nil: it is about this one. Servers often wait with
+// what they have against the sender until a recipient is named. What they say then may hold its address.
 func (s *server) deniedRelay(r refusal) error {
 	switch {
 	case r.code == 530:

@@ -19,7 +19,12 @@ var errLost = errors.New("the connection was lost before the mail was sent")
 // Errors: errLost; *state.Error where the server refuses us or the sender.
 func (c *conn) hand(ctx context.Context, m message) (providers.Handover, error) {
 	stop := context.AfterFunc(ctx, c.abort)
-	defer stop()
+	defer func() {
+		// The end of ctx must not reach another mail.
+		if !stop() {
+			c.broken = true
+		}
+	}()
 	if can, _ := c.smtp.Extension("SMTPUTF8"); m.utf8 && !can {
 		return providers.Handover{Verdict: providers.MailRefused, Status: needsUTF8}, nil
 	}
@@ -51,8 +56,8 @@ func (c *conn) hand(ctx context.Context, m message) (providers.Handover, error) 
 	c.within(c.to.patience.answer)
 	stop = context.AfterFunc(ctx, func() { _ = c.wire.SetDeadline(time.Now().Add(c.to.patience.drain)) })
 	err = w.Close()
-	// The writer keeps its first error. If it has one, the system did not take the last bytes of the mail, and the server cannot
-	// have seen its end.
+	// The writer keeps its first error. If it has one, the system did not take the last bytes of the mail, and the
+	// server cannot have seen its end.
 	if c.smtp.Text.W.Flush() != nil {
 		return providers.Handover{}, c.lost()
 	}

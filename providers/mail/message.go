@@ -22,24 +22,18 @@ type message struct {
 // RFC 5322 2.1.1.
 const maxLine = 998
 
-// compose writes a mail; false where it cannot be written: an address is none, the id is none, or a line of a header would be
-// longer than a server takes. The same mail gives the same bytes.
+// compose writes a mail; false where it cannot be written: an address is none, the id is none, or a line of a header
+// would be longer than a server takes. The same mail gives the same bytes.
 func compose(m providers.Mail) (message, bool) {
 	if m.Date.IsZero() {
 		panic("a mail without a date. This is a bug in Anthill")
 	}
-	var all [4]address
-	for i, a := range []struct {
-		is   *mail.Address
-		need bool
-	}{{&m.To, true}, {&m.From, true}, {&mail.Address{Address: m.Sender}, true}, {&m.ReplyTo, m.ReplyTo.Address != ""}} {
-		var ok bool
-		if all[i], ok = readAddress(*a.is); a.need && !ok {
-			return message{}, false
-		}
-	}
-	to, from, sender, replyTo := all[0], all[1], all[2], all[3]
-	if !isMessageID(m.ID) {
+	to, okTo := readAddress(m.To)
+	from, okFrom := readAddress(m.From)
+	sender, okSender := readAddress(mail.Address{Address: m.Sender})
+	replyTo, okReply := readAddress(m.ReplyTo)
+	none := m.ReplyTo.Address == ""
+	if !okTo || !okFrom || !okSender || !okReply && !none || !isMessageID(m.ID) {
 		return message{}, false
 	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary(boundary(m)))
@@ -49,7 +43,7 @@ func compose(m providers.Mail) (message, bool) {
 	msg.Subject(plain(m.Subject))
 	msg.FromMailAddress(&from.Address)
 	msg.ToMailAddress(&to.Address)
-	if replyTo.domain != "" {
+	if !none {
 		msg.ReplyToMailAddress(&replyTo.Address)
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, strings.ToValidUTF8(m.Text, "\uFFFD"))

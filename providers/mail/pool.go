@@ -92,14 +92,16 @@ func (p *pool) takeIdle() *conn {
 
 // giveBack keeps a connection for the next mail, or ends it.
 func (p *pool) giveBack(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c.broken || p.closed {
-		c.quit()
-		return
-	}
 	c.used = time.Now()
-	p.idle = append(p.idle, c)
+	p.mu.Lock()
+	keep := !c.broken && !p.closed
+	if keep {
+		p.idle = append(p.idle, c)
+	}
+	p.mu.Unlock()
+	if !keep {
+		c.quit()
+	}
 }
 
 // Close is Mailer's.

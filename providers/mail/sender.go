@@ -24,9 +24,10 @@ type SenderFact struct {
 // SenderCode is what a fact says.
 type SenderCode string
 
-// Of SPF (RFC 7208), which says from where mail of the domain comes: found, none, more than one (counts as an error), one that
-// lets in the whole world (+all), or DNS gave no answer. Of DMARC (RFC 7489), which says what to do with the others: found with
-// the policy reject, quarantine or none, none at all, more than one (counts as none), or DNS gave no answer.
+// Of SPF (RFC 7208), which says from where mail of the domain comes: found, none, more than one (counts as an error),
+// one that lets in the whole world (+all), or DNS gave no answer. Of DMARC (RFC 7489), which says what to do with the
+// others: found with the policy reject, quarantine or none, none at all, more than one (counts as none), or DNS gave
+// no answer.
 //
 // A record that was found may still not fit the server that sends: whether that is in it only a receiver can see.
 const (
@@ -44,8 +45,8 @@ const (
 	SenderInvalid   SenderCode = "sender_invalid" // the address is none; the only fact
 )
 
-// CheckSender looks up what receivers will find about the domain of from: a fact of SPF, then one of DMARC. The envelope's sender
-// has the same domain (BounceAddress), so both are about the same one.
+// CheckSender looks up what receivers will find about the domain of from: a fact of SPF, then one of DMARC. The
+// envelope's sender has the same domain (BounceAddress), so both are about the same one.
 func CheckSender(ctx context.Context, r Resolver, from mail.Address) []SenderFact {
 	a, ok := readAddress(from)
 	if !ok {
@@ -67,7 +68,7 @@ func spf(ctx context.Context, r Resolver, domain string) SenderFact {
 		f.Code = SPFMissing
 	case len(found) > 1:
 		f.Code = SPFSeveral
-	case slices.ContainsFunc(strings.Fields(strings.ToLower(f.Record)), func(w string) bool { return w == "all" || w == "+all" }):
+	case slices.ContainsFunc(strings.Fields(strings.ToLower(f.Record)), letsAllIn):
 		f.Code = SPFOpen
 	default:
 		f.Code = SPFFound
@@ -75,12 +76,14 @@ func spf(ctx context.Context, r Resolver, domain string) SenderFact {
 	return f
 }
 
+func letsAllIn(term string) bool { return term == "all" || term == "+all" }
+
 // dmarc looks at the domain and then at those above it, as far as the last two labels.
 func dmarc(ctx context.Context, r Resolver, domain string) SenderFact {
 	policy := "p"
 	for at := domain; ; {
 		f := SenderFact{Name: "_dmarc." + at}
-		found, err := records(ctx, r, f.Name, "v=DMARC1", ";")
+		found, err := records(ctx, r, f.Name, "v=DMARC1", "; ")
 		_, above, _ := strings.Cut(at, ".")
 		switch {
 		case err != nil:
@@ -120,8 +123,8 @@ func policyOf(record, tag string) SenderCode {
 	return DMARCNone
 }
 
-// records are the texts of a name that begin with a version and then end, or go on behind a sign.
-func records(ctx context.Context, r Resolver, name, version, sign string) (found []string, err error) {
+// records are the texts of a name that begin with a version and then end, or go on with one of these signs.
+func records(ctx context.Context, r Resolver, name, version, signs string) (found []string, err error) {
 	all, err := r.LookupTXT(ctx, name)
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
@@ -129,8 +132,7 @@ func records(ctx context.Context, r Resolver, name, version, sign string) (found
 	}
 	for _, s := range all {
 		s = strings.TrimSpace(s)
-		if rest, has := strings.CutPrefix(s, version); has && (rest == "" || strings.HasPrefix(strings.TrimLeft(rest, " "), sign) ||
-			strings.HasPrefix(rest, sign)) {
+		if rest, has := strings.CutPrefix(s, version); has && (rest == "" || strings.ContainsRune(signs, rune(rest[0]))) {
 			found = append(found, s)
 		}
 	}

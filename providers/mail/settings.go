@@ -19,8 +19,8 @@ import (
 
 // Settings say where mails go: to a server or to a directory.
 type Settings struct {
-	// URL is smtp://user@host:port or smtps://user@host:port; user and port may be left out (587, 465). smtp:// is encrypted by
-	// STARTTLS, except to this machine where no CAFile is given.
+	// URL is smtp://user@host:port or smtps://user@host:port; user and port may be left out (587, 465). smtp:// is
+	// encrypted by STARTTLS, except to this machine where no CAFile is given.
 	URL      string
 	Password string // of the URL's user
 	CAFile   string // PEM; when given, only these authorities are trusted; "": those of the system
@@ -34,11 +34,11 @@ type Settings struct {
 // defaultConnections are few: a relay that is asked for more than it likes answers 421.
 const defaultConnections = 4
 
-// Open prepares to hand mails over. To a server it connects once, so that what is wrong with the settings is known before
-// anything is done; ctx is of that alone.
+// Open prepares to hand mails over. To a server it connects once, so that what is wrong with the settings is known
+// before anything is done; ctx is of that alone.
 //
-// Errors: *state.Error, ErrorMissing where a setting is wrong, else as Send's, and ErrorTransient where the server has no
-// time for us.
+// Errors: *state.Error, ErrorMissing where a setting is wrong, else as Send's, and ErrorTransient where the server has
+// no time for us.
 func Open(ctx context.Context, s Settings) (providers.Mailer, error) {
 	if (s.URL == "") == (s.Directory == "") {
 		return nil, wrong("one of url (MAIL_URL) and directory is needed, and not both")
