@@ -88,12 +88,25 @@ func (t *telling) mails() (list []string) {
 			s += fmt.Sprintf("; %s to %s that nobody has confirmed", count(unverified), plural(unverified, "an address", "addresses"))
 		}
 		s += "; from " + t.words.escape(m.From)
-		if m.Subject != "" {
-			s += ", subject " + t.words.escape(m.Subject)
+		if subject := subjectOf(m); subject != "" {
+			s += ", subject " + t.words.escape(subject)
 		}
 		list = append(list, s+", template "+m.Template.Short())
 	}
 	return list
+}
+
+// subjectOf is the subject of the mails of a wave as it is written, in the configuration or in the template.
+func subjectOf(m plan.Mailing) string {
+	if m.Subject != "" {
+		return m.Subject
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(m.Text, "\ufeff"), "\n")
+	subject, is := strings.CutPrefix(first, "Subject:")
+	if !is {
+		return ""
+	}
+	return strings.TrimSpace(subject)
 }
 
 func lettersWords(l mailsOf, n int64) string {
@@ -108,6 +121,19 @@ func lettersWords(l mailsOf, n int64) string {
 		s += " to users moved before"
 	}
 	return s + linkWords(l.Link)
+}
+
+// letterWords say what one user is sent.
+func letterWords(l plan.Letter) string {
+	s := "an invitation"
+	if l.Kind == state.LetterReminder {
+		s = "a reminder"
+	}
+	s += linkWords(l.Link)
+	if l.Unverified {
+		s += ", at an address that nobody has confirmed"
+	}
+	return s
 }
 
 func linkWords(l state.MailLink) string {

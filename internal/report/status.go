@@ -164,6 +164,7 @@ func due(e *plan.Effects) string {
 		}
 	}
 	add(e.Users(), "user", "users")
+	add(e.Mails(), "mail", "mails")
 	add(int64(len(e.Objects)), "object", "objects")
 	add(int64(len(e.Schema)), "schema step", "schema steps")
 	return strings.Join(parts, ", ")
@@ -272,6 +273,7 @@ type statusJSON struct {
 // dueJSON is what a plan made now would do.
 type dueJSON struct {
 	Users   int64  `json:"users"`
+	Mails   int64  `json:"mails,omitempty"` // to users who are not changed
 	Objects int    `json:"objects"`
 	Schema  int    `json:"schema_steps"`
 	Figures []part `json:"figures"`
@@ -329,7 +331,7 @@ func StatusJSON(w io.Writer, s Status) error {
 		}
 		e := v.effects
 		j.LeftOpen = leftOpen(v.context)
-		j.Due = dueJSON{e.Users(), len(e.Objects), len(e.Schema), listed(v.parts)}
+		j.Due = dueJSON{e.Users(), e.Mails(), len(e.Objects), len(e.Schema), listed(v.parts)}
 	}
 	for _, r := range s.State.Runs {
 		j.Runs = append(j.Runs, runOf(r))
