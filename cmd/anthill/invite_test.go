@@ -207,7 +207,12 @@ func TestInviteAgain(t *testing.T) {
 	with := strings.Replace(inviting, "    support =", "    subject = \"Welcome, {{.Name}}\"\n    support =", 1)
 	with = strings.Replace(with, "  invitation {", "  reminder {\n    after = \"3d\"\n    every = \"7d\"\n    at_most = 2\n  }\n  invitation {", 1)
 	w.config(everyone + with)
+	w.exec("update user_profiles set language = 'de', timezone = 'Europe/Berlin' where user_id = (select user_id from users where role = 'user' and status = 'active' order by user_id limit 1)")
 	w.run(exitDone, "apply", "-auto-approve")
+	german := w.texts("select email from users where role = 'user' and status = 'active' order by user_id limit 1")[0]
+	if list := w.letters()[german]; len(list) != 1 || !regexp.MustCompile(`until\s+20[0-9-]+ [0-9:]+ \(UTC\+0[12]:00\)`).MatchString(list[0]) {
+		t.Errorf("not in the recipient's zone: %s", list)
+	}
 	users := w.texts(w.spell("select user_id::text from users where {idp}_user_id is not null order by user_id"))
 	mails := func() (n int) {
 		for _, list := range w.letters() {

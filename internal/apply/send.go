@@ -421,7 +421,11 @@ func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state
 	if err != nil {
 		return state.CodeMailUnrendered, nil // a plan is made of a mailbox
 	}
-	d := LetterData(m, u.row, u.person.Name, of, u.link, s.pages)
+	locale, err := s.Rows.Locale(ctx, u.row.ID)
+	if err != nil {
+		return "", err
+	}
+	d := LetterData(m, u.row, u.person.Name, of, u.link, s.pages, locale)
 	p.letter, p.link, p.minted = nil, u.link, s.Now()
 	if u.link == state.LinkCode {
 		code, err := s.Post.Enrolment.Mint(ctx, u.person.ID, providers.MostLife)
@@ -479,7 +483,8 @@ func Letter(m *plan.Mailing) (*letter.Template, error) {
 }
 
 // LetterData is what a letter of a wave says to a user, but for the code.
-func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, link state.MailLink, pages providers.Pages) letter.Data {
+func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, link state.MailLink, pages providers.Pages,
+	locale providers.Locale) letter.Data {
 	d := letter.Data{
 		Name:          plan.Addressed(row.User),
 		LoginName:     login,
@@ -491,6 +496,8 @@ func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, li
 		GuideURL:      m.GuideURL,
 		Support:       m.Support,
 		Sender:        m.From,
+		Language:      locale.Language,
+		Zone:          locale.Zone,
 	}
 	if from, err := mail.ParseAddress(m.From); err == nil && from.Name != "" {
 		d.Sender = from.Name

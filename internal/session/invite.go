@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // the zones of profiles, whatever the machine has
 
 	"github.com/google/uuid"
 
@@ -264,7 +265,11 @@ func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, err
 			}
 		}
 	}
-	d := apply.LetterData(m, *row, login, tenant, p.Link, s.selfauth.Enrolment().Pages())
+	locale, err := s.postgres.Locale(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := apply.LetterData(m, *row, login, tenant, p.Link, s.selfauth.Enrolment().Pages(), locale)
 	if p.Link == state.LinkCode {
 		d.Code, d.CodeEnds = standIn, s.settings.Now().Add(providers.MostLife)
 	}
