@@ -44,6 +44,7 @@ func Parse(name string, source []byte) (*Template, error) {
 	if at := strings.IndexByte(p.source, 0); at >= 0 {
 		return nil, p.fail(at, "it holds a NUL character")
 	}
+	p.source = lineEnds.Replace(p.source)
 	t := &Template{marks: newMarks(p.source)}
 	const bom = "\ufeff"
 	begin := len(p.source) - len(strings.TrimPrefix(p.source, bom))
@@ -65,6 +66,9 @@ func Parse(name string, source []byte) (*Template, error) {
 	}
 	return t, p.check(t)
 }
+
+// lineEnds makes one kind of what ends lines.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // validTail is what is left from the first byte on that is no UTF-8.
 func validTail(b []byte) []byte {

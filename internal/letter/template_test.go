@@ -118,8 +118,12 @@ func TestMarkdown(t *testing.T) {
 			`<p><a href="https://a.example/b">https://a.example/b</a>, <a href="mailto:me@a.example">me@a.example</a>, <a href="mailto:me@a.example">b</a>, <a href="https://d.example">c</a></p>` + "\n"},
 		"support":      {"{{.Support}}", "support@anthill.example\n", `<p><a href="mailto:support@anthill.example">support@anthill.example</a></p>` + "\n"},
 		"looks filled": {"anthillfieldt8z {{.Name}}", "anthillfieldt8z A_d_a*\n", "<p>anthillfieldt8z A_d_a*</p>\n"},
-		"a comment":    {"a {{- /* not\nshown */ -}} b", "ab\n", "<p>ab</p>\n"},
-		"cases":        {`{{if eq .Link "none"}}a{{else if and .Code .Name}}b{{else}}c{{end}}`, "b\n", "<p>b</p>\n"},
+		"other ends": {
+			"a  \r\nb\r\n\r\n- {{.Name}}\r\n- d\re\r\n\r\n```\r\nf\r\ng\r\n```\r\n", "a\nb\n\n- A_d_a*\n- d e\n\n    f\n    g\n",
+			"<p>a<br>\nb</p>\n<ul>\n<li>A_d_a*</li>\n<li>d\ne</li>\n</ul>\n<pre><code>f\ng\n</code></pre>\n",
+		},
+		"a comment": {"a {{- /* not\nshown */ -}} b", "ab\n", "<p>ab</p>\n"},
+		"cases":     {`{{if eq .Link "none"}}a{{else if and .Code .Name}}b{{else}}c{{end}}`, "b\n", "<p>b</p>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
