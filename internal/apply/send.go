@@ -417,10 +417,6 @@ func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state
 	if err != nil {
 		return "", err
 	}
-	from, err := mail.ParseAddress(m.From)
-	if err != nil {
-		return state.CodeMailUnrendered, nil // a plan is made of a mailbox
-	}
 	locale, err := s.Rows.Locale(ctx, u.row.ID)
 	if err != nil {
 		return "", err
@@ -438,21 +434,28 @@ func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state
 		}
 		d.Code, d.CodeEnds = code.Reveal(), code.Expires
 	}
-	text, err := s.letters[p.Wave].Render(d)
-	if err != nil {
+	if p.letter = s.compose(p.ID, m, u, d); p.letter == nil {
 		return state.CodeMailUnrendered, nil
 	}
-	p.letter = &providers.Mail{
-		ID: s.Post.MessageID(*from, p.ID.String()), Sender: s.Post.Sender(*from, p.ID.String()), From: *from,
+	return "", nil
+}
+
+// compose makes a mail of what its letter says; nil where the template writes what this user does not have.
+func (s *sender) compose(id uuid.UUID, m *plan.Mailing, u *recipient, d letter.Data) *providers.Mail {
+	from, fromErr := mail.ParseAddress(m.From)
+	text, err := s.letters[m.Wave].Render(d)
+	if fromErr != nil || err != nil {
+		return nil // why is not said: it may hold what is in the letter
+	}
+	composed := &providers.Mail{
+		ID: s.Post.MessageID(*from, id.String()), Sender: s.Post.Sender(*from, id.String()), From: *from,
 		To:      mail.Address{Name: u.row.FullName, Address: u.row.Email},
 		Subject: text.Subject, Text: text.Text, HTML: text.HTML, Date: s.Now(),
 	}
-	if m.ReplyTo != "" {
-		if to, err := mail.ParseAddress(m.ReplyTo); err == nil {
-			p.letter.ReplyTo = *to
-		}
+	if to, err := mail.ParseAddress(m.ReplyTo); err == nil {
+		composed.ReplyTo = *to
 	}
-	return "", nil
+	return composed
 }
 
 // tenant is the name of the tenant of a row.

@@ -153,8 +153,9 @@ func (s *Session) openMail(ctx context.Context) (providers.Mailer, error) {
 		}
 		o.Password = env("MAIL_PASSWORD")
 		if o.URL == "" {
-			return nil, errors.New("Anthill must be told how mails go out: set MAIL_URL (smtp://user@host:587, the password in MAIL_PASSWORD) " +
-				"or write provider \"mail\" { url = ... }. To look at mails instead of sending them:\n\n    provider \"mail\" {\n      directory = \"mails\"\n    }")
+			return nil, fmt.Errorf("%s must be told how mails go out: set MAIL_URL (smtp://user@host:587, the password in MAIL_PASSWORD) or "+
+				"write provider \"mail\" { url = ... }. To look at mails instead of sending them:\n\n    provider \"mail\" {\n"+
+				"      directory = \"mails\"\n    }", "Anthill")
 		}
 	}
 	return mail.Open(ctx, o)
