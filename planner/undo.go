@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
@@ -82,6 +83,11 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 		Objects:       folded,
 		Schema:        schema.weigh(),
 	}
+	if undoing.Schema != nil {
+		if undoing.Schema.Invited, err = in.invited(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
 	if undoing.Recycled, err = in.recycled(ctx, runs, folded); err != nil {
 		return nil, nil, err
 	}
@@ -112,6 +118,23 @@ func (in UndoInput) fold(ctx context.Context, o *world.Observed, runs chosen) (*
 		}
 	}
 	return objects.Fold(o, records, runs.seeds, runs.kind), nil
+}
+
+// invited are the users whose time of invitation a run has written, as the outbox has it.
+func (in UndoInput) invited(ctx context.Context) (map[uuid.UUID]time.Time, error) {
+	at := map[uuid.UUID]time.Time{}
+	if in.Mails == nil {
+		return at, nil
+	}
+	for m, err := range in.Mails(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if m.Letter == state.LetterInvitation && m.Status == state.MailTaken {
+			at[m.User] = m.Ended
+		}
+	}
+	return at, nil
 }
 
 // recycled finds the deleted entries that can be brought back. It asks only where something may have been deleted.

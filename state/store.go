@@ -128,7 +128,8 @@ type Outbox interface {
 	Bounced(ctx context.Context, list []MailOutcome) ([]Mail, error)
 	// SettleDoubtful records that the mails in doubt were sent, and counts them. Under the lock.
 	SettleDoubtful(ctx context.Context) (int64, error)
-	// Shown records that a code was shown to somebody (LetterPrinted); ID and Round are chosen here. Under the lock.
+	// Shown records that a code was shown to somebody (LetterPrinted), and needs no lock; ID and Round are chosen here. ErrNoState
+	// where there is no state of this version yet.
 	Shown(ctx context.Context, m Mail) error
 }
 

@@ -175,6 +175,11 @@ func (s *sender) all(ctx context.Context) error {
 		if err := s.some(ctx, next); err != nil {
 			return err
 		}
+		// The calls by which codes were made are recorded now and then, and not all of them at the end.
+		s.called()
+		if err := s.journal.Settle(work, nil, nil, s.journal.Position()); err != nil {
+			return err
+		}
 		for _, p := range next {
 			if !p.due.IsZero() && p.due.After(now) {
 				later[p.ID] = p

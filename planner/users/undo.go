@@ -35,6 +35,7 @@ type Weigh struct {
 	Rows    func(context.Context) iter.Seq2[providers.UserRow, error] // those of Database.Users
 	Since   time.Time                                                 // as of providers.NeedsSchema
 	Columns bool                                                      // they are there; else only passwords are needed
+	Invited map[uuid.UUID]time.Time                                   // users whose time of invitation a run has written, as far as it stands
 }
 
 // Whole says whether the runs are taken back as they are, objects included.
@@ -321,7 +322,9 @@ func (t *taker) weigh(row providers.User) {
 	will := providers.UserRow{User: row, Image: t.image}
 	if t.restored != nil {
 		will.Image = *t.restored
-		will.Image.Invited = t.image.Invited // of which apply takes back what a run wrote
+		if ours := t.undoing.Schema.Invited[row.ID]; t.image.Invited.IsZero() || !ours.Equal(t.image.Invited) {
+			will.Image.Invited = t.image.Invited // it is somebody else's
+		}
 	}
 	t.restored = nil
 	if !t.undoing.Schema.Columns {

@@ -169,16 +169,26 @@ func (s *Store) SettleDoubtful(ctx context.Context) (settled int64, err error) {
 	return settled, err
 }
 
-// Shown records that a code was shown to somebody.
+// Shown records that a code was shown to somebody. It takes no lock, and asks for no epoch, as it only adds what somebody has seen: who
+// helps on the telephone does not wait until a run has ended.
 func (s *Store) Shown(ctx context.Context, m state.Mail) error {
-	return s.writing(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.mails (id, user_id, wave, letter, round, link, unverified, template, run,
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		version, err := s.version(ctx, tx)
+		if err != nil || version < mailVersion {
+			return noState(err)
+		}
+		// Who has seen a code must be found after a crash of the server.
+		if _, err := tx.Exec(ctx, "select set_config('synchronous_commit', 'on', true)"); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, s.sql(`insert into {schema}.mails (id, user_id, wave, letter, round, link, unverified, template, run,
 				status, chosen, ended, shown_to, reason)
 			select $1, $2, $3, $4, 1 + count(*), $5, false, $6, '', $7, $8, $8, $9, $10
 			from {schema}.mails where user_id = $2 and letter = $4`),
 			uuid.New(), m.User, m.Wave, state.LetterPrinted, state.LinkCode, m.Template[:], state.MailTaken, m.Ended, m.By, m.Reason)
 		return err
 	})
+	return s.unwritten(err)
 }
 
 // chooseMails adds the mails of outcomes to the outbox. One that may have been sent already stays as it is.
