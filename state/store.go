@@ -110,7 +110,8 @@ type Store interface {
 
 // Outbox is what is recorded of mails to users. Runs add to it (Outcome.Mail). There are none in a state of an earlier version.
 type Outbox interface {
-	// Mails streams all of them in the order of Users, those of a user in the order in which they were chosen.
+	// Mails streams all of them in the order of Users, those of a user in the order in which they were chosen: User, Letter, Round,
+	// Status, Past and Ended, and no more.
 	Mails(ctx context.Context) iter.Seq2[Mail, error]
 	// MailsOf returns those of some users, in the order in which they were chosen.
 	MailsOf(ctx context.Context, users []uuid.UUID) ([]Mail, error)

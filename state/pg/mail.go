@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"encoding/binary"
 	"iter"
 	"time"
 
@@ -27,23 +28,30 @@ func scanMail(m *state.Mail) []any {
 	}
 }
 
-// Mails streams all mails in the order of Users, those of a user in the order in which they were chosen.
+// Mails streams what a plan goes by of all mails, in the order of Users, those of a user in the order in which they were chosen.
 func (s *Store) Mails(ctx context.Context) iter.Seq2[state.Mail, error] {
 	return func(yield func(state.Mail, error) bool) {
 		stopped := false
 		err := s.mailing(ctx, func(tx pgx.Tx) error {
-			rows, err := tx.Query(ctx, s.sql("select "+mailColumns+` from {schema}.mails m join {schema}.users u on u.user_id = m.user_id
+			if _, err := tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
+				return err
+			}
+			rows, err := tx.Query(ctx, s.sql(`select m.user_id, m.letter, m.status, m.round, m.past, m.ended
+				from {schema}.mails m join {schema}.users u on u.user_id = m.user_id
 				left join {users} a on a.{user} = u.user_id
-				order by coalesce(a.{tenant}, u.tenant), u.user_id, m.chosen, m.round, m.id`))
+				order by coalesce(a.{tenant}, u.tenant), u.user_id, m.chosen, m.round, m.id`), binaryForm)
 			if err != nil {
 				return err
 			}
 			defer rows.Close()
+			var r userScanner
 			for rows.Next() {
-				var m state.Mail
-				if err := rows.Scan(scanMail(&m)...); err != nil {
-					return err
+				raw := rows.RawValues()
+				m := state.Mail{
+					Letter: state.LetterKind(r.word(raw[1])), Status: state.MailStatus(r.word(raw[2])),
+					Round: int(int32(binary.BigEndian.Uint32(raw[3]))), Past: raw[4][0] == 1, Ended: moment(raw[5]),
 				}
+				copy(m.User[:], raw[0])
 				if !yield(m, nil) {
 					stopped = true
 					return nil

@@ -1013,9 +1013,16 @@ func mails(t *testing.T, f Fixture) {
 	byUser := func() map[uuid.UUID]state.Mail {
 		t.Helper()
 		all := map[uuid.UUID]state.Mail{}
+		list, err := s.MailsOf(t.Context(), []uuid.UUID{users[0].ID, users[1].ID, users[2].ID})
+		must(t, err)
+		for _, m := range list {
+			all[m.User] = m
+		}
 		for m, err := range s.Mails(t.Context()) {
 			must(t, err)
-			all[m.User] = m
+			is := all[m.User]
+			same(t, "a mail as plans see it", state.Mail{User: is.User, Letter: is.Letter, Round: is.Round, Status: is.Status, Past: is.Past,
+				Ended: is.Ended}, m)
 		}
 		return all
 	}
