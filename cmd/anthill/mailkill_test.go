@@ -308,6 +308,12 @@ func TestMailsStopped(t *testing.T) {
 		t.Errorf("mails %v", got)
 	}
 	at = func(int64) {}
+	before := len(p.Accepted())
+	out, _ := w.run(exitDone, "invite", "-test-to", "me@anthill.example")
+	wants(t, out, "The mail is handed over", "SPF of anthill.example", "DMARC of")
+	if got := p.Accepted(); len(got) != before+1 || got[before].To != "me@anthill.example" || !bytes.Contains(got[before].Raw, []byte("xxxxx-xxxxx-xxxxx-xxxxx")) {
+		t.Errorf("a mail to try the way: %+v", got[before:])
+	}
 	w.run(exitDone, "wave", "resume", "everyone", "-tenant", "acme")
 	w.mailing(map[plan.HazardCode]int{plan.SendsMail: got[state.MailWithdrawn]})
 	if got := w.checkMails(p); got[state.MailTaken] != moved {

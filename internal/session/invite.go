@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -308,6 +310,87 @@ func (s *Session) tenantRows(ctx context.Context) ([]providers.Tenant, error) {
 	}
 	defer snapshot.Close()
 	return snapshot.Tenants(ctx)
+}
+
+// Tried is what became of a mail that was sent to try the way.
+type Tried struct {
+	From     string
+	To       string
+	Handover providers.Handover
+	Sender   []mail.SenderFact // what receivers find about the domain of From
+}
+
+const senderTime = 5 * time.Second // in which DNS must answer
+
+// TryMail sends the letter of a wave, or of the first that has one, to an address of one's own, with stand-ins for all that is a
+// user's, and looks up what receivers will find about the sender. Nothing is recorded.
+func (s *Session) TryMail(ctx context.Context, to, wave string) (*Tried, error) {
+	address, err := netmail.ParseAddress(to)
+	if err != nil {
+		return nil, &UserError{"a mail can be sent to an address like ana@example.com, and not to " + to}
+	}
+	cfg, err := s.configured(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := mailingOf(cfg, wave)
+	if m == nil {
+		return nil, &UserError{"no wave has an invitation" + named(wave) + ": there is nothing to be sent"}
+	}
+	from, err := netmail.ParseAddress(m.From)
+	if err != nil {
+		return nil, err
+	}
+	row := providers.UserRow{User: providers.User{Email: address.Address, FullName: "Ana Example", Role: "user"}}
+	d := apply.LetterData(m, row, "ana.example", "Example", m.Link, s.selfauth.Enrolment().Pages(), providers.Locale{})
+	if m.Link == state.LinkCode {
+		d.Code, d.CodeEnds = standIn, s.settings.Now().Add(providers.MostLife)
+	}
+	t, err := apply.Letter(m)
+	if err != nil {
+		return nil, err
+	}
+	l, err := t.Render(d)
+	if err != nil {
+		return nil, err
+	}
+	mailer, err := s.openMail(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer mailer.Close()
+	id := uuid.NewString()
+	tried := &Tried{From: m.From, To: address.Address}
+	tried.Handover, err = mailer.Send(ctx, providers.Mail{
+		ID: mail.MessageID(*from, id), Sender: mail.BounceAddress(*from, id), From: *from, To: *address, Subject: "[Test] " + l.Subject,
+		Text: l.Text, HTML: l.HTML, Date: s.settings.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.mail.Directory == "" {
+		ctx, cancel := context.WithTimeout(ctx, senderTime)
+		defer cancel()
+		tried.Sender = mail.CheckSender(ctx, net.DefaultResolver, *from)
+	}
+	return tried, nil
+}
+
+// configured is the configuration over the live tenants.
+func (s *Session) configured(ctx context.Context) (*config.Config, error) {
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	tenants, err := s.tenantRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, diags := s.evaluate(tenants, st)
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
+	return cfg, nil
 }
 
 // Shown is a one-time code that was made to be shown once, and how it is used.
