@@ -172,11 +172,15 @@ func TestInviteLate(t *testing.T) {
 			t.Errorf("%s has %d mails", to, len(list))
 		}
 	}
-	w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	enrol(ids[7])
+	out, _ = w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	wants(t, out, fmt.Sprintf("%d users who are taken back were sent a one-time code less than a day ago", due))
 	if n := w.number("select count(*) from users where migration_invited_at is not null"); n != 0 {
 		t.Errorf("%d are invited after the rollback", n)
 	}
 	w.run(exitDone, "wave", "resume", "everyone")
+	out, _ = w.run(exitBlocked, "plan")
+	wants(t, out, "2 users to be moved have a credential in Self-auth already")
 	w.mailing(map[plan.HazardCode]int{plan.SendsMail: due, plan.LinkToUnverified: 3})
 	twice := 0
 	for _, list := range w.letters() {

@@ -58,8 +58,8 @@ func count01(on bool) int {
 	return 0
 }
 
-// mails says which mails go out, a sentence for each wave.
-func (t *telling) mails() (list []string) {
+// mailings says which mails go out, a sentence for each wave.
+func (t *telling) mailings() (list []string) {
 	for _, m := range t.effects.Mailings {
 		var parts []string
 		var unverified int64

@@ -232,7 +232,7 @@ func (t *telling) objectCounts() (list []string) {
 	if n := int64(len(t.effects.SchemaBack())); n > 0 {
 		list = append(list, of(n, "schema step", "schema steps")+" back from dual to the baseline")
 	}
-	return append(list, t.mails()...)
+	return append(list, t.mailings()...)
 }
 
 // toDual says from where steps of the schema lead to dual: they may only make again what others have taken away.

@@ -27,6 +27,7 @@ type Undoing struct {
 	Retry         bool               // the runs were undone already, but for what was left then
 	Recycled      map[uuid.UUID]bool // deleted entries that can be brought back
 	Objects       *objects.Folded    // what the runs did to objects
+	Codes         map[uuid.UUID]bool // users who were sent a one-time code that may not have ended
 	Schema        *Weigh             // count who would still need the columns of the dual schema; nil: they stay
 }
 
@@ -57,6 +58,7 @@ type TakenBack struct {
 	Completed int64               // users taken back who have logged in through Self-auth
 	Asleep    int64               // persons to be expired who are expired by now
 	Awake     int64               // persons whom the runs woke, and who stay so
+	Codes     int64               // users taken back who may still use a one-time code
 	Admins    []Admins            // of each tenant, by index of the world's tenants
 	ways      ways
 	Schema    Weighed // with Undoing.Schema
