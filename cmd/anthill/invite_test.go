@@ -67,38 +67,52 @@ func (w *world) letters() map[string][]string {
 
 var codeInMail = regexp.MustCompile(`[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5}`)
 
-// TestInvite: who is moved is sent a mail with a code of its own, and counts as invited; nobody is sent two.
+// TestInvite: who is moved is sent a mail with a code of its own, with which it enrols; it counts as invited, and nobody is sent two.
 func TestInvite(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 20, Seed: 5}, emulator(t))
-	w.exec("update users set email_verified = true")
-	w.config(everyone + inviting)
-	out, _ := w.run(exitDone, "plan", "-out", "plan")
-	t.Log(out)
-	out, _ = w.run(exitDone, "apply", "plan")
-	t.Log(out)
-	moved := w.number("select count(*) from users where {idp}_user_id is not null")
-	letters := w.letters()
-	codes := map[string]bool{}
-	for to, list := range letters {
-		if len(list) != 1 {
-			t.Errorf("%d mails to one address", len(list))
-		}
-		code := codeInMail.FindString(list[0])
-		if code == "" || codes[code] {
-			t.Errorf("no code of its own in the mail to %s:\n%s", to, list[0])
-		}
-		codes[code] = true
-	}
-	if len(letters) != moved || moved == 0 {
-		t.Errorf("%d mails for %d users", len(letters), moved)
-	}
-	if n := w.number("select count(*) from users where migration_invited_at is not null"); n != moved {
-		t.Errorf("%d invited of %d", n, moved)
-	}
-	out, _ = w.run(exitDone, "apply", "-auto-approve")
-	if len(w.letters()) != moved || !strings.Contains(out, "Nothing to do") {
-		t.Errorf("applied again:\n%s", out)
+	for name, start := range servers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			w := newWorld(t, sandbox.Options{Tenants: 2, Users: 20, Seed: 5}, s)
+			w.exec("update users set email_verified = true")
+			w.config(everyone + inviting)
+			w.run(exitDone, "plan", "-out", "plan")
+			_, errs := w.run(exitDone, "apply", "plan")
+			moved := w.number("select count(*) from users where {idp}_user_id is not null")
+			wants(t, errs, fmt.Sprintf("%d mails", moved))
+			letters := w.letters()
+			codes := map[string]bool{}
+			for to, list := range letters {
+				if len(list) != 1 {
+					t.Errorf("%d mails to one address", len(list))
+				}
+				code := codeInMail.FindString(list[0])
+				if code == "" || codes[code] {
+					t.Errorf("no code of its own in the mail to %s:\n%s", to, list[0])
+				}
+				codes[code] = true
+			}
+			if len(letters) != moved || moved == 0 {
+				t.Errorf("%d mails for %d users", len(letters), moved)
+			}
+			if n := w.number("select count(*) from users where migration_invited_at is not null"); n != moved {
+				t.Errorf("%d invited of %d", n, moved)
+			}
+			out, _ := w.run(exitDone, "apply", "-auto-approve")
+			if len(w.letters()) != moved || !strings.Contains(out, "Nothing to do") {
+				t.Errorf("applied again:\n%s", out)
+			}
+			for code := range codes {
+				w.browse().enrolBy(code)
+				break
+			}
+			list, err := w.api.Directory().Enrolled(t.Context())
+			must(t, err)
+			if n := w.number("select count(*) from users where {idp}_user_id = any($1)", list); n != 1 {
+				t.Errorf("%d have enrolled", n)
+			}
+		})
 	}
 }
 
