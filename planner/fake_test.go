@@ -38,6 +38,7 @@ type fake struct {
 	state     *state.State
 	recorded  []state.User
 	enrolled  []uuid.UUID
+	mails     []state.Mail
 	config    *config.Config
 	asOf      time.Time
 	allowed   []plan.Allowance
@@ -170,6 +171,7 @@ func (f *fake) input(db providers.Database, dir providers.Directory) planner.Inp
 		Config: f.config, State: f.state, Target: target, AsOf: f.asOf, Allowed: f.allowed,
 		Targets: f.targets, Exclude: f.exclude, Links: f.links,
 		Recorded: func(context.Context) iter.Seq2[state.User, error] { return each(f.recorded) },
+		Mails:    func(context.Context) iter.Seq2[state.Mail, error] { return each(f.mails) },
 		Database: db, Directory: dir, Inspection: f.inspection,
 	}
 }

@@ -35,6 +35,11 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 				return c, hcl.Diagnostics{config.Problem(config.About{}, "No such run",
 					"There is no run %q. The runs are listed by:\n\n    anthill status", id)}
 			}
+			if runs[i].Kind == state.RunInvite {
+				return c, hcl.Diagnostics{config.Problem(config.About{}, "Mails cannot be taken back",
+					"Run %s has sent mails, and nothing else: there is nothing that a rollback could take back. What moved its users is "+
+						"taken back by rollbacks of the runs that did.", id)}
+			}
 			if runs[i].Undone && runs[i].Kind == state.RunRollback && in.whole() {
 				// The runs that it took back stand again.
 				return chosen{}, nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
@@ -16,6 +17,7 @@ import (
 	"anthill/planner/plan"
 	"anthill/planner/users"
 	"anthill/planner/world"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -82,6 +84,13 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 		Objects:       folded,
 		Schema:        schema.weigh(),
 	}
+	invited := map[uuid.UUID]time.Time{}
+	if undoing.Codes, err = in.mailed(ctx, invited); err != nil {
+		return nil, nil, err
+	}
+	if undoing.Schema != nil {
+		undoing.Schema.Invited = invited
+	}
 	if undoing.Recycled, err = in.recycled(ctx, runs, folded); err != nil {
 		return nil, nil, err
 	}
@@ -112,6 +121,27 @@ func (in UndoInput) fold(ctx context.Context, o *world.Observed, runs chosen) (*
 		}
 	}
 	return objects.Fold(o, records, runs.seeds, runs.kind), nil
+}
+
+// mailed are the users who may still use a one-time code that they were sent or told. With a schema that goes it fills in when each was
+// invited, which the rows hold as well.
+func (in UndoInput) mailed(ctx context.Context, invited map[uuid.UUID]time.Time) (codes map[uuid.UUID]bool, err error) {
+	codes = map[uuid.UUID]bool{}
+	if in.Mails == nil {
+		return codes, nil
+	}
+	for m, err := range in.Mails(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if m.Link == state.LinkCode && !m.Status.Unsent() && in.AsOf.Sub(m.Ended) < providers.MostLife {
+			codes[m.User] = true
+		}
+		if in.Schema && m.Letter == state.LetterInvitation && m.Status == state.MailTaken {
+			invited[m.User] = m.Ended
+		}
+	}
+	return codes, nil
 }
 
 // recycled finds the deleted entries that can be brought back. It asks only where something may have been deleted.
@@ -244,6 +274,9 @@ func (u *undoer) context() {
 	c.Asleep = u.taken.Asleep
 	if n := u.taken.Awake; n > 0 {
 		c.Notes = append(c.Notes, state.Found(state.CodeStaysAwake).Times(n))
+	}
+	if n := u.taken.Codes; n > 0 {
+		c.Notes = append(c.Notes, state.Found(state.CodeCodesLive).Times(n))
 	}
 	for _, f := range u.world.Shared {
 		if f.Code == state.CodeGroupHidden {

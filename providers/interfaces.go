@@ -41,6 +41,12 @@ type Directory interface {
 	Recycled(ctx context.Context) ([]uuid.UUID, error)
 }
 
+// Locale is how a user reads dates. The zero Locale: nothing is known.
+type Locale struct {
+	Language string         // "en", "de"
+	Zone     *time.Location // nil: not known
+}
+
 // Noted is what became of times of completion, or of invitation.
 type Noted struct {
 	Rows int64         // that got theirs
@@ -65,6 +71,8 @@ type Rows interface {
 	// Both as NoteLogins.
 	NoteInvites(ctx context.Context, invites []state.Invite) (Noted, error)
 	UnnoteInvites(ctx context.Context, invites []state.Invite) (Noted, error)
+	// Locale is what the application knows of a user's language and time zone.
+	Locale(ctx context.Context, user uuid.UUID) (Locale, error)
 	// Map makes mapping rows be as given (insert, or update name and role on the primary key); Unmap deletes
 	// those of the same tenant and group.
 	Map(ctx context.Context, m []Mapping) error

@@ -71,6 +71,8 @@ const (
 	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeAsleepHeld      Code = "asleep_held"       // wave; count users: moved under it, asleep, and not woken while it is paused, or they are blocked or excluded
 	CodeStaysAwake      Code = "stays_awake"       // count users: of a rollback of the run that woke them
+	CodeCodesLive       Code = "codes_live"        // of a rollback: count users who may still use a one-time code
+	CodeEnrolledBefore  Code = "enrolled_before"   // count users to be moved whose persons have a credential already
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
 	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be

@@ -114,7 +114,8 @@ type Store interface {
 
 // Outbox is what is recorded of mails to users. Runs add to it (Outcome.Mail). There are none in a state of an earlier version.
 type Outbox interface {
-	// Mails streams all of them in the order of Users, those of a user in the order in which they were chosen.
+	// Mails streams all of them in the order of Users, those of a user in the order in which they were chosen: User, Letter, Round,
+	// Status, Past and Ended, and no more.
 	Mails(ctx context.Context) iter.Seq2[Mail, error]
 	// MailsOf returns those of some users, in the order in which they were chosen.
 	MailsOf(ctx context.Context, users []uuid.UUID) ([]Mail, error)
@@ -132,7 +133,8 @@ type Outbox interface {
 	Bounced(ctx context.Context, list []MailOutcome) ([]Mail, error)
 	// SettleDoubtful records that the mails in doubt were sent, and counts them. Under the lock.
 	SettleDoubtful(ctx context.Context) (int64, error)
-	// Shown records that a code was shown to somebody (LetterPrinted); ID and Round are chosen here. Under the lock.
+	// Shown records that a code was shown to somebody (LetterPrinted), and needs no lock; ID and Round are chosen here. ErrNoState
+	// where there is no state of this version yet.
 	Shown(ctx context.Context, m Mail) error
 }
 

@@ -168,7 +168,7 @@ func scopes(group string, list ...string) string {
 // brakes are the cases of TestHazards.
 func brakes() map[string]brake {
 	all := map[string]brake{}
-	for _, some := range []map[string]brake{guardCases(), goneCases(), adminCases(), lockCases(), suspendCases(), clientCases(), loginCases(), dataCases()} {
+	for _, some := range []map[string]brake{guardCases(), goneCases(), adminCases(), lockCases(), suspendCases(), clientCases(), loginCases(), dataCases(), mailCases()} {
 		for name, b := range some {
 			all[name] = b
 		}
@@ -701,5 +701,39 @@ func dataCases() map[string]brake {
 				w.t.Helper()
 				return w.number(columns) - had + w.number("select count(migration_invited_at) from users")
 			}},
+	}
+}
+
+// unconfirmed takes the confirmation of an address from the next active user.
+func unconfirmed(w *world) {
+	w.t.Helper()
+	w.exec(`update users set email_verified = false where user_id in (select user_id from users where email_verified and ` + active + `
+		and role = 'user' order by user_id limit 1)`)
+}
+
+func mailCases() map[string]brake {
+	const (
+		confirmed = "update users set email_verified = true"
+		linked    = "select count(*) from users where {idp}_user_id is not null and " + active
+	)
+	suspend := func(w *world) {
+		w.t.Helper()
+		w.exec(`update users set status = 'suspended' where user_id in (select user_id from users where ` + active + ` and role = 'user' order by user_id limit 1)`)
+		w.run(exitDone, "apply", "-auto-approve", "-exclude", "wave=everyone")
+	}
+	return map[string]brake{
+		"users moved before are invited": {code: plan.SendsMail, of: state.CodeMailsLate, start: applying([]string{confirmed}, allMoving),
+			trips: []func(*world){declaring(everyone + inviting), suspend}, count: counting(linked)},
+		"users are invited once more": {code: plan.SendsMail, of: state.CodeMailsAgain,
+			start: func(w *world) {
+				w.t.Helper()
+				applying([]string{confirmed}, everyone+inviting)(w)
+				w.run(exitDone, "rollback", "-auto-approve")
+			},
+			trips: []func(*world){func(w *world) { w.t.Helper(); w.run(exitDone, "wave", "resume", "everyone") }},
+			count: counting("select count(*) from users where email <> 'system@anthill.local' and " + active)},
+		"a code goes to an address that nobody has confirmed": {code: plan.LinkToUnverified, of: state.CodeMailsUnverified,
+			start: func(w *world) { w.t.Helper(); w.exec(confirmed); w.config(everyone + inviting) },
+			trips: []func(*world){unconfirmed, unconfirmed}, count: counting("select count(*) from users where not email_verified and " + active)},
 	}
 }

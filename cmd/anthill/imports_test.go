@@ -70,7 +70,7 @@ var floors = [][]string{
 
 // narrow are packages that see less of the house than what lies below them: all that each may import.
 var narrow = map[string][]string{
-	"config":             {"state"},
+	"config":             {"internal/letter", "state"},
 	"providers":          {"state"},
 	"providers/postgres": {"providers", "state"},
 	"providers/selfauth": {"providers", "state"},
@@ -81,7 +81,7 @@ var narrow = map[string][]string{
 	"planner/plan":       {"config", "providers", "state"},
 	"planner/planfile":   {"internal/spool", "planner/plan", "state"},
 	"planner/rollout":    {"config", "planner/plan", "state"},
-	"internal/apply":     {"config", "planner/plan", "planner/planfile", "providers", "state"},
+	"internal/apply":     {"config", "internal/letter", "planner/plan", "planner/planfile", "providers", "state"},
 	"internal/report":    {"internal/apply", "planner/plan", "planner/planfile", "providers", "state"},
 }
 

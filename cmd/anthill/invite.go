@@ -10,6 +10,7 @@ import (
 	"anthill/internal/report"
 	"anthill/internal/session"
 	"anthill/planner"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -24,6 +25,7 @@ func (p *program) inviteCommand() *cli.Command {
 			"   anthill invite -wave pilot -out pilot.mails   of one wave, to be reviewed first\n" +
 			"   anthill invite -user ana@acme.example         to one user, once more (at most three times a day)\n" +
 			"   anthill invite -preview ana@acme.example      what that mail would look like; nothing is sent\n" +
+			"   anthill invite -test-to me@anthill.example    the same to yourself, and what receivers find about the sender\n" +
 			"   anthill invite -bounced returned.mbox         these came back: their users are not invited\n" +
 			"   anthill invite -settle-doubtful               count mails as sent of which nobody knows\n" +
 			"   anthill invite -user ID -print                show a code, for the telephone; it is recorded who had it",
@@ -32,6 +34,7 @@ func (p *program) inviteCommand() *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "only this `USER`, by id or e-mail address, also once more"},
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`, and send nothing", TakesFile: true},
 			&cli.StringFlag{Name: "preview", Usage: "show the mail that this `USER` would get, without a code"},
+			&cli.StringFlag{Name: "test-to", Usage: "send the mail, with stand-ins for all that is a user's, to this `ADDRESS`, and check the sender"},
 			&cli.BoolFlag{Name: "print", Usage: "with -user: show a one-time code instead of sending it"},
 			&cli.BoolFlag{Name: "yes", Usage: "with -print: show it also where stdout is no terminal"},
 			reasonFlag("with -print: why, for whoever looks (`TEXT`)"),
@@ -44,7 +47,7 @@ func (p *program) inviteCommand() *cli.Command {
 }
 
 // inviteModes are the flags that make `invite` another command.
-var inviteModes = []string{"preview", "print", "bounced", "settle-doubtful"}
+var inviteModes = []string{"preview", "test-to", "print", "bounced", "settle-doubtful"}
 
 func (p *program) invite(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments (a user is -user USER)"); err != nil {
@@ -73,6 +76,8 @@ func (p *program) invite(c *cli.Context) error {
 	switch mode {
 	case "preview":
 		return p.invitePreview(c)
+	case "test-to":
+		return p.inviteTest(c)
 	case "print":
 		return p.invitePrint(c)
 	case "bounced":
@@ -145,6 +150,29 @@ func (p *program) invitePreview(c *cli.Context) error {
 	}
 	return report.Preview(p.stdout, report.Letter{From: l.From, To: l.To, Subject: l.Subject, Text: l.Text, Wave: l.Wave, Link: l.Link},
 		p.options(c))
+}
+
+func (p *program) inviteTest(c *cli.Context) error {
+	s, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	tried, err := s.TryMail(c.Context, c.String("test-to"), c.String("wave"))
+	if err != nil {
+		return err
+	}
+	var facts []report.SenderFact
+	for _, f := range tried.Sender {
+		facts = append(facts, report.SenderFact{Code: string(f.Code), Name: f.Name, Record: f.Record})
+	}
+	if err := report.TriedMail(p.stdout, tried.From, tried.To, tried.Handover, facts, p.options(c)); err != nil {
+		return err
+	}
+	if tried.Handover.Verdict != providers.MailTaken {
+		return quietly(exitRefused)
+	}
+	return nil
 }
 
 func (p *program) invitePrint(c *cli.Context) error {

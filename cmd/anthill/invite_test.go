@@ -67,38 +67,52 @@ func (w *world) letters() map[string][]string {
 
 var codeInMail = regexp.MustCompile(`[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5}-[a-zA-Z0-9]{5}`)
 
-// TestInvite: who is moved is sent a mail with a code of its own, and counts as invited; nobody is sent two.
+// TestInvite: who is moved is sent a mail with a code of its own, with which it enrols; it counts as invited, and nobody is sent two.
 func TestInvite(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 20, Seed: 5}, emulator(t))
-	w.exec("update users set email_verified = true")
-	w.config(everyone + inviting)
-	out, _ := w.run(exitDone, "plan", "-out", "plan")
-	t.Log(out)
-	out, _ = w.run(exitDone, "apply", "plan")
-	t.Log(out)
-	moved := w.number("select count(*) from users where {idp}_user_id is not null")
-	letters := w.letters()
-	codes := map[string]bool{}
-	for to, list := range letters {
-		if len(list) != 1 {
-			t.Errorf("%d mails to one address", len(list))
-		}
-		code := codeInMail.FindString(list[0])
-		if code == "" || codes[code] {
-			t.Errorf("no code of its own in the mail to %s:\n%s", to, list[0])
-		}
-		codes[code] = true
-	}
-	if len(letters) != moved || moved == 0 {
-		t.Errorf("%d mails for %d users", len(letters), moved)
-	}
-	if n := w.number("select count(*) from users where migration_invited_at is not null"); n != moved {
-		t.Errorf("%d invited of %d", n, moved)
-	}
-	out, _ = w.run(exitDone, "apply", "-auto-approve")
-	if len(w.letters()) != moved || !strings.Contains(out, "Nothing to do") {
-		t.Errorf("applied again:\n%s", out)
+	for name, start := range servers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			w := newWorld(t, sandbox.Options{Tenants: 2, Users: 20, Seed: 5}, s)
+			w.exec("update users set email_verified = true")
+			w.config(everyone + inviting)
+			w.run(exitDone, "plan", "-out", "plan")
+			_, errs := w.run(exitDone, "apply", "plan")
+			moved := w.number("select count(*) from users where {idp}_user_id is not null")
+			wants(t, errs, fmt.Sprintf("%d mails", moved))
+			letters := w.letters()
+			codes := map[string]bool{}
+			for to, list := range letters {
+				if len(list) != 1 {
+					t.Errorf("%d mails to one address", len(list))
+				}
+				code := codeInMail.FindString(list[0])
+				if code == "" || codes[code] {
+					t.Errorf("no code of its own in the mail to %s:\n%s", to, list[0])
+				}
+				codes[code] = true
+			}
+			if len(letters) != moved || moved == 0 {
+				t.Errorf("%d mails for %d users", len(letters), moved)
+			}
+			if n := w.number("select count(*) from users where migration_invited_at is not null"); n != moved {
+				t.Errorf("%d invited of %d", n, moved)
+			}
+			out, _ := w.run(exitDone, "apply", "-auto-approve")
+			if len(w.letters()) != moved || !strings.Contains(out, "Nothing to do") {
+				t.Errorf("applied again:\n%s", out)
+			}
+			for code := range codes {
+				w.browse().enrolBy(code)
+				break
+			}
+			list, err := w.api.Directory().Enrolled(t.Context())
+			must(t, err)
+			if n := w.number("select count(*) from users where {idp}_user_id = any($1)", list); n != 1 {
+				t.Errorf("%d have enrolled", n)
+			}
+		})
 	}
 }
 
@@ -172,11 +186,15 @@ func TestInviteLate(t *testing.T) {
 			t.Errorf("%s has %d mails", to, len(list))
 		}
 	}
-	w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	enrol(ids[7])
+	out, _ = w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+	wants(t, out, fmt.Sprintf("%d users who are taken back were sent a one-time code less than a day ago", due))
 	if n := w.number("select count(*) from users where migration_invited_at is not null"); n != 0 {
 		t.Errorf("%d are invited after the rollback", n)
 	}
 	w.run(exitDone, "wave", "resume", "everyone")
+	out, _ = w.run(exitBlocked, "plan")
+	wants(t, out, "2 users to be moved have a credential in Self-auth already")
 	w.mailing(map[plan.HazardCode]int{plan.SendsMail: due, plan.LinkToUnverified: 3})
 	twice := 0
 	for _, list := range w.letters() {
@@ -207,7 +225,12 @@ func TestInviteAgain(t *testing.T) {
 	with := strings.Replace(inviting, "    support =", "    subject = \"Welcome, {{.Name}}\"\n    support =", 1)
 	with = strings.Replace(with, "  invitation {", "  reminder {\n    after = \"3d\"\n    every = \"7d\"\n    at_most = 2\n  }\n  invitation {", 1)
 	w.config(everyone + with)
+	w.exec("update user_profiles set language = 'de', timezone = 'Europe/Berlin' where user_id = (select user_id from users where role = 'user' and status = 'active' order by user_id limit 1)")
 	w.run(exitDone, "apply", "-auto-approve")
+	german := w.texts("select email from users where role = 'user' and status = 'active' order by user_id limit 1")[0]
+	if list := w.letters()[german]; len(list) != 1 || !regexp.MustCompile(`until\s+20[0-9-]+ [0-9:]+ \(UTC\+0[12]:00\)`).MatchString(list[0]) {
+		t.Errorf("not in the recipient's zone: %s", list)
+	}
 	users := w.texts(w.spell("select user_id::text from users where {idp}_user_id is not null order by user_id"))
 	mails := func() (n int) {
 		for _, list := range w.letters() {

@@ -24,7 +24,7 @@ var (
 	docFile  = regexp.MustCompile(`(?:^|[^\w/])(docs/[\w./-]*\w)`)
 	decision = regexp.MustCompile(`\bdecision ([0-9]{4})\b`)
 	// Where a link of Markdown leads to in this repository: the file, and the place in it.
-	link = regexp.MustCompile(`\]\(([^():#\s]*)(?:#([^()\s]*))?\)`)
+	link = regexp.MustCompile(`\]\(([^():#\s{]*)(?:#([^()\s]*))?\)`)
 
 	lawHead = regexp.MustCompile(`(?m)^### ([LF][0-9]+)$`)
 	anyHead = regexp.MustCompile(`(?m)^#+ `)

@@ -175,6 +175,11 @@ func (s *sender) all(ctx context.Context) error {
 		if err := s.some(ctx, next); err != nil {
 			return err
 		}
+		// The calls by which codes were made are recorded now and then, and not all of them at the end.
+		s.called()
+		if err := s.journal.Settle(work, nil, nil, s.journal.Position()); err != nil {
+			return err
+		}
 		for _, p := range next {
 			if !p.due.IsZero() && p.due.After(now) {
 				later[p.ID] = p
@@ -417,11 +422,11 @@ func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state
 	if err != nil {
 		return "", err
 	}
-	from, err := mail.ParseAddress(m.From)
+	locale, err := s.Rows.Locale(ctx, u.row.ID)
 	if err != nil {
-		return state.CodeMailUnrendered, nil // a plan is made of a mailbox
+		return "", err
 	}
-	d := LetterData(m, u.row, u.person.Name, of, u.link, s.pages)
+	d := LetterData(m, u.row, u.person.Name, of, u.link, s.pages, locale)
 	p.letter, p.link, p.minted = nil, u.link, s.Now()
 	if u.link == state.LinkCode {
 		code, err := s.Post.Enrolment.Mint(ctx, u.person.ID, providers.MostLife)
@@ -434,21 +439,28 @@ func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state
 		}
 		d.Code, d.CodeEnds = code.Reveal(), code.Expires
 	}
-	text, err := s.letters[p.Wave].Render(d)
-	if err != nil {
+	if p.letter = s.compose(p.ID, m, u, d); p.letter == nil {
 		return state.CodeMailUnrendered, nil
 	}
-	p.letter = &providers.Mail{
-		ID: s.Post.MessageID(*from, p.ID.String()), Sender: s.Post.Sender(*from, p.ID.String()), From: *from,
+	return "", nil
+}
+
+// compose makes a mail of what its letter says; nil where the template writes what this user does not have.
+func (s *sender) compose(id uuid.UUID, m *plan.Mailing, u *recipient, d letter.Data) *providers.Mail {
+	from, fromErr := mail.ParseAddress(m.From)
+	text, err := s.letters[m.Wave].Render(d)
+	if fromErr != nil || err != nil {
+		return nil // why is not said: it may hold what is in the letter
+	}
+	composed := &providers.Mail{
+		ID: s.Post.MessageID(*from, id.String()), Sender: s.Post.Sender(*from, id.String()), From: *from,
 		To:      mail.Address{Name: u.row.FullName, Address: u.row.Email},
 		Subject: text.Subject, Text: text.Text, HTML: text.HTML, Date: s.Now(),
 	}
-	if m.ReplyTo != "" {
-		if to, err := mail.ParseAddress(m.ReplyTo); err == nil {
-			p.letter.ReplyTo = *to
-		}
+	if to, err := mail.ParseAddress(m.ReplyTo); err == nil {
+		composed.ReplyTo = *to
 	}
-	return "", nil
+	return composed
 }
 
 // tenant is the name of the tenant of a row.
@@ -479,7 +491,8 @@ func Letter(m *plan.Mailing) (*letter.Template, error) {
 }
 
 // LetterData is what a letter of a wave says to a user, but for the code.
-func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, link state.MailLink, pages providers.Pages) letter.Data {
+func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, link state.MailLink, pages providers.Pages,
+	locale providers.Locale) letter.Data {
 	d := letter.Data{
 		Name:          plan.Addressed(row.User),
 		LoginName:     login,
@@ -491,6 +504,8 @@ func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, li
 		GuideURL:      m.GuideURL,
 		Support:       m.Support,
 		Sender:        m.From,
+		Language:      locale.Language,
+		Zone:          locale.Zone,
 	}
 	if from, err := mail.ParseAddress(m.From); err == nil && from.Name != "" {
 		d.Sender = from.Name

@@ -11,6 +11,7 @@ import (
 
 	"anthill/planner/plan"
 	"anthill/planner/planfile"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -57,8 +58,8 @@ func count01(on bool) int {
 	return 0
 }
 
-// mails says which mails go out, a sentence for each wave.
-func (t *telling) mails() (list []string) {
+// mailings says which mails go out, a sentence for each wave.
+func (t *telling) mailings() (list []string) {
 	for _, m := range t.effects.Mailings {
 		var parts []string
 		var unverified int64
@@ -88,12 +89,25 @@ func (t *telling) mails() (list []string) {
 			s += fmt.Sprintf("; %s to %s that nobody has confirmed", count(unverified), plural(unverified, "an address", "addresses"))
 		}
 		s += "; from " + t.words.escape(m.From)
-		if m.Subject != "" {
-			s += ", subject " + t.words.escape(m.Subject)
+		if subject := subjectOf(m); subject != "" {
+			s += ", subject " + t.words.escape(subject)
 		}
 		list = append(list, s+", template "+m.Template.Short())
 	}
 	return list
+}
+
+// subjectOf is the subject of the mails of a wave as it is written, in the configuration or in the template.
+func subjectOf(m plan.Mailing) string {
+	if m.Subject != "" {
+		return m.Subject
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(m.Text, "\ufeff"), "\n")
+	subject, is := strings.CutPrefix(first, "Subject:")
+	if !is {
+		return ""
+	}
+	return strings.TrimSpace(subject)
 }
 
 func lettersWords(l mailsOf, n int64) string {
@@ -108,6 +122,19 @@ func lettersWords(l mailsOf, n int64) string {
 		s += " to users moved before"
 	}
 	return s + linkWords(l.Link)
+}
+
+// letterWords say what one user is sent.
+func letterWords(l plan.Letter) string {
+	s := "an invitation"
+	if l.Kind == state.LetterReminder {
+		s = "a reminder"
+	}
+	s += linkWords(l.Link)
+	if l.Unverified {
+		s += ", at an address that nobody has confirmed"
+	}
+	return s
 }
 
 func linkWords(l state.MailLink) string {
@@ -258,6 +285,69 @@ func Preview(w io.Writer, l Letter, o Options) error {
 		p.line("%s", Escape(line))
 	}
 	return p.flush()
+}
+
+// SenderFact is what receivers find about the domain of a sender, by its code.
+type SenderFact struct{ Code, Name, Record string }
+
+// TriedMail says what became of a mail that was sent to try the way, and what receivers find about its sender.
+func TriedMail(w io.Writer, from, to string, h providers.Handover, facts []SenderFact, o Options) error {
+	p := newPage(w, o)
+	said := ""
+	if h.Code > 0 {
+		said = fmt.Sprintf(" (the server answers %d %s)", h.Code, Escape(h.Status))
+	}
+	p.line("From  %s", Escape(from))
+	p.line("To    %s", Escape(to))
+	switch h.Verdict {
+	case providers.MailTaken:
+		p.line("The mail is handed over%s. Look whether it arrives, and not among spam.", said)
+	case providers.MailLater:
+		p.line("The mail is refused for now%s: apply would try again.", said)
+	case providers.MailRefused:
+		p.line("The mail is refused%s.", said)
+	case providers.MailDoubtful:
+		p.line("Nobody knows whether the mail was taken: the connection ended before the server answered.")
+	}
+	for _, f := range facts {
+		p.gap()
+		p.hang("", senderWords(f))
+		if f.Record != "" {
+			p.hang("    ", Escape(f.Record))
+		}
+	}
+	return p.flush()
+}
+
+// senderWords say what receivers find about a sender's domain.
+func senderWords(f SenderFact) string {
+	name := Escape(f.Name)
+	switch f.Code {
+	case "spf_found":
+		return "SPF of " + name + ": there is a record. Whether your relay is in it the receiver of the mail can see (Authentication-Results)."
+	case "spf_missing":
+		return "SPF of " + name + ": there is none. Receivers cannot tell your mails from those of others who write in your name."
+	case "spf_several":
+		return "SPF of " + name + ": there is more than one record, which counts as an error. Leave one."
+	case "spf_open":
+		return "SPF of " + name + ": it lets in the whole world (+all), which protects nobody."
+	case "spf_unknown":
+		return "SPF of " + name + ": DNS gave no answer."
+	case "dmarc_reject", "dmarc_quarantine":
+		return "DMARC of " + name + ": others who write in your name are " + map[string]string{"dmarc_reject": "refused",
+			"dmarc_quarantine": "put aside"}[f.Code] + "."
+	case "dmarc_none":
+		return "DMARC of " + name + ": it asks for nothing (p=none)."
+	case "dmarc_missing":
+		return "DMARC of " + name + ": there is none. Large receivers put mails of such a domain aside."
+	case "dmarc_several":
+		return "DMARC of " + name + ": there is more than one record, which counts as none. Leave one."
+	case "dmarc_unknown":
+		return "DMARC of " + name + ": DNS gave no answer."
+	case "sender_invalid":
+		return "The sender " + name + " is no address."
+	}
+	return Escape(f.Code)
 }
 
 // PrintedCode shows a one-time code, once.

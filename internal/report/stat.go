@@ -82,6 +82,7 @@ func (v *view) stat() (parts []string) {
 	}
 	add(int64(len(v.effects.Objects)), "object", "objects")
 	add(int64(len(v.effects.Schema)+len(v.effects.SchemaBack())), "schema step", "schema steps")
+	add(v.mails(), "mail", "mails")
 	add(int64(len(v.context.Conflicts)), "user in conflict", "users in conflict")
 	if at := v.effects.NotBefore; !at.IsZero() {
 		parts = append(parts, "not before "+stamp(at))
@@ -96,6 +97,14 @@ func (v *view) stat() (parts []string) {
 		parts = append(parts, "blocked by "+strings.Join(blocked, " "))
 	}
 	return parts
+}
+
+// mails counts the mails that a plan sends.
+func (v *view) mails() (n int64) {
+	for _, l := range v.letters {
+		n += l.Mails
+	}
+	return n
 }
 
 // statUsers counts the users whom a plan changes; "" where it changes none.

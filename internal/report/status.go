@@ -448,6 +448,8 @@ func eventWords(e survey.Event) string {
 		return "allow " + name + " ends"
 	case survey.EventNewUsers:
 		return "new users need Self-auth from then on"
+	case survey.EventWindow:
+		return "the window of " + name + " opens"
 	}
 	return name
 }

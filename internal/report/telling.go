@@ -232,7 +232,7 @@ func (t *telling) objectCounts() (list []string) {
 	if n := int64(len(t.effects.SchemaBack())); n > 0 {
 		list = append(list, of(n, "schema step", "schema steps")+" back from dual to the baseline")
 	}
-	return append(list, t.mails()...)
+	return append(list, t.mailings()...)
 }
 
 // toDual says from where steps of the schema lead to dual: they may only make again what others have taken away.
@@ -281,7 +281,7 @@ func (t *telling) undo() string {
 		return "This rollback can itself be rolled back."
 	case t.view.undo[plan.UndoNever] > 0:
 		return t.undoBut(t.view.undo[plan.UndoNever])
-	case t.effects.Kind == state.RunInvite || !t.effects.GivesBack() && t.effects.WritesOnly():
+	case t.effects.Kind == state.RunInvite || !t.effects.GivesBack() && t.effects.Mails() > 0 && t.view.undo[plan.UndoNever] == 0:
 		return "A mail that is sent cannot be taken back."
 	case len(t.effects.Schema) > 0:
 		return "Everything can be undone; the schema, which is only added to and relaxed, with -schema." + t.butMails()
@@ -546,7 +546,7 @@ func (t *telling) cost() string {
 		return ""
 	}
 	c, takes := t.context.Cost, ""
-	if c.Calls+c.Transactions == 0 {
+	if c.Calls+c.Transactions == 0 && t.changed() == 0 {
 		return ""
 	}
 	if c.WriteSeconds >= 1 {

@@ -119,6 +119,8 @@ func (v *voice) sortOf(kind plan.SegmentKind, wave string) string {
 	switch kind {
 	case plan.SegmentFollow:
 		return "moved before"
+	case plan.SegmentMail:
+		return "mails of wave." + v.escape(wave)
 	case plan.SegmentWithdraw:
 		return "not moved"
 	case plan.SegmentRestore:

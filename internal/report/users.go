@@ -205,6 +205,9 @@ func (v *voice) userChange(e *plan.Effects, kind plan.SegmentKind, s plan.Shape)
 			parts = append(parts, line.label)
 		}
 	}
+	if l := s.Letter; !l.IsZero() {
+		parts = append(parts, "is sent "+letterWords(l))
+	}
 	if len(parts) == 0 {
 		parts = append(parts, "only what is recorded changes")
 	}

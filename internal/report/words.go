@@ -244,6 +244,11 @@ func (v *voice) say(f state.Finding) string {
 		return "wave " + name + ", which is no longer declared, is still paused" + where + ": " + v.pausedBy(f) +
 			". Who moved under it gains nothing until:  " + v.command(one.resume()...)
 	// Mails.
+	case state.CodeCodesLive:
+		return of(n, "user who is", "users who are") + " taken back " + it("was", "were") + " sent a one-time code less than a day ago: until it ends it can still " +
+			"set a credential, which lets nobody in as long as the person is expired"
+	case state.CodeEnrolledBefore:
+		return of(n, "user to be moved has", "users to be moved have") + " a credential in Self-auth already, and can log in there at once"
 	case state.CodeMailsLate:
 		return "wave " + name + ": " + of(n, "user who was", "users who were") + " moved before " + it("is", "are") + " invited now"
 	case state.CodeMailsAgain:

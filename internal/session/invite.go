@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // the zones of profiles, whatever the machine has
 
 	"github.com/google/uuid"
 
@@ -152,8 +155,9 @@ func (s *Session) openMail(ctx context.Context) (providers.Mailer, error) {
 		}
 		o.Password = env("MAIL_PASSWORD")
 		if o.URL == "" {
-			return nil, errors.New("Anthill must be told how mails go out: set MAIL_URL (smtp://user@host:587, the password in MAIL_PASSWORD) " +
-				"or write provider \"mail\" { url = ... }. To look at mails instead of sending them:\n\n    provider \"mail\" {\n      directory = \"mails\"\n    }")
+			return nil, fmt.Errorf("%s must be told how mails go out: set MAIL_URL (smtp://user@host:587, the password in MAIL_PASSWORD) or "+
+				"write provider \"mail\" { url = ... }. To look at mails instead of sending them:\n\n    provider \"mail\" {\n"+
+				"      directory = \"mails\"\n    }", "Anthill")
 		}
 	}
 	return mail.Open(ctx, o)
@@ -264,7 +268,11 @@ func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, err
 			}
 		}
 	}
-	d := apply.LetterData(m, *row, login, tenant, p.Link, s.selfauth.Enrolment().Pages())
+	locale, err := s.postgres.Locale(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := apply.LetterData(m, *row, login, tenant, p.Link, s.selfauth.Enrolment().Pages(), locale)
 	if p.Link == state.LinkCode {
 		d.Code, d.CodeEnds = standIn, s.settings.Now().Add(providers.MostLife)
 	}
@@ -304,6 +312,87 @@ func (s *Session) tenantRows(ctx context.Context) ([]providers.Tenant, error) {
 	return snapshot.Tenants(ctx)
 }
 
+// Tried is what became of a mail that was sent to try the way.
+type Tried struct {
+	From     string
+	To       string
+	Handover providers.Handover
+	Sender   []mail.SenderFact // what receivers find about the domain of From
+}
+
+const senderTime = 5 * time.Second // in which DNS must answer
+
+// TryMail sends the letter of a wave, or of the first that has one, to an address of one's own, with stand-ins for all that is a
+// user's, and looks up what receivers will find about the sender. Nothing is recorded.
+func (s *Session) TryMail(ctx context.Context, to, wave string) (*Tried, error) {
+	address, err := netmail.ParseAddress(to)
+	if err != nil {
+		return nil, &UserError{"a mail can be sent to an address like ana@example.com, and not to " + to}
+	}
+	cfg, err := s.configured(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := mailingOf(cfg, wave)
+	if m == nil {
+		return nil, &UserError{"no wave has an invitation" + named(wave) + ": there is nothing to be sent"}
+	}
+	from, err := netmail.ParseAddress(m.From)
+	if err != nil {
+		return nil, err
+	}
+	row := providers.UserRow{User: providers.User{Email: address.Address, FullName: "Ana Example", Role: "user"}}
+	d := apply.LetterData(m, row, "ana.example", "Example", m.Link, s.selfauth.Enrolment().Pages(), providers.Locale{})
+	if m.Link == state.LinkCode {
+		d.Code, d.CodeEnds = standIn, s.settings.Now().Add(providers.MostLife)
+	}
+	t, err := apply.Letter(m)
+	if err != nil {
+		return nil, err
+	}
+	l, err := t.Render(d)
+	if err != nil {
+		return nil, err
+	}
+	mailer, err := s.openMail(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer mailer.Close()
+	id := uuid.NewString()
+	tried := &Tried{From: m.From, To: address.Address}
+	tried.Handover, err = mailer.Send(ctx, providers.Mail{
+		ID: mail.MessageID(*from, id), Sender: mail.BounceAddress(*from, id), From: *from, To: *address, Subject: "[Test] " + l.Subject,
+		Text: l.Text, HTML: l.HTML, Date: s.settings.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.mail.Directory == "" {
+		ctx, cancel := context.WithTimeout(ctx, senderTime)
+		defer cancel()
+		tried.Sender = mail.CheckSender(ctx, net.DefaultResolver, *from)
+	}
+	return tried, nil
+}
+
+// configured is the configuration over the live tenants.
+func (s *Session) configured(ctx context.Context) (*config.Config, error) {
+	st, err := s.recorded(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	tenants, err := s.tenantRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, diags := s.evaluate(tenants, st)
+	if diags.HasErrors() {
+		return nil, s.mistakes(diags)
+	}
+	return cfg, nil
+}
+
 // Shown is a one-time code that was made to be shown once, and how it is used.
 type Shown struct {
 	User  uuid.UUID
@@ -319,12 +408,10 @@ func (s *Session) Print(ctx context.Context, user, reason string, allowed []stri
 	if err != nil {
 		return nil, err
 	}
-	var shown *Shown
-	err = s.writing(ctx, func() error {
-		shown, err = s.print(ctx, row, reason, allowed)
-		return err
-	})
-	return shown, err
+	// No run is in its way, nor in that of one: a code more changes nothing of what a run goes by.
+	s.selfauth.SetConfirm(nil)
+	defer s.selfauth.SetConfirm(noConfirm)
+	return s.print(ctx, row, reason, allowed)
 }
 
 func (s *Session) print(ctx context.Context, row *providers.UserRow, reason string, allowed []string) (*Shown, error) {

@@ -116,13 +116,14 @@ type NewUsers struct {
 type EventKind string
 
 // EventStart: a wave may start. EventSoak: its soak ends. EventPassword: the promise of a policy ends. EventAllow: an allow block
-// ends. EventNewUsers: from then on new users need Self-auth.
+// ends. EventNewUsers: from then on new users need Self-auth. EventWindow: the window of a wave with users to move opens.
 const (
 	EventStart    EventKind = "wave_start"
 	EventSoak     EventKind = "soak_ends"
 	EventPassword EventKind = "password_until"
 	EventAllow    EventKind = "allow_until"
 	EventNewUsers EventKind = "required_for_new_users"
+	EventWindow   EventKind = "window_opens"
 )
 
 // Event is a date to come.
@@ -373,6 +374,11 @@ func (m *maker) events() {
 	for _, w := range m.Survey.Waves {
 		if w.State == plan.WaveSoaking {
 			add(w.Until, EventSoak, w.Name)
+		}
+		for _, f := range w.Reasons {
+			if f.Code == state.CodeWindowShut {
+				add(f.Arg(state.KeyAt).Time, EventWindow, w.Name)
+			}
 		}
 	}
 	for _, p := range m.Config.Policies {

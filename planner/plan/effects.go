@@ -93,7 +93,7 @@ type Group struct {
 // Empty reports whether there is nothing to do: no change of the schema, of an object or of a user, and no mail. That a wave changes
 // its state alone does not count (L15).
 func (e *Effects) Empty() bool {
-	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users() == 0 && !e.WritesOnly()
+	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users()+e.Mails() == 0
 }
 
 // Users is the number of user changes; who is only written to is not changed.
@@ -106,9 +106,14 @@ func (e *Effects) Users() (n int64) {
 	return n
 }
 
-// WritesOnly reports whether there are users who are only written to.
-func (e *Effects) WritesOnly() bool {
-	return slices.ContainsFunc(e.Segments, func(s Segment) bool { return s.Kind == SegmentMail })
+// Mails is how many mails go to users who are not changed.
+func (e *Effects) Mails() (n int64) {
+	for _, s := range e.Segments {
+		if s.Kind == SegmentMail {
+			n += s.Users
+		}
+	}
+	return n
 }
 
 // Slugs are the slugs of the tenants that the plan names.

@@ -60,6 +60,7 @@ type lesser struct{ tenant, group string }
 // said counts what is noted about users who are moved.
 type said struct {
 	unverified, groupless int64
+	enrolled              int64                   // who have a credential in Self-auth already
 	dualAgain             int64                   // who log in through Self-auth alone, and whose rows have a hash
 	unnamed               map[string]int64        // by role: whose role no group of the tenant names
 	lesser                map[lesser]int64        // who come in with less than their role

@@ -64,14 +64,21 @@ func (d *decider) write(e *world.Entry) error {
 
 // letter is the mail that a user is due who was moved under a wave before, or the reason why there is none.
 func (d *decider) letter(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
-	if why := d.unreachable(e, w); why != "" {
+	if why := d.unreachable(e, w); why == state.CodeMailNotDue {
 		return l, why
 	}
+	if l, why = d.due(e, w); why == "" {
+		why = d.unreachable(e, w)
+	}
+	return l, why
+}
+
+// due is the mail that a user is due, if it may be written to.
+func (d *decider) due(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
 	p, _ := d.Index.Person(e.Person)
 	m, to := e.Mailed, d.scope.Writes
-	again := to.User != uuid.Nil
 	switch {
-	case again:
+	case to.User != uuid.Nil:
 		return d.invitation(e, w, p.Enrolled), ""
 	case m.Refused:
 		return l, state.CodeMailRefused

@@ -86,6 +86,9 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 	s.Effect.Method = method(e)
 	s.Effect.Complete = d.policies[w.Policy].CompleteOnLink && !e.Is(world.HasCompleted)
 	s.Letter = d.firstLetter(e, w)
+	if p, _ := d.Index.Person(person); p.Enrolled {
+		w.Said.enrolled++
+	}
 	d.countWay(&w.Said.ways, e, &s, person)
 	if w.Segment < 0 {
 		w.Segment = d.sink.Segment(plan.SegmentMove, w.Name)

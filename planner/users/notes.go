@@ -75,6 +75,7 @@ func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
 		if moves(w.Name) {
 			sum.unverified += w.Said.unverified
 			sum.groupless += w.Said.groupless
+			sum.enrolled += w.Said.enrolled
 			sum.dualAgain += w.Said.dualAgain
 			for slug, n := range w.Said.nowhere {
 				sum.nowhere[slug] += n
@@ -88,6 +89,7 @@ func (d *Decided) Changing(moves func(wave string) bool) []state.Finding {
 	list := counted(
 		state.Found(state.CodeUnverified).Times(sum.unverified),
 		state.Found(state.CodeGroupless).Times(sum.groupless),
+		state.Found(state.CodeEnrolledBefore).Times(sum.enrolled),
 		state.Found(state.CodeDualAgain).Times(sum.dualAgain),
 		state.Found(state.CodeRolesUnnamed, state.Because(state.KeyWhy, byRole(unnamed)...)).Times(all),
 	)

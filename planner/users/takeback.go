@@ -334,6 +334,9 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 	if t.undoing.Kind == state.RunApply {
 		t.pause(oldest.Wave, scopeOf(oldest, rec, row))
 	}
+	if s.After.Standing != state.Moved && t.undoing.Codes[oldest.User] {
+		t.Codes++
+	}
 	return t.add(oldest.Wave, s, c, rec, row)
 }
 

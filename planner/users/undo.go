@@ -27,6 +27,7 @@ type Undoing struct {
 	Retry         bool               // the runs were undone already, but for what was left then
 	Recycled      map[uuid.UUID]bool // deleted entries that can be brought back
 	Objects       *objects.Folded    // what the runs did to objects
+	Codes         map[uuid.UUID]bool // users who were sent a one-time code that may not have ended
 	Schema        *Weigh             // count who would still need the columns of the dual schema; nil: they stay
 }
 
@@ -35,6 +36,7 @@ type Weigh struct {
 	Rows    func(context.Context) iter.Seq2[providers.UserRow, error] // those of Database.Users
 	Since   time.Time                                                 // as of providers.NeedsSchema
 	Columns bool                                                      // they are there; else only passwords are needed
+	Invited map[uuid.UUID]time.Time                                   // users whose time of invitation a run has written, as far as it stands
 }
 
 // of reports whether a wave, or the wave that it is a step of, is among those that are taken back.
@@ -61,6 +63,7 @@ type TakenBack struct {
 	Completed int64               // users taken back who have logged in through Self-auth
 	Asleep    int64               // persons to be expired who are expired by now
 	Awake     int64               // persons whom the runs woke, and who stay so
+	Codes     int64               // users taken back who may still use a one-time code
 	Admins    []Admins            // of each tenant, by index of the world's tenants
 	ways      ways
 	Schema    Weighed // with Undoing.Schema
@@ -326,7 +329,9 @@ func (t *taker) weigh(row providers.User) {
 	will := providers.UserRow{User: row, Image: t.image}
 	if t.restored != nil {
 		will.Image = *t.restored
-		will.Image.Invited = t.image.Invited // of which apply takes back what a run wrote
+		if ours := t.undoing.Schema.Invited[row.ID]; t.image.Invited.IsZero() || !ours.Equal(t.image.Invited) {
+			will.Image.Invited = t.image.Invited // it is somebody else's
+		}
 	}
 	t.restored = nil
 	if !t.undoing.Schema.Columns {

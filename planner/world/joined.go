@@ -160,7 +160,7 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 			return nil, err
 		}
 		j.EnrolledKnown = true
-	case !j.moved:
+	case !j.moved && !j.writing:
 		j.EnrolledKnown = true // of nobody
 	case s.Enrolled, j.writing:
 		// For figures, and for mails to those who have none: where the account may not see it, they are not known, and what goes by them waits.
@@ -345,6 +345,9 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	if e.Moved() && j.writes[r.Wave] {
 		e.note(MayBeMailed, true)
 		e.MailDigest, j.writing = providers.DigestUser(u, providers.ReliesMail, r), true
+	}
+	if r != nil && r.MadePerson && j.mailing {
+		j.writing = true // who was taken back may have enrolled meanwhile
 	}
 	e.note(IsReachable, j.mailing && mailProblem(u.Email) == plan.SkipNone)
 	// Of a deleted row no name or address stands in anybody's way. It is an entry all the same: what was done for its user

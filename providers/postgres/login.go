@@ -13,7 +13,7 @@ import (
 	"anthill/state"
 )
 
-const noting = "note times of users"
+const noting = "note times"
 
 // mostRefusals is how many rows in a row may be refused one by one before no more are tried: a trigger that refuses one for what is
 // written refuses all. mostWaits is how often a lock may be waited for in vain: enough to leave one row of a batch alone, and

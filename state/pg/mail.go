@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"encoding/binary"
 	"iter"
 	"time"
 
@@ -27,23 +28,31 @@ func scanMail(m *state.Mail) []any {
 	}
 }
 
-// Mails streams all mails in the order of Users, those of a user in the order in which they were chosen.
+// Mails streams what a plan goes by of all mails, in the order of Users, those of a user in the order in which they were chosen.
 func (s *Store) Mails(ctx context.Context) iter.Seq2[state.Mail, error] {
 	return func(yield func(state.Mail, error) bool) {
 		stopped := false
 		err := s.mailing(ctx, func(tx pgx.Tx) error {
-			rows, err := tx.Query(ctx, s.sql("select "+mailColumns+` from {schema}.mails m join {schema}.users u on u.user_id = m.user_id
+			if _, err := tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
+				return err
+			}
+			rows, err := tx.Query(ctx, s.sql(`select m.user_id, m.letter, m.status, m.round, m.past, m.ended, m.link
+				from {schema}.mails m join {schema}.users u on u.user_id = m.user_id
 				left join {users} a on a.{user} = u.user_id
-				order by coalesce(a.{tenant}, u.tenant), u.user_id, m.chosen, m.round, m.id`))
+				order by coalesce(a.{tenant}, u.tenant), u.user_id, m.chosen, m.round, m.id`), binaryForm)
 			if err != nil {
 				return err
 			}
 			defer rows.Close()
+			var r userScanner
 			for rows.Next() {
-				var m state.Mail
-				if err := rows.Scan(scanMail(&m)...); err != nil {
-					return err
+				raw := rows.RawValues()
+				m := state.Mail{
+					Letter: state.LetterKind(r.word(raw[1])), Status: state.MailStatus(r.word(raw[2])),
+					Round: int(int32(binary.BigEndian.Uint32(raw[3]))), Past: raw[4][0] == 1, Ended: moment(raw[5]),
 				}
+				copy(m.User[:], raw[0])
+				m.Link = state.MailLink(r.word(raw[6]))
 				if !yield(m, nil) {
 					stopped = true
 					return nil
@@ -169,16 +178,26 @@ func (s *Store) SettleDoubtful(ctx context.Context) (settled int64, err error) {
 	return settled, err
 }
 
-// Shown records that a code was shown to somebody.
+// Shown records that a code was shown to somebody. It takes no lock, and asks for no epoch, as it only adds what somebody has seen: who
+// helps on the telephone does not wait until a run has ended.
 func (s *Store) Shown(ctx context.Context, m state.Mail) error {
-	return s.writing(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.mails (id, user_id, wave, letter, round, link, unverified, template, run,
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		version, err := s.version(ctx, tx)
+		if err != nil || version < mailVersion {
+			return noState(err)
+		}
+		// Who has seen a code must be found after a crash of the server.
+		if _, err := tx.Exec(ctx, "select set_config('synchronous_commit', 'on', true)"); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, s.sql(`insert into {schema}.mails (id, user_id, wave, letter, round, link, unverified, template, run,
 				status, chosen, ended, shown_to, reason)
 			select $1, $2, $3, $4, 1 + count(*), $5, false, $6, '', $7, $8, $8, $9, $10
 			from {schema}.mails where user_id = $2 and letter = $4`),
 			uuid.New(), m.User, m.Wave, state.LetterPrinted, state.LinkCode, m.Template[:], state.MailTaken, m.Ended, m.By, m.Reason)
 		return err
 	})
+	return s.unwritten(err)
 }
 
 // chooseMails adds the mails of outcomes to the outbox. One that may have been sent already stays as it is.
@@ -202,15 +221,16 @@ func (r *run) chooseMails(ctx context.Context, tx state.Tx, outcomes []state.Out
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.mails as was
+	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.mails
 			(id, user_id, wave, letter, round, link, unverified, template, chosen, run, status)
-		select w.*, $10, '`+string(state.MailChosen)+`' from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[],
+		select w.*, $10, $11 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[],
 			$7::boolean[], $8::bytea[], $9::timestamptz[]) as w
 		on conflict (id) do update set wave = excluded.wave, link = excluded.link, unverified = excluded.unverified,
 			template = excluded.template, chosen = excluded.chosen, run = excluded.run, status = excluded.status, past = false,
 			rendered = null, ended = null, reply = 0, enhanced = '', why = ''
-		where was.status in ('`+string(state.MailChosen)+"', '"+string(state.MailLater)+"', '"+string(state.MailWithdrawn)+"')"),
-		bytes16(ids), bytes16(users), waves, letters, rounds, links, unverified, templates, at, r.id)
+		where mails.status = any($12)`),
+		bytes16(ids), bytes16(users), waves, letters, rounds, links, unverified, templates, at, r.id, string(state.MailChosen),
+		[]string{string(state.MailChosen), string(state.MailLater), string(state.MailWithdrawn)})
 	return err
 }
 
@@ -225,10 +245,12 @@ func (r *run) pastMails(ctx context.Context, tx state.Tx, outcomes []state.Outco
 	if len(users) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.mails set past = true,
-			why = case when status in ('`+string(state.MailChosen)+"', '"+string(state.MailLater)+"') then '"+string(state.CodeMailTakenBack)+`' else why end,
-			status = case when status in ('`+string(state.MailChosen)+"', '"+string(state.MailLater)+"') then '"+string(state.MailWithdrawn)+`' else status end
-		where user_id = any($1) and not past`), bytes16(users))
+	// One that was not sent is withdrawn; of the others it stays how they ended.
+	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.mails m set past = true, why = coalesce(w.why, m.why), status = coalesce(w.now, m.status)
+		from {schema}.mails o left join unnest($2::text[], $3::text[], $4::text[]) as w (was, now, why) on w.was = o.status
+		where m.id = o.id and o.user_id = any($1) and not o.past`), bytes16(users),
+		[]string{string(state.MailChosen), string(state.MailLater)}, []string{string(state.MailWithdrawn), string(state.MailWithdrawn)},
+		[]string{string(state.CodeMailTakenBack), string(state.CodeMailTakenBack)})
 	return err
 }
 

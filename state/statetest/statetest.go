@@ -61,6 +61,8 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"waves of users":                   userWaves,
 		"policies of users":                userPolicies,
 		"logins":                           logins,
+		"mails":                            mails,
+		"mails of who is taken back":       mailsBack,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
 	} {
@@ -967,6 +969,166 @@ func userPolicies(t *testing.T, f Fixture) {
 	known(s, "Zulu", "dual")
 	must(t, r.Settle(t.Context(), nil, outcomes(back), state.Position{Segment: 2}))
 	known(s, "dual")
+}
+
+// mailTo is the invitation of a user, as a run chooses it.
+func mailTo(u User, round int) *state.Mail {
+	return &state.Mail{
+		ID: state.MailID(target.FirstLineage(), u.ID, state.LetterInvitation, round), User: u.ID, Wave: "pilot",
+		Letter: state.LetterInvitation, Round: round, Link: state.LinkCode, Unverified: round == 2, Template: state.Hash{7},
+		Status: state.MailChosen, Chosen: time.Date(2026, 12, 7, 9, 0, round, 1000, time.UTC),
+	}
+}
+
+// choosing settles users with a mail each; nobody is only written to but the last.
+func choosing(t *testing.T, f Fixture, r state.Run, commit bool, round int, users []User) {
+	t.Helper()
+	list := intents(r, users[:len(users)-1])
+	must(t, r.Intend(t.Context(), list))
+	out := outcomes(list)
+	for i := range out {
+		out[i].Mail = mailTo(users[i], round)
+	}
+	last := users[len(users)-1]
+	out = append(out, state.Outcome{User: last.ID, Tenant: last.Tenant, Wave: "pilot", Verdict: state.Done, Mail: mailTo(last, round)})
+	must(t, f.InTx(commit, func(tx state.Tx) error { return r.Settle(t.Context(), tx, out, state.Position{Segment: round}) }))
+}
+
+// mails: a mail is chosen with its user or not at all, once however often that is tried, and each step from there on is kept. What may
+// have been sent is not chosen again.
+func mails(t *testing.T, f Fixture) {
+	s := f.Open()
+	for range s.Mails(t.Context()) {
+		t.Error("a mail of no state")
+	}
+	s = bound(t, f)
+	moved(t, s, f, 3) // whoever is only written to is recorded already
+	open := read(t, s).OpenRun()
+	r, err := s.Resume(t.Context(), open.ID)
+	must(t, err)
+	users, at := f.Users[:3], time.Date(2026, 12, 7, 10, 0, 0, 2000, time.UTC)
+	choosing(t, f, r, false, 1, users)
+	list, err := r.OpenMails(t.Context(), 10)
+	must(t, err)
+	same(t, "mails of a settlement that was lost", 0, len(list))
+	choosing(t, f, r, true, 1, users)
+	choosing(t, f, r, true, 1, users)
+	list, err = r.OpenMails(t.Context(), 10)
+	must(t, err)
+	same(t, "chosen", 3, len(list))
+	some, err := r.OpenMails(t.Context(), 2)
+	must(t, err)
+	same(t, "the first of them", list[:2], some)
+	byUser := func() map[uuid.UUID]state.Mail {
+		t.Helper()
+		all := map[uuid.UUID]state.Mail{}
+		list, err := s.MailsOf(t.Context(), []uuid.UUID{users[0].ID, users[1].ID, users[2].ID})
+		must(t, err)
+		for _, m := range list {
+			all[m.User] = m
+		}
+		for m, err := range s.Mails(t.Context()) {
+			must(t, err)
+			is := all[m.User]
+			same(t, "a mail as plans see it", state.Mail{User: is.User, Letter: is.Letter, Round: is.Round, Link: is.Link, Status: is.Status, Past: is.Past,
+				Ended: is.Ended}, m)
+		}
+		return all
+	}
+	want := *mailTo(users[0], 1)
+	want.Run = r.ID()
+	same(t, "a chosen mail", want, byUser()[users[0].ID])
+	ids := []uuid.UUID{want.ID, mailTo(users[1], 1).ID, mailTo(users[2], 1).ID}
+	for _, id := range ids {
+		must(t, r.Handing(t.Context(), id, state.LinkLogin, at))
+	}
+	want.Status, want.Link, want.Rendered = state.MailRendered, state.LinkLogin, at
+	same(t, "a mail that is about to be handed over", want, byUser()[users[0].ID])
+	reply := state.MailReply{Code: 550, Enhanced: "5.1.1"}
+	must(t, r.Handed(t.Context(), state.MailOutcome{ID: ids[0], Status: state.MailTaken, At: at.Add(time.Second)},
+		state.MailOutcome{ID: ids[1], Status: state.MailRefused, At: at, MailReply: reply}))
+	must(t, r.DoubtMails(t.Context(), at.Add(time.Minute)))
+	want.Status, want.Ended = state.MailTaken, at.Add(time.Second)
+	now := byUser()
+	same(t, "a mail that was taken", want, now[users[0].ID])
+	same(t, "the reply to one that was refused", reply, now[users[1].ID].MailReply)
+	same(t, "one that was on its way", state.MailDoubtful, now[users[2].ID].Status)
+	choosing(t, f, r, true, 1, users)
+	list, err = r.OpenMails(t.Context(), 10)
+	must(t, err)
+	same(t, "chosen though they may have been sent", 0, len(list))
+	// Who has it not is chosen again under the same id.
+	must(t, r.Handed(t.Context(), state.MailOutcome{ID: ids[1], Status: state.MailLater, At: at}))
+	choosing(t, f, r, true, 1, users)
+	list, err = r.OpenMails(t.Context(), 10)
+	must(t, err)
+	same(t, "chosen once more", []state.Mail{func() state.Mail { m := *mailTo(users[1], 1); m.Run = r.ID(); return m }()}, list)
+	tally, err := s.MailTally(t.Context(), r.ID())
+	must(t, err)
+	same(t, "counts", []state.MailTally{
+		{Wave: "pilot", Letter: state.LetterInvitation, Link: state.LinkCode, Status: state.MailChosen, Mails: 1},
+		{Wave: "pilot", Letter: state.LetterInvitation, Link: state.LinkLogin, Status: state.MailDoubtful, Mails: 1},
+		{Wave: "pilot", Letter: state.LetterInvitation, Link: state.LinkLogin, Status: state.MailTaken, Mails: 1},
+	}, tally)
+	left, err := s.MailsLeft(t.Context(), r.ID(), 10)
+	must(t, err)
+	same(t, "not taken", 2, len(left))
+	doubtful, err := s.DoubtfulMails(t.Context())
+	must(t, err)
+	same(t, "in doubt", ids[2:], []uuid.UUID{doubtful[0].ID})
+	n, err := s.SettleDoubtful(t.Context())
+	must(t, err)
+	same(t, "settled", int64(1), n)
+	back, err := s.Bounced(t.Context(), []state.MailOutcome{{ID: ids[0], At: at, MailReply: reply}, {ID: ids[1], At: at}, {ID: uuid.New(), At: at}})
+	must(t, err)
+	same(t, "came back", []state.Mail{want}, back)
+	must(t, s.Shown(t.Context(), state.Mail{User: users[0].ID, Wave: "pilot", Ended: at, By: "ana@laptop", Reason: "telephone"}))
+	of, err := s.MailsOf(t.Context(), []uuid.UUID{users[0].ID})
+	must(t, err)
+	if len(of) != 2 || of[0].Status != state.MailRefused || of[1].Letter != state.LetterPrinted || of[1].By != "ana@laptop" || of[1].Reason != "telephone" {
+		t.Errorf("mails of a user: %+v", of)
+	}
+}
+
+// mailsBack: who is taken back is not invited any more, and what was not sent is not sent.
+func mailsBack(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	moved(t, s, f, 2)
+	r, err := s.Resume(t.Context(), read(t, s).OpenRun().ID)
+	must(t, err)
+	users, at := f.Users[:2], time.Date(2026, 12, 7, 10, 0, 0, 2000, time.UTC)
+	choosing(t, f, r, true, 1, users)
+	first := mailTo(users[0], 1).ID
+	must(t, r.Handed(t.Context(), state.MailOutcome{ID: first, Status: state.MailTaken, At: at}))
+	list := intents(r, users)
+	for i := range list {
+		list[i].After.Standing = state.RolledBack
+	}
+	must(t, r.Intend(t.Context(), list))
+	must(t, r.Settle(t.Context(), nil, outcomes(list), state.Position{Segment: 2}))
+	sums := map[uuid.UUID]*state.Mailed{}
+	for m, err := range s.Mails(t.Context()) {
+		must(t, err)
+		if !m.Past {
+			t.Errorf("a mail that counts still: %+v", m)
+		}
+		if sums[m.User] == nil {
+			sums[m.User] = &state.Mailed{}
+		}
+		sums[m.User].Add(m)
+	}
+	same(t, "of who was invited", state.Mailed{Invitations: 1, Again: true}, *sums[users[0].ID])
+	same(t, "of who was not", state.Mailed{}, *sums[users[1].ID])
+	open, err := r.OpenMails(t.Context(), 10)
+	must(t, err)
+	same(t, "still to be sent", 0, len(open))
+	// Moved again, both may be written to: who was not under the same id.
+	choosing(t, f, r, true, 1, users)
+	open, err = r.OpenMails(t.Context(), 10)
+	must(t, err)
+	if len(open) != 1 || open[0].User != users[1].ID || open[0].Past {
+		t.Errorf("chosen again: %+v", open)
+	}
 }
 
 func chained(t *testing.T, f Fixture) {

@@ -20,5 +20,5 @@ create table {schema}.mails (
   reason text not null default ''
 );
 create index mails_user on {schema}.mails (user_id);
-create index mails_run on {schema}.mails (run, status);
+create index mails_run on {schema}.mails (run, status, wave, user_id);
 comment on table {schema}.mails is 'Anthill: the outbox: which mails users were sent, and what became of them. No address, no text, no code.';
