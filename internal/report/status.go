@@ -99,7 +99,7 @@ func (p *statusPage) head() {
 func (p *statusPage) unseen() {
 	if p.Away != "" {
 		p.gap()
-		p.line("%s", p.bold("Self-auth could not be asked. What follows is what the database and the state know:"))
+		p.line("%s", p.bold("Self-auth could not be asked. The rest is what database and state know:"))
 		p.line("%s", escapeLines(p.Away))
 		p.para("Not seen: who has enrolled there, and whether persons and groups are as recorded.")
 	}
@@ -234,6 +234,10 @@ func (p *statusPage) run() {
 	r := p.State.OpenRun()
 	switch {
 	case r == nil && p.Holder == nil:
+		if p.Level == providers.LevelBetween {
+			p.gap()
+			p.hang("", "The schema is half made. What is missing is said by: "+p.command("plan"))
+		}
 		return
 	case r == nil:
 		p.gap()
@@ -257,7 +261,7 @@ func (p *statusPage) run() {
 	}
 	if p.Away != "" {
 		p.gap()
-		p.line("That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
+		p.hang("", "That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
 		p.gap()
 		p.line("    %s", p.command("rollback", "-postgres-only"))
 	}

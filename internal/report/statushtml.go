@@ -142,7 +142,7 @@ func (p *statusPage) hyperAdoption(h *hyperPage) {
 		t.Rows = append(t.Rows, numbers([]hyperCell{headCell(d.Date)}, d.Password, d.Dual, d.SelfAuth, d.Completed))
 	}
 	h.add(hyperSection{ID: "adoption", Title: "Adoption over time", Charts: []hyperChart{adoptionChart(points)}, Tables: []hyperTable{t},
-		Foot: []prose{hyper("Live users of active tenants who are not excluded, as they are now, by the day on which each was linked. "+
+		Foot: []prose{hyper("Live users of active tenants who are not excluded, as they are now, by the day on which each was linked. " +
 			"The table leaves out days on which nothing changed.")}})
 }
 

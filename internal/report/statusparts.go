@@ -121,7 +121,7 @@ func reasonWords(code string) string {
 	}
 	var r plan.SkipReason
 	if r.UnmarshalText([]byte(code)) != nil {
-		return code
+		return Escape(code)
 	}
 	return skipped(r)
 }

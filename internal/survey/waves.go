@@ -18,7 +18,7 @@ import (
 // Wave is how a wave stands.
 type Wave struct {
 	plan.WaveView
-	Declared bool   `json:"declared"` // else it is only recorded, and has no state
+	Declared bool   `json:"-"` // else it is only recorded, and has no state
 	Gates    []Gate `json:"gates"`
 	Began    *Began `json:"began,omitempty"` // the run that started it
 }

@@ -79,13 +79,12 @@ func (c *counting) completed() string {
 	if len(c.by.OnLink) > 0 {
 		onLink = "r.r_policy = any(" + c.arg(c.by.OnLink) + ")"
 	}
-	byTime := "(" + of.completed + ") and not " + onLink
-	return `case when r.r_standing is distinct from 'moved' then u.{link_id} is not null and ` + of.completed + `
-		when u.{linked_at} is null then ` + byTime + `
-		when r.r_wrote and r.r_synced is null then ` + of.apart + ` or ` + byTime + `
-		when r.r_wrote and u.{linked_at}::timestamptz = r.r_synced then ` + of.apart + `
-		when u.{link_id} is distinct from r.r_person then ` + of.completed + `
-		else true end`
+	return fmt.Sprintf(`case when r.r_standing is distinct from 'moved' then u.{link_id} is not null and %[1]s
+		when u.{linked_at} is null then %[1]s and not %[2]s
+		when r.r_wrote and r.r_synced is null then %[3]s or %[1]s and not %[2]s
+		when r.r_wrote and u.{linked_at}::timestamptz = r.r_synced then %[3]s
+		when u.{link_id} is distinct from r.r_person then %[1]s
+		else true end`, "("+of.completed+")", onLink, of.apart)
 }
 
 func (c *counting) excluded() string {
@@ -208,7 +207,7 @@ func (p *Provider) countUsers(by providers.CountBy) (sql string, args []any) {
 
 // CountDays counts the linked users of live rows and tenants by the days on which they were linked and have logged in first.
 func (s *Snapshot) CountDays(ctx context.Context, by providers.CountBy) ([]providers.DayCount, error) {
-	const doing = "count users by day"
+	const doing = "count days"
 	sql, args := s.p.countDays(by)
 	rows, err := s.tx.Query(ctx, sql, args...)
 	if err != nil {
@@ -234,7 +233,7 @@ func (p *Provider) countDays(by providers.CountBy) (sql string, args []any) {
 		first = `case when u.{completed_at}::timestamptz is distinct from r.r_synced then coalesce(u.{completed_at}::timestamptz, ` +
 			first + `) else ` + first + ` end`
 	}
-	day := func(moment string) string { return "((" + moment + ") at time zone 'UTC')::date" }
+	day := func(moment string) string { return "timezone('UTC', " + moment + ")::date" }
 	sql = `select ` + day(`coalesce(case when r.r_wrote then r.r_synced end, u.{linked_at}::timestamptz)`) + `,
 		case when ` + c.completed() + ` then ` + day(first) + ` end,
 		` + fmt.Sprintf(`(case %s when {value.password} then %d when {value.dual} then %d when {value.self_auth} then %d else 0 end)`,
