@@ -106,6 +106,7 @@ type Confirmation struct {
 	Wave, Gate string
 	Tenant     uuid.UUID // of a gate that each tenant opens for itself; zero: the gate is open for all of the wave
 	By, Note   string
+	Value      string // a decimal that was recorded with it: "4.6"; "": none was
 	At         time.Time
 }
 
@@ -175,6 +176,7 @@ type WaveEvent struct {
 	Tenant uuid.UUID // of pauses and gates; zero: the whole wave
 	Gate   string    // that was confirmed; of wishes: which brake
 	Run    string    // that did it; "": somebody did
+	Value  string    // that was recorded with a confirmation; "": none
 	Signed
 }
 

@@ -67,7 +67,8 @@ func surveyed() Status {
 		NewUsers: &survey.NewUsers{From: asOf.AddDate(0, 0, -2), Users: 3},
 		Days:     []survey.Day{{Date: "2026-12-07", Linked: 0, Completed: 12}, {Date: "2026-12-06", Linked: 412, Completed: 20}, {Date: "2026-11-16", Linked: 38}},
 		KPI: &survey.KPI{Target: 95, Start: asOf.AddDate(0, 0, -21), Run: "2026-11-16-1", Deadline: asOf.AddDate(0, 0, 39), Rate: 1.1, Linked: 3.75,
-			Projection: &survey.Projection{Days: 14, PerDay: 6.3, AtDeadline: 3.15, Reached: asOf.AddDate(5, 0, 0)}},
+			Satisfaction: &survey.Measured{Value: "4.6", Met: true, Wave: "pilot", By: "ana", At: asOf},
+			Projection:   &survey.Projection{Days: 14, PerDay: 6.3, AtDeadline: 3.15, Reached: asOf.AddDate(5, 0, 0)}},
 	}
 	for i := range 22 {
 		n := int64(i * i)

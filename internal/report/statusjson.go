@@ -77,13 +77,11 @@ type newUsersJSON struct {
 // kpiJSON are the five key figures.
 type kpiJSON struct {
 	*survey.KPI
-	Latency      measureJSON `json:"auth_latency"`
-	Errors       measureJSON `json:"error_rate"`
-	Satisfaction measureJSON `json:"satisfaction"`
-	Tickets      measureJSON `json:"support_tickets"`
+	Latency measureJSON `json:"auth_latency"`
+	Errors  measureJSON `json:"error_rate"`
 }
 
-// measureJSON is a key figure that is measured, or recorded by hand.
+// measureJSON is a key figure that this version does not measure.
 type measureJSON struct {
 	Measured bool `json:"measured"`
 }

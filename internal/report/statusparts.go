@@ -136,8 +136,8 @@ func (p *statusPage) kpi() {
 	p.hang("                    ", p.projected(k))
 	p.hang("  Auth latency      ", "not measured (target: below 100 ms, p99)")
 	p.hang("  Error rate        ", "not measured (target: below 0.1 % of callbacks)")
-	p.hang("  Satisfaction      ", "not recorded (target: 4.5 of 5)")
-	p.hang("  Support tickets   ", "not recorded (target: fewer than 10)")
+	p.hang("  Satisfaction      ", p.measured(k.Satisfaction, survey.GateSatisfaction, "4.5 of 5"))
+	p.hang("  Support tickets   ", p.measured(k.Tickets, survey.GateTickets, "fewer than 10"))
 	p.gap()
 	p.hang("", "The rate is about live users of active tenants who are not excluded. Linked is not completed: who has completed has logged in "+
 		"through Self-auth.")
@@ -157,6 +157,18 @@ func (p *statusPage) kpi() {
 		}
 		p.hang(fmt.Sprintf("  %*s  ", width, count(c.Users)), text)
 	}
+}
+
+// measured says what somebody has measured, and how it is recorded where nobody has.
+func (p *statusPage) measured(m *survey.Measured, gate, target string) string {
+	if m == nil {
+		return "not recorded (target: " + target + "; " + p.words.command("wave", "confirm", "-value", "NUMBER", "WAVE", gate) + ")"
+	}
+	met := "no"
+	if m.Met {
+		met = "yes"
+	}
+	return met + ", " + Escape(m.Value) + " (target: " + target + "), wave " + Escape(m.Wave) + ", by " + Escape(m.By) + " on " + stamp(m.At)
 }
 
 // term says from when to when the target counts.

@@ -326,6 +326,18 @@ func TestKPI(t *testing.T) {
 	if k.Run != "r1" || !k.Deadline.Equal(asOf.Add(47*day)) || k.Rate != 22.22 || k.Linked != 62.35 {
 		t.Errorf("%+v", k)
 	}
+	if k.Satisfaction != nil || k.Tickets != nil {
+		t.Errorf("nobody has recorded anything: %+v", k)
+	}
+	in.State.Confirmations = append(in.State.Confirmations,
+		state.Confirmation{Wave: "pilot", Gate: "satisfaction", Value: "4.6", By: "ana", At: asOf.Add(-day)},
+		state.Confirmation{Wave: "rest", Gate: "satisfaction", Value: "4.4", By: "ben", At: asOf},
+		state.Confirmation{Wave: "rest", Gate: "satisfaction", By: "ben", At: asOf.Add(time.Hour)},
+		state.Confirmation{Wave: "pilot", Gate: "tickets", Value: "9", By: "ana", At: asOf})
+	m := Make(in).KPI
+	if diff := cmp.Diff([]*Measured{{"4.4", false, "rest", "ben", asOf}, {"9", true, "pilot", "ana", asOf}}, []*Measured{m.Satisfaction, m.Tickets}); diff != "" {
+		t.Errorf("measured by hand (-want +got):\n%s", diff)
+	}
 	// 36 of 162 have completed; two a day for 47 days make 130.
 	if p := k.Projection; p == nil || p.Days != 13 || p.PerDay != 2 || p.AtDeadline != 80.25 || p.Reached.Sub(asOf).Round(time.Hour) != 1415*time.Hour {
 		t.Errorf("%+v", p)
