@@ -77,6 +77,7 @@ type Gate struct {
 	Condition string `json:"condition,omitempty"`  // "": it is opened by hand
 	NoData    string `json:"no_data,omitempty"`    // wait, fail or pass; "" without a condition
 	PerTenant bool   `json:"per_tenant,omitempty"` // opened by hand for each tenant by itself
+	Value     string `json:"value,omitempty"`      // opened by hand: what the value that it is confirmed with must fulfil; "": any does
 }
 
 // Equal reports whether two brakes are the same.

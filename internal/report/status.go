@@ -357,7 +357,7 @@ func (p *statusPage) waveWords(w survey.Wave) (list []string) {
 	}
 	for _, f := range w.Reasons {
 		// Gates stand below with all that is known of them, and pauses have a place of their own.
-		if !slices.Contains([]state.Code{state.CodeGateClosed, state.CodeGateShut, state.CodeGateNoData, state.CodeGateFailsNoData, state.CodeSoaks,
+		if !slices.Contains([]state.Code{state.CodeGateClosed, state.CodeGateValue, state.CodeGateShut, state.CodeGateNoData, state.CodeGateFailsNoData, state.CodeSoaks,
 			state.CodeTenantsUnconfirmed, state.CodeTenantPaused, state.CodeWavePaused}, f.Code) {
 			list = append(list, p.words.say(f))
 		}
@@ -406,9 +406,11 @@ func (p *statusPage) gateWords(w survey.Wave, g survey.Gate) string {
 		}
 		return text
 	case g.Open:
-		return `gate "` + Escape(g.Name) + `" ` + signedWords("confirmed by", state.Signed{By: g.By, Reason: g.Note, At: g.Since})
+		return `gate "` + Escape(g.Name) + `"` + valued(g.Value) + ` ` + signedWords("confirmed by", state.Signed{By: g.By, Reason: g.Note, At: g.Since})
 	case over:
 		return ""
+	case g.Figures.Code == state.CodeGateValue:
+		return p.words.say(g.Figures)
 	default:
 		text = `gate "` + Escape(g.Name) + `" is closed (` + p.words.command("wave", "confirm", w.Name, g.Name) + ")"
 	}

@@ -425,7 +425,9 @@ func TestGlance(t *testing.T) {
 				}
 				return env(k)
 			}
-		}, func(s session.Status) bool { return s.Away != nil && s.Mistakes == nil && len(s.Survey.Waves) == len(after.Survey.Waves) }},
+		}, func(s session.Status) bool {
+			return s.Away != nil && s.Mistakes == nil && len(s.Survey.Waves) == len(after.Survey.Waves)
+		}},
 		"a wrong token": {func(s *session.Settings) {
 			s.Env = func(k string) string {
 				if k == "SELF_AUTH_ADMIN_TOKEN" {

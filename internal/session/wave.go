@@ -24,6 +24,10 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note, value str
 		return fmt.Errorf("gate %q is opened by each tenant for itself (per = \"tenant\"): say which one has confirmed:\n\n"+
 			"    anthill wave confirm -tenant SLUG %s %s", gate, wave, gate)
 	}
+	if !g.Value.IsZero() && value == "" {
+		return fmt.Errorf("gate %q is opened by what was measured (%s): give the number\n\n    anthill wave confirm -value NUMBER %s %s",
+			gate, g.Value.Text(), wave, gate)
+	}
 	c := state.Confirmation{Wave: wave, Gate: gate, By: s.settings.Who, Note: note, Value: value, At: s.settings.Now().UTC()}
 	if slug != "" {
 		st, tenants, err := s.paused(ctx)
