@@ -23,16 +23,21 @@ func percentOf(x float64) string { return fmt.Sprintf("%.2f %%", x) }
 func (p *statusPage) tenants() {
 	rows := [][]string{{"Tenant", "users", "password", "dual", "self-auth", "migrated", "linked", "completed"}}
 	for _, t := range p.Survey.Tenants {
-		name := short(Escape(t.Slug), 18)
-		if t.Status != "active" {
-			name = short(Escape(t.Slug), 16) + " *"
-		}
-		rows = append(rows, []string{name, count(t.Users), count(t.PasswordOnly), count(t.DualAuth), count(t.SelfAuthOnly), percentOf(t.Percent),
+		rows = append(rows, []string{"", count(t.Users), count(t.PasswordOnly), count(t.DualAuth), count(t.SelfAuthOnly), percentOf(t.Percent),
 			count(t.Linked), count(t.Completed)})
 	}
 	all := p.Survey.Totals
 	rows = append(rows, []string{"all", count(all.Users), count(all.PasswordOnly), count(all.DualAuth), count(all.SelfAuthOnly),
 		percentOf(all.Percent), count(all.Linked), count(all.Completed)})
+	rows[0][0], rows[len(rows)-1][0] = "", ""
+	width := min(max(p.o.Width-widthOf(rows), 8), 32) // the figures are whole, and names have what is left
+	rows[0][0], rows[len(rows)-1][0] = "Tenant", "all"
+	for i, t := range p.Survey.Tenants {
+		rows[i+1][0] = short(Escape(t.Slug), width)
+		if t.Status != "active" {
+			rows[i+1][0] = short(Escape(t.Slug), width-2) + " *"
+		}
+	}
 	p.table(0, []bool{false, true, true, true, true, true, true, true}, rows)
 	if slices.ContainsFunc(p.Survey.Tenants, func(t survey.Tenant) bool { return t.Status != "active" }) {
 		p.line("* not active: its users are not moved")
