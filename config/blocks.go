@@ -596,7 +596,8 @@ func gateBlock() Block {
 			{Name: "manual", Type: Bool, Text: "Opened by hand, with `anthill wave confirm`: true."},
 			{
 				Name: "condition", Type: ConditionExpr,
-				Text: "Opened by the figures of the wave that uses it: wave.completed >= 0.5 * wave.moved.",
+				Text: "Opened by the figures of the wave that uses it: wave.completed >= 0.5 * wave.moved. With manual: what the value " +
+					"that it is confirmed with must fulfil: result.value >= 4.5.",
 			},
 			{
 				Name: "per", Type: String, OneOf: []string{"wave", "tenant"}, Default: `"wave"`,

@@ -37,12 +37,31 @@ func ParseCondition(text string) (Condition, error) {
 	if diags.HasErrors() {
 		return Condition{}, fmt.Errorf("parse condition: %s", diagText(diags))
 	}
-	c, d := newCondition(expr)
+	c, d := newCondition(expr, overFigures)
 	if d != nil {
 		return Condition{}, fmt.Errorf("check condition: %s: %s", d.Summary, d.Detail)
 	}
 	return c, nil
 }
+
+// ParseValueCondition makes a condition over the value that a gate is confirmed with from its Text.
+func ParseValueCondition(text string) (Condition, error) {
+	expr, diags := hclsyntax.ParseExpression([]byte(text), "condition", hcl.InitialPos)
+	if diags.HasErrors() {
+		return Condition{}, fmt.Errorf("parse condition: %s", diagText(diags))
+	}
+	c, d := newCondition(expr, overResult)
+	if d != nil {
+		return Condition{}, fmt.Errorf("check condition: %s: %s", d.Summary, d.Detail)
+	}
+	return c, nil
+}
+
+// What a condition goes by: the figures of a wave, or what was measured when its gate was confirmed.
+const (
+	overFigures = "wave"
+	overResult  = "result"
+)
 
 // IsZero reports whether there is no condition.
 func (c Condition) IsZero() bool { return c.expr == nil }
@@ -71,7 +90,31 @@ func (c Condition) Sample(f state.WaveFigures) Sample {
 	if c.expr == nil {
 		return SampleInvalid
 	}
-	switch v := evaluateCondition(c.expr, f); {
+	return c.sample(func(name string) conditionValue {
+		n, known := f.Of(name)
+		if !known {
+			return noData
+		}
+		return number(new(big.Rat).SetInt64(n))
+	})
+}
+
+// SampleValue says whether a condition over a value holds for one, a decimal; "" is no data.
+func (c Condition) SampleValue(value string) Sample {
+	if c.expr == nil {
+		return SampleInvalid
+	}
+	return c.sample(func(string) conditionValue {
+		n, ok := new(big.Rat).SetString(value)
+		if !ok {
+			return noData
+		}
+		return number(n)
+	})
+}
+
+func (c Condition) sample(of func(name string) conditionValue) Sample {
+	switch v := evaluateCondition(c.expr, of); {
 	case !v.known:
 		return SampleNoData
 	case v.truth:
@@ -82,8 +125,18 @@ func (c Condition) Sample(f state.WaveFigures) Sample {
 
 // newCondition checks that an expression is made of figures, numbers and operators, and is true or false. So it can be
 // evaluated without an error, and by nothing but the figures.
-func newCondition(expr hclsyntax.Expression) (Condition, *hcl.Diagnostic) {
+func newCondition(expr hclsyntax.Expression, over string) (Condition, *hcl.Diagnostic) {
 	t, d := conditionType(expr)
+	for _, v := range expr.Variables() {
+		switch root := v.RootName(); {
+		case d != nil || root == over:
+		case over == overResult:
+			d = problem(v.SourceRange(), "Invalid reference", "A gate that is opened by hand (manual = true) can go by what was measured, "+
+				"result.value, alone. What goes by the figures of the wave is another gate.")
+		default:
+			d = problem(v.SourceRange(), "Invalid reference", "result.value is what a gate is confirmed with by hand: it needs manual = true beside it.")
+		}
+	}
 	if d == nil && t != cty.Bool {
 		d = problem(expr.Range(), "Invalid condition", "A condition is true or false, like wave.completed >= 0.5 * wave.moved. "+
 			"This is a number: compare it with another one.")
@@ -180,7 +233,13 @@ func operand(expr hclsyntax.Expression, of cty.Type) (cty.Type, *hcl.Diagnostic)
 
 // checkFigure refuses references to anything but wave.FIGURE.
 func checkFigure(t hcl.Traversal) *hcl.Diagnostic {
-	if t.RootName() != "wave" {
+	if t.RootName() == overResult {
+		if name, ok := attrAt(t, 1); !ok || name != "value" || len(t) > 2 {
+			return problem(t.SourceRange(), "Invalid reference", "Of a result there is result.value alone: what a gate was confirmed with.")
+		}
+		return nil
+	}
+	if t.RootName() != overFigures {
 		return problem(t.SourceRange(), "Invalid reference", "A condition can refer to the figures of the wave that uses the gate alone "+
 			"(%s), not to %q. Write the number itself.", figureList(), t.RootName())
 	}
@@ -223,10 +282,10 @@ func number(n *big.Rat) conditionValue { return conditionValue{known: true, numb
 
 // evaluateCondition evaluates a part of a condition. What is not known spreads, but not where the other side decides alone, or
 // into a branch that is not taken.
-func evaluateCondition(expr hclsyntax.Expression, f state.WaveFigures) conditionValue {
+func evaluateCondition(expr hclsyntax.Expression, of func(name string) conditionValue) conditionValue {
 	switch e := expr.(type) {
 	case *hclsyntax.ParenthesesExpr:
-		return evaluateCondition(e.Expression, f)
+		return evaluateCondition(e.Expression, of)
 	case *hclsyntax.LiteralValueExpr:
 		if e.Val.Type() == cty.Bool {
 			return truth(e.Val.True())
@@ -235,13 +294,9 @@ func evaluateCondition(expr hclsyntax.Expression, f state.WaveFigures) condition
 		return number(n)
 	case *hclsyntax.ScopeTraversalExpr:
 		name, _ := attrAt(e.Traversal, 1)
-		n, known := f.Of(name)
-		if !known {
-			return noData
-		}
-		return number(new(big.Rat).SetInt64(n))
+		return of(name)
 	case *hclsyntax.UnaryOpExpr:
-		v := evaluateCondition(e.Val, f)
+		v := evaluateCondition(e.Val, of)
 		switch {
 		case !v.known:
 			return noData
@@ -250,16 +305,16 @@ func evaluateCondition(expr hclsyntax.Expression, f state.WaveFigures) condition
 		}
 		return truth(!v.truth)
 	case *hclsyntax.BinaryOpExpr:
-		return evaluateBinary(e.Op, evaluateCondition(e.LHS, f), evaluateCondition(e.RHS, f))
+		return evaluateBinary(e.Op, evaluateCondition(e.LHS, of), evaluateCondition(e.RHS, of))
 	case *hclsyntax.ConditionalExpr:
-		is := evaluateCondition(e.Condition, f)
+		is := evaluateCondition(e.Condition, of)
 		switch {
 		case !is.known:
 			return noData
 		case is.truth:
-			return evaluateCondition(e.TrueResult, f)
+			return evaluateCondition(e.TrueResult, of)
 		}
-		return evaluateCondition(e.FalseResult, f)
+		return evaluateCondition(e.FalseResult, of)
 	}
 	panic(fmt.Sprintf("config: a condition holds %T. This is a bug in Anthill.", expr)) // newCondition refuses it
 }
@@ -341,7 +396,7 @@ func conditionText(expr hclsyntax.Expression) string {
 		return literalText(e)
 	case *hclsyntax.ScopeTraversalExpr:
 		name, _ := attrAt(e.Traversal, 1)
-		return "wave." + name
+		return e.Traversal.RootName() + "." + name
 	case *hclsyntax.UnaryOpExpr:
 		return operators()[e.Op] + conditionText(e.Val)
 	case *hclsyntax.BinaryOpExpr:
@@ -352,8 +407,8 @@ func conditionText(expr hclsyntax.Expression) string {
 	panic(fmt.Sprintf("config: a condition holds %T. This is a bug in Anthill.", expr)) // newCondition refuses it
 }
 
-// condition reads an argument that is a condition: an expression, in JSON a text that holds one, as such or in ${ }.
-func (r reader) condition(name string) Condition {
+// condition reads an argument that is a condition over something: an expression, in JSON a text that holds one, as such or in ${ }.
+func (r reader) condition(name, over string) Condition {
 	r.spec(name, ConditionExpr)
 	a := r.n.args[name]
 	if a == nil {
@@ -363,7 +418,7 @@ func (r reader) condition(name string) Condition {
 	if !ok {
 		return Condition{}
 	}
-	c, d := newCondition(expr)
+	c, d := newCondition(expr, over)
 	if d != nil {
 		r.e.diags = append(r.e.diags, d)
 	}

@@ -12,6 +12,7 @@ type Gate struct {
 	Name      string
 	PerTenant bool      // opened by hand for each tenant of the wave by itself
 	Condition Condition // zero: it is opened by hand
+	Value     Condition // of one that is opened by hand: what the value that it is confirmed with must fulfil; zero: any does
 	NoData    string    // "wait" | "fail" | "pass": what it is where the condition has no data; "" where it is opened by hand
 	Broken    string    // its condition as it is recorded, in a form that this version does not know: it is closed; "": none is
 	Pos       Pos
@@ -25,12 +26,20 @@ func (g Gate) Needs(figure string) bool { return slices.Contains(g.Condition.Fig
 
 // Record is the gate as it is recorded.
 func (g Gate) Record() state.Gate {
-	return state.Gate{Name: g.Name, PerTenant: g.PerTenant, Condition: cmp.Or(g.Condition.Text(), g.Broken), NoData: g.NoData}
+	return state.Gate{Name: g.Name, PerTenant: g.PerTenant, Condition: cmp.Or(g.Condition.Text(), g.Broken), NoData: g.NoData,
+		Value: g.Value.Text()}
 }
 
 // RecordedGate is a gate as it was recorded.
 func RecordedGate(r state.Gate) Gate {
 	g := Gate{Name: r.Name, PerTenant: r.PerTenant, NoData: r.NoData}
+	if r.Value != "" {
+		c, err := ParseValueCondition(r.Value)
+		if err != nil {
+			g.Broken = r.Value
+		}
+		g.Value = c
+	}
 	if r.Condition == "" {
 		return g
 	}
@@ -77,15 +86,20 @@ func (e *evaluator) gate(n *node) Gate {
 	before := len(e.diags)
 	given := func(name string) bool { return n.args[name] != nil }
 	manual := r.bool("manual")
-	g := Gate{Name: n.label, Pos: posOf(n.at), Condition: r.condition("condition"), PerTenant: r.text("per") == "tenant"}
+	g := Gate{Name: n.label, Pos: posOf(n.at), PerTenant: r.text("per") == "tenant"}
+	if given("manual") {
+		g.Value = r.condition("condition", overResult)
+	} else {
+		g.Condition = r.condition("condition", overFigures)
+	}
 	noData := r.text("no_data")
 	switch {
 	case len(e.diags) > before:
 	case !given("manual") && !given("condition"):
 		e.fail(n.at, "Gate without a check", "A gate is opened by hand, with manual = true, or by figures, with condition = "+
 			"wave.completed >= 0.5 * wave.moved. Give it one of the two.")
-	case given("manual") && given("condition"):
-		r.wrong("condition", "the gate has manual as well, and is opened by one of the two; make it two gates where both must hold")
+	case given("manual") && given("condition") && g.PerTenant:
+		r.wrong("condition", "what is measured when a gate is confirmed is about the whole wave in this version: it does not go with per = \"tenant\"")
 	case given("manual") && !manual:
 		r.wrong("manual", "true is needed; a gate that nobody opens by hand has a condition")
 	case given("condition") && g.PerTenant:

@@ -33,7 +33,7 @@ type UserFacts struct {
 	Suspended bool
 	Excluded  bool
 	Method    state.Method // MethodInvalid: none of the three
-	Password  bool         // a hash of bcrypt's form is there
+	Password  bool         // a hash of bcrypt's form is there; looked at of linked users alone
 	Linked    bool
 	Invited   bool
 	Completed bool // has logged in through Self-auth (Completed)

@@ -177,6 +177,7 @@ const (
 	CodeAddedWait        Code = "added_wait"        // in why; count users whom an edit of a selection adds
 	CodeGateClosed       Code = "gate_closed"       // wave; gate: a manual one
 	CodeGateOpen         Code = "gate_open"         // wave; gate, condition, figures: it holds
+	CodeGateValue        Code = "gate_value"        // wave; gate, condition, said: what it was confirmed with, which does not fulfil it
 	CodeGateShut         Code = "gate_shut"         // wave; gate, condition, figures: it does not hold
 	CodeGateNoData       Code = "gate_no_data"      // wave; gate, condition, figures: nothing says whether it holds
 	CodeGateFailsNoData  Code = "gate_fails_no_data"

@@ -94,6 +94,7 @@ type Gate struct {
 	Condition string `json:"condition,omitempty"`  // "": it is opened by hand
 	NoData    string `json:"no_data,omitempty"`    // wait, fail or pass; "" without a condition
 	PerTenant bool   `json:"per_tenant,omitempty"` // opened by hand for each tenant by itself
+	Value     string `json:"value,omitempty"`      // opened by hand: what the value that it is confirmed with must fulfil; "": any does
 }
 
 // Equal reports whether two brakes are the same.
@@ -124,6 +125,7 @@ type Confirmation struct {
 	Wave, Gate string
 	Tenant     uuid.UUID // of a gate that each tenant opens for itself; zero: the gate is open for all of the wave
 	By, Note   string
+	Value      string // a decimal that was recorded with it: "4.6"; "": none was
 	At         time.Time
 }
 
@@ -193,6 +195,7 @@ type WaveEvent struct {
 	Tenant uuid.UUID // of pauses and gates; zero: the whole wave
 	Gate   string    // that was confirmed; of wishes: which brake
 	Run    string    // that did it; "": somebody did
+	Value  string    // that was recorded with a confirmation; "": none
 	Signed
 }
 

@@ -182,6 +182,38 @@ func TestOptIn(t *testing.T) {
 	}
 }
 
+// TestValueOfGate: a gate that is opened by what was measured is confirmed with a number, and holds its wave until that is enough. To ask
+// for less is to loosen a brake.
+func TestValueOfGate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Level: "dual"}, emulator(t))
+	gates := func(least string) {
+		w.config(pilotAndRest(`gate "satisfaction" {
+  manual    = true
+  condition = result.value >= `+least+`
+}
+`, "", "gate.satisfaction"))
+	}
+	gates("4.5")
+	w.run(exitDone, "apply", "-auto-approve")
+	_, errs := w.run(exitError, "wave", "confirm", "pilot", "satisfaction")
+	wants(t, errs, "result.value >= 4.5", "anthill wave confirm -value NUMBER pilot satisfaction")
+	w.run(exitDone, "wave", "confirm", "pilot", "satisfaction", "-value", "4.2")
+	says := `gate "satisfaction" was confirmed with 4.2, and wants result.value >= 4.5`
+	for _, command := range []string{"plan", "status"} {
+		out, _ := w.run(exitDone, command)
+		wants(t, out, says)
+	}
+	gates("4")
+	w.blockedBy(map[string]int{string(plan.LoosensBrake): w.dueUsers()}, "plan")
+	gates("4.5")
+	w.run(exitDone, "wave", "confirm", "pilot", "satisfaction", "-value", "4.6")
+	out, _ := w.run(exitChanges, "plan", "-detailed-exitcode")
+	wants(t, out, "starts rest")
+	out, _ = w.run(exitDone, "status", "-kpi")
+	wants(t, out, "Satisfaction yes, 4.6 (target: 4.5 of 5), wave pilot, by tester@host")
+}
+
 // rowsOf is a digest of a tenant's rows.
 func (w *world) rowsOf(slug string) (sum string) {
 	w.t.Helper()

@@ -60,7 +60,7 @@ var floors = [][]string{
 	{"state/pg", "state/statetest", "providers/postgres", "providers/selfauth", "providers/mail", "providers/providertest",
 		"planner/plan", "internal/scratchpg/pgtest", "internal/scratchidm/idmtest", "internal/sandbox"},
 	{"planner/world", "planner/rollout", "planner/planfile", "internal/bench"},
-	{"planner/objects"},
+	{"planner/objects", "internal/survey"},
 	{"planner/users"},
 	{"planner"},
 	{"internal/apply"},
@@ -82,7 +82,8 @@ var narrow = map[string][]string{
 	"planner/planfile":   {"internal/spool", "planner/plan", "state"},
 	"planner/rollout":    {"config", "planner/plan", "state"},
 	"internal/apply":     {"config", "internal/letter", "planner/plan", "planner/planfile", "providers", "state"},
-	"internal/report":    {"internal/apply", "planner/plan", "planner/planfile", "providers", "state"},
+	"internal/survey":    {"config", "planner/plan", "planner/rollout", "providers", "state"},
+	"internal/report":    {"internal/apply", "internal/survey", "planner/plan", "planner/planfile", "providers", "state"},
 }
 
 // edges are where the outside is reached: who may import what has this prefix.

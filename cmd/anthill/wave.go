@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,8 +41,10 @@ func (p *program) waveCommand() *cli.Command {
 				Usage:     "record that a manual gate of a wave is open",
 				ArgsUsage: "WAVE GATE",
 				Description: "   anthill wave confirm pilot support -note \"desk is staffed\"\n" +
-					"   anthill wave confirm -tenant acme pilot opt-in     of a gate with per = \"tenant\"",
+					"   anthill wave confirm -tenant acme pilot opt-in     of a gate with per = \"tenant\"\n" +
+					"   anthill wave confirm pilot satisfaction -value 4.6   what was measured; `status -kpi` shows it, and that of the gate tickets",
 				Flags: configFlags(&cli.StringFlag{Name: "note", Usage: "record why (`TEXT`)"},
+					&cli.StringFlag{Name: "value", Usage: "record what was measured (`NUMBER`, a decimal)"},
 					tenantFlag("of a gate that each tenant opens: the tenant with this `SLUG`, or id"), lockFlag()),
 				Action: p.waveConfirm,
 			},
@@ -184,10 +187,17 @@ func (p *program) waveList(c *cli.Context) error {
 	return quietly(statusOf(now.NoPlan)) // the list has said why
 }
 
+// decimal is a number as people write what they have measured.
+var decimal = regexp.MustCompile(`^-?[0-9]{1,9}(\.[0-9]{1,6})?$`)
+
 func (p *program) waveConfirm(c *cli.Context) error {
 	args, err := words(c, 2, 2, "the names of a wave and a gate")
 	if err != nil {
 		return err
+	}
+	value := c.String("value")
+	if c.IsSet("value") && !decimal.MatchString(value) {
+		return misused(c, fmt.Sprintf("-value wants a decimal such as 4.6, of at most 9 digits before and 6 behind the point, got %q", value))
 	}
 	s, err := p.open(c)
 	if err != nil {
@@ -199,12 +209,16 @@ func (p *program) waveConfirm(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Confirm(c.Context, wave, gate, slug, c.String("note")); err != nil {
+	if err := s.Confirm(c.Context, wave, gate, slug, c.String("note"), value); err != nil {
 		return err
 	}
 	p.effect = &effect{exitRemainder, fmt.Sprintf("gate %s of wave %s is confirmed%s", gate, wave, forTenant(slug)), []string{"plan"}}
-	fmt.Fprintf(p.stdout, "Gate %s of wave %s is confirmed%s by %s. The next plan takes it into account:\n\n    %s\n",
-		gate, wave, forTenant(slug), p.who, p.command("plan"))
+	with := ""
+	if value != "" {
+		with = " with the value " + value
+	}
+	fmt.Fprintf(p.stdout, "Gate %s of wave %s is confirmed%s%s by %s. The next plan takes it into account:\n\n    %s\n",
+		gate, wave, forTenant(slug), with, p.who, p.command("plan"))
 	return nil
 }
 

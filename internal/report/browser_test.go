@@ -295,6 +295,8 @@ func TestHTMLIsAccessible(t *testing.T) {
 		"since":    paged(t, later().save(t), old, named),
 		"nothing":  paged(t, nothing().save(t), nil, HTMLOptions{}),
 		"run":      historyPage(t, ended(t, pilot())),
+		"status":   statusPageOf(t, surveyed()),
+		"away":     statusPageOf(t, statuses()["a rollback of Postgres alone was stopped, and Self-auth is away"]),
 	} {
 		b.open(text)
 		for scheme, width := range map[string]int64{"light": 1280, "dark": 400} {

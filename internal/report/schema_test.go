@@ -32,38 +32,7 @@ const schemaFile = "../../docs/plan.schema.json"
 // for each screen that is tested here is valid by it. -update writes it anew.
 func TestPlanSchema(t *testing.T) {
 	t.Parallel()
-	s := &schemaMaker{defs: map[string]any{}, sources: sources(t)}
-	root := s.of(reflect.TypeFor[planJSON]()).(map[string]any)
-	root = s.defs[strings.TrimPrefix(root["$ref"].(string), "#/$defs/")].(map[string]any)
-	delete(s.defs, "report.planJSON")
-	doc := map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema",
-		"title":   "A plan of Anthill, format version " + FormatVersion,
-		"description": "What anthill plan -json and anthill show -json write. Within a format version fields may be added; none is removed or " +
-			"given another meaning.",
-		"$defs": s.defs,
-	}
-	for k, v := range root {
-		doc[k] = v
-	}
-	text, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text = append(text, '\n')
-	if *update {
-		if err := os.WriteFile(schemaFile, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	published, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(published), string(text)); diff != "" {
-		t.Fatalf("docs/plan.schema.json is not what the types say (-published +types); -update writes it:\n%s", diff)
-	}
-
+	published := publishedSchema(t, schemaFile, reflect.TypeFor[planJSON](), "A plan of Anthill", "What anthill plan -json and anthill show -json write.")
 	valid := compiled(t, published)
 	apply, back := pilot(), rollback()
 	apply.Effects.Raise(plan.LocksOut, 4, state.Found(state.CodeHomeLost).Times(4))
@@ -104,6 +73,42 @@ func TestPlanSchema(t *testing.T) {
 			t.Errorf("%s is valid", name)
 		}
 	}
+}
+
+// publishedSchema demands that a file of docs is the schema of a type, and returns it. -update writes it anew.
+func publishedSchema(t *testing.T, file string, of reflect.Type, title, what string) []byte {
+	t.Helper()
+	s := &schemaMaker{defs: map[string]any{}, sources: sources(t)}
+	root := s.of(of).(map[string]any)
+	root = s.defs[strings.TrimPrefix(root["$ref"].(string), "#/$defs/")].(map[string]any)
+	delete(s.defs, typeName(of))
+	doc := map[string]any{
+		"$schema":     "https://json-schema.org/draft/2020-12/schema",
+		"title":       title + ", format version " + FormatVersion,
+		"description": what + " Within a format version fields may be added; none is removed or given another meaning.",
+		"$defs":       s.defs,
+	}
+	for k, v := range root {
+		doc[k] = v
+	}
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, '\n')
+	if *update {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	published, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(published), string(text)); diff != "" {
+		t.Fatalf("%s is not what the types say (-published +types); -update writes it:\n%s", file, diff)
+	}
+	return published
 }
 
 func compiled(t *testing.T, text []byte) *jsonschema.Schema {
@@ -157,7 +162,7 @@ func (s *schemaMaker) of(t reflect.Type) any {
 			return map[string]any{"type": "string", "enum": list}
 		}
 		return map[string]any{"type": "string"}
-	case reflect.Int, reflect.Int64, reflect.Uint8:
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint8:
 		return map[string]any{"type": "integer"}
 	case reflect.Float64:
 		return map[string]any{"type": "number"}
@@ -249,7 +254,7 @@ type sourceTexts struct {
 func sources(t *testing.T) sourceTexts {
 	t.Helper()
 	s := sourceTexts{map[string]string{}, map[string][]string{}}
-	for _, dir := range []string{"../../state", "../../providers", "../../planner/plan", "../../planner/planfile", "."} {
+	for _, dir := range []string{"../../state", "../../providers", "../../planner/plan", "../../planner/planfile", "../survey", "."} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

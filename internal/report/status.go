@@ -99,7 +99,7 @@ func (p *statusPage) head() {
 func (p *statusPage) unseen() {
 	if p.Away != "" {
 		p.gap()
-		p.line("%s", p.bold("Self-auth could not be asked. What follows is what the database and the state know:"))
+		p.line("%s", p.bold("Self-auth could not be asked. The rest is what database and state know:"))
 		p.line("%s", escapeLines(p.Away))
 		p.para("Not seen: who has enrolled there, and whether persons and groups are as recorded.")
 	}
@@ -234,6 +234,10 @@ func (p *statusPage) run() {
 	r := p.State.OpenRun()
 	switch {
 	case r == nil && p.Holder == nil:
+		if p.Level == providers.LevelBetween {
+			p.gap()
+			p.hang("", "The schema is half made. What is missing is said by: "+p.command("plan"))
+		}
 		return
 	case r == nil:
 		p.gap()
@@ -257,7 +261,7 @@ func (p *statusPage) run() {
 	}
 	if p.Away != "" {
 		p.gap()
-		p.line("That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
+		p.hang("", "That needs Self-auth. If it takes rows back in Postgres alone, this goes on with it now:")
 		p.gap()
 		p.line("    %s", p.command("rollback", "-postgres-only"))
 	}
@@ -356,7 +360,7 @@ func (p *statusPage) waveWords(w survey.Wave) (list []string) {
 	}
 	for _, f := range w.Reasons {
 		// Gates stand below with all that is known of them, and pauses have a place of their own.
-		if !slices.Contains([]state.Code{state.CodeGateClosed, state.CodeGateShut, state.CodeGateNoData, state.CodeGateFailsNoData, state.CodeSoaks,
+		if !slices.Contains([]state.Code{state.CodeGateClosed, state.CodeGateValue, state.CodeGateShut, state.CodeGateNoData, state.CodeGateFailsNoData, state.CodeSoaks,
 			state.CodeTenantsUnconfirmed, state.CodeTenantPaused, state.CodeWavePaused}, f.Code) {
 			list = append(list, p.words.say(f))
 		}
@@ -405,9 +409,11 @@ func (p *statusPage) gateWords(w survey.Wave, g survey.Gate) string {
 		}
 		return text
 	case g.Open:
-		return `gate "` + Escape(g.Name) + `" ` + signedWords("confirmed by", state.Signed{By: g.By, Reason: g.Note, At: g.Since})
+		return `gate "` + Escape(g.Name) + `"` + valued(g.Value) + ` ` + signedWords("confirmed by", state.Signed{By: g.By, Reason: g.Note, At: g.Since})
 	case over:
 		return ""
+	case g.Figures.Code == state.CodeGateValue:
+		return p.words.say(g.Figures)
 	default:
 		text = `gate "` + Escape(g.Name) + `" is closed (` + p.words.command("wave", "confirm", w.Name, g.Name) + ")"
 	}

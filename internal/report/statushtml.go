@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"anthill/internal/survey"
 )
 
 // StatusHTML writes a status as a page like that of HTML: one file that asks for nothing else.
@@ -142,7 +144,7 @@ func (p *statusPage) hyperAdoption(h *hyperPage) {
 		t.Rows = append(t.Rows, numbers([]hyperCell{headCell(d.Date)}, d.Password, d.Dual, d.SelfAuth, d.Completed))
 	}
 	h.add(hyperSection{ID: "adoption", Title: "Adoption over time", Charts: []hyperChart{adoptionChart(points)}, Tables: []hyperTable{t},
-		Foot: []prose{hyper("Live users of active tenants who are not excluded, as they are now, by the day on which each was linked. "+
+		Foot: []prose{hyper("Live users of active tenants who are not excluded, as they are now, by the day on which each was linked. " +
 			"The table leaves out days on which nothing changed.")}})
 }
 
@@ -174,7 +176,8 @@ func (p *statusPage) hyperKPI(h *hyperPage) {
 	for _, v := range [][]string{
 		{"Migration rate", fmt.Sprintf("%s completed (%s of %s), %s linked (%s); the target is %.0f %% in 60 days", percentOf(k.Rate), count(of.Completed),
 			users(of.Users), percentOf(k.Linked), count(of.Linked), k.Target), p.term(k), p.projected(k)},
-		{"Auth latency", "not measured"}, {"Error rate", "not measured"}, {"Satisfaction", "not recorded"}, {"Support tickets", "not recorded"},
+		{"Auth latency", "not measured"}, {"Error rate", "not measured"}, {"Satisfaction", p.measured(k.Satisfaction, survey.GateSatisfaction, "4.5 of 5")},
+		{"Support tickets", p.measured(k.Tickets, survey.GateTickets, "fewer than 10")},
 	} {
 		one := hyperVerdict{Label: v[0]}
 		for _, says := range v[1:] {

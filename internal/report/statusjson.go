@@ -25,7 +25,8 @@ type statusJSON struct {
 	Running       *runningJSON             `json:"running,omitempty"`    // a run that is under way, or another command that writes
 	Stopped       string                   `json:"stopped,omitempty"`    // the run that was stopped and is still to be finished
 	LeftOpen      []state.Finding          `json:"left_open,omitempty"`  // in Self-auth, by a rollback of Postgres alone
-	Waves         []survey.Wave            `json:"waves"`                // declared ones in the order of after, then those that are only recorded
+	Waves         []survey.Wave            `json:"waves"`                // declared ones, in the order of after
+	Other         []otherWaveJSON          `json:"other_waves"`          // of which only something is recorded, or which cannot be judged now
 	Events        []survey.Event           `json:"events"`               // dates to come, the next one first
 	Overdue       []state.Finding          `json:"overdue,omitempty"`    // policies whose promise has passed
 	NewUsers      *newUsersJSON            `json:"new_users,omitempty"`  // who log in by password though new users need Self-auth
@@ -59,6 +60,14 @@ type runningJSON struct {
 	Approved string        `json:"approved_by,omitempty"`
 }
 
+// otherWaveJSON is a wave that is only recorded, or that cannot be judged.
+type otherWaveJSON struct {
+	Name    string            `json:"name"`
+	Since   time.Time         `json:"since,omitzero"` // when it was started
+	Moved   int64             `json:"moved"`          // users recorded as moved under it
+	Figures state.WaveFigures `json:"figures"`
+}
+
 // newUsersJSON are new users who log in by password.
 type newUsersJSON struct {
 	survey.NewUsers
@@ -68,13 +77,11 @@ type newUsersJSON struct {
 // kpiJSON are the five key figures.
 type kpiJSON struct {
 	*survey.KPI
-	Latency      measureJSON `json:"auth_latency"`
-	Errors       measureJSON `json:"error_rate"`
-	Satisfaction measureJSON `json:"satisfaction"`
-	Tickets      measureJSON `json:"support_tickets"`
+	Latency measureJSON `json:"auth_latency"`
+	Errors  measureJSON `json:"error_rate"`
 }
 
-// measureJSON is a key figure that is measured, or recorded by hand.
+// measureJSON is a key figure that this version does not measure.
 type measureJSON struct {
 	Measured bool `json:"measured"`
 }
@@ -90,7 +97,7 @@ type runJSON struct {
 	Started    time.Time        `json:"started"`
 	Ended      time.Time        `json:"ended,omitzero"`
 	Open       bool             `json:"open"`
-	Outcome    state.RunOutcome `json:"outcome"`
+	Outcome    state.RunOutcome `json:"outcome,omitempty"` // absent while it is open
 	Undone     bool             `json:"undone"`
 	Undoes     []string         `json:"undoes,omitempty"`
 	Counts     state.Counts     `json:"counts"`
@@ -125,12 +132,20 @@ func StatusJSON(w io.Writer, s Status) error {
 		Users:         v.Totals,
 		Population:    v.Population,
 		LeftOpen:      v.LeftOpen,
-		Waves:         listed(v.Waves),
+		Waves:         []survey.Wave{},
+		Other:         []otherWaveJSON{},
 		Events:        listed(v.Events),
 		Overdue:       v.Overdue,
 		Undeclared:    v.Undeclared,
 		Runs:          []runJSON{},
 		Pauses:        []pauseJSON{},
+	}
+	for _, w := range v.Waves {
+		if w.Declared {
+			j.Waves = append(j.Waves, w)
+		} else {
+			j.Other = append(j.Other, otherWaveJSON{w.Name, w.Since, w.Moved, w.Figures})
+		}
 	}
 	j.Population.Cannot = listed(j.Population.Cannot)
 	if s.Away == "" {

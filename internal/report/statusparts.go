@@ -23,16 +23,21 @@ func percentOf(x float64) string { return fmt.Sprintf("%.2f %%", x) }
 func (p *statusPage) tenants() {
 	rows := [][]string{{"Tenant", "users", "password", "dual", "self-auth", "migrated", "linked", "completed"}}
 	for _, t := range p.Survey.Tenants {
-		name := short(Escape(t.Slug), 18)
-		if t.Status != "active" {
-			name = short(Escape(t.Slug), 16) + " *"
-		}
-		rows = append(rows, []string{name, count(t.Users), count(t.PasswordOnly), count(t.DualAuth), count(t.SelfAuthOnly), percentOf(t.Percent),
+		rows = append(rows, []string{"", count(t.Users), count(t.PasswordOnly), count(t.DualAuth), count(t.SelfAuthOnly), percentOf(t.Percent),
 			count(t.Linked), count(t.Completed)})
 	}
 	all := p.Survey.Totals
 	rows = append(rows, []string{"all", count(all.Users), count(all.PasswordOnly), count(all.DualAuth), count(all.SelfAuthOnly),
 		percentOf(all.Percent), count(all.Linked), count(all.Completed)})
+	rows[0][0], rows[len(rows)-1][0] = "", ""
+	width := min(max(p.o.Width-widthOf(rows), 8), 32) // the figures are whole, and names have what is left
+	rows[0][0], rows[len(rows)-1][0] = "Tenant", "all"
+	for i, t := range p.Survey.Tenants {
+		rows[i+1][0] = short(Escape(t.Slug), width)
+		if t.Status != "active" {
+			rows[i+1][0] = short(Escape(t.Slug), width-2) + " *"
+		}
+	}
 	p.table(0, []bool{false, true, true, true, true, true, true, true}, rows)
 	if slices.ContainsFunc(p.Survey.Tenants, func(t survey.Tenant) bool { return t.Status != "active" }) {
 		p.line("* not active: its users are not moved")
@@ -121,7 +126,7 @@ func reasonWords(code string) string {
 	}
 	var r plan.SkipReason
 	if r.UnmarshalText([]byte(code)) != nil {
-		return code
+		return Escape(code)
 	}
 	return skipped(r)
 }
@@ -136,8 +141,8 @@ func (p *statusPage) kpi() {
 	p.hang("                    ", p.projected(k))
 	p.hang("  Auth latency      ", "not measured (target: below 100 ms, p99)")
 	p.hang("  Error rate        ", "not measured (target: below 0.1 % of callbacks)")
-	p.hang("  Satisfaction      ", "not recorded (target: 4.5 of 5)")
-	p.hang("  Support tickets   ", "not recorded (target: fewer than 10)")
+	p.hang("  Satisfaction      ", p.measured(k.Satisfaction, survey.GateSatisfaction, "4.5 of 5"))
+	p.hang("  Support tickets   ", p.measured(k.Tickets, survey.GateTickets, "fewer than 10"))
 	p.gap()
 	p.hang("", "The rate is about live users of active tenants who are not excluded. Linked is not completed: who has completed has logged in "+
 		"through Self-auth.")
@@ -157,6 +162,18 @@ func (p *statusPage) kpi() {
 		}
 		p.hang(fmt.Sprintf("  %*s  ", width, count(c.Users)), text)
 	}
+}
+
+// measured says what somebody has measured, and how it is recorded where nobody has.
+func (p *statusPage) measured(m *survey.Measured, gate, target string) string {
+	if m == nil {
+		return "not recorded (target: " + target + "; " + p.words.command("wave", "confirm", "-value", "NUMBER", "WAVE", gate) + ")"
+	}
+	met := "no"
+	if m.Met {
+		met = "yes"
+	}
+	return met + ", " + Escape(m.Value) + " (target: " + target + "), wave " + Escape(m.Wave) + ", by " + Escape(m.By) + " on " + stamp(m.At)
 }
 
 // term says from when to when the target counts.

@@ -121,7 +121,7 @@ func (p *wavesPage) wave(name string) {
 		}
 		list := confirmations(p.State.Confirmations, g, p.opensByTenant(g))
 		for _, c := range list {
-			p.hang("  ", "gate "+Escape(g.Name)+p.forTenantOf(c.Tenant)+": "+
+			p.hang("  ", "gate "+Escape(g.Name)+p.forTenantOf(c.Tenant)+valued(c.Value)+": "+
 				signedWords("confirmed by", state.Signed{By: c.By, Reason: c.Note, At: c.At}))
 		}
 		switch {
@@ -216,6 +216,14 @@ func confirmations(list []state.Confirmation, g state.WaveGate, byTenant bool) (
 	return last
 }
 
+// valued is what was measured when a gate was confirmed; "" where nothing was.
+func valued(value string) string {
+	if value == "" {
+		return ""
+	}
+	return " (" + Escape(value) + ")"
+}
+
 // wishWords say what somebody wants of a wave.
 func wishWords(w state.Wish) string {
 	return signedWords("wished "+wishes(w.Kind)+", by", w.Signed)
@@ -256,7 +264,7 @@ func (p *wavesPage) eventWords(e state.WaveEvent) string {
 	case state.ActResume:
 		s = "resumed" + tenant
 	case state.ActConfirm:
-		s = "gate " + gate + " confirmed" + tenant
+		s = "gate " + gate + " confirmed" + tenant + valued(e.Value)
 	case state.ActUnconfirm:
 		s = "gate " + gate + " closed again" + tenant
 	case state.ActPromote:
@@ -302,6 +310,7 @@ type gateJSON struct {
 	Confirmed bool             `json:"confirmed"` // of one that each tenant opens: by one of them
 	By        string           `json:"by,omitempty"`
 	Note      string           `json:"note,omitempty"`
+	Value     string           `json:"value,omitempty"` // a decimal
 	At        time.Time        `json:"at,omitzero"`
 	PerTenant bool             `json:"per_tenant,omitempty"`
 	Tenants   []tenantGateJSON `json:"tenants,omitempty"` // for which it is confirmed
@@ -311,6 +320,7 @@ type tenantGateJSON struct {
 	Tenant uuid.UUID `json:"tenant"`
 	By     string    `json:"by"`
 	Note   string    `json:"note,omitempty"`
+	Value  string    `json:"value,omitempty"`
 	At     time.Time `json:"at"`
 }
 
@@ -327,6 +337,7 @@ type eventJSON struct {
 	Tenant uuid.UUID     `json:"tenant,omitzero"`
 	Gate   string        `json:"gate,omitempty"` // of a wish: its kind
 	Run    string        `json:"run,omitempty"`
+	Value  string        `json:"value,omitempty"`
 	By     string        `json:"by,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	At     time.Time     `json:"at"`
@@ -358,9 +369,9 @@ func WavesJSON(out io.Writer, w Waves) error {
 			for _, c := range confirmations(w.State.Confirmations, g, gate.PerTenant) {
 				gate.Confirmed = true
 				if gate.PerTenant {
-					gate.Tenants = append(gate.Tenants, tenantGateJSON{c.Tenant, c.By, c.Note, c.At})
+					gate.Tenants = append(gate.Tenants, tenantGateJSON{c.Tenant, c.By, c.Note, c.Value, c.At})
 				} else {
-					gate.By, gate.Note, gate.At = c.By, c.Note, c.At
+					gate.By, gate.Note, gate.Value, gate.At = c.By, c.Note, c.Value, c.At
 				}
 			}
 			one.Gates = append(one.Gates, gate)
@@ -374,7 +385,7 @@ func WavesJSON(out io.Writer, w Waves) error {
 	}
 	for _, e := range w.Events {
 		if w.History && (w.Wave == "" || state.InWave(e.Wave, w.Wave)) {
-			j.History = append(j.History, eventJSON{e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.By, e.Reason, e.At})
+			j.History = append(j.History, eventJSON{e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.Value, e.By, e.Reason, e.At})
 		}
 	}
 	return writeJSON(out, j)

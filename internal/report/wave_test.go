@@ -25,7 +25,7 @@ func handled(t *testing.T) Waves {
 			{Wave: "pilot", Tenant: acme, By: "cleo@host", At: asOf},
 		},
 		Confirmations: []state.Confirmation{
-			{Wave: "everyone", Gate: "support", By: "ana", Note: "staffed", At: asOf},
+			{Wave: "everyone", Gate: "support", By: "ana", Note: "staffed", Value: "4.6", At: asOf},
 			{Wave: "everyone", Gate: "opt-in", Tenant: acme, By: "ana", At: asOf},
 		},
 		Wishes: []state.Wish{{Wave: "everyone", Kind: state.WishStart, Signed: by("ana@host", "sooner")}},
@@ -43,7 +43,7 @@ func handled(t *testing.T) Waves {
 		Events: []state.WaveEvent{
 			{Wave: "pilot", Act: state.ActPause, Tenant: acme, Signed: by("cleo@host", "")},
 			{Wave: "pilot", Act: state.ActResume, Run: "2026-12-06-1", Signed: by("ben@host", "")},
-			{Wave: "everyone", Act: state.ActConfirm, Gate: "support", Signed: by("ana", "staffed")},
+			{Wave: "everyone", Act: state.ActConfirm, Gate: "support", Value: "4.6", Signed: by("ana", "staffed")},
 			{Wave: "everyone", Act: state.ActUnconfirm, Gate: "support", Signed: by("ana", "nobody came")},
 			{Wave: "everyone", Act: state.ActConfirm, Tenant: acme, Gate: "opt-in", Signed: by("ana", "")},
 			{Wave: "everyone", Act: state.ActUnconfirm, Tenant: acme, Gate: "opt-in", Signed: by("ana", "not yet")},

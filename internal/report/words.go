@@ -542,6 +542,13 @@ func (v *voice) say(f state.Finding) string {
 			v.command("wave", "confirm", f.Subject.Name, f.Text(state.KeyGate)) + ")"
 	case state.CodeGateOpen:
 		return `gate "` + text(state.KeyGate) + `" is open: ` + v.filled(f)
+	case state.CodeGateValue:
+		said := text(state.KeySaid)
+		if said == "" {
+			said = "no value"
+		}
+		return `gate "` + text(state.KeyGate) + `" was confirmed with ` + said + ", and wants " + text(state.KeyCondition) + " (" +
+			v.command("wave", "confirm", "-value", "NUMBER", f.Subject.Name, f.Text(state.KeyGate)) + ")"
 	case state.CodeGateShut:
 		return `gate "` + text(state.KeyGate) + `": ` + v.filled(f)
 	case state.CodeGateNoData:

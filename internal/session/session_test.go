@@ -135,7 +135,7 @@ func TestThereAndBack(t *testing.T) {
 	if n := planned(t, s, now()).Effects().Users(); n != 0 {
 		t.Fatalf("%d users are due before the gate is open", n)
 	}
-	if err := s.Confirm(t.Context(), "pilot", "desk", "", "two people"); err != nil {
+	if err := s.Confirm(t.Context(), "pilot", "desk", "", "two people", ""); err != nil {
 		t.Fatal(err)
 	}
 
@@ -318,8 +318,8 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		"out is a directory": {func(ctx context.Context) error { _, err := s.Plan(ctx, folder); return err }, "is a directory"},
-		"no such wave":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilto", "desk", "", "") }, "there are pilot"},
-		"no such gate":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilot", "dusk", "", "") }, "it has desk"},
+		"no such wave":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilto", "desk", "", "", "") }, "there are pilot"},
+		"no such gate":       {func(ctx context.Context) error { return s.Confirm(ctx, "pilot", "dusk", "", "", "") }, "it has desk"},
 		"nobody moved": {func(ctx context.Context) error {
 			_, err := s.Rollback(ctx, now(), session.Undo{Waves: []string{"pilot"}})
 			return err
@@ -359,5 +359,96 @@ func TestBlocked(t *testing.T) {
 	}
 	if run := carriedOut(t, s, planned(t, s, r)).Run; run.Kind != state.RunApply || run.Counts.Done == 0 {
 		t.Errorf("the run is %+v", run)
+	}
+}
+
+// TestGlance: what a session plans by and what a glance counts are the same users; without Self-auth, or a configuration, the database
+// is enough.
+func TestGlance(t *testing.T) {
+	t.Parallel()
+	set := settings(t, strings.Replace(pilot, "  start { gates = [gate.desk] }\n", "", 1))
+	s := open(t, set)
+	made := planned(t, s, now())
+	look := func(set session.Settings) session.Status {
+		t.Helper()
+		g, err := session.OpenGlance(t.Context(), set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		status, err := g.Status(t.Context(), session.StatusRequest{AsOf: now().AsOf, Days: true, Sessions: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	before := look(set)
+	if before.Holder != nil || before.State.Exists || before.Mistakes != nil || before.Away != nil {
+		t.Errorf("nothing has run: %+v", before)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	if result, err := s.CarryOut(ctx, &made.Reader, session.Approval{}, func(e apply.Event) { stop() }); !result.Stopped || err == nil {
+		t.Fatal(result, err)
+	}
+	if stopped := look(set); stopped.Total != made.Effects().Users() || stopped.Holder != nil || stopped.State.OpenRun() == nil {
+		t.Errorf("stopped: total %d of %d, holder %v", stopped.Total, made.Effects().Users(), stopped.Holder)
+	}
+	run, err := s.OpenRun(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := s.StoredPlan(t.Context(), run.ID)
+	carriedOut(t, s, kept(t, stored, err))
+	after := look(set)
+	again := planned(t, s, now())
+	for i, w := range again.Context().Waves {
+		got := after.Survey.Waves[i].WaveView
+		if diff := cmp.Diff([]any{w.Name, w.State, w.Matched, w.Moved, w.Due, w.Waiting, w.Skipped, w.Figures.Moved, w.Figures.Completed, w.Figures.Skipped, w.Figures.Selected},
+			[]any{got.Name, got.State, got.Matched, got.Moved, got.Due, got.Waiting, got.Skipped, got.Figures.Moved, got.Figures.Completed, got.Figures.Skipped,
+				got.Figures.Selected}); diff != "" {
+			t.Errorf("wave %s (-planned +counted):\n%s", w.Name, diff)
+		}
+	}
+	if live := again.Context().Population.Live; after.Survey.Totals.Users != live || after.Survey.Totals.Linked <= before.Survey.Totals.Linked {
+		t.Errorf("%d users, %d by the plan; %d linked, %d before", after.Survey.Totals.Users, live, after.Survey.Totals.Linked, before.Survey.Totals.Linked)
+	}
+
+	env := set.Env
+	for name, c := range map[string]struct {
+		change func(*session.Settings)
+		holds  func(session.Status) bool
+	}{
+		"no token": {func(s *session.Settings) {
+			s.Env = func(k string) string {
+				if k == "SELF_AUTH_ADMIN_TOKEN" {
+					return ""
+				}
+				return env(k)
+			}
+		}, func(s session.Status) bool {
+			return s.Away != nil && s.Mistakes == nil && len(s.Survey.Waves) == len(after.Survey.Waves)
+		}},
+		"a wrong token": {func(s *session.Settings) {
+			s.Env = func(k string) string {
+				if k == "SELF_AUTH_ADMIN_TOKEN" {
+					return "none"
+				}
+				return env(k)
+			}
+		}, func(s session.Status) bool { return s.Away != nil && s.Mistakes == nil }},
+		"no configuration": {func(s *session.Settings) { s.Dir = t.TempDir() }, func(s session.Status) bool { return s.Mistakes != nil && len(s.Survey.Waves) > 0 }},
+		"a broken one": {func(s *session.Settings) {
+			s.Dir = t.TempDir()
+			if err := os.WriteFile(filepath.Join(s.Dir, "main.anthill.hcl"), []byte("wave \"x\" {"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, func(s session.Status) bool { return s.Mistakes != nil && len(s.Survey.Waves) > 0 }},
+	} {
+		other := set
+		c.change(&other)
+		got := look(other)
+		if !c.holds(got) || got.Survey.Totals.Users != after.Survey.Totals.Users || got.Survey.Totals.Linked != after.Survey.Totals.Linked || len(got.State.Runs) != 1 {
+			t.Errorf("%s: away %v, mistakes %v, %d waves, totals %+v", name, got.Away, got.Mistakes, len(got.Survey.Waves), got.Survey.Totals)
+		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"anthill/state"
 )
 
-// Confirm records that a manual gate of a wave is open, or is for the tenant with this slug, or id; note may be "".
-func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note string) error {
+// Confirm records that a manual gate of a wave is open, or is for the tenant with this slug, or id; note and value, a decimal, may be "".
+func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note, value string) error {
 	g, err := s.gateOf(wave, gate, slug)
 	if err != nil {
 		return err
@@ -24,10 +24,14 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note string) er
 		return fmt.Errorf("gate %q is opened by each tenant for itself (per = \"tenant\"): say which one has confirmed:\n\n"+
 			"    anthill wave confirm -tenant SLUG %s %s", gate, wave, gate)
 	}
+	if !g.Value.IsZero() && value == "" {
+		return fmt.Errorf("gate %q is opened by what was measured (%s): give the number\n\n    anthill wave confirm -value NUMBER %s %s",
+			gate, g.Value.Text(), wave, gate)
+	}
 	if g.PerTenant { // it is opened for all steps of a wave at once
 		wave = state.WholeWave(wave)
 	}
-	c := state.Confirmation{Wave: wave, Gate: gate, By: s.settings.Who, Note: note, At: s.settings.Now().UTC()}
+	c := state.Confirmation{Wave: wave, Gate: gate, By: s.settings.Who, Note: note, Value: value, At: s.settings.Now().UTC()}
 	if slug != "" {
 		st, tenants, err := s.paused(ctx)
 		if err != nil {

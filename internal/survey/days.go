@@ -3,6 +3,7 @@ package survey
 import (
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"anthill/state"
@@ -36,7 +37,28 @@ type KPI struct {
 	Linked   float64   `json:"linked_percent"`
 	// The line through the completions of the last 14 whole days; none: fewer than 7 have passed since the start.
 	Projection *Projection `json:"projection,omitempty"`
+	// By hand: the latest value that a gate of this name was confirmed with, of whichever wave.
+	Satisfaction *Measured `json:"satisfaction,omitempty"`    // gate satisfaction
+	Tickets      *Measured `json:"support_tickets,omitempty"` // gate tickets
 }
+
+// Measured is a value that somebody has recorded with a confirmation.
+type Measured struct {
+	Value string    `json:"value"` // a decimal
+	Met   bool      `json:"met"`   // the target
+	Wave  string    `json:"wave"`
+	By    string    `json:"by"`
+	At    time.Time `json:"at"`
+}
+
+// What is measured by hand, by the names of the gates: 4.5 of 5 or more, and fewer than 10.
+const (
+	GateSatisfaction = "satisfaction"
+	GateTickets      = "tickets"
+
+	leastSatisfaction = 4.5
+	mostTickets       = 10
+)
 
 // Projection is where the present pace leads.
 type Projection struct {
@@ -145,6 +167,8 @@ func (m *maker) adoption(today time.Time) {
 func (m *maker) kpi(today time.Time) {
 	k := &KPI{Target: Target, Rate: Percent(m.Population.Completed, m.Population.Users), Linked: Percent(m.Population.Linked, m.Population.Users)}
 	m.KPI = k
+	k.Satisfaction = m.measured(GateSatisfaction, func(v float64) bool { return v >= leastSatisfaction })
+	k.Tickets = m.measured(GateTickets, func(v float64) bool { return v < mostTickets })
 	for _, r := range m.State.Runs {
 		if r.Kind == state.RunApply && r.Counts.Done > 0 {
 			k.Run, k.Start, k.Deadline = r.ID, r.Started.UTC(), r.Started.UTC().Add(Term)
@@ -174,6 +198,17 @@ func (m *maker) kpi(today time.Time) {
 			p.Reached = m.AsOf.UTC().Add(time.Duration(in * float64(time.Hour)))
 		}
 	}
+}
+
+// measured is the latest value of a gate of a name; nil: there is none.
+func (m *maker) measured(gate string, met func(float64) bool) (last *Measured) {
+	for _, c := range m.State.Confirmations {
+		v, err := strconv.ParseFloat(c.Value, 64)
+		if c.Gate == gate && err == nil && (last == nil || c.At.After(last.At)) {
+			last = &Measured{c.Value, met(v), c.Wave, c.By, c.At}
+		}
+	}
+	return last
 }
 
 // pace is the slope of the line through the users who had completed at the ends of the last n whole days.

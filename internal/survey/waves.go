@@ -18,7 +18,7 @@ import (
 // Wave is how a wave stands.
 type Wave struct {
 	plan.WaveView
-	Declared bool   `json:"declared"` // else it is only recorded, and has no state
+	Declared bool   `json:"-"` // else it is only recorded, and has no state
 	Gates    []Gate `json:"gates"`
 	Began    *Began `json:"began,omitempty"` // the run that started it
 }
@@ -50,6 +50,7 @@ type Gate struct {
 	Since   time.Time     `json:"since,omitzero"`      // of an open one: when it was confirmed; of a closed one: since when the wave waits for it
 	By      string        `json:"by,omitempty"`        // who has confirmed it
 	Note    string        `json:"note,omitempty"`      // and why
+	Value   string        `json:"value,omitempty"`     // what it was confirmed with, a decimal
 	Tenants int           `json:"confirmed,omitempty"` // for how many tenants it is confirmed
 	Waiting int           `json:"waiting,omitempty"`   // how many tenants wait for it
 }
@@ -391,7 +392,7 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 				is.Tenants++
 				is.Since = c.At
 			case !g.PerTenant && c.Tenant == uuid.Nil:
-				is.Open, is.Since, is.By, is.Note = true, c.At, c.By, c.Note
+				is.Since, is.By, is.Note, is.Value = c.At, c.By, c.Note, c.Value
 			}
 		}
 		switch {
@@ -407,6 +408,11 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 			is.Kind = GateFigures
 			is.Open = plan.GateClosed(w.Name, g, f).IsZero()
 			is.Figures = plan.GateFigures(w.Name, g, f)
+		default:
+			why := rollout.ByHand(t.State.Confirmations, w.Name, g)
+			if is.Open = why.IsZero(); !is.Open {
+				is.Figures = why
+			}
 		}
 		if rec := t.recorded(w.Name); !is.Open && finish && is.Kind != GateTenant && v.State == plan.WaveSoaking {
 			is.Since = rec.MovedAt

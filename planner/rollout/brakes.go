@@ -23,7 +23,7 @@ func Brakes(waves []config.Wave) (list []state.Brakes) {
 // records are gates as they are recorded. One that is opened by hand for all of its wave is known by its name alone.
 func records(gates []config.Gate) (list []state.Gate) {
 	for _, g := range gates {
-		if !g.Manual() || g.PerTenant {
+		if !g.Manual() || g.PerTenant || !g.Value.IsZero() {
 			list = append(list, g.Record())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 
 	"anthill/config"
 	"anthill/planner/plan"
@@ -226,5 +227,64 @@ func TestPerTenant(t *testing.T) {
 	got := rollout.Loosened(w.Input, rollout.Judge(w.Input), recorded)
 	if diff := cmp.Diff(want, got[:1]); diff != "" {
 		t.Errorf("taken away (-want +got):\n%s", diff)
+	}
+}
+
+// TestValueGate: a gate that is opened by hand and by what was measured is open only where the latest value fulfils its condition; that it
+// is weakened is a brake that was loosened.
+func TestValueGate(t *testing.T) {
+	t.Parallel()
+	value := func(text string) config.Condition {
+		c, err := config.ParseValueCondition(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	gate := config.Gate{Name: "survey", Value: value("result.value >= 4.5")}
+	confirmed := func(values ...string) (list []state.Confirmation) {
+		for _, v := range values {
+			list = append(list, state.Confirmation{Wave: "pilot", Gate: "survey", Value: v})
+		}
+		return list
+	}
+	for name, c := range map[string]struct {
+		list []state.Confirmation
+		want state.Code
+	}{
+		"not confirmed":     {nil, state.CodeGateClosed},
+		"without a value":   {confirmed(""), state.CodeGateValue},
+		"too little":        {confirmed("4.49"), state.CodeGateValue},
+		"enough":            {confirmed("4.5"), ""},
+		"the latest counts": {confirmed("4.9", "4.2"), state.CodeGateValue},
+		"and opens":         {confirmed("4.2", "4.9"), ""},
+		"no number":         {confirmed("good"), state.CodeGateValue},
+		"another gate's":    {[]state.Confirmation{{Wave: "pilot", Gate: "desk", Value: "5"}}, state.CodeGateClosed},
+		"another wave's":    {[]state.Confirmation{{Wave: "rest", Gate: "survey", Value: "5"}}, state.CodeGateClosed},
+		"of a tenant":       {[]state.Confirmation{{Wave: "pilot", Gate: "survey", Value: "5", Tenant: acme}}, state.CodeGateClosed},
+	} {
+		if got := rollout.ByHand(c.list, "pilot", gate); got.Code != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	wave := config.Wave{Name: "pilot", Policy: "dual", Enabled: true, Users: []config.Selector{{All: true}}, StartGates: []string{"survey"}, Gates: []config.Gate{gate}}
+	in := rollout.Input{Waves: []config.Wave{wave}, Tallies: []rollout.Tally{{Match: 5, Due: 5}}, Confirmations: confirmed("4.2"), From: map[string]string{},
+		Recorded: map[string]state.Wave{}, Digests: map[string]state.Digest{}, Slug: func(uuid.UUID) string { return "" }}
+	before := rollout.Before{Brakes: rollout.Brakes(in.Waves)}
+	if v := rollout.Judge(in)[0]; v.State != plan.WaveHeld || v.Reasons[0].Code != state.CodeGateValue {
+		t.Errorf("held by 4.2: %+v", v)
+	}
+	if r := config.RecordedGate(before.Brakes[0].Gates[0]); !r.Manual() || r.Value.Text() != gate.Value.Text() {
+		t.Errorf("recorded as %+v", r)
+	}
+	in.Waves = []config.Wave{wave}
+	in.Waves[0].Gates = []config.Gate{{Name: "survey", Value: value("result.value >= 4")}}
+	verdicts := rollout.Judge(in)
+	if list := rollout.Loosened(in, verdicts, before); !verdicts[0].Moves || len(list) != 1 || list[0].Users != 5 {
+		t.Errorf("weakened: %+v, %+v", verdicts[0], list)
+	}
+	in.Confirmations = confirmed("4.6")
+	if list := rollout.Loosened(in, rollout.Judge(in), before); len(list) != 0 {
+		t.Errorf("fulfilled by both: %+v", list)
 	}
 }

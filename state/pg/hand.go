@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,10 +15,30 @@ import (
 
 const handVersion = 4 // the migration that adds it
 
+// noteMark sets the value of a confirmation apart from its note, in front of which it stands in the same column. A note that begins
+// with it stands behind an empty value.
+const noteMark = "\x1f"
+
+// noted is a note with a value, and unnoted its inverse.
+func noted(value, note string) string {
+	if value == "" && !strings.HasPrefix(note, noteMark) {
+		return note
+	}
+	return noteMark + value + noteMark + note
+}
+
+func unnoted(text string) (value, note string) {
+	if !strings.HasPrefix(text, noteMark) {
+		return "", text
+	}
+	value, note, _ = strings.Cut(text[len(noteMark):], noteMark)
+	return value, note
+}
+
 // note notes what was done to a wave.
 func (s *Store) note(ctx context.Context, tx pgx.Tx, e state.WaveEvent) error {
 	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.wave_events (wave, act, tenant, gate, run, acted_by, reason, at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)`), e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.By, e.Reason, e.At)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`), e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.By, noted(e.Value, e.Reason), e.At)
 	return err
 }
 
@@ -34,6 +55,9 @@ func (s *Store) WaveEvents(ctx context.Context) (list []state.WaveEvent, err err
 		list, err = collect(ctx, tx, s.sql(sql), func(e *state.WaveEvent) []any {
 			return []any{&e.Wave, &e.Act, &e.Tenant, &e.Gate, &e.Run, &e.By, &e.Reason, nullable{&e.At}}
 		})
+		for i := range list {
+			list[i].Value, list[i].Reason = unnoted(list[i].Reason)
+		}
 		return err
 	})
 	return list, err
@@ -138,11 +162,11 @@ func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID, by s
 func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
 	return s.writing(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.confirmations (wave, gate, tenant, confirmed_by, note, at)
-			values ($1, $2, $3, $4, $5, $6)`), c.Wave, c.Gate, c.Tenant, c.By, c.Note, c.At)
+			values ($1, $2, $3, $4, $5, $6)`), c.Wave, c.Gate, c.Tenant, c.By, noted(c.Value, c.Note), c.At)
 		if err != nil {
 			return err
 		}
-		return s.note(ctx, tx, state.WaveEvent{Wave: c.Wave, Act: state.ActConfirm, Tenant: c.Tenant, Gate: c.Gate,
+		return s.note(ctx, tx, state.WaveEvent{Wave: c.Wave, Act: state.ActConfirm, Tenant: c.Tenant, Gate: c.Gate, Value: c.Value,
 			Signed: state.Signed{By: c.By, Reason: c.Note, At: c.At}})
 	})
 }

@@ -229,6 +229,9 @@ func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, version int, s
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
 		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
 	})
+	for i := range st.Confirmations {
+		st.Confirmations[i].Value, st.Confirmations[i].Note = unnoted(st.Confirmations[i].Note)
+	}
 	return err
 }
 

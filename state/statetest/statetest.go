@@ -690,7 +690,7 @@ func waves(t *testing.T, f Fixture) {
 	}
 	must(t, r.SettleObjects(t.Context(),
 		state.ObjectOutcome{Address: gone.Address, Recorded: &gone, Verdict: state.Done}))
-	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana", Note: "n", At: at}
+	c := state.Confirmation{Wave: "pilot", Gate: "support", By: "ana", Note: "n", Value: "4.6", At: at}
 	must(t, s.Confirm(t.Context(), c))
 	st := read(t, s)
 	same(t, "waves", []state.Wave{w}, st.Waves)
