@@ -70,6 +70,7 @@ const (
 	CodeWishIdle        Code = "wish_idle"         // wave; kind, by, at, reason: a wish that the plan does not go by
 	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeAsleepHeld      Code = "asleep_held"       // wave; count users: moved under it, asleep, and not woken while it is paused, or they are blocked or excluded
+	CodeForgotten       Code = "forgotten"         // count users: of the runs of a rollback, who were forgotten
 	CodeStaysAwake      Code = "stays_awake"       // count users: of a rollback of the run that woke them
 	CodeMailStuck       Code = "mail_stuck"        // count users
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
