@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"anthill/internal/sandbox"
-	"anthill/internal/selfauthd"
 )
 
 // pilotAcme moves acme's administrators; everyone waits for them.
@@ -29,11 +28,10 @@ wave "rest" {
 `
 
 // desk is a token of the support desk: read-only, and with the rights of one built-in group.
-func desk(t *testing.T, d *selfauthd.Server, s server) string {
+func desk(t *testing.T, s guarded) string {
 	t.Helper()
-	b := newBrowser(t, s)
-	idm, _ := d.Passwords()
-	token := b.builtIn("idm_admin", idm)
+	b := newBrowser(t, s.server)
+	token := b.builtIn("idm_admin", s.idmAdmin)
 	b.ok(b.do("POST", "/v1/service_account", token, map[string]any{"attrs": map[string][]string{
 		"name": {"desk"}, "displayname": {"Desk"}, "entry_managed_by": {"idm_admin"}}}), nil)
 	b.ok(b.do("POST", "/v1/group/idm_service_desk/_attr/member", token, []string{"desk"}), nil)
@@ -45,14 +43,16 @@ func desk(t *testing.T, d *selfauthd.Server, s server) string {
 // TestExplainUser: one user is explained by id and by address, in each of the places in which it can stand; with a read-only
 // role and token, with the desk's own, and while Self-auth is away; and nothing is changed by any of that.
 func TestExplainUser(t *testing.T) {
-	t.Parallel()
-	d, err := selfauthd.Start(selfauthd.Options{})
-	must(t, err)
-	t.Cleanup(func() { d.Close() })
-	s := server{url: d.URL(), caFile: t.TempDir() + "/ca.pem"}
-	must(t, os.WriteFile(s.caFile, d.CA(), 0o600))
-	s.token, s.readToken = d.Operator()
-	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 40, Seed: 4}, s)
+	for name, start := range guardedServers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			explainUser(t, start(t))
+		})
+	}
+}
+
+func explainUser(t *testing.T, s guarded) {
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 40, Seed: 4}, s.server)
 	w.config(everyone + pilotAcme)
 	one := func(where string) (id, mail string) {
 		t.Helper()
@@ -111,7 +111,7 @@ func TestExplainUser(t *testing.T) {
 	}
 
 	// The support desk sees who has a credential, and neither addresses nor what a plan needs.
-	w.env["SELF_AUTH_ADMIN_TOKEN"] = desk(t, d, s)
+	w.env["SELF_AUTH_ADMIN_TOKEN"] = desk(t, s)
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "login name acme.", "no credential yet", "tenant_acme_admins (admin of the tenant)", "Could not be seen", "the address of the person", "what a plan does in Self-auth",
 		"moved under wave pilot", "create-reset-token acme.")
@@ -123,8 +123,7 @@ func TestExplainUser(t *testing.T) {
 	delete(w.env, "SELF_AUTH_ADMIN_TOKEN")
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "Could not be seen Self-auth")
-	must(t, d.Close())
-	w.env["SELF_AUTH_ADMIN_TOKEN"] = s.readToken
+	w.env["SELF_AUTH_ADMIN_TOKEN"], w.env["SELF_AUTH_CA_FILE"] = s.readToken, emulator(t).caFile // of another server
 	out, _ = w.run(exitDone, "explain", otherMail)
 	wants(t, out, "Could not be seen Self-auth", "selected by rest", "wave rest is held")
 
@@ -148,6 +147,7 @@ func TestExplainUser(t *testing.T) {
 	wants(t, errs, "2 users have this address", admin+" tenant acme, active", other+" tenant globex, active", "anthill explain ")
 	out, _ = w.run(exitDone, "explain", "-tenant", "globex", adminMail)
 	wants(t, out, other)
+	w.env["SELF_AUTH_CA_FILE"] = s.caFile
 	w.exec("delete from users where user_id = $1", admin)
 	out, _ = w.run(exitDone, "explain", admin)
 	wants(t, out, "there is none any more", "moved under wave pilot", "There is no account of yours")
