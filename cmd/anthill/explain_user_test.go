@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"anthill/internal/sandbox"
 )
 
@@ -142,12 +144,25 @@ func explainUser(t *testing.T, s guarded) {
 	if w.fingerprint() != before || w.stateText() != state {
 		t.Error("something was changed")
 	}
+	// She enrols, renames herself, and comes in.
+	w.env["SELF_AUTH_CA_FILE"] = s.caFile
+	var person uuid.UUID
+	must(t, w.connect().QueryRow(t.Context(), w.spell("select {idp}_user_id from users where user_id = $1"), admin).Scan(&person))
+	b := newBrowser(t, s.server)
+	b.ok(b.do("PUT", "/v1/group/idm_all_persons/_attr/credential_type_minimum", b.builtIn("idm_admin", s.idmAdmin), []string{"any"}), nil)
+	b.enrol(person)
+	b.ok(b.do("PATCH", "/v1/person/"+person.String(), b.token, map[string]any{"attrs": map[string][]string{"name": {"her-own-name"}}}), nil)
+	out, _ = w.run(exitDone, "explain", admin)
+	wants(t, out, "login name her-own-name", "credential enrolled", "by Self-auth yes", "has not logged in by it yet", "Your login name there is her-own-name")
+	w.exec("update users set {idp}_synced_at = now() + interval '1 minute' where user_id = $1", admin)
+	out, _ = w.run(exitDone, "explain", admin)
+	wants(t, out, "completed: it has logged in through Self-auth", "None: this user logs in through Self-auth")
+
 	w.exec("update users set email = $1 where user_id = $2", strings.ToUpper(adminMail), other)
 	_, errs = w.run(exitError, "explain", adminMail)
 	wants(t, errs, "2 users have this address", admin+" tenant acme, active", other+" tenant globex, active", "anthill explain ")
 	out, _ = w.run(exitDone, "explain", "-tenant", "globex", adminMail)
 	wants(t, out, other)
-	w.env["SELF_AUTH_CA_FILE"] = s.caFile
 	w.exec("delete from users where user_id = $1", admin)
 	out, _ = w.run(exitDone, "explain", admin)
 	wants(t, out, "there is none any more", "moved under wave pilot", "There is no account of yours")
