@@ -561,7 +561,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeNoName:
 		return "no name can be made from the row"
 	case state.CodeHolderChanged:
-		return "the person to be taken over no longer holds the address, is gone or is expired"
+		return "the person to be taken over no longer holds the address, is gone, is expired, or is somebody else's by now"
 	case state.CodeKeptOtherwise:
 		return v.kept(f)
 	case state.CodeGroupNotMade:
