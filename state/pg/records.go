@@ -135,7 +135,7 @@ func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 		if version, err := s.version(ctx, tx); err != nil || version == 0 {
 			return err
 		}
-		// Every user who was ever moved stays recorded, so the journal has only those who are on their way.
+		// Every user who was ever moved stays recorded, unless it was forgotten, so the journal has only those who are on their way.
 		waves, err = collect(ctx, tx, s.sql(`select wave collate "C" from {schema}.users
 			union select wave collate "C" from {schema}.records where not settled order by 1`),
 			func(name *string) []any { return []any{name} })
