@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -19,6 +20,11 @@ func TestForget(t *testing.T) {
 	user := w.active(0)[1][0]
 	var person uuid.UUID
 	must(t, w.connect().QueryRow(t.Context(), w.spell("select {idp}_user_id from users where user_id = $1"), user).Scan(&person))
+	const address = "her.first.address@forget.example"
+	w.exec("update users set email = $1 where user_id = $2", address, user)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update users set email = 'her.second@forget.example' where user_id = $1", user)
+	w.run(exitDone, "apply", "-auto-approve") // the journal keeps the one that it takes away
 	forget := func(want int, says string, more ...string) {
 		t.Helper()
 		out, errs := w.run(want, append([]string{"state", "forget", user, "-reason", "request 4711"}, more...)...)
@@ -34,11 +40,12 @@ func TestForget(t *testing.T) {
 	w.run(exitDone, "apply", "-auto-approve")
 	forget(exitError, "kanidm person delete "+person.String())
 	must(t, w.api.Accounts().Delete(t.Context(), []uuid.UUID{person}))
-	forget(exitBlocked, "recorded under wave everyone 2 journal records of 2 runs")
+	forget(exitBlocked, "recorded under wave everyone 4 journal records of 4 runs")
 
 	holding := func() (tables []string) {
 		t.Helper()
-		rows, err := w.connect().Query(t.Context(), "select table_name from information_schema.tables where table_schema = 'anthill_state' and table_name <> 'plans' order by 1")
+		c := w.connect()
+		rows, err := c.Query(t.Context(), "select table_name from information_schema.tables where table_schema = 'anthill_state' and table_name <> 'plans' order by 1")
 		must(t, err)
 		var all []string
 		for rows.Next() {
@@ -48,17 +55,20 @@ func TestForget(t *testing.T) {
 		}
 		must(t, rows.Err())
 		for _, name := range all {
-			for _, id := range []string{user, person.String()} {
-				hex := strings.ReplaceAll(id, "-", "")
-				if w.number("select count(*) from anthill_state."+name+" r where r::text ilike '%' || $1 || '%' or r::text ilike '%' || $2 || '%'", id, hex) > 0 {
+			for _, what := range [][2]string{{user, strings.ReplaceAll(user, "-", "")}, {person.String(), strings.ReplaceAll(person.String(), "-", "")},
+				{address, hex.EncodeToString([]byte(address))}} {
+				var holds bool
+				sql := "select exists (select from anthill_state." + name + " r where r::text ilike '%' || $1 || '%' or r::text ilike '%' || $2 || '%')"
+				must(t, c.QueryRow(t.Context(), sql, what[0], what[1]).Scan(&holds))
+				if holds {
 					tables = append(tables, name)
 				}
 			}
 		}
 		return tables
 	}
-	if got := strings.Join(holding(), " "); got != "records records users users" {
-		t.Errorf("the user and its person are in %s: this test sees nothing", got)
+	if got := strings.Join(holding(), " "); got != "records records records users users" {
+		t.Errorf("the user, its person and its address are in %s: this test sees nothing", got)
 	}
 	var before []string
 	for _, run := range w.runs() {
