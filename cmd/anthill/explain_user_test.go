@@ -29,16 +29,18 @@ wave "rest" {
 }
 `
 
-// desk is a token of the support desk: read-only, and with the rights of one built-in group.
-func desk(t *testing.T, s guarded) string {
+// tokenOf makes a service account in a built-in group, or in none, and returns its read-only token.
+func tokenOf(t *testing.T, s guarded, name, group string) string {
 	t.Helper()
 	b := newBrowser(t, s.server)
 	token := b.builtIn("idm_admin", s.idmAdmin)
 	b.ok(b.do("POST", "/v1/service_account", token, map[string]any{"attrs": map[string][]string{
-		"name": {"desk"}, "displayname": {"Desk"}, "entry_managed_by": {"idm_admin"}}}), nil)
-	b.ok(b.do("POST", "/v1/group/idm_service_desk/_attr/member", token, []string{"desk"}), nil)
+		"name": {name}, "displayname": {name}, "entry_managed_by": {"idm_admin"}}}), nil)
+	if group != "" {
+		b.ok(b.do("POST", "/v1/group/"+group+"/_attr/member", token, []string{name}), nil)
+	}
 	var made string
-	b.ok(b.do("POST", "/v1/service_account/desk/_api_token", token, map[string]any{"label": "desk", "expiry": nil, "read_write": false}), &made)
+	b.ok(b.do("POST", "/v1/service_account/"+name+"/_api_token", token, map[string]any{"label": "explain", "expiry": nil, "read_write": false}), &made)
 	return made
 }
 
@@ -113,12 +115,15 @@ func explainUser(t *testing.T, s guarded) {
 	}
 
 	// The support desk sees who has a credential, and neither addresses nor what a plan needs.
-	w.env["SELF_AUTH_ADMIN_TOKEN"] = desk(t, s)
+	w.env["SELF_AUTH_ADMIN_TOKEN"] = tokenOf(t, s, "desk", "idm_service_desk")
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "login name acme.", "no credential yet", "tenant_acme_admins (admin of the tenant)", "Could not be seen", "the address of the person", "what a plan does in Self-auth",
 		"moved under wave pilot", "create-reset-token acme.")
 	out, _ = w.run(exitDone, "explain", otherMail)
 	wants(t, out, "selected by rest", "wave rest is held")
+	w.env["SELF_AUTH_ADMIN_TOKEN"] = tokenOf(t, s, "nobody-special", "")
+	out, _ = w.run(exitDone, "explain", adminMail)
+	wants(t, out, "this account may not see persons", "whether the person is there (the account lacks the right)", "by Self-auth not known")
 	w.env["SELF_AUTH_ADMIN_TOKEN"] = "nonsense"
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "Could not be seen Self-auth", "by Self-auth not known", "It depends on what could not be seen", "with your e-mail address and your password, as before")
@@ -157,6 +162,11 @@ func explainUser(t *testing.T, s guarded) {
 	w.exec("update users set {idp}_synced_at = now() + interval '1 minute' where user_id = $1", admin)
 	out, _ = w.run(exitDone, "explain", admin)
 	wants(t, out, "completed: it has logged in through Self-auth", "None: this user logs in through Self-auth")
+
+	must(t, w.api.Accounts().Delete(t.Context(), []uuid.UUID{person}))
+	out, _ = w.run(exitDone, "explain", admin)
+	wants(t, out, "Self-auth does not have it", "by Self-auth no: the row is linked to a person that Self-auth does not have", "Something keeps this user from coming in",
+		"Logging in through Self-auth does not work for you")
 
 	w.exec("update users set email = $1 where user_id = $2", strings.ToUpper(adminMail), other)
 	_, errs = w.run(exitError, "explain", adminMail)

@@ -32,6 +32,7 @@ func TestForget(t *testing.T) {
 	}
 	w.run(exitError, "state", "forget", user)
 	w.run(exitError, "state", "forget", "kim@x.example", "-reason", "r")
+	w.run(exitError, "state", "forget", user, "-reason", "kim@x.example asks for it")
 	_, errs := w.run(exitError, "state", "list")
 	wants(t, errs, "anthill status")
 	forget(exitError, "is still there")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
@@ -47,6 +48,9 @@ func (p *program) stateForget(c *cli.Context) error {
 	reason := c.String("reason")
 	if reason == "" {
 		return misused(c, "anthill state forget wants -reason TEXT: what is left of a user who was forgotten is who wanted that, when and why")
+	}
+	if strings.Contains(reason, "@") {
+		return misused(c, "the reason is kept for good, and an address stands in it: name the request that asks for this, by its number")
 	}
 	r, err := p.request(c)
 	if err != nil {
