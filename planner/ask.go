@@ -80,6 +80,9 @@ func (m *maker) asked(e *world.Entry, to *watching, table *plan.Table) *plan.Ask
 			Leave: names(c.shape.Leave), Waits: to.dropped[c.segment]})
 		concerned = append(concerned, head.Wave)
 	}
+	for _, one := range to.skipped {
+		concerned = append(concerned, one.Wave)
+	}
 	for _, v := range m.plan.Context.Waves {
 		if slices.Contains(concerned, v.Name) {
 			a.Views[v.Name] = v

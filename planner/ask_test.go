@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"anthill/config"
 	"anthill/planner"
 	"anthill/planner/plan"
@@ -78,5 +80,60 @@ func TestAsk(t *testing.T) {
 	blind := f.ask(t, 13, true)
 	if _, why := blind.Skip(); !blind.Blind || !why.NeedsSelfAuth() || !slices.Equal(blind.Selected, []string{"later"}) {
 		t.Errorf("without Self-auth: %+v", blind)
+	}
+}
+
+// TestAskIsThePlan: of each user of some worlds, what is asked is what the plan of all has, and what that leaves out.
+func TestAskIsThePlan(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*fake){
+		"as it is": func(*fake) {},
+		"some are moved, and have changed": func(f *fake) {
+			f.moved(10, "everyone")
+			f.moved(12, "everyone")
+			f.user(10).Role, f.user(12).Status = "user", "suspended"
+		},
+		"a wave that is held": func(f *fake) {
+			f.config.Waves[0].At = now.Add(time.Hour)
+			f.moved(11, "everyone")
+			f.user(11).Tenant = globex
+		},
+		"paused, shared, excluded": func(f *fake) {
+			f.state.Pauses = []state.Pause{{Wave: "everyone", Tenant: acme, Run: "r", At: now}}
+			f.user(12).Email = f.user(10).Email
+			f.config.Exclude.UserIDs = []uuid.UUID{id(13)}
+		},
+		"a person of ours that is let in": func(f *fake) {
+			f.moved(13, "everyone")
+			f.record(13).Standing = state.RolledBack
+			f.user(13).Link, f.user(13).Method = uuid.Nil, state.MethodPassword
+			f.config.Waves[0].Enabled = false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			change(f)
+			m := f.must(t)
+			for _, u := range f.users {
+				n := u.ID[15]
+				a := f.ask(t, n, false)
+				_, why := a.Skip()
+				if want := m.skipped[n]; why != want {
+					t.Errorf("user %d: skipped for %s, by the plan %s", n, why, want)
+				}
+				var planned []plan.AskedChange
+				for _, c := range a.Changes {
+					if !c.Waits {
+						planned = append(planned, c)
+					}
+				}
+				shape, changes := m.shapes[n]
+				if changes != (len(planned) == 1) || changes && (planned[0].Shape.Effect != shape.Effect || planned[0].Shape.After != shape.After ||
+					len(planned[0].Join) != len(shape.Join) || len(planned[0].Leave) != len(shape.Leave)) {
+					t.Errorf("user %d: asked %+v, by the plan %v %+v", n, planned, changes, shape)
+				}
+			}
+		})
 	}
 }

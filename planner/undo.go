@@ -27,6 +27,7 @@ type UndoInput struct {
 	Input
 	Records       func(ctx context.Context, runs []string) iter.Seq2[state.Record, error] // state.Store.Records
 	ObjectRecords func(ctx context.Context, runs []string) ([]state.ObjectRecord, error)  // state.Store.ObjectRecords
+	Forgotten     func(ctx context.Context, runs []string) (int64, error)                 // state.Store.ForgottenOf
 
 	Runs          []string    // none: the latest that is to be undone, or with Waves, Tenants or PostgresOnly all of them
 	Waves         []string    // -wave
@@ -108,7 +109,12 @@ func Undo(ctx context.Context, in UndoInput, sink plan.Sink) (*plan.Plan, hcl.Di
 	u := undoer{UndoInput: in, runs: runs, world: observed, folded: folded, taken: taken, back: back, schema: schema, sink: sink, plan: p}
 	u.effects(&table)
 	u.context()
-	return p, diags, nil
+	// Nothing is known of them any more: whoever takes a run back must not believe that it is all of it.
+	forgotten, err := in.Forgotten(ctx, runs.from)
+	if forgotten > 0 {
+		p.Context.Notes = append(p.Context.Notes, state.Found(state.CodeForgotten).Times(forgotten))
+	}
+	return p, diags, err
 }
 
 // fold reads what the runs did to objects; nothing where only users of them are taken back.

@@ -70,6 +70,7 @@ const (
 	CodeWishIdle        Code = "wish_idle"         // wave; kind, by, at, reason: a wish that the plan does not go by
 	CodePauseUndeclared Code = "pause_undeclared"  // wave: not declared any more; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeAsleepHeld      Code = "asleep_held"       // wave; count users: moved under it, asleep, and not woken while it is paused, or they are blocked or excluded
+	CodeForgotten       Code = "forgotten"         // count users: of the runs of a rollback, who were forgotten
 	CodeStaysAwake      Code = "stays_awake"       // count users: of a rollback of the run that woke them
 	CodeCodesLive       Code = "codes_live"        // of a rollback: count users who may still use a one-time code
 	CodeEnrolledBefore  Code = "enrolled_before"   // count users to be moved whose persons have a credential already

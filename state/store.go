@@ -108,6 +108,16 @@ type Store interface {
 	// Withdraw takes back a wish of a wave and reports whether there was one. Under the lock.
 	Withdraw(ctx context.Context, wave string, kind WishKind, s Signed) (bool, error)
 
+	// Forget takes out of the state and the journal what is kept of a user whose row is gone, and records by whom and why, without
+	// the user. Counts and digests of runs stay. Under the lock. ErrRowThere, ErrOpenRun, ErrNothingKept.
+	Forget(ctx context.Context, user uuid.UUID, s Signed) (Forgotten, error)
+
+	// WasForgotten says when a user was forgotten last, and by whom; nil: it was not.
+	WasForgotten(ctx context.Context, user uuid.UUID) (*Forgotten, error)
+
+	// ForgottenOf counts the users who were forgotten and of whom one of some runs had journal records.
+	ForgottenOf(ctx context.Context, runs []string) (int64, error)
+
 	// WaveEvents are what was done to waves, oldest first.
 	WaveEvents(ctx context.Context) ([]WaveEvent, error)
 }

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"anthill/internal/sandbox"
-	"anthill/internal/selfauthd"
 )
 
 // pilotAcme moves acme's administrators; everyone waits for them.
@@ -28,31 +29,34 @@ wave "rest" {
 }
 `
 
-// desk is a token of the support desk: read-only, and with the rights of one built-in group.
-func desk(t *testing.T, d *selfauthd.Server, s server) string {
+// tokenOf makes a service account in a built-in group, or in none, and returns its read-only token.
+func tokenOf(t *testing.T, s guarded, name, group string) string {
 	t.Helper()
-	b := newBrowser(t, s)
-	idm, _ := d.Passwords()
-	token := b.builtIn("idm_admin", idm)
+	b := newBrowser(t, s.server)
+	token := b.builtIn("idm_admin", s.idmAdmin)
 	b.ok(b.do("POST", "/v1/service_account", token, map[string]any{"attrs": map[string][]string{
-		"name": {"desk"}, "displayname": {"Desk"}, "entry_managed_by": {"idm_admin"}}}), nil)
-	b.ok(b.do("POST", "/v1/group/idm_service_desk/_attr/member", token, []string{"desk"}), nil)
+		"name": {name}, "displayname": {name}, "entry_managed_by": {"idm_admin"}}}), nil)
+	if group != "" {
+		b.ok(b.do("POST", "/v1/group/"+group+"/_attr/member", token, []string{name}), nil)
+	}
 	var made string
-	b.ok(b.do("POST", "/v1/service_account/desk/_api_token", token, map[string]any{"label": "desk", "expiry": nil, "read_write": false}), &made)
+	b.ok(b.do("POST", "/v1/service_account/"+name+"/_api_token", token, map[string]any{"label": "explain", "expiry": nil, "read_write": false}), &made)
 	return made
 }
 
 // TestExplainUser: one user is explained by id and by address, in each of the places in which it can stand; with a read-only
 // role and token, with the desk's own, and while Self-auth is away; and nothing is changed by any of that.
 func TestExplainUser(t *testing.T) {
-	t.Parallel()
-	d, err := selfauthd.Start(selfauthd.Options{})
-	must(t, err)
-	t.Cleanup(func() { d.Close() })
-	s := server{url: d.URL(), caFile: t.TempDir() + "/ca.pem"}
-	must(t, os.WriteFile(s.caFile, d.CA(), 0o600))
-	s.token, s.readToken = d.Operator()
-	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 40, Seed: 4}, s)
+	for name, start := range guardedServers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			explainUser(t, start(t))
+		})
+	}
+}
+
+func explainUser(t *testing.T, s guarded) {
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 40, Seed: 4}, s.server)
 	w.config(everyone + pilotAcme)
 	one := func(where string) (id, mail string) {
 		t.Helper()
@@ -111,20 +115,22 @@ func TestExplainUser(t *testing.T) {
 	}
 
 	// The support desk sees who has a credential, and neither addresses nor what a plan needs.
-	w.env["SELF_AUTH_ADMIN_TOKEN"] = desk(t, d, s)
+	w.env["SELF_AUTH_ADMIN_TOKEN"] = tokenOf(t, s, "desk", "idm_service_desk")
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "login name acme.", "no credential yet", "tenant_acme_admins (admin of the tenant)", "Could not be seen", "the address of the person", "what a plan does in Self-auth",
 		"moved under wave pilot", "create-reset-token acme.")
 	out, _ = w.run(exitDone, "explain", otherMail)
 	wants(t, out, "selected by rest", "wave rest is held")
+	w.env["SELF_AUTH_ADMIN_TOKEN"] = tokenOf(t, s, "nobody-special", "")
+	out, _ = w.run(exitDone, "explain", adminMail)
+	wants(t, out, "this account may not see persons", "whether the person is there (the account lacks the right)", "by Self-auth not known")
 	w.env["SELF_AUTH_ADMIN_TOKEN"] = "nonsense"
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "Could not be seen Self-auth", "by Self-auth not known", "It depends on what could not be seen", "with your e-mail address and your password, as before")
 	delete(w.env, "SELF_AUTH_ADMIN_TOKEN")
 	out, _ = w.run(exitDone, "explain", adminMail)
 	wants(t, out, "Could not be seen Self-auth")
-	must(t, d.Close())
-	w.env["SELF_AUTH_ADMIN_TOKEN"] = s.readToken
+	w.env["SELF_AUTH_ADMIN_TOKEN"], w.env["SELF_AUTH_CA_FILE"] = s.readToken, emulator(t).caFile // of another server
 	out, _ = w.run(exitDone, "explain", otherMail)
 	wants(t, out, "Could not be seen Self-auth", "selected by rest", "wave rest is held")
 
@@ -143,6 +149,25 @@ func TestExplainUser(t *testing.T) {
 	if w.fingerprint() != before || w.stateText() != state {
 		t.Error("something was changed")
 	}
+	// She enrols, renames herself, and comes in.
+	w.env["SELF_AUTH_CA_FILE"] = s.caFile
+	var person uuid.UUID
+	must(t, w.connect().QueryRow(t.Context(), w.spell("select {idp}_user_id from users where user_id = $1"), admin).Scan(&person))
+	b := newBrowser(t, s.server)
+	b.ok(b.do("PUT", "/v1/group/idm_all_persons/_attr/credential_type_minimum", b.builtIn("idm_admin", s.idmAdmin), []string{"any"}), nil)
+	b.enrol(person)
+	b.ok(b.do("PATCH", "/v1/person/"+person.String(), b.token, map[string]any{"attrs": map[string][]string{"name": {"her-own-name"}}}), nil)
+	out, _ = w.run(exitDone, "explain", admin)
+	wants(t, out, "login name her-own-name", "credential enrolled", "by Self-auth yes", "has not logged in by it yet", "Your login name there is her-own-name")
+	w.exec("update users set {idp}_synced_at = now() + interval '1 minute' where user_id = $1", admin)
+	out, _ = w.run(exitDone, "explain", admin)
+	wants(t, out, "completed: it has logged in through Self-auth", "None: this user logs in through Self-auth")
+
+	must(t, w.api.Accounts().Delete(t.Context(), []uuid.UUID{person}))
+	out, _ = w.run(exitDone, "explain", admin)
+	wants(t, out, "Self-auth does not have it", "by Self-auth no: the row is linked to a person that Self-auth does not have", "Something keeps this user from coming in",
+		"Logging in through Self-auth does not work for you")
+
 	w.exec("update users set email = $1 where user_id = $2", strings.ToUpper(adminMail), other)
 	_, errs = w.run(exitError, "explain", adminMail)
 	wants(t, errs, "2 users have this address", admin+" tenant acme, active", other+" tenant globex, active", "anthill explain ")

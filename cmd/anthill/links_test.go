@@ -91,6 +91,32 @@ func TestImportLinks(t *testing.T) {
 	}
 }
 
+// TestNamedIsLinkedMeanwhile: a person who was named, and is linked to another row when the plan is carried out, is taken over for
+// nobody; one who has expired meanwhile neither. The others are.
+func TestNamedIsLinkedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 12, Seed: 6}, emulator(t))
+	w.config(everyone + waveEveryone)
+	var persons [3]uuid.UUID
+	text := "user_id,person_id\n"
+	users := w.active(4)
+	for i := range persons {
+		persons[i] = uuid.New()
+		must(t, w.api.Accounts().Create(t.Context(), newPerson(persons[i], "hand-"+users[i][0][24:], users[i][1])))
+		text += users[i][0] + "," + persons[i].String() + "\n"
+	}
+	must(t, os.WriteFile(filepath.Join(w.dir, "links.csv"), []byte(text), 0o600))
+	w.run(exitDone, "import", "links", "links.csv", "-allow", "ADOPTS_PERSON=3", "-out", "p")
+	w.exec("update users set {idp}_user_id = $1 where user_id = $2", persons[0], users[3][0])
+	must(t, w.api.Accounts().Expire(t.Context(), persons[1:2]))
+	w.run(exitRemainder, "apply", "p")
+	for i, want := range []int{0, 0, 1} {
+		if n := w.number("select count(*) from users where user_id = $1 and {idp}_user_id is not null", users[i][0]); n != want {
+			t.Errorf("user %d: %d linked rows, want %d", i, n, want)
+		}
+	}
+}
+
 // active are ids and addresses of users who are, or were, to be moved: the first n, or with 0 all.
 func (w *world) active(n int) (list [][2]string) {
 	w.t.Helper()

@@ -99,7 +99,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:              usage,
 		Action:                    cli.ShowAppHelp,
 		Commands: []*cli.Command{p.validateCommand(), p.planCommand(), p.showCommand(), p.diffCommand(), p.explainCommand(),
-			p.applyCommand(), p.rollbackCommand(), p.inviteCommand(), p.statusCommand(), p.waveCommand(), p.exportCommand(), p.importCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
+			p.applyCommand(), p.rollbackCommand(), p.inviteCommand(), p.statusCommand(), p.waveCommand(), p.exportCommand(), p.importCommand(), p.stateCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
 			{Name: helpName, Usage: "show the help of a command: anthill help wave resume", ArgsUsage: "[COMMAND...]"}},
 	}
 	prepare(app.Commands)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"anthill/internal/sandbox"
@@ -96,8 +97,16 @@ func TestPlansOnlyRead(t *testing.T) {
 	w.config(everyone + waveEveryone)
 	watch(plans...)
 	watch([]string{"plan", "-diff", "p"}, []string{"show", "-check", "p"}, []string{"export", "users", "-out", "-"})
+	one := w.active(1)[0]
+	watch([]string{"explain", one[0]}, []string{"explain", "-json", one[0]}, []string{"plan", "-runbook", "-", "-target", "tenant=acme"})
+	person := uuid.New()
+	must(t, w.api.Accounts().Create(t.Context(), newPerson(person, "by-hand", one[1])))
+	must(t, os.WriteFile(filepath.Join(w.dir, "links.csv"), []byte("user_id,person_id\n"+one[0]+","+person.String()+"\n"), 0o600))
+	watch([]string{"import", "links", "links.csv"})
+	must(t, w.api.Accounts().Delete(t.Context(), []uuid.UUID{person}))
 	w.run(exitDone, "apply", "p")
 	watch(plans...)
+	watch([]string{"explain", one[1]}, []string{"explain", "-reveal", one[0]})
 	back := [][]string{{"rollback", "-out", "back"}, {"rollback", "-tenant", "acme", "-out", "back"}, {"rollback", "-delete-persons", "-out", "back"}}
 	watch(back...)
 	// Something to follow, and something that others have changed.

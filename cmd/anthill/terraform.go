@@ -6,7 +6,7 @@ var otherCommands = map[string]string{
 	"init": "init is not in this version. There is nothing to install: the providers are part of the program, and the " +
 		"first apply makes the state. Begin with:\n\n    anthill plan",
 	"fmt": "fmt is not in this version. To check the configuration:\n\n    anthill validate",
-	"state": "state is not in this version. What is recorded is shown by:\n\n" +
+	"state *": "of state there is only forget in this version. What is recorded is shown by:\n\n" +
 		"    anthill status\n    anthill status -json",
 	"history": "history is not in this version. The runs are listed by:\n\n    anthill status",
 	"import *": "import of objects is not in this version. What is there already is taken over where its block says adopt, and a " +

@@ -218,8 +218,8 @@ func bisect(items []*item, do func([]*item) error) error {
 	return bisect(items[half:], do)
 }
 
-// adopt makes sure that the persons to be taken over are still those that the plan found: there, not expired, and with
-// the user's address unless somebody has named them.
+// adopt makes sure that the persons to be taken over are still those that the plan found: there, not expired, nobody else's, and
+// with the user's address unless somebody has named them.
 func (x *executor) adopt(ctx context.Context, items []*item) error {
 	if len(items) == 0 {
 		return nil
@@ -232,10 +232,19 @@ func (x *executor) adopt(ctx context.Context, items []*item) error {
 	for _, p := range found {
 		byID[p.ID] = p
 	}
+	rows, err := x.Rows.Linked(ctx, personIDs(items))
+	if err != nil {
+		return err
+	}
+	linked := map[uuid.UUID][]uuid.UUID{} // person -> users
+	for _, r := range rows {
+		linked[r.Link] = append(linked[r.Link], r.ID)
+	}
 	for _, it := range items {
 		p, there := byID[it.intent.Person]
+		taken := slices.ContainsFunc(linked[it.intent.Person], func(user uuid.UUID) bool { return user != it.change.User })
 		holds := slices.ContainsFunc(p.Mails, func(m string) bool { return strings.EqualFold(m, it.row.Email) })
-		if !there || p.Expired || !holds && !it.shape.Ground.Named {
+		if !there || p.Expired || taken || !holds && !it.shape.Ground.Named {
 			it.failed = refuse(state.CodeHolderChanged)
 		}
 	}

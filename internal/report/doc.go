@@ -8,6 +8,6 @@
 //
 // Its rules: the first screen is enough to decide; counts are exact, and those about what a plan does come from its
 // effects alone; reasons stand beside them; the next command stands at the end; colour and symbols are never the
-// message; whatever comes from files, databases or servers is escaped as it enters the words; no e-mail address and no
-// secret is ever shown, as none is in what it gets.
+// message; whatever comes from files, databases or servers is escaped as it enters the words; no secret is ever shown, as none is in
+// what it gets, and no name or address but where people asked for just that: a Lookup, an Export, a Runbook, and Explained.
 package report

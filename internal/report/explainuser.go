@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -246,7 +245,7 @@ func (p *explainPage) asked(a *plan.Asked) (lines []string) {
 			lines = append(lines, "the next plan: "+doing)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.Views)) {
+	for _, name := range p.concerned(a) {
 		v := a.Views[name]
 		stands := "is " + p.voice().waveState(v.State)
 		if v.State == plan.WaveStarts {
@@ -259,6 +258,22 @@ func (p *explainPage) asked(a *plan.Asked) (lines []string) {
 		lines = append(lines, strings.Join(parts, p.dot()))
 	}
 	return lines
+}
+
+// concerned are the waves whose standing matters to the user now: the one that it was moved under, and those that do or do not
+// do something to it.
+func (p *explainPage) concerned(a *plan.Asked) (names []string) {
+	if p.Moved() {
+		names = append(names, p.Recorded.Wave)
+	}
+	for _, s := range a.Skipped {
+		names = append(names, s.Wave)
+	}
+	for _, c := range a.Changes {
+		names = append(names, c.Wave)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return a.Views[name].Name == "" })
 }
 
 // changeWords say what is done to one user.

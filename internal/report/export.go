@@ -13,8 +13,7 @@ import (
 	"anthill/planner/plan"
 )
 
-// ExportedUser is a user as an export has it. Its addresses and names are the only ones that this package writes besides
-// those of a Lookup: they are what was asked for.
+// ExportedUser is a user as an export has it, with the address and the name, as they are what was asked for.
 type ExportedUser struct {
 	ID, Tenant uuid.UUID
 	TenantSlug string

@@ -233,6 +233,9 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeAsleepHeld:
 		return users(n) + " moved under wave " + name + it(" is", " are") + " asleep in Self-auth, though " + it("the row is", "their rows are") +
 			" active: nothing is given there while it is paused, or while " + it("the user is", "they are") + " excluded, blocked, or in a group that cannot be seen"
+	case state.CodeForgotten:
+		return of(n, "user of these runs was forgotten since and cannot be taken back: its row is gone",
+			"users of these runs were forgotten since and cannot be taken back: their rows are gone") + ", and nothing is kept of " + it("it", "them")
 	case state.CodeStaysAwake:
 		return it("1 person whom the run woke stays", count(n)+" persons whom the run woke stay") + " enabled: " +
 			it("its user stays moved, and the row is", "their users stay moved, and their rows are") + " active"
@@ -636,7 +639,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeNoName:
 		return "no name can be made from the row"
 	case state.CodeHolderChanged:
-		return "the person to be taken over no longer holds the address, is gone or is expired"
+		return "the person to be taken over no longer holds the address, is gone, is expired, or is somebody else's by now"
 	case state.CodeKeptOtherwise:
 		return v.kept(f)
 	case state.CodeGroupNotMade:

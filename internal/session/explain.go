@@ -54,7 +54,7 @@ func (e *AmbiguousError) Error() string {
 // Explain gathers all that is known about one user, and changes nothing. What cannot be seen is among Unseen, and no error:
 // Self-auth, or a part of it (Settings.Less), and the plan that would be made now.
 //
-// Errors: ErrNoUser, *AmbiguousError, or what reading Postgres says.
+// Errors: ErrNoUser, *ForgottenError, *AmbiguousError, or what reading Postgres says.
 func (s *Session) Explain(ctx context.Context, r Request, who Sought) (*plan.Explained, error) {
 	in, snapshot, err := s.look(ctx, r)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Session) Explain(ctx context.Context, r Request, who Sought) (*plan.Exp
 	case err != nil:
 		return nil, err
 	case e.Row == nil && e.Recorded == nil && len(records) == 0:
-		return nil, ErrNoUser
+		return nil, s.unknown(ctx, e.User)
 	case e.Row != nil && e.Row.Link != uuid.Nil:
 		e.Person = e.Row.Link
 	}

@@ -68,6 +68,7 @@ func (s *Session) Rollback(ctx context.Context, r Request, u Undo) (_ *Plan, err
 		Input:         in,
 		ObjectRecords: s.store.ObjectRecords,
 		Records:       s.store.Records,
+		Forgotten:     s.store.ForgottenOf,
 		Runs:          u.Runs,
 		Waves:         waves,
 		Tenants:       tenants,

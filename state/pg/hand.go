@@ -2,7 +2,6 @@ package pg
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,32 +12,16 @@ import (
 
 // What is done to waves by hand, and by rollbacks. Each is noted in wave_events in the transaction that does it.
 
-const handVersion = 4 // the migration that adds it
-
-// noteMark sets the value of a confirmation apart from its note, in front of which it stands in the same column. A note that begins
-// with it stands behind an empty value.
-const noteMark = "\x1f"
-
-// noted is a note with a value, and unnoted its inverse.
-func noted(value, note string) string {
-	if value == "" && !strings.HasPrefix(note, noteMark) {
-		return note
-	}
-	return noteMark + value + noteMark + note
-}
-
-func unnoted(text string) (value, note string) {
-	if !strings.HasPrefix(text, noteMark) {
-		return "", text
-	}
-	value, note, _ = strings.Cut(text[len(noteMark):], noteMark)
-	return value, note
-}
+// The migrations that add it, and what is measured when a gate is confirmed.
+const (
+	handVersion  = 4
+	valueVersion = 6
+)
 
 // note notes what was done to a wave.
 func (s *Store) note(ctx context.Context, tx pgx.Tx, e state.WaveEvent) error {
-	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.wave_events (wave, act, tenant, gate, run, acted_by, reason, at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)`), e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.By, noted(e.Value, e.Reason), e.At)
+	_, err := tx.Exec(ctx, s.sql(`insert into {schema}.wave_events (wave, act, tenant, gate, run, value, acted_by, reason, at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`), e.Wave, e.Act, e.Tenant, e.Gate, e.Run, e.Value, e.By, e.Reason, e.At)
 	return err
 }
 
@@ -49,15 +32,12 @@ func (s *Store) WaveEvents(ctx context.Context) (list []state.WaveEvent, err err
 		if err != nil || version == 0 {
 			return err
 		}
-		sql := since(version, handVersion, `select wave, act, tenant, gate, run, acted_by, reason, at
+		sql := since(version, handVersion, `select wave, act, tenant, gate, run, `+since(version, valueVersion, "value", "''")+`, acted_by, reason, at
 			from {schema}.wave_events order by id`,
-			"select '', '', '00000000-0000-0000-0000-000000000000'::uuid, '', '', '', '', now() where false")
+			"select '', '', '00000000-0000-0000-0000-000000000000'::uuid, '', '', '', '', '', now() where false")
 		list, err = collect(ctx, tx, s.sql(sql), func(e *state.WaveEvent) []any {
-			return []any{&e.Wave, &e.Act, &e.Tenant, &e.Gate, &e.Run, &e.By, &e.Reason, nullable{&e.At}}
+			return []any{&e.Wave, &e.Act, &e.Tenant, &e.Gate, &e.Run, &e.Value, &e.By, &e.Reason, nullable{&e.At}}
 		})
-		for i := range list {
-			list[i].Value, list[i].Reason = unnoted(list[i].Reason)
-		}
 		return err
 	})
 	return list, err
@@ -161,8 +141,8 @@ func (s *Store) Resumed(ctx context.Context, wave string, tenant uuid.UUID, by s
 // Confirm records the confirmation of a manual gate.
 func (s *Store) Confirm(ctx context.Context, c state.Confirmation) error {
 	return s.writing(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.confirmations (wave, gate, tenant, confirmed_by, note, at)
-			values ($1, $2, $3, $4, $5, $6)`), c.Wave, c.Gate, c.Tenant, c.By, noted(c.Value, c.Note), c.At)
+		_, err := tx.Exec(ctx, s.sql(`insert into {schema}.confirmations (wave, gate, tenant, value, confirmed_by, note, at)
+			values ($1, $2, $3, $4, $5, $6, $7)`), c.Wave, c.Gate, c.Tenant, c.Value, c.By, c.Note, c.At)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 // The outbox. A mail is chosen in the transaction that moves its user; from then on each step is one of its own, which says first
 // that the lock is held.
 
-const mailVersion = 5 // the migration that adds it
+const mailVersion = 6 // the migration that adds it
 
 // mailColumns are in the order of scanMail.
 const mailColumns = `m.id, m.user_id, m.wave, m.letter, m.round, m.link, m.unverified, m.template, m.run, m.status, m.past, m.chosen,

@@ -225,13 +225,10 @@ func (s *Store) readPolicies(ctx context.Context, tx pgx.Tx, version int, st *st
 
 func (s *Store) readConfirmations(ctx context.Context, tx pgx.Tx, version int, st *state.State) (err error) {
 	tenant := since(version, syncedVersion, "tenant", "'00000000-0000-0000-0000-000000000000'::uuid")
-	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+", confirmed_by, note, at"+`
+	st.Confirmations, err = collect(ctx, tx, s.sql("select wave, gate, "+tenant+", "+since(version, valueVersion, "value", "''")+", confirmed_by, note, at"+`
 		from {schema}.confirmations order by id`), func(c *state.Confirmation) []any {
-		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.By, &c.Note, nullable{&c.At}}
+		return []any{&c.Wave, &c.Gate, &c.Tenant, &c.Value, &c.By, &c.Note, nullable{&c.At}}
 	})
-	for i := range st.Confirmations {
-		st.Confirmations[i].Value, st.Confirmations[i].Note = unnoted(st.Confirmations[i].Note)
-	}
 	return err
 }
 

@@ -111,9 +111,10 @@ func (s *Store) RecordsOf(ctx context.Context, user uuid.UUID) (list []state.Rec
 	return list, err
 }
 
-// Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id.
+// Remainder returns records of a run's users that did not reach their after-state, at most limit, by record id; those of users
+// who were forgotten are left out.
 func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.Record, error) {
-	return s.records(ctx, 0, "where r.run = $1 and r.settled and "+remains+" order by r.id limit $2", run, limit)
+	return s.records(ctx, 0, "where r.run = $1 and r.settled and r.user_id <> '00000000-0000-0000-0000-000000000000' and "+remains+" order by r.id limit $2", run, limit)
 }
 
 // Tally counts the users of a run who are settled so far.
@@ -134,7 +135,7 @@ func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 		if version, err := s.version(ctx, tx); err != nil || version == 0 {
 			return err
 		}
-		// Every user who was ever moved stays recorded, so the journal has only those who are on their way.
+		// Every user who was ever moved stays recorded, unless it was forgotten, so the journal has only those who are on their way.
 		waves, err = collect(ctx, tx, s.sql(`select wave collate "C" from {schema}.users
 			union select wave collate "C" from {schema}.records where not settled order by 1`),
 			func(name *string) []any { return []any{name} })

@@ -151,7 +151,7 @@ func isOurs(err error) bool {
 	var denied *state.DeniedError
 	var lost *state.LockLostError
 	var second *state.SecondStateError
-	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrNoState) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
+	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrRowThere) || errors.Is(err, state.ErrNothingKept) || errors.Is(err, state.ErrNoState) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
 		errors.As(err, &target) || errors.As(err, &denied) || errors.As(err, &lost) || errors.As(err, &second)
 }
 

@@ -336,7 +336,8 @@ func older(t *testing.T, p *pgxpool.Pool, version int) {
 		`drop table anthill_state.wishes, anthill_state.wave_events; alter table anthill_state.waves drop accepted;
 			alter table anthill_state.pauses drop paused_by, drop reason`,
 		`alter table anthill_state.records add constraint records_run_fkey foreign key (run) references anthill_state.runs (id)`,
-		"drop table anthill_state.mails",
+		`drop table anthill_state.mails, anthill_state.forgotten; alter table anthill_state.confirmations drop value;
+			alter table if exists anthill_state.wave_events drop value`,
 	} {
 		if i+2 > version {
 			exec(t, p, sql)
@@ -345,11 +346,11 @@ func older(t *testing.T, p *pgxpool.Pool, version int) {
 	exec(t, p, "delete from anthill_state.migrations where version > $1", version)
 }
 
-// TestOlderVersions: a state of version 2 or 3 is read as it is; nobody pauses in it before it is brought to this version; what stood
+// TestOlderVersions: a state of version 2, 3 or 4 is read as it is; nobody pauses in it before it is brought to this version; what stood
 // then is where the history begins.
 func TestOlderVersions(t *testing.T) {
 	t.Parallel()
-	for _, version := range []int{2, 3} {
+	for _, version := range []int{2, 3, 4} {
 		t.Run(strconv.Itoa(version), func(t *testing.T) {
 			t.Parallel()
 			olderVersion(t, version)
@@ -380,7 +381,16 @@ func olderVersion(t *testing.T, version int) {
 			len(st.Confirmations) != 1 || st.Confirmations[0].Tenant != tenant {
 			t.Fatalf("%+v, %v", st, err)
 		}
+		if was, err := s.WasForgotten(t.Context(), uuid.New()); was != nil || err != nil {
+			t.Errorf("forgotten: %v, %v", was, err)
+		}
 		events, err := s.WaveEvents(t.Context())
+		if version == 4 { // the history is there, and begins with nothing
+			if err := s.Bind(t.Context(), target, st.Lineage); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		if want := map[bool]int{true: 2}[current]; err != nil || len(events) != want {
 			t.Errorf("%d events, %v", len(events), err)
 		}
@@ -450,5 +460,31 @@ func TestPauseBeside(t *testing.T) {
 	}
 	if err := l.Confirm(t.Context()); err != nil {
 		t.Errorf("whoever had the lock has lost it: %v", err)
+	}
+}
+
+// TestForgetArchived: what dropped columns held of a user is forgotten with it, also where nothing else is kept; an archive of
+// sessions, and of others, stays.
+func TestForgetArchived(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	user := uuid.New()
+	exec(t, p, "create table anthill_state.archive (relation text, id uuid, held jsonb not null, at timestamptz not null default now())")
+	exec(t, p, `insert into anthill_state.archive values ('users', $1, '{"invited_at": "2026-12-06"}'), ('sessions', $1, '{}'), ('users', $2, '{}')`, user, uuid.New())
+	f, err := s.Forget(t.Context(), user, state.Signed{By: "ana", Reason: "r", At: time.Now()})
+	if err != nil || f.Records != 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	var left int
+	if err := p.QueryRow(t.Context(), "select count(*) from anthill_state.archive").Scan(&left); err != nil || left != 2 {
+		t.Errorf("%d rows are left, %v", left, err)
+	}
+	if _, err := s.Forget(t.Context(), user, state.Signed{By: "ana"}); !errors.Is(err, state.ErrNothingKept) {
+		t.Error(err)
 	}
 }

@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"mails of who is taken back":       mailsBack,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
+		"users are forgotten":              forgotten,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -1175,4 +1176,87 @@ func oneOpen(t *testing.T, f Fixture) {
 	if !errors.Is(err, state.ErrOpenRun) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// forgotten: nothing is kept of a user who is forgotten, whose row is gone, but that somebody wanted it; what runs count, their
+// digests, and everybody else, stay as they were.
+func forgotten(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	user, by := f.Users[0].ID, state.Signed{By: "ana@laptop", Reason: "asked for it", At: time.Date(2026, 12, 8, 9, 0, 0, 0, time.UTC)}
+	refuses := func(want error) {
+		t.Helper()
+		if _, err := s.Forget(t.Context(), user, by); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	r := begin(t, s)
+	list := intents(r, f.Users[:2])
+	must(t, r.Intend(t.Context(), list))
+	f.Delete(user)
+	refuses(state.ErrOpenRun)
+	out := outcomes(list)
+	out[1].Verdict, out[1].Recorded, out[1].Reason = state.Refused, nil, refused
+	must(t, r.Settle(t.Context(), nil, out, state.Position{Segment: 1}))
+	_, err := r.Close(t.Context(), state.OutcomeDone, 0)
+	must(t, err)
+	other := f.Users[1].ID
+	user = other
+	refuses(state.ErrRowThere)
+	user = uuid.New()
+	refuses(state.ErrNothingKept)
+	user = f.Users[0].ID
+	was, err := s.WasForgotten(t.Context(), user)
+	must(t, err)
+	same(t, "before", (*state.Forgotten)(nil), was)
+
+	before := read(t, s)
+	tally1, err := s.Tally(t.Context(), r.ID())
+	must(t, err)
+	got, err := s.Forget(t.Context(), user, by)
+	must(t, err)
+	want := state.Forgotten{Runs: []string{r.ID()}, Records: 1, Signed: by}
+	same(t, "forgotten", want, got)
+	was, err = s.WasForgotten(t.Context(), user)
+	must(t, err)
+	same(t, "who wanted it", &want, was)
+	for runs, n := range map[string]int64{r.ID(): 1, "2026-12-07-9": 0} {
+		if got, err := s.ForgottenOf(t.Context(), []string{runs}); err != nil || got != n {
+			t.Errorf("%d forgotten of %s, %v", got, runs, err)
+		}
+	}
+	refuses(state.ErrNothingKept)
+
+	same(t, "runs", before.Runs, read(t, s).Runs)
+	for _, run := range read(t, s).Runs {
+		if digest, err := book.RunDigest(run); err != nil || digest != run.Digest {
+			t.Errorf("the digest of run %s is another one", run.ID)
+		}
+	}
+	tally(t, s, r.ID(), tally1...)
+	for u, err := range s.Users(t.Context()) {
+		must(t, err)
+		if u.User == user {
+			t.Error("the user is recorded still")
+		}
+	}
+	for rec, err := range s.Records(t.Context(), []string{r.ID()}) {
+		must(t, err)
+		if rec.User != other {
+			t.Errorf("a record of %s", rec.User)
+		}
+	}
+	of, err := s.RecordsOf(t.Context(), user)
+	must(t, err)
+	left, err := s.Remainder(t.Context(), r.ID(), 10)
+	must(t, err)
+	if len(of) > 0 || len(left) != 1 || left[0].User != other {
+		t.Errorf("records of the user %v, left %v", of, left)
+	}
+	// Whose outcome was a remainder is not listed as nobody.
+	f.Delete(other)
+	_, err = s.Forget(t.Context(), other, by)
+	must(t, err)
+	left, err = s.Remainder(t.Context(), r.ID(), 10)
+	must(t, err)
+	same(t, "remainder", []state.Record{}, left)
 }
