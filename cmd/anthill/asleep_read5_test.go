@@ -13,9 +13,9 @@ func (s someone) expireAsAdmin() {
 func TestShutOutMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, steps := range map[string][]string{
-		"asleep, shut out, active, taken back":                                      {"suspended", "shut", "active", "woke asleep"},
-		"asleep, awake, shut out, both taken back":                                  {"suspended", "active", "apply", "shut", "woke asleep"},
-		"taken back, shut out, that undone":                                         {"back", "shut", "undo"},
+		"asleep, shut out, active, taken back":                                     {"suspended", "shut", "active", "woke asleep"},
+		"asleep, awake, shut out, both taken back":                                 {"suspended", "active", "apply", "shut", "woke asleep"},
+		"taken back, shut out, that undone":                                        {"back", "shut", "undo"},
 		"asleep, awake, asleep, taken back, shut out, taken back, that taken back": {"suspended", "active", "apply", "suspended", "back", "shut", "back", "active", "undo"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,6 +39,9 @@ func (w *Waves) names() (list []string) {
 	for _, p := range w.State.Pauses {
 		list = append(list, p.Wave)
 	}
+	for _, is := range w.State.Wishes {
+		list = append(list, is.Wave)
+	}
 	seen := map[string]bool{}
 	return slices.DeleteFunc(list, func(name string) bool {
 		was := seen[name] || w.Wave != "" && name != w.Wave

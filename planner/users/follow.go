@@ -220,7 +220,8 @@ func (d *decider) gone(e *world.Entry) error {
 		After:  e.Recorded.UserState,
 	}
 	s.After.Standing, s.After.Asleep = state.Gone, false
-	if e.Recorded.MadePerson && !d.isHeld(e.Person) {
+	// Where somebody else has expired it, it must not look as if we had: whose row comes back would be enabled again.
+	if p, _ := d.Index.Person(e.Person); e.Recorded.MadePerson && !d.isHeld(e.Person) && (!p.Expired || p.Closed) {
 		s.Effect.Act = state.PersonExpire
 	}
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})

@@ -383,7 +383,7 @@ func (t *taker) stayMoved(
 		// Whoever stays moved and has an active row keeps its login: it was asleep as its row was not active then, or as a run
 		// that was stopped had left it.
 		s.Effect.Act, s.After.Asleep = state.PersonNone, there && p.Expired
-		if !s.After.Asleep {
+		if there && !p.Expired {
 			t.Awake++
 		}
 	case act == state.PersonEnable && (!c.Gains() || c.Presence() != plan.PresenceEnabled):
