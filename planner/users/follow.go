@@ -93,7 +93,7 @@ func (d *decider) followStatus(e *world.Entry, c plan.Claim, s *plan.Shape) {
 		if c.Ours && p.Expired && p.Closed {
 			s.Effect.Act = state.PersonEnable
 		}
-	case e.Recorded.Asleep && c.Active && c.Live && !d.left:
+	case e.Recorded.Asleep && c.Active && c.Live && !d.left && (!c.Ours || p.Closed): // else others have woken it, or shut it out
 		d.counts.sleeping[e.Recorded.Wave]++
 	}
 }
