@@ -290,13 +290,16 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 // sampling is what apply samples again of a wave that it starts, or calls done for the first time.
 func (m *maker) sampling(w *users.Wave, e plan.WaveEffect, v rollout.Verdict) *plan.Sampling {
 	var start, finish []config.Gate
-	for _, g := range w.Gates {
-		if v.State == plan.WaveStarts && slices.Contains(w.StartGates, g.Name) {
+	// A gate that each tenant opens holds those who come late as well.
+	for _, name := range w.StartGates {
+		if g := w.Gate(name); v.State == plan.WaveStarts || g.PerTenant {
 			start = append(start, g)
 		}
-		latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
-		if e.Done && !latched && slices.Contains(w.FinishGates, g.Name) {
-			finish = append(finish, g)
+	}
+	latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
+	for _, name := range w.FinishGates {
+		if e.Done && !latched {
+			finish = append(finish, w.Gate(name))
 		}
 	}
 	var onLink []string

@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"slices"
-
 	"github.com/google/uuid"
 
 	"anthill/config"
@@ -35,14 +33,7 @@ func (j *judge) gates(w config.Wave, names []string, t Tally, moving bool) (reas
 }
 
 func (j *judge) confirmed(wave, gate string, tenant uuid.UUID) bool {
-	return Confirmed(j.Confirmations, wave, gate, tenant)
-}
-
-// Confirmed reports whether somebody has opened a gate of a wave by hand: for one tenant, or with the zero one for all of it.
-func Confirmed(list []state.Confirmation, wave, gate string, tenant uuid.UUID) bool {
-	return slices.ContainsFunc(list, func(c state.Confirmation) bool {
-		return c.Wave == wave && c.Gate == gate && c.Tenant == tenant
-	})
+	return plan.Confirmed(j.Confirmations, wave, gate, tenant)
 }
 
 // Unconfirmed are users of a wave who wait until their tenants have opened a gate of its start.
