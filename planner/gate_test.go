@@ -187,11 +187,11 @@ func TestSampling(t *testing.T) {
 	w.Gates = []config.Gate{gate(t, "f", "wave.completed >= 0"), {Name: "hand"}, gate(t, "s", "wave.skipped < wave.selected")}
 	f.state.Confirmations = []state.Confirmation{{Wave: "everyone", Gate: "hand"}}
 	m := f.must(t)
-	want := &plan.Sampling{Start: []state.Gate{{Name: "s", Condition: "wave.skipped < wave.selected", NoData: "wait"}}, Selected: 5, Skipped: 1}
+	want := &plan.Sampling{Start: []state.Gate{{Name: "hand"}, {Name: "s", Condition: "wave.skipped < wave.selected", NoData: "wait"}}, Selected: 5, Skipped: 1}
 	if diff := cmp.Diff(want, m.effects.Waves[0].Sampling); diff != "" {
 		t.Errorf("it starts (-want +got):\n%s", diff)
 	}
-	brakes := []state.Gate{{Name: "f", Condition: "wave.completed >= 0", NoData: "wait"}, want.Start[0]}
+	brakes := []state.Gate{{Name: "f", Condition: "wave.completed >= 0", NoData: "wait"}, want.Start[1]}
 	if diff := cmp.Diff(brakes, m.effects.Brakes[0].Gates); diff != "" {
 		t.Errorf("recorded (-want +got):\n%s", diff)
 	}

@@ -322,14 +322,19 @@ func (m *maker) addWaves(verdicts []rollout.Verdict) error {
 // sampling is what apply samples again of a wave that it starts, widens, or calls done for the first time.
 func (m *maker) sampling(w *users.Wave, e plan.WaveEffect, v rollout.Verdict) *plan.Sampling {
 	var start, finish []config.Gate
-	for _, g := range w.Gates {
-		latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
-		passed := slices.Contains(w.StartGates, g.Name) || latched && slices.Contains(w.FinishGates, g.Name)
-		if v.State == plan.WaveStarts && slices.Contains(w.StartGates, g.Name) || v.Widens && passed {
+	latched := slices.ContainsFunc(m.State.Waves, func(r state.Wave) bool { return r.Name == w.Name && !r.DoneAt.IsZero() })
+	// A gate that each tenant opens holds those who come late as well.
+	for _, name := range w.StartGates {
+		if g := w.Gate(name); v.State == plan.WaveStarts || v.Widens || g.PerTenant {
 			start = append(start, g)
 		}
-		if e.Done && !latched && slices.Contains(w.FinishGates, g.Name) {
-			finish = append(finish, g)
+	}
+	for _, name := range w.FinishGates {
+		if v.Widens && latched && !slices.Contains(w.StartGates, name) {
+			start = append(start, w.Gate(name))
+		}
+		if e.Done && !latched {
+			finish = append(finish, w.Gate(name))
 		}
 	}
 	var onLink []string

@@ -29,8 +29,9 @@ type Store interface {
 	// groups from which a run has taken its users: few are left.
 	UsersIn(ctx context.Context, groups []uuid.UUID) iter.Seq2[User, error]
 
-	// Logins streams the logins of moved users whose link we wrote, by user: whose row has another synced time than the one
-	// that is recorded as written, and no time of completion. None where the application's rows have no such times.
+	// Logins streams the logins of moved users whose link we wrote: whose row has another synced time than the one that is
+	// recorded as written, and no time of completion. In another order each time, as who reads them may not come to the end. None
+	// where the application's rows have no such times.
 	Logins(ctx context.Context) iter.Seq2[Login, error]
 
 	// The outbox.

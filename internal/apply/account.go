@@ -26,7 +26,7 @@ func (x *executor) accounts(ctx context.Context, items []*item, resumed bool) er
 		func() error { return x.create(ctx, acting(items, state.PersonCreate), resumed) },
 		func() error { return x.adopt(ctx, acting(items, state.PersonAdopt)) },
 		func() error { return bisect(acting(items, state.PersonRevive), x.calls(ctx, x.Accounts.Revive)) },
-		func() error { return x.inChunks(acting(items, state.PersonEnable), x.calls(ctx, x.Accounts.Enable)) },
+		func() error { return x.enable(ctx, acting(items, state.PersonEnable)) },
 		func() error { return x.readdress(ctx, items) },
 		func() error { return x.inChunks(acting(items, state.PersonExpire), x.calls(ctx, x.Accounts.Expire)) },
 		func() error { return x.leave(ctx, items) },
@@ -249,6 +249,27 @@ func (x *executor) adopt(ctx context.Context, items []*item) error {
 		}
 	}
 	return nil
+}
+
+// enable lifts the expiry of persons that we have expired. One that somebody else has expired since the plan was made stays so.
+func (x *executor) enable(ctx context.Context, items []*item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	found, err := x.Accounts.Lookup(ctx, personIDs(items))
+	if err != nil {
+		return err
+	}
+	others := map[uuid.UUID]bool{}
+	for _, p := range found {
+		others[p.ID] = p.Expired && !p.Closed
+	}
+	for _, it := range items {
+		if others[it.intent.Person] {
+			it.failed = refuse(state.CodePersonExpired)
+		}
+	}
+	return x.inChunks(acting(items, state.PersonEnable), x.calls(ctx, x.Accounts.Enable))
 }
 
 // readdress gives persons the address of their row, or back those that they held. Each has its own, so it is one call

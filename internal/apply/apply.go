@@ -226,12 +226,13 @@ type executor struct {
 
 // tally is what a run has come to so far.
 type tally struct {
-	held   []state.Finding // waves that were not started
-	failed []state.Finding // objects that were not done
-	half   bool            // one of them was refused in part, and what was done of it stands
-	mails  []state.MailTally
-	unsent []state.Mail // of them, the first
-	logins int64        // rows that got their time of completion
+	held    []state.Finding // waves that were not started
+	through map[string]bool // waves that it has come to, and of which nobody is due any more
+	failed  []state.Finding // objects that were not done
+	half    bool            // one of them was refused in part, and what was done of it stands
+	mails   []state.MailTally
+	unsent  []state.Mail // of them, the first
+	logins  int64        // rows that got their time of completion
 	// why rows of users who were invited did not get their time of it
 	uninvited state.Finding
 	unnoted   state.Finding // why others did not
@@ -272,7 +273,7 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 		groups:    make(map[uuid.UUID]plan.Group, len(e.Groups)),
 	}
 	x.missed, x.absent, x.figure = map[uuid.UUID]int64{}, map[uuid.UUID]state.Finding{}, map[string]*waveFigure{}
-	x.unruled = map[uuid.UUID]state.Finding{}
+	x.unruled, x.through = map[uuid.UUID]state.Finding{}, map[string]bool{}
 	if e.PostgresOnly() {
 		x.Accounts = unasked{}
 	}

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"math/rand/v2"
 
 	"anthill/state"
 )
@@ -27,12 +26,11 @@ func (x *executor) noteLogins(ctx context.Context) error {
 	}
 	var batch []state.Login
 	note := func() error {
-		// In another order each time: rows that are refused for good must not keep those behind them from being tried.
-		rand.Shuffle(len(batch), func(a, b int) { batch[a], batch[b] = batch[b], batch[a] })
 		n, err := x.Rows.NoteLogins(work, batch)
 		x.logins, x.unnoted, batch = x.logins+n.Rows, n.Left, batch[:0]
 		return err
 	}
+	// They come in another order each time: rows that are refused for good must not keep others from being tried.
 	for l, err := range x.Store.Logins(work) {
 		if err != nil {
 			return err

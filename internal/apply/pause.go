@@ -54,16 +54,32 @@ func (x *executor) holdPaused(ctx context.Context, b *batch) error {
 		return err
 	}
 	for _, it := range b.items {
-		if it.verdict != 0 || it.failed != nil || !x.pausedNow(it) {
+		if it.verdict != 0 || it.failed != nil {
 			continue
 		}
-		if _, open := x.open[it.change.User]; open {
+		_, open := x.open[it.change.User]
+		switch gate := x.closedTo(it); {
+		case x.pausedNow(it) && open:
 			it.failed = &refusal{pausedSince(it)}
-		} else {
+		case x.pausedNow(it):
 			it.verdict, it.why = state.Paused, pausedSince(it)
+		case gate != "" && !open: // whom a stopped run had begun with is gone on with
+			it.verdict, it.why = state.Paused, state.About(state.CodeTenantsUnconfirmed, state.OfWave(it.shape.After.Wave),
+				state.Text(state.KeyGate, gate), state.List(state.KeyTenants, x.slugs[it.shape.Tenant])).Times(1)
 		}
 	}
 	return nil
+}
+
+// closedTo is a gate that the tenant of a user who is moved has closed for itself since the plan was made; "": it has not.
+func (x *executor) closedTo(it *item) string {
+	s := it.shape
+	i := slices.IndexFunc(x.effects.Waves, func(w plan.WaveEffect) bool { return w.Name == s.After.Wave })
+	follows := it.prior != nil && it.prior.Standing == state.Moved && !s.Ground.Moved
+	if i < 0 || s.After.Standing != state.Moved || follows {
+		return ""
+	}
+	return x.effects.Waves[i].Sampling.ClosedTo(s.After.Wave, s.Tenant, x.st.Confirmations)
 }
 
 func pausedSince(it *item) state.Finding {

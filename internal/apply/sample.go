@@ -115,7 +115,7 @@ func (x *executor) shut(w plan.WaveEffect, place int) []state.Finding {
 	if w.Sampling == nil || x.begun(w.Name, place) || x.segmentOf(w.Name) < 0 && !x.waves[w.Name].Started.IsZero() {
 		return nil
 	}
-	return plan.Shut(w.Name, w.Sampling.Start, *x.sampled[w.Name])
+	return plan.Shut(w.Name, w.Sampling.Start, *x.sampled[w.Name], x.st.Confirmations)
 }
 
 // notDone says which gates of a wave's finish have shut since the plan, which called it done.
@@ -123,5 +123,5 @@ func (x *executor) notDone(w plan.WaveEffect) []state.Finding {
 	if w.Sampling == nil || !w.Done {
 		return nil
 	}
-	return plan.Shut(w.Name, w.Sampling.Finish, *x.sampled[w.Name])
+	return plan.Shut(w.Name, w.Sampling.Finish, *x.sampled[w.Name], x.st.Confirmations)
 }

@@ -126,6 +126,7 @@ func (x *executor) segments(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		x.through[w.Name] = moved && w.Moved
 		if moved && len(why) > 0 {
 			x.held = append(x.held, state.About(state.CodeWaveNotDone, state.OfWave(w.Name), state.Because(state.KeyWhy, why...)))
 		}

@@ -40,12 +40,6 @@ func (x *executor) withdrawn(wave string) state.Finding {
 	return state.Finding{}
 }
 
-// acceptedNow reports whether this run has got a wave through by a wish.
-func (x *executor) acceptedNow(wave string) bool {
-	i := slices.IndexFunc(x.effects.Waves, func(w plan.WaveEffect) bool { return w.Name == wave })
-	return i >= 0 && x.accepts(wave) && x.isMoved(x.effects.Waves[i])
-}
-
 // useWishes uses up what the run has gone by, and ends what was wished of a wave that has come so far without it: left, it would
 // hold for what comes later, of which nobody has wished anything.
 func (x *executor) useWishes(ctx context.Context) error {
@@ -56,8 +50,9 @@ func (x *executor) useWishes(ctx context.Context) error {
 	for _, w := range x.st.Wishes {
 		is := x.waves[w.Wave]
 		came := map[state.WishKind]bool{
-			state.WishStart: !is.Started.IsZero(), state.WishSoak: !is.DoneAt.IsZero(),
-			state.WishAccept: !is.DoneAt.IsZero() || x.acceptedNow(w.Wave),
+			state.WishStart:  !is.Started.IsZero(),
+			state.WishSoak:   !is.DoneAt.IsZero() || is.Soaking.After(w.At), // or another one has begun since
+			state.WishAccept: !is.DoneAt.IsZero() || x.through[w.Wave],
 		}
 		if !came[w.Kind] {
 			continue

@@ -51,6 +51,9 @@ func (w *Waves) names() (list []string) {
 	for _, p := range w.State.Pauses {
 		list = append(list, p.Wave)
 	}
+	for _, is := range w.State.Wishes {
+		list = append(list, is.Wave)
+	}
 	seen := map[string]bool{}
 	return slices.DeleteFunc(list, func(name string) bool {
 		was := seen[name] || w.Wave != "" && !state.InWave(name, w.Wave) || steps[name] && !slices.Contains(w.Declared, name)

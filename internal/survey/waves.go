@@ -311,7 +311,7 @@ func Hidden(r plan.SkipReason) bool {
 // closedFor is the first gate of a wave that a tenant has not opened for itself; "": there is none.
 func (t *tally) closedFor(w config.Wave, tenant uuid.UUID) string {
 	for _, name := range w.OpenedByTenant() {
-		if !rollout.Confirmed(t.State.Confirmations, w.Name, name, tenant) {
+		if !plan.Confirmed(t.State.Confirmations, w.Name, name, tenant) {
 			return name
 		}
 	}
@@ -409,7 +409,7 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 			is.Open = plan.GateClosed(w.Name, g, f).IsZero()
 			is.Figures = plan.GateFigures(w.Name, g, f)
 		default:
-			why := rollout.ByHand(t.State.Confirmations, w.Name, g)
+			why := plan.ByHand(t.State.Confirmations, w.Name, g)
 			if is.Open = why.IsZero(); !is.Open {
 				is.Figures = why
 			}

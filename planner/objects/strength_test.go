@@ -78,7 +78,9 @@ func TestPolicyStrength(t *testing.T) {
 func TestPolicyNotesOnce(t *testing.T) {
 	t.Parallel()
 	var notes []state.Finding
-	of := func(code state.Code, a state.Address, args ...state.Arg) state.Finding { return state.About(code, state.Of(a), args...) }
+	of := func(code state.Code, a state.Address, args ...state.Arg) state.Finding {
+		return state.About(code, state.Of(a), args...)
+	}
 	what := func(names ...string) state.Arg { return state.List(state.KeyAttributes, names...) }
 	for _, key := range []string{"a", "b", "c"} {
 		notes = append(notes, of(state.CodeMinimumRaised, state.Address(`account_policy.admins["`+key+`"]`)))

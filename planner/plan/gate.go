@@ -1,13 +1,17 @@
 package plan
 
 import (
+	"slices"
+
+	"github.com/google/uuid"
+
 	"anthill/config"
 	"anthill/state"
 )
 
-// Sampling is what apply samples again of a wave's gates (L21): conditions that were open when the plan was made.
+// Sampling is what apply samples again of a wave's gates (L21): those that were open when the plan was made.
 type Sampling struct {
-	Start  []state.Gate `json:"start,omitempty"`  // of a wave that the plan starts, or widens
+	Start  []state.Gate `json:"start,omitempty"`  // of a wave that the plan starts, or widens, and those that each tenant opens
 	Finish []state.Gate `json:"finish,omitempty"` // of one that it calls done
 	// As the plan has them, where a condition goes by them: whom a wave selects apply does not decide again.
 	Selected int64 `json:"selected,omitempty"`
@@ -17,9 +21,9 @@ type Sampling struct {
 	OnLink []string `json:"on_link,omitempty"`
 }
 
-// NewSampling is what is to be sampled of gates, with figures of the plan; nil where none of them has a condition.
+// NewSampling is what is to be sampled of gates, with figures of the plan; nil where there are none.
 func NewSampling(start, finish []config.Gate, f state.WaveFigures, onLink []string) *Sampling {
-	s := &Sampling{Start: conditions(start), Finish: conditions(finish)}
+	s := &Sampling{Start: recordedGates(start), Finish: recordedGates(finish)}
 	if len(s.Start)+len(s.Finish) == 0 {
 		return nil
 	}
@@ -38,11 +42,9 @@ func NewSampling(start, finish []config.Gate, f state.WaveFigures, onLink []stri
 	return s
 }
 
-func conditions(gates []config.Gate) (list []state.Gate) {
+func recordedGates(gates []config.Gate) (list []state.Gate) {
 	for _, g := range gates {
-		if !g.Manual() {
-			list = append(list, g.Record())
-		}
+		list = append(list, g.Record())
 	}
 	return list
 }
@@ -66,14 +68,59 @@ func (s *Sampling) GoesByRows() bool {
 // GoesByEnrolled reports whether who has enrolled must be asked for it.
 func (s *Sampling) GoesByEnrolled() bool { return s.goesBy("enrolled") }
 
-// Shut says which gates among some are closed for figures of a wave.
-func Shut(wave string, gates []state.Gate, f state.WaveFigures) (reasons []state.Finding) {
+// Shut says which gates among some are closed for a wave, by its figures and by what is confirmed. One that each tenant opens holds
+// tenants, and not the wave.
+func Shut(wave string, gates []state.Gate, f state.WaveFigures, confirmed []state.Confirmation) (reasons []state.Finding) {
 	for _, g := range gates {
+		if g.PerTenant {
+			continue
+		}
+		if config.RecordedGate(g).Manual() {
+			if why := ByHand(confirmed, wave, config.RecordedGate(g)); !why.IsZero() {
+				reasons = append(reasons, why)
+			}
+			continue
+		}
 		if why := GateClosed(wave, config.RecordedGate(g), f); !why.IsZero() {
 			reasons = append(reasons, why)
 		}
 	}
 	return reasons
+}
+
+// ClosedTo is the first gate that a tenant has not opened for itself; "": it has opened all of them.
+func (s *Sampling) ClosedTo(wave string, tenant uuid.UUID, confirmed []state.Confirmation) string {
+	if s == nil {
+		return ""
+	}
+	i := slices.IndexFunc(s.Start, func(g state.Gate) bool { return g.PerTenant && !Confirmed(confirmed, wave, g.Name, tenant) })
+	if i < 0 {
+		return ""
+	}
+	return s.Start[i].Name
+}
+
+// ByHand says why a gate that is opened by hand, once for all of a wave, is closed; zero: it is open. What it was confirmed with last
+// counts.
+func ByHand(list []state.Confirmation, wave string, g config.Gate) state.Finding {
+	for _, c := range slices.Backward(list) {
+		if c.Wave != wave || c.Gate != g.Name || c.Tenant != uuid.Nil {
+			continue
+		}
+		if g.Value.IsZero() || g.Value.SampleValue(c.Value) == config.SampleTrue {
+			return state.Finding{}
+		}
+		return state.About(state.CodeGateValue, state.OfWave(wave), state.Text(state.KeyGate, g.Name),
+			state.Text(state.KeyCondition, g.Value.Text()), state.Text(state.KeySaid, c.Value))
+	}
+	return state.About(state.CodeGateClosed, state.OfWave(wave), state.Text(state.KeyGate, g.Name))
+}
+
+// Confirmed reports whether somebody has opened a gate of a wave by hand: for one tenant, or with the zero one for all of it.
+func Confirmed(list []state.Confirmation, wave, gate string, tenant uuid.UUID) bool {
+	return slices.ContainsFunc(list, func(c state.Confirmation) bool {
+		return state.InWave(wave, c.Wave) && c.Gate == gate && c.Tenant == tenant
+	})
 }
 
 // GateClosed says why a gate with a condition is closed for figures of a wave; zero: it is open.

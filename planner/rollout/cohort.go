@@ -63,7 +63,9 @@ func (c *Cohorts) matching(list []int, tenant int, role string, within func(perc
 
 // Selects reports whether a wave selects a user, enabled or not.
 func (c *Cohorts) Selects(wave, tenant int, user uuid.UUID, role string) bool {
-	return slices.ContainsFunc(c.selectors[tenant][wave], func(s *config.Selector) bool { return passes(s, role, func(percent float64) bool { return InPercent(user, percent) }) })
+	return slices.ContainsFunc(c.selectors[tenant][wave], func(s *config.Selector) bool {
+		return passes(s, role, func(percent float64) bool { return InPercent(user, percent) })
+	})
 }
 
 func passes(s *config.Selector, role string, within func(percent float64) bool) bool {

@@ -263,7 +263,7 @@ func TestValueGate(t *testing.T) {
 		"another wave's":    {[]state.Confirmation{{Wave: "rest", Gate: "survey", Value: "5"}}, state.CodeGateClosed},
 		"of a tenant":       {[]state.Confirmation{{Wave: "pilot", Gate: "survey", Value: "5", Tenant: acme}}, state.CodeGateClosed},
 	} {
-		if got := rollout.ByHand(c.list, "pilot", gate); got.Code != c.want {
+		if got := plan.ByHand(c.list, "pilot", gate); got.Code != c.want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

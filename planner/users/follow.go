@@ -93,7 +93,7 @@ func (d *decider) followStatus(e *world.Entry, c plan.Claim, s *plan.Shape) {
 		if c.Ours && p.Expired && p.Closed {
 			s.Effect.Act = state.PersonEnable
 		}
-	case e.Recorded.Asleep && c.Active && c.Live && !d.left:
+	case e.Recorded.Asleep && c.Active && c.Live && !d.left && (!c.Ours || p.Closed): // else others have woken it, or shut it out
 		d.counts.sleeping[e.Recorded.Wave]++
 	}
 }
@@ -220,7 +220,8 @@ func (d *decider) gone(e *world.Entry) error {
 		After:  e.Recorded.UserState,
 	}
 	s.After.Standing, s.After.Asleep = state.Gone, false
-	if e.Recorded.MadePerson && !d.isHeld(e.Person) {
+	// Where somebody else has expired it, it must not look as if we had: whose row comes back would be enabled again.
+	if p, _ := d.Index.Person(e.Person); e.Recorded.MadePerson && !d.isHeld(e.Person) && (!p.Expired || p.Closed) {
 		s.Effect.Act = state.PersonExpire
 	}
 	return d.addFollow(s, plan.UserChange{User: e.User, Before: e.DigestGone()})

@@ -378,15 +378,16 @@ func (t *taker) stayMoved(
 	})
 	join, leave, keep = t.places(c, *before, joined, left)
 	// Asleep must say how the person is when this is done: it is what lets a row that is active again wake it (L27).
-	sleeps := made[len(made)-1].After.Asleep || lastAct(made) == state.PersonExpire
+	p, there := t.Index.Person(before.Person)
+	byOthers := s.After.MadePerson && p.Expired && !p.Closed
+	sleeps := !byOthers && (made[len(made)-1].After.Asleep || lastAct(made) == state.PersonExpire)
 	followsRow := s.Effect.Act == state.PersonExpire
 	switch act := s.Effect.Act; {
 	case act == state.PersonExpire && c.Presence() == plan.PresenceEnabled:
 		// Whoever stays moved and has an active row keeps its login: it was asleep as its row was not active then, or as a run
 		// that was stopped had left it.
-		p, there := t.Index.Person(before.Person)
 		s.Effect.Act, s.After.Asleep = state.PersonNone, there && p.Expired
-		if !s.After.Asleep {
+		if there && !p.Expired {
 			t.Awake++
 		}
 	case act == state.PersonEnable && (!c.Gains() || c.Presence() != plan.PresenceEnabled):
@@ -529,17 +530,18 @@ func (t *taker) remakes(group uuid.UUID) bool {
 // act is what undoing does to the person.
 func (t *taker) act(made []state.Record, rec *state.User) state.PersonAct {
 	act := t.inverse(made)
-	if act == state.PersonExpire && t.expiredByOthers(made) && (rec == nil || !rec.Asleep) {
-		// Expired by us, it would be enabled again when this is undone.
+	if (act == state.PersonExpire || act == state.PersonEnable) && t.expiredByOthers(made, rec) {
+		// They meant it. Expired by us, it would be enabled again when this is undone.
 		return state.PersonNone
 	}
 	return act
 }
 
-// expiredByOthers says whether somebody else has expired a person that is awake by our record.
-func (t *taker) expiredByOthers(made []state.Record) bool {
+// expiredByOthers says whether somebody else has expired a person: since we did, or though it is awake by our record.
+func (t *taker) expiredByOthers(made []state.Record, rec *state.User) bool {
 	p, there := t.Index.Person(made[len(made)-1].Person)
-	return there && p.Expired && lastAct(made) != state.PersonExpire
+	byUs := lastAct(made) == state.PersonExpire || rec != nil && rec.Asleep
+	return there && p.Expired && !(p.Closed && byUs)
 }
 
 // takingAway is an act that gives nothing, else none. A person that was expired before it was deleted comes back so,

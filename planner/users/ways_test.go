@@ -90,12 +90,17 @@ func TestUndoneLocksOut(t *testing.T) {
 		want   state.Code
 	}{
 		"its person is as it was": {func(*sides, *state.Record) {}, ""},
-		"its person was expired":  {func(s *sides, r *state.Record) { s.persons[0].Expired, r.Effect.Act = true, state.PersonExpire }, ""},
-		"expired by somebody":     {func(s *sides, _ *state.Record) { s.persons[0].Expired = true }, state.CodeBarExpired},
-		"no person":               {func(s *sides, _ *state.Record) { s.persons, s.groups[1].Members = nil, nil }, state.CodeBarPerson},
-		"no credential":           {func(s *sides, _ *state.Record) { s.enrolled = nil }, state.CodeBarCredential},
-		"in no group":             {func(s *sides, _ *state.Record) { s.groups[1].Members = nil }, state.CodeBarGroup},
-		"a group of nobody":       {func(s *sides, _ *state.Record) { s.mappings = nil }, state.CodeBarGroup},
+		"its person was expired": {func(s *sides, r *state.Record) {
+			s.persons[0].Expired, s.persons[0].Closed, r.Effect.Act = true, true, state.PersonExpire
+		}, ""},
+		"it was, and by somebody since": {func(s *sides, r *state.Record) {
+			s.persons[0].Expired, r.Effect.Act = true, state.PersonExpire
+		}, state.CodeBarExpired},
+		"expired by somebody": {func(s *sides, _ *state.Record) { s.persons[0].Expired = true }, state.CodeBarExpired},
+		"no person":           {func(s *sides, _ *state.Record) { s.persons, s.groups[1].Members = nil, nil }, state.CodeBarPerson},
+		"no credential":       {func(s *sides, _ *state.Record) { s.enrolled = nil }, state.CodeBarCredential},
+		"in no group":         {func(s *sides, _ *state.Record) { s.groups[1].Members = nil }, state.CodeBarGroup},
+		"a group of nobody":   {func(s *sides, _ *state.Record) { s.mappings = nil }, state.CodeBarGroup},
 		"it joins its group again": {func(s *sides, r *state.Record) {
 			s.groups[1].Members, r.Leave = nil, []uuid.UUID{members}
 			s.state.Objects = []state.Object{{Kind: state.KindGroup, ID: members, Tenant: acme, Members: state.Members{All: true}}}

@@ -213,7 +213,7 @@ const (
 	codeNoColumn = "42703" // undefined_column
 )
 
-// Logins streams the logins of moved users whose link we wrote, by user.
+// Logins streams the logins of moved users whose link we wrote, in another order each time.
 func (s *Store) Logins(ctx context.Context) iter.Seq2[state.Login, error] {
 	return func(yield func(state.Login, error) bool) {
 		stopped := false
@@ -225,7 +225,7 @@ func (s *Store) Logins(ctx context.Context) iter.Seq2[state.Login, error] {
 				from {schema}.users u join {users} a on a.{user} = u.user_id
 				where u.standing = $1 and u.wrote_link and a.{link} = u.person
 					and a.{completed_at} is null and a.{linked_at}::timestamptz <> u.synced
-				order by u.user_id`), binaryForm, state.Moved.String())
+				order by random()`), binaryForm, state.Moved.String())
 			if err != nil {
 				return err
 			}

@@ -737,6 +737,7 @@ func logins(t *testing.T, f Fixture) {
 			must(t, err)
 			found = append(found, l)
 		}
+		slices.SortFunc(found, func(a, b state.Login) int { return slices.Compare(a.User[:], b.User[:]) })
 		return found
 	}
 	same(t, "before the rows have such columns", nil, got())
