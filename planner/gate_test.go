@@ -211,7 +211,8 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestGateOfTenantsInSteps (L18): a gate that each tenant opens for itself holds its users in every step, and is opened for all of them at once.
+// TestGateOfTenantsInSteps (L18): a gate that each tenant opens for itself holds its users in every step, and is
+// opened for all of them at once.
 func TestGateOfTenantsInSteps(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -38,7 +38,8 @@ func (x *executor) segments(ctx context.Context) error {
 			awaited[a] = true
 		}
 	}
-	// pass leaves the users of a wave untried. A run that is resumed must not take the users in flight of a later wave for them.
+	// pass leaves the users of a wave untried. A run that is resumed must not take the users in flight of a later
+	// wave for them.
 	pass := func(segment int) error {
 		if segment < 0 {
 			return nil
@@ -295,7 +296,8 @@ func (x *executor) aftermath(ctx context.Context) error {
 	return nil
 }
 
-// widened records whom waves select of which the run has moved all whom an edit of that adds: from now on they are of the wave.
+// widened records whom waves select of which the run has moved all whom an edit of that adds: from now on they are of
+// the wave.
 func (x *executor) widened(ctx context.Context) error {
 	brakes, any := x.planned(), false
 	for _, w := range x.effects.Waves {
