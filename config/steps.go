@@ -49,9 +49,9 @@ func (r reader) steps(name string) (list []float64) {
 
 func percentText(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// stepped puts in the place of waves with steps as many waves in a row (L18): each after the one before, with the wave's finish. What
-// the wave waits for to start the first of them waits for, but for gates that each tenant opens: whom they hold may be in any step. A wave that
-// comes after it comes after the last step.
+// stepped puts as many waves in a row in the place of each wave with steps (L18): each after the one before, with the
+// wave's finish. The start of the wave is that of its first step; gates that each tenant opens stand before every
+// step, as whom they hold may be in any. A wave that comes after it comes after the last step.
 func stepped(waves []Wave, steps map[string][]float64) (list []Wave) {
 	last := map[string]string{}
 	for _, w := range waves {

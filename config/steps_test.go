@@ -8,8 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// TestSteps (L18): a wave with steps is as many waves in a row. The first waits for what the wave waits for, each for the one before, and whoever
-// comes after the wave for the last; a share of the selector's own is not exceeded, and tenants open their gates for all steps.
+// TestSteps (L18): a wave with steps is as many waves in a row. The first waits for what the wave waits for, each for
+// the one before, and whoever comes after the wave for the last; a share of the selector's own is not exceeded, and
+// tenants open their gates for all steps.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	c, diags := evaluate(t, map[string]string{"main.anthill.hcl": `

@@ -42,7 +42,8 @@ func (e *evaluator) freeze(n *node) state.Freeze {
 	return f
 }
 
-// days reads days of the week: "mon", or "mon-fri" for all from one to another. They come in the order of a week; nil is all of them.
+// days reads days of the week: "mon", or "mon-fri" for all from one to another. They come in the order of a week; nil
+// is all of them.
 func (r reader) days(name string) (list []string) {
 	given, known := r.strings(name)
 	if !known {

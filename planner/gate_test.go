@@ -211,7 +211,8 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestGateOfTenantsInSteps (L18): a gate that each tenant opens for itself holds its users in every step, and is opened for all of them at once.
+// TestGateOfTenantsInSteps (L18): a gate that each tenant opens for itself holds its users in every step, and is
+// opened for all of them at once.
 func TestGateOfTenantsInSteps(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -237,5 +238,33 @@ func TestGateOfTenantsInSteps(t *testing.T) {
 	f.state.Confirmations = append(f.state.Confirmations, state.Confirmation{Wave: "w", Gate: "opt-in", Tenant: globex})
 	if m = f.must(t); len(m.users["w[50]"])+len(m.users["w[100]"]) != 4 || len(m.users["w[100]"]) == 0 {
 		t.Errorf("all have confirmed: %v", m.users)
+	}
+}
+
+// TestPausedStepGone (L18): the pause of a step that is no longer one holds all of its wave.
+func TestPausedStepGone(t *testing.T) {
+	t.Parallel()
+	for name, waves := range map[string][]string{"no steps": {"w"}, "other steps": {"w[30]", "w[100]"}, "the same": {"w[100]"}, "another wave": {"v"}} {
+		f := newFake(t)
+		f.config.Waves = nil
+		for i, n := range waves {
+			w := wave(n, config.Selector{All: true})
+			if i > 0 {
+				w.After = waves[i-1 : i]
+			}
+			f.config.Waves = append(f.config.Waves, w)
+		}
+		step := "w[50]"
+		if name == "the same" {
+			step = "w[100]"
+		}
+		f.state.Pauses = []state.Pause{{Wave: step, By: "ana", At: now}}
+		m := f.must(t)
+		if moves := len(m.users) > 0; moves != (name == "another wave") {
+			t.Errorf("%s: %v are moved", name, m.users)
+		}
+		if f.state.Pauses[0].Wave != step {
+			t.Errorf("%s: the pause that is recorded is one of %s", name, f.state.Pauses[0].Wave)
+		}
 	}
 }

@@ -50,6 +50,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	if diags := CheckAllows(in.Config.Allows); diags.HasErrors() {
 		return nil, diags, nil
 	}
+	in.State = in.pausedSteps()
 	observed, err := in.observe(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -125,6 +126,21 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	m.plan.Context.Notes = append(m.plan.Context.Notes, links.notes()...)
 	m.leftOut(steps)
 	return &m.plan, diags, nil
+}
+
+// pausedSteps is the state in which the pause of a step that is no longer declared is one of its whole wave: its users
+// are in other steps now, or in a wave without steps, and nobody has let them go on.
+func (in Input) pausedSteps() *state.State {
+	st := *in.State
+	st.Pauses = slices.Clone(st.Pauses)
+	for i, p := range st.Pauses {
+		whole := state.WholeWave(p.Wave)
+		declared := slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return w.Name == p.Wave })
+		if !declared && slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return state.InWave(w.Name, whole) }) {
+			st.Pauses[i].Wave = whole
+		}
+	}
+	return &st
 }
 
 func (in Input) observe(ctx context.Context) (*world.Observed, error) {

@@ -8,8 +8,9 @@ import (
 	"anthill/planner/world"
 )
 
-// widened are the waves that an edit of their selection adds users to, who wait until the wave's gates are open again (L20). What gates go by is
-// known only when all users have been looked at, so that where there may be such a wave they are looked at twice.
+// widened are the waves that an edit of their selection adds users to, who wait until the wave's gates are open again
+// (L20). What gates go by is known only when all users have been looked at, so that where there may be such a wave
+// they are looked at twice.
 func (in Input) widened(j *world.Joined) (held map[string]bool, err error) {
 	w := rollout.NewWidening(in.Config.Waves, in.State, nil)
 	edited := false

@@ -14,8 +14,8 @@ import (
 	"anthill/state"
 )
 
-// widening is the plain world with a wave of acme that has moved both users of it, or some, and is done since now, behind a gate that was confirmed
-// the day before, and that an edit gives to globex as well.
+// widening is the plain world with a wave of acme that has moved both users of it, or some, and is done since now,
+// behind a gate that was confirmed the day before, and that an edit gives to globex as well.
 func widening(t *testing.T, moved ...byte) *fake {
 	f := newFake(t)
 	w := wave("everyone", config.Selector{Tenants: []string{"acme"}})
@@ -36,7 +36,8 @@ func widening(t *testing.T, moved ...byte) *fake {
 	return f
 }
 
-// TestWidened (L20): whom an edit adds to a wave that has started waits until the gates that it has passed are open again; the others do not.
+// TestWidened (L20): whom an edit adds to a wave that has started waits until the gates that it has passed are open
+// again; the others do not.
 func TestWidened(t *testing.T) {
 	t.Parallel()
 	again := func(f *fake) {
@@ -138,7 +139,8 @@ func TestWidened(t *testing.T) {
 	}
 }
 
-// TestWidenedFigures: whom a condition counts is the same whether those who are added wait or not, and who waits keeps the next wave waiting.
+// TestWidenedFigures: whom a condition counts is the same whether those who are added wait or not, and who waits
+// keeps the next wave waiting.
 func TestWidenedFigures(t *testing.T) {
 	t.Parallel()
 	f := widening(t)
@@ -158,8 +160,8 @@ func TestWidenedFigures(t *testing.T) {
 	}
 }
 
-// TestLate (L19): who comes late to a done wave joins, or is left where it says so; more than a tenth of it at once wait for its gates. With
-// steps a wave is done when its last step is.
+// TestLate (L19): who comes late to a done wave joins, or is left where it says so; more than a tenth of it at once
+// wait for its gates. With steps a wave is done when its last step is.
 func TestLate(t *testing.T) {
 	t.Parallel()
 	done := func(f *fake) {

@@ -70,7 +70,8 @@ type Brakes struct {
 	Gates       []Gate        `json:"gates,omitempty"` // of both, sorted by name; one that is not there is opened by hand, once for all
 	AllowEmpty  bool          `json:"allow_empty,omitempty"`
 	Window      *Window       `json:"window,omitempty"` // nil: it may move users at any time
-	// Whom the wave selected when it could last move all of them: who is added since is told by it (L20). None: it is not known.
+	// Whom the wave selected when it could last move all of them: who is added since is told by it (L20). None: it is
+	// not known.
 	Users []Selector `json:"users,omitempty"`
 }
 

@@ -2,8 +2,8 @@ package state
 
 import "strings"
 
-// A wave with steps is as many waves in a row as it has steps. Each is called by the wave and its percentage: everyone[25]. The label
-// of a wave has no brackets, so such a name is one of no other wave.
+// A wave with steps is as many waves in a row as it has steps. Each is called by the wave and its percentage:
+// everyone[25]. The label of a wave has no brackets, so such a name is one of no other wave.
 
 // StepName is the name of a step; percent is as people write it: 25, 0.5.
 func StepName(wave, percent string) string { return wave + "[" + percent + "]" }

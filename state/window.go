@@ -9,11 +9,11 @@ import (
 	_ "time/tzdata" // a machine without zones knows them all the same
 )
 
-// Window is when a wave may move users: on some days, between two times of the clock on the wall in a zone. It is plain data, as
-// it is declared, recorded and planned. A nil Window is always open.
+// Window is when a wave may move users: on some days, between two times of the clock on the wall in a zone. It is
+// plain data, as it is declared, recorded and planned. A nil Window is always open.
 //
-// It goes by what that clock shows. So where the clock is put forward, a time that it skips does not come, and where it is put
-// back, what it shows twice counts twice. A span over midnight belongs to the day on which it begins.
+// It goes by what that clock shows. So where the clock is put forward, a time that it skips does not come, and where
+// it is put back, what it shows twice counts twice. A span over midnight belongs to the day on which it begins.
 type Window struct {
 	Days   []string `json:"days,omitempty"` // of Weekdays, in their order; none: all
 	From   string   `json:"from"`           // "22:00"
@@ -22,8 +22,8 @@ type Window struct {
 	Except []Freeze `json:"except,omitempty"`
 }
 
-// Freeze is a time in which a window stays shut. Each end is a day of the window's zone, both of which belong to it, or a time as
-// in RFC 3339, where it begins and is over.
+// Freeze is a time in which a window stays shut. Each end is a day of the window's zone, both of which belong to it,
+// or a time as in RFC 3339, where it begins and is over.
 type Freeze struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
@@ -57,7 +57,8 @@ func (w *Window) Check() error {
 	return err
 }
 
-// At says how a window stands at a moment. One that Check finds wrong is shut and never opens: it is one of another version.
+// At says how a window stands at a moment. One that Check finds wrong is shut and never opens: it is one of another
+// version.
 func (w *Window) At(t time.Time) WindowState {
 	if w == nil {
 		return WindowState{Open: true}
@@ -244,8 +245,8 @@ func (b bound) over(l time.Time) bool {
 	return !l.Before(b.time)
 }
 
-// next is the next moment after t at which the window may open or be shut. While the zone keeps one offset, the clock on the wall
-// goes as time does; where it does not, is looked at as well.
+// next is the next moment after t at which the window may open or be shut. While the zone keeps one offset, the clock
+// on the wall goes as time does; where it does not, is looked at as well.
 func (h *hours) next(t time.Time) time.Time {
 	const day = 24 * time.Hour
 	l := t.In(h.zone)

@@ -7,8 +7,8 @@ import (
 	"anthill/state"
 )
 
-// TestWindow: whether a window is open at a moment, and when that changes. Berlin puts its clock forward on 2026-03-29, from 02:00 to
-// 03:00 at 01:00 UTC, and back on 2026-10-25, from 03:00 to 02:00 at 01:00 UTC.
+// TestWindow: whether a window is open at a moment, and when that changes. Berlin puts its clock forward on
+// 2026-03-29, from 02:00 to 03:00 at 01:00 UTC, and back on 2026-10-25, from 03:00 to 02:00 at 01:00 UTC.
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	berlin := func(from, to string, days ...string) state.Window {
@@ -101,7 +101,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestWindowStepByStep: where the search for the next change jumps, nothing lies between that a look at each minute would find.
+// TestWindowStepByStep: where the search for the next change jumps, nothing lies between that a look at each minute
+// would find.
 func TestWindowStepByStep(t *testing.T) {
 	t.Parallel()
 	for _, zone := range []string{"UTC", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu"} {

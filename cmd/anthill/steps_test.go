@@ -50,8 +50,9 @@ func (w *world) within(percent float64) (n int) {
 	return n
 }
 
-// TestSteps (L18): a wave is moved step by step, each of which waits for the finish of the one before. By its name all steps are meant, or
-// the one that is due. However its steps are edited, nobody is moved twice or forgotten, and whoever starts by that is told.
+// TestSteps (L18): a wave is moved step by step, each of which waits for the finish of the one before. By its name
+// all steps are meant, or the one that is due. However its steps are edited, nobody is moved twice or forgotten, and
+// whoever starts by that is told.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 300, Seed: 9}, emulator(t))

@@ -7,8 +7,9 @@ import (
 	"anthill/internal/sandbox"
 )
 
-// TestWidened (L20): whom an edit adds to a done wave waits until its gates are confirmed again, however often it is applied; who was in it
-// before does not wait, and the next edit needs them once more. Apply samples conditions again.
+// TestWidened (L20): whom an edit adds to a done wave waits until its gates are confirmed again, however often it is
+// applied; who was in it before does not wait, and the next edit needs them once more. Apply samples conditions
+// again.
 func TestWidened(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 9}, emulator(t))

@@ -38,8 +38,9 @@ func (c *clock) set(at string) {
 	c.Store(&t)
 }
 
-// TestWindow: a plan is made by day and says when its window opens; by day it does nothing and stays good, by night it is carried out.
-// Follow-ups and rollbacks go on at any time, and whoever widens the window is told who starts by that.
+// TestWindow: a plan is made by day and says when its window opens; by day it does nothing and stays good, by night
+// it is carried out. Follow-ups and rollbacks go on at any time, and whoever widens the window is told who starts by
+// that.
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	w, _ := hooked(t, sandbox.Options{Tenants: 3, Users: 60, Seed: 9})
@@ -107,8 +108,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestWindowShutMeanwhile: a window that is shut while users are moved: those in flight are finished, the others are left, and nobody
-// behind the wave is started. The next night has them.
+// TestWindowShutMeanwhile: a window that is shut while users are moved: those in flight are finished, the others are
+// left, and nobody behind the wave is started. The next night has them.
 func TestWindowShutMeanwhile(t *testing.T) {
 	t.Parallel()
 	w, next := hooked(t, sandbox.Options{Tenants: 3, Users: 1800, Seed: 9})
@@ -138,8 +139,8 @@ wave "after" {
 	w.checkMoved()
 }
 
-// TestWindowOfAStoppedRun: a run is stopped by night, and gone on with by day: what was in flight is finished, and nobody else is moved,
-// in the wave or behind it, however often it goes on.
+// TestWindowOfAStoppedRun: a run is stopped by night, and gone on with by day: what was in flight is finished, and
+// nobody else is moved, in the wave or behind it, however often it goes on.
 func TestWindowOfAStoppedRun(t *testing.T) {
 	t.Parallel()
 	reached := 0
@@ -179,8 +180,8 @@ func TestWindowOfAStoppedRun(t *testing.T) {
 	}
 }
 
-// TestWindowPassedOver: a run passes over a wave whose window is shut, and is stopped in the next one: when it goes on, whoever waits for the
-// first one waits still.
+// TestWindowPassedOver: a run passes over a wave whose window is shut, and is stopped in the next one: when it goes
+// on, whoever waits for the first one waits still.
 func TestWindowPassedOver(t *testing.T) {
 	t.Parallel()
 	for n := range int64(3) {

@@ -42,7 +42,8 @@ func (x *executor) segments(ctx context.Context) error {
 			awaited[a] = true
 		}
 	}
-	// pass leaves the users of a wave untried. A run that is resumed must not take the users in flight of a later wave for them.
+	// pass leaves the users of a wave untried. A run that is resumed must not take the users in flight of a later
+	// wave for them.
 	pass := func(segment int) error {
 		if segment < 0 {
 			return nil
@@ -222,12 +223,39 @@ func (x *executor) brakes(ctx context.Context) error {
 	if !x.brakesDiffer() {
 		return nil
 	}
-	return x.journal.Brakes(context.WithoutCancel(ctx), x.effects.Brakes, x.effects.Policies)
+	return x.journal.Brakes(context.WithoutCancel(ctx), x.planned(), x.effects.Policies)
+}
+
+// planned are the brakes of the plan. What this run has recorded at its end, before it was stopped, stays.
+func (x *executor) planned() []state.Brakes {
+	brakes := slices.Clone(x.effects.Brakes)
+	for i := range brakes {
+		if w := x.selects(brakes[i].Wave); len(w) > 0 && x.recordedUsers(brakes[i].Wave, w) {
+			brakes[i].Users = w
+		}
+	}
+	return brakes
+}
+
+// selects is whom a wave selects, where the plan moves all whom an edit of that adds; none: it does not.
+func (x *executor) selects(wave string) []state.Selector {
+	i := slices.IndexFunc(x.effects.Waves, func(w plan.WaveEffect) bool { return w.Name == wave })
+	if i < 0 {
+		return nil
+	}
+	return x.effects.Waves[i].Users
+}
+
+// recordedUsers reports whether that is recorded of a wave.
+func (x *executor) recordedUsers(wave string, users []state.Selector) bool {
+	return slices.ContainsFunc(x.st.Brakes, func(b state.Brakes) bool {
+		return b.Wave == wave && slices.EqualFunc(b.Users, users, state.Selector.Equal)
+	})
 }
 
 func (x *executor) brakesDiffer() bool {
 	byWave := func(a, b state.Brakes) int { return strings.Compare(a.Wave, b.Wave) }
-	planned := slices.SortedFunc(slices.Values(x.effects.Brakes), byWave)
+	planned := slices.SortedFunc(slices.Values(x.planned()), byWave)
 	return x.effects.Kind == state.RunApply && !x.overtaken && (!slices.EqualFunc(planned, x.st.Brakes, state.Brakes.Equal) ||
 		!slices.EqualFunc(x.effects.Policies, x.st.Policies, state.Policy.Equal))
 }
@@ -273,12 +301,13 @@ func (x *executor) aftermath(ctx context.Context) error {
 	return nil
 }
 
-// widened records whom waves select of which the run has moved all whom an edit of that adds: from now on they are of the wave.
+// widened records whom waves select of which the run has moved all whom an edit of that adds: from now on they are of
+// the wave.
 func (x *executor) widened(ctx context.Context) error {
-	brakes, any := slices.Clone(x.effects.Brakes), false
+	brakes, any := x.planned(), false
 	for _, w := range x.effects.Waves {
 		i := slices.IndexFunc(brakes, func(b state.Brakes) bool { return b.Wave == w.Name })
-		if i >= 0 && len(w.Users) > 0 && !x.overtaken && x.isMoved(w) {
+		if i >= 0 && len(w.Users) > 0 && !x.overtaken && x.isMoved(w) && !x.recordedUsers(w.Name, w.Users) {
 			brakes[i].Users, any = w.Users, true
 		}
 	}

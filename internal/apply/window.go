@@ -7,8 +7,9 @@ import (
 	"anthill/state"
 )
 
-// The window of a wave is looked at by the clock of now, before each of its batches. Where it is shut, what is in flight is finished
-// and the others of the wave stay untried, for a new plan. It is about moves alone: what follows rows, or takes away, goes on.
+// The window of a wave is looked at by the clock of now, before each of its batches. Where it is shut, what is in
+// flight is finished and the others of the wave stay untried, for a new plan. It is about moves alone: what follows
+// rows, or takes away, goes on.
 
 // shutNow says how the window of a wave stands where it is shut; zero: it is open, or there is none.
 func (x *executor) shutNow(wave string) state.Finding {
@@ -46,8 +47,9 @@ func windowLeft(wave string, users int64, why state.Finding) state.Finding {
 	return state.About(state.CodeWaveWindow, state.OfWave(wave), state.Because(state.KeyWhy, why)).Times(users)
 }
 
-// notYet says which waves the plan could move anybody of, if it holds nothing else and the windows of all of these are shut, or they
-// wait for one of them. Then no run is begun, so that the same plan can be carried out when they open.
+// notYet says which waves the plan could move anybody of, if it holds nothing else and the windows of all of these
+// are shut, or they wait for one of them. Then no run is begun, so that the same plan can be carried out when they
+// open.
 func (x *executor) notYet() (held []state.Finding) {
 	e := x.effects
 	if len(e.Schema)+len(e.Objects) > 0 || e.Undo != nil || e.Users() == 0 || x.overtaken {

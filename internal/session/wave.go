@@ -248,8 +248,8 @@ func (s *Session) inWave(name string) (list []config.Wave, err error) {
 	return list, nil
 }
 
-// DueStep is the step that is meant where a wave with steps is named: the first that is not done. Any other wave is meant itself. An error
-// lists the steps where all are done.
+// DueStep is the step that is meant where a wave with steps is named: the first that is not done. Any other wave is
+// meant itself. An error lists the steps where all are done.
 func (s *Session) DueStep(ctx context.Context, name string) (string, error) {
 	waves, _ := s.inWave(name) // that there is no such wave is up to whoever asks: some of it may be recorded still
 	if !slices.ContainsFunc(waves, func(w config.Wave) bool { return w.Name != name }) {

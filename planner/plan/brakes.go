@@ -9,7 +9,8 @@ import (
 	"anthill/state"
 )
 
-// BrakesDigest is the digest of brakes, in whatever order, and policies, in theirs; zero: there are none. Whom waves select holds none back.
+// BrakesDigest is the digest of brakes, in whatever order, and policies, in theirs; zero: there are none. Whom waves
+// select holds none back.
 func BrakesDigest(brakes []state.Brakes, policies []state.Policy) (d state.Digest) {
 	if len(brakes)+len(policies) == 0 {
 		return d

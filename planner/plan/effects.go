@@ -208,8 +208,8 @@ type WaveEffect struct {
 	Sampling    *Sampling    `json:"sampling,omitempty"`     // gates that are sampled again; nil: none
 	// Users are moved whom an edit of its selection adds, or who are many and late, as its gates are open again.
 	Widens bool `json:"widens,omitempty"`
-	// Whom it selects, to be recorded when all of them have been moved whom an edit of that adds; none: it adds nobody, or not all of
-	// them are moved.
+	// Whom it selects, to be recorded when all of them have been moved whom an edit of that adds; none: it adds
+	// nobody, or not all of them are moved.
 	Users []state.Selector `json:"users,omitempty"`
 	// When its users may be moved, which apply looks at before each batch; nil: at any time.
 	Window *state.Window `json:"window,omitempty"`

@@ -88,8 +88,8 @@ func (p *Part) Waves() (names []string) {
 	return names
 }
 
-// HeldWaves are those of the part's waves that the plan cannot move by how they stand: held, paused or disabled. Of a wave with steps it
-// is the first one that is not done: the others wait for it.
+// HeldWaves are those of the part's waves that the plan cannot move by how they stand: held, paused or disabled. Of a
+// wave with steps it is the first one that is not done: the others wait for it.
 func (c *Context) HeldWaves() (list []WaveView) {
 	for _, name := range c.Part.Waves() {
 		for _, w := range c.Waves {

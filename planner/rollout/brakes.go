@@ -81,8 +81,8 @@ func Policies(recorded []state.Policy, declared []config.Policy, told map[string
 	return list
 }
 
-// RecordedOf are the recorded brakes of a wave. Those of a step that was not there, or of a wave that has steps now or had some, are those that
-// have held its users: of the smallest step that had as many of them.
+// RecordedOf are the recorded brakes of a wave. Those of a step that was not there, or of a wave that has steps now
+// or had some, are those that have held its users: of the smallest step that had as many of them.
 func RecordedOf(recorded []state.Brakes, wave string) (b state.Brakes, was bool) {
 	if i := slices.IndexFunc(recorded, func(b state.Brakes) bool { return b.Wave == wave }); i >= 0 {
 		return recorded[i], true
@@ -193,8 +193,8 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 	return list
 }
 
-// windowLook is how far ahead a window is compared with the one that is recorded: a plan is applied soon, and from then on that is
-// what is recorded.
+// windowLook is how far ahead a window is compared with the one that is recorded: a plan is applied soon, and from
+// then on that is what is recorded.
 const windowLook = 7 * 24 * time.Hour
 
 // wider are the waves whose window is open in the days to come when the recorded one is shut.

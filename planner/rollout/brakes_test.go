@@ -170,7 +170,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestStepsLoosened (L18, L22): a step that was not there is held by what has held its users, however a wave gets steps, loses them or has others.
+// TestStepsLoosened (L18, L22): a step that was not there is held by what has held its users, however a wave gets
+// steps, loses them or has others.
 func TestStepsLoosened(t *testing.T) {
 	t.Parallel()
 	row := func(steps ...string) (waves []config.Wave) {

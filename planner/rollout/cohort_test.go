@@ -118,8 +118,8 @@ func TestSelectionDigest(t *testing.T) {
 	}
 }
 
-// TestStepsNest (L11, L18): of 100,000 users in ten tenants each step keeps all of those before, and has its share of every tenant, within
-// three standard deviations.
+// TestStepsNest (L11, L18): of 100,000 users in ten tenants each step keeps all of those before, and has its share of
+// every tenant, within three standard deviations.
 func TestStepsNest(t *testing.T) {
 	t.Parallel()
 	const tenants, users = 10, 100_000

@@ -131,7 +131,8 @@ func (j *judge) wave(i int) Verdict {
 	return v
 }
 
-// window says how the window of a wave stands that has somebody to move. It holds no plan: apply goes by it, at its own time.
+// window says how the window of a wave stands that has somebody to move. It holds no plan: apply goes by it, at its
+// own time.
 func (j *judge) window(w config.Wave, t Tally) []state.Finding {
 	if w.Window == nil || t.Due == t.Left {
 		return nil

@@ -82,9 +82,9 @@ func (in Input) late(t Tally) (n int64, many bool) {
 	return n, t.Moved >= in.MinPopulation && n*100 > lateLimit*t.Moved
 }
 
-// Again says which gates of a wave keep those from being moved whom an edit adds, or who are many and late: of those that it has
-// passed, its start's and, if it is done, its finish's. A condition is sampled anew; a gate that is opened by hand must have been opened
-// since the wave has started, was moved, was widened and was done.
+// Again says which gates of a wave keep those from being moved whom an edit adds, or who are many and late: of those
+// that it has passed, its start's and, if it is done, its finish's. A condition is sampled anew; a gate that is
+// opened by hand must have been opened since the wave has started, was moved, was widened and was done.
 func (in Input) Again(i int) (closed []state.Finding) {
 	w, t := in.Waves[i], in.Tallies[i]
 	rec := in.Recorded[w.Name]

@@ -359,8 +359,9 @@ func (d *decider) tally(e *world.Entry) {
 	}
 }
 
-// countedIn is the wave in whose figures a moved user counts: the one that it was moved under. Where that was a step that is no longer one, or a
-// wave that has steps now or had some, it is the step that would select it, or else the last one. -1: no declared wave.
+// countedIn is the wave in whose figures a moved user counts: the one that it was moved under. Where that was a step
+// that is no longer one, or a wave that has steps now or had some, it is the step that would select it, or else the
+// last one. -1: no declared wave.
 func (d *decider) countedIn(e *world.Entry) int {
 	name := e.Recorded.Wave
 	i, known := d.index[name]

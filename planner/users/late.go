@@ -8,7 +8,8 @@ import (
 // late says of waves, by index, whether they are done and leave whoever comes late (L19).
 type late []bool
 
-// newLate knows a wave with steps as done when its last one is: until then who comes late is one of those who are still to be moved.
+// newLate knows a wave with steps as done when its last one is: until then who comes late is one of those who are
+// still to be moved.
 func newLate(waves []config.Wave, st *state.State) late {
 	done := map[string]bool{}
 	for _, r := range st.Waves {

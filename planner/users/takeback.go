@@ -63,8 +63,8 @@ func (t *taker) pauseRefused(records []state.Record, rec *state.User, row *provi
 	}
 }
 
-// pause leaves a pause on a wave, or on the tenant in it where only some are taken back (L23). Of a step it is one of all steps: whoever
-// was moved in it may be in another one by the next plan.
+// pause leaves a pause on a wave, or on the tenant in it where only some are taken back (L23). Of a step it is one of
+// all steps: whoever was moved in it may be in another one by the next plan.
 func (t *taker) pause(wave string, tenant uuid.UUID) {
 	p := plan.Pause{Wave: state.WholeWave(wave)}
 	if len(t.undoing.Tenants) > 0 {
