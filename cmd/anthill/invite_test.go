@@ -157,7 +157,7 @@ func TestInviteLate(t *testing.T) {
 	due := moved - 2
 	w.exec("update users set email_verified = false where user_id = any($1)", ids[4:7])
 	out, _ := w.run(exitBlocked, "plan")
-	for _, want := range []string{fmt.Sprintf("SENDS_MAIL=%d", due), "LINK_TO_UNVERIFIED=3", fmt.Sprintf("%d invitations to users moved before with a one-time code; 3 to addresses", due)} {
+	for _, want := range []string{fmt.Sprintf("SENDS_MAIL=%d", due), "LINK_TO_UNVERIFIED=3", fmt.Sprintf("%d invitations with a one-time code for users moved before; 3 to addresses", due)} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
