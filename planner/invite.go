@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
 
+	"anthill/config"
 	"anthill/planner/objects"
 	"anthill/planner/plan"
 	"anthill/planner/users"
@@ -90,6 +91,11 @@ func Invite(ctx context.Context, in InviteInput, sink plan.Sink) (*plan.Plan, hc
 		Violations: slices.Concat(joined.Violations, declared.Violations)}
 	c.Notes = slices.Concat(decided.Unwritten(), m.allowances())
 	return &m.plan, nil, nil
+}
+
+// Declares reports whether a configuration declares a wave; "" is any.
+func Declares(c *config.Config, wave string) bool {
+	return wave == "" || slices.ContainsFunc(c.Waves, func(w config.Wave) bool { return w.Name == wave })
 }
 
 // mailsOnly passes on the users who are written to.

@@ -157,7 +157,7 @@ func TestInviteLate(t *testing.T) {
 	due := moved - 2
 	w.exec("update users set email_verified = false where user_id = any($1)", ids[4:7])
 	out, _ := w.run(exitBlocked, "plan")
-	for _, want := range []string{fmt.Sprintf("SENDS_MAIL=%d", due), "LINK_TO_UNVERIFIED=3", fmt.Sprintf("%d invitations to users moved before with a one-time code; 3 to addresses", due)} {
+	for _, want := range []string{fmt.Sprintf("SENDS_MAIL=%d", due), "LINK_TO_UNVERIFIED=3", fmt.Sprintf("%d invitations with a one-time code for users moved before; 3 to addresses", due)} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
@@ -339,4 +339,28 @@ func standIn(text string) string {
 		return "xxxxx-xxxxx-xxxxx-xxxxx"
 	}
 	return "a stand-in for the code"
+}
+
+// TestInviteMisused: flags of `invite` that do not go together are told before anything is asked.
+func TestInviteMisused(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"-preview and -bounced do different things": {"-preview", "a@b.example", "-bounced", "f"},
+		"-reason belongs to -print":                 {"-reason", "x"},
+		"-yes belongs to -print":                    {"-yes"},
+		"-preview sends nothing: -out":              {"-preview", "a@b.example", "-out", "p"},
+		"-settle-doubtful sends nothing: -as-of":    {"-settle-doubtful", "-as-of", "2027-01-01T00:00:00Z"},
+		"name it with -user":                        {"-print", "-yes"},
+		"-allow wants -reason TEXT":                 {"-print", "-yes", "-user", "a@b.example", "-allow", "admin"},
+		"with -print there are enrolled and admin":  {"-print", "-yes", "-user", "a@b.example", "-allow", "SENDS_MAIL=1", "-reason", "x"},
+		"leave out -wave":                           {"-user", "a@b.example", "-wave", "pilot"},
+		"can be saved (-out)":                       {"-as-of", "2999-01-01T00:00:00Z"},
+		"wants no arguments":                        {"a@b.example"},
+	} {
+		p, _, errs := alone(t)
+		if status := p.run(t.Context(), append([]string{"anthill", "invite"}, args...)); status != exitError {
+			t.Errorf("%v: exit status %d", args, status)
+		}
+		wants(t, errs.String(), want)
+	}
 }

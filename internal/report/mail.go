@@ -45,7 +45,7 @@ func mailsIn(f *planfile.File) (list []mailsOf) {
 	}
 	slices.SortFunc(list, func(a, b mailsOf) int {
 		return cmp.Or(strings.Compare(a.Wave, b.Wave), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(string(a.Link), string(b.Link)),
-			cmp.Compare(count01(a.Moves), count01(b.Moves)), cmp.Compare(count01(a.Again), count01(b.Again)),
+			cmp.Compare(count01(b.Moves), count01(a.Moves)), cmp.Compare(count01(a.Again), count01(b.Again)),
 			cmp.Compare(count01(a.Unverified), count01(b.Unverified)))
 	})
 	return list
@@ -115,13 +115,14 @@ func lettersWords(l mailsOf, n int64) string {
 	if l.Kind == state.LetterReminder {
 		s = of(n, "reminder", "reminders")
 	}
+	s += linkWords(l.Link)
 	switch {
 	case l.Again:
-		s += " to users invited before"
+		s += " for users invited before"
 	case l.Kind == state.LetterInvitation && !l.Moves:
-		s += " to users moved before"
+		s += " for users moved before"
 	}
-	return s + linkWords(l.Link)
+	return s
 }
 
 // letterWords say what one user is sent.

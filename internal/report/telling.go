@@ -546,7 +546,7 @@ func (t *telling) cost() string {
 		return ""
 	}
 	c, takes := t.context.Cost, ""
-	if c.Calls+c.Transactions == 0 && t.changed() == 0 {
+	if len(t.parts)+len(t.effects.Objects)+len(t.schema()) == 0 { // mails alone
 		return ""
 	}
 	if c.WriteSeconds >= 1 {

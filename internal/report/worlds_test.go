@@ -13,6 +13,7 @@ import (
 
 	"anthill/planner/plan"
 	"anthill/planner/planfile"
+	"anthill/providers"
 	"anthill/state"
 )
 
@@ -20,7 +21,7 @@ import (
 func worlds() map[string]*made {
 	return map[string]*made{
 		"adopted": adopted(), "drift": drifted(), "empty": emptied(), "first": firstRollout(), "follow": followed(), "guard": guarded(),
-		"held": held(), "isolation": mixed(), "lockout": lockedOut(), "nameless": withoutTenant(), "nothing": nothing(),
+		"held": held(), "isolation": mixed(), "lockout": lockedOut(), "mails": inviting(), "nameless": withoutTenant(), "nothing": nothing(),
 		"rename": renamed(), "rollback": rollback(), "schema": schemaOnly(), "skipped": allSkipped(), "thousand": thousand(),
 	}
 }
@@ -109,6 +110,44 @@ func firstRollout() *made {
 	}
 	m.Context.Notes = []state.Finding{state.Found(state.CodeUnverified).Times(5)}
 	m.Context.Cost = plan.Cost{Calls: 9, Transactions: 3, WriteSeconds: 0.4}
+	return m
+}
+
+// inviting is a plan that writes to those whom it moves, to some who were moved before, and to some once more; with a subject that
+// somebody has tried to make something of.
+func inviting() *made {
+	m := newMade(state.RunApply)
+	m.Context.Population = plan.Population{Live: 412, Moved: 100}
+	m.Effects.Waves = []plan.WaveEffect{{Name: "pilot", Starts: true, Moved: true}}
+	letter := plan.Letter{Kind: state.LetterInvitation, Link: state.LinkCode, Round: 1}
+	move := m.moving(acme, state.MethodDual, false, acmeUsers)
+	move.After.Standing, move.After.Wave, move.Letter = state.Moved, "pilot", letter
+	m.change(30, plan.SegmentMove, "pilot", move)
+	move.Letter.Unverified = true
+	m.change(2, plan.SegmentMove, "pilot", move)
+	mail := func(users int, l plan.Letter) {
+		m.change(users, plan.SegmentMail, "pilot", plan.Shape{
+			Tenant: globex, Ground: plan.Ground{Relies: providers.ReliesMail, Linked: true, Unrecorded: true}, Letter: l,
+			After: state.UserState{Standing: state.Moved, Wave: "pilot"},
+		})
+	}
+	mail(7, letter)
+	mail(1, plan.Letter{Kind: state.LetterInvitation, Link: state.LinkLogin, Round: 2, Again: true})
+	mail(12, plan.Letter{Kind: state.LetterReminder, Link: state.LinkCode, Round: 1})
+	mail(3, plan.Letter{Kind: state.LetterReminder, Link: state.LinkCode, Round: 2})
+	text := "Subject: S\n\nHello {{.Name}}\n"
+	m.Effects.Mailings = []plan.Mailing{{Wave: "pilot", Link: state.LinkCode, From: `"Anthill" <noreply@anthill.example>`,
+		Subject: "Your <b>new</b> login | `now`", Text: text, Template: plan.TemplateDigest(text)}}
+	m.Effects.Raise(plan.SendsMail, 7, state.About(state.CodeMailsLate, state.OfWave("pilot")).Times(7))
+	m.Effects.Raise(plan.SendsMail, 1, state.About(state.CodeMailsAgain, state.OfWave("pilot")).Times(1))
+	m.Effects.Raise(plan.LinkToUnverified, 2, state.About(state.CodeMailsUnverified, state.OfWave("pilot")).Times(2))
+	m.Effects.Allow([]plan.Allowance{{Code: plan.SendsMail, Count: 8}, {Code: plan.LinkToUnverified, Count: 2}})
+	m.Context.Waves = []plan.WaveView{{Name: "pilot", State: plan.WaveStarts, Matched: 132, Moved: 100, Due: 32}}
+	m.Context.Notes = []state.Finding{
+		state.About(state.CodeMailRefused, state.OfWave("pilot")).Times(1), state.About(state.CodeMailDoubtful, state.OfWave("pilot")).Times(3),
+		state.About(state.CodeMailNoAddress, state.OfWave("pilot")).Times(2), state.About(state.CodeMailPaused, state.OfWave("pilot")).Times(4),
+		state.About(state.CodeMailNoLogin, state.OfWave("pilot")).Times(1),
+	}
 	return m
 }
 

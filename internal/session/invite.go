@@ -70,6 +70,9 @@ func (s *Session) Invite(ctx context.Context, r Request, i Invite) (_ *Plan, err
 	if err := s.mayWrite(mailingsOf(cfg)); err != nil {
 		return nil, err
 	}
+	if mailingOf(cfg, i.Wave) == nil && planner.Declares(cfg, i.Wave) {
+		return nil, &UserError{"no wave" + named(i.Wave) + " has an invitation: there is nothing to be sent"}
+	}
 	in.Config = cfg
 	of.Input = in
 	w := planfile.NewWriter("")
@@ -238,7 +241,7 @@ func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, err
 	}
 	m := mailingOf(cfg, wave)
 	if m == nil {
-		return nil, &UserError{"no wave has an invitation" + named(wave) + ": there is nothing to be shown"}
+		return nil, &UserError{"no wave" + named(wave) + " has an invitation: there is nothing to be shown"}
 	}
 	p := &Preview{From: m.From, To: row.Email, Wave: m.Wave, Link: m.Link}
 	login := ""
@@ -335,7 +338,7 @@ func (s *Session) TryMail(ctx context.Context, to, wave string) (*Tried, error) 
 	}
 	m := mailingOf(cfg, wave)
 	if m == nil {
-		return nil, &UserError{"no wave has an invitation" + named(wave) + ": there is nothing to be sent"}
+		return nil, &UserError{"no wave" + named(wave) + " has an invitation: there is nothing to be sent"}
 	}
 	from, err := netmail.ParseAddress(m.From)
 	if err != nil {
