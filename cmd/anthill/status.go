@@ -203,17 +203,19 @@ func (p *program) watch(c *cli.Context, g *session.Glance) error {
 				return err
 			}
 		}
-		switch {
-		case c.Context.Err() != nil:
+		select {
+		case <-c.Done():
 			return nil // ^C is how it ends
-		case err != nil:
+		default:
+		}
+		if err != nil {
 			return err
 		}
 		// Looking must not be what keeps the servers busy.
 		pause := time.NewTimer(max(watchEvery, 5*p.now().Sub(began)))
 		select {
 		case <-pause.C:
-		case <-c.Context.Done():
+		case <-c.Done():
 			pause.Stop()
 			return nil
 		}

@@ -396,7 +396,7 @@ func (p *statusPage) stateWords(w survey.Wave) string {
 // gateWords say how a gate stands; "" of one that has done its work.
 func (p *statusPage) gateWords(w survey.Wave, g survey.Gate) string {
 	over := w.State == plan.WaveDone || !g.Finish && !w.Since.IsZero()
-	text := ""
+	var text string
 	switch {
 	case g.Kind == survey.GateFigures && over:
 		return ""

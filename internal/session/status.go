@@ -88,7 +88,10 @@ func (g *Glance) guess(ctx context.Context) (file config.Settings, err error) {
 // it, the recorded state says.
 func (g *Glance) aim(ctx context.Context, file config.Settings) error {
 	if g.away = g.openSelfAuth(file); g.away == nil {
-		g.identity, g.away = g.selfauth.Whoami(ctx)
+		g.away = within(ctx, whoPatience, "identify the token", func(ctx context.Context) (err error) {
+			g.identity, err = g.selfauth.Whoami(ctx)
+			return err
+		})
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -115,6 +118,23 @@ func (g *Glance) aim(ctx context.Context, file config.Settings) error {
 		g.target.Environment, g.target.Domain = st.Target.Environment, st.Target.Domain
 	}
 	return nil
+}
+
+// How long a server that does not answer keeps a glance waiting. A listing takes as long as there are persons.
+const (
+	whoPatience      = 15 * time.Second
+	enrolledPatience = time.Minute
+)
+
+// within asks Self-auth something that need not be known.
+func within(ctx context.Context, patience time.Duration, doing string, ask func(context.Context) error) error {
+	asked, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := ask(asked)
+	if err != nil && asked.Err() != nil && ctx.Err() == nil {
+		return &state.Error{Kind: state.ErrorUnreachable, Side: "Self-auth", Doing: doing, Reason: "no answer within " + patience.String()}
+	}
+	return err
 }
 
 // StatusRequest says what is looked at besides what every status has.
@@ -199,7 +219,10 @@ func (g *Glance) ask(ctx context.Context, l *seen, moved bool) {
 		l.enrolled = true // of nobody
 	case g.away != nil:
 	default:
-		l.by.Enrolled, l.unseen = g.selfauth.Directory().Enrolled(ctx)
+		l.unseen = within(ctx, enrolledPatience, "list enrolled persons", func(ctx context.Context) (err error) {
+			l.by.Enrolled, err = g.selfauth.Directory().Enrolled(ctx)
+			return err
+		})
 		l.enrolled = l.unseen == nil
 	}
 }

@@ -152,7 +152,6 @@ type maker struct {
 	Input
 	Survey
 	tenants map[uuid.UUID]int // places in Tenants
-	nowhere int64             // of the population, whom no wave selects
 	cannot  map[string]int64
 }
 
@@ -334,7 +333,7 @@ func (m *maker) phases() {
 	persons := far(m.Population.Linked, m.Population.Users, false)
 	var done, of int64
 	begun := false
-	for _, w := range m.Survey.Waves {
+	for _, w := range m.Waves {
 		if w.Declared && w.State != plan.WaveDisabled {
 			of++
 			if w.State == plan.WaveDone {
@@ -371,7 +370,7 @@ func (m *maker) events() {
 			add(w.At, EventStart, w.Name)
 		}
 	}
-	for _, w := range m.Survey.Waves {
+	for _, w := range m.Waves {
 		if w.State == plan.WaveSoaking {
 			add(w.Until, EventSoak, w.Name)
 		}

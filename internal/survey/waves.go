@@ -87,7 +87,7 @@ func (m *maker) waves() {
 		m.declared()
 	}
 	known := map[string]bool{}
-	for _, w := range m.Survey.Waves {
+	for _, w := range m.Waves {
 		known[w.Name] = true
 	}
 	only := map[string]*state.WaveFigures{}
@@ -109,7 +109,7 @@ func (m *maker) waves() {
 		w := Wave{WaveView: plan.WaveView{Name: name, Matched: m.MovedOf[name], Moved: m.MovedOf[name], Figures: *only[name]},
 			Gates: []Gate{}, Began: m.began(m.recorded(name).Started)}
 		w.Since = m.recorded(name).Started
-		m.Survey.Waves = append(m.Survey.Waves, w)
+		m.Waves = append(m.Waves, w)
 	}
 	for reason, n := range m.cannot {
 		if n > 0 {
@@ -188,7 +188,7 @@ func (m *maker) declared() {
 				view.NotMoved = append(view.NotMoved, plan.Skipped{Reason: r, Count: n})
 			}
 		}
-		m.Survey.Waves = append(m.Survey.Waves, Wave{view, true, t.gates(i, v), m.began(m.recorded(w.Name).Started)})
+		m.Waves = append(m.Waves, Wave{view, true, t.gates(i, v), m.began(m.recorded(w.Name).Started)})
 	}
 }
 

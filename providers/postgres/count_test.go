@@ -78,7 +78,7 @@ func TestCountUsers(t *testing.T) {
 				f := providers.UserFacts{
 					Tenant: row.Tenant, Role: row.Role, Deleted: row.Deleted, Active: row.Status == "active", Suspended: row.Status == "suspended",
 					Excluded: n == 9 || strings.ToLower(row.Email) == "system@anthill.local", Method: row.Method, Password: row.CanPassword && row.Link != uuid.Nil,
-					Linked: row.Link != uuid.Nil, Invited: row.Invited, Completed: row.Link != uuid.Nil && row.User.Completed,
+					Linked: row.Link != uuid.Nil, Invited: row.Invited, Completed: row.Link != uuid.Nil && row.Completed,
 					Enrolled: known && row.Link != uuid.Nil && n%3 == 0 && row.Link == r.Person, Standing: r.Standing, Wave: r.Wave, Policy: r.Policy,
 				}
 				if r.Standing == state.Moved {
