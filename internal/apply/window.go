@@ -62,10 +62,7 @@ func (x *executor) notYet() (held []state.Finding) {
 		switch why := x.shutNow(w.Name); {
 		case slices.ContainsFunc(w.After, func(a string) bool { return shut[a] }):
 			shut[w.Name] = true
-		case i < 0:
-			if x.latched(w, true) != x.waves[w.Name] {
-				return nil
-			}
+		case i < 0: // how it stands is recorded then
 		case why.IsZero():
 			return nil
 		default:
