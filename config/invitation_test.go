@@ -84,11 +84,11 @@ func TestInvitation(t *testing.T) {
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ template, more, says string }{
-		"no such field":                   {"Subject: S\n\nHello\n{{.Nmae}}\n", "", "invite.md:4: Invalid template: "},
+		"no such field":                   {"Subject: S\n\nHello\n{{.Nickname}}\n", "", "invite.md:4: Invalid template: "},
 		"not closed":                      {"Subject: S\n\n{{if .Code}}x\n", "", "invite.md:"},
 		"no subject":                      {"Hello {{.Name}}\n", "", "has no subject"},
 		"a subject is given":              {"Hello {{.Name}}\n", `subject = "S"`, ""},
-		"a subject that is wrong":         {"Hello {{.Name}}\n", `subject = "{{.Nmae}}"`, `The argument "subject" in an invitation block`},
+		"a subject that is wrong":         {"Hello {{.Name}}\n", `subject = "{{.Nickname}}"`, `The argument "subject" in an invitation block`},
 		"a date that nobody has promised": {"Subject: S\n\nUntil {{.PasswordUntil}}\n", "", "there is no password_until of the wave's policy"},
 		"nobody to ask":                   {"Subject: S\n\nAsk {{.Support}}\n", "", "there is no support of the invitation"},
 		"somebody to ask":                 {"Subject: S\n\nAsk {{.Support}}\n", `support = "desk"`, ""},

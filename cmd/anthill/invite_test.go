@@ -168,10 +168,14 @@ func TestInviteLate(t *testing.T) {
 	w.exec("update users set email = 'new@acme.example' where user_id = $1", changed)
 	w.run(exitDone, "wave", "pause", "everyone", "-tenant", "globex", "-reason", "not yet")
 	out, _ = w.run(exitRemainder, "apply", "p")
+	page, _ := w.run(exitDone, "show", "-run", w.latest())
 	paused := w.number("select count(*) from users join tenants t using (tenant_id) where t.slug = 'globex' and users.status = 'active' and {idp}_user_id is not null")
 	if n := len(w.letters()); n != due-1-paused {
 		t.Errorf("%d mails, want %d:\n%s", n, due-1-paused, out)
 	}
+	wants(t, page, "invite", fmt.Sprintf("%d mails planned: %d taken by the server", due, due-1-paused))
+	_, errs := w.run(exitError, "rollback", "-run", w.latest(), "-auto-approve")
+	wants(t, errs, "Mails cannot be taken back")
 	if invited := w.number("select count(*) from users where migration_invited_at is not null"); invited != due-1-paused {
 		t.Errorf("%d invited", invited)
 	}

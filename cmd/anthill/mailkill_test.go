@@ -315,7 +315,13 @@ func TestMailsStopped(t *testing.T) {
 		t.Errorf("a mail to try the way: %+v", got[before:])
 	}
 	w.run(exitDone, "wave", "resume", "everyone", "-tenant", "acme")
+	slowly := strings.Replace(inviting, "    support =", "    rate    = 1200\n    support =", 1)
+	w.config(everyone + strings.Replace(slowly, `provider "mail" { directory = "mails" }`, "", 1))
+	began := time.Now()
 	w.mailing(map[plan.HazardCode]int{plan.SendsMail: got[state.MailWithdrawn]})
+	if took, least := time.Since(began), time.Duration(got[state.MailWithdrawn]-1)*50*time.Millisecond; took < least {
+		t.Errorf("1,200 mails a minute: %d in %s", got[state.MailWithdrawn], took)
+	}
 	if got := w.checkMails(p); got[state.MailTaken] != moved {
 		t.Errorf("mails %v of %d users", got, moved)
 	}

@@ -137,7 +137,7 @@ func (p *program) history(c *cli.Context) error {
 		return err
 	}
 	defer h.Close()
-	happened := report.Happened{Run: h.Run, Plan: h.Plan.File, Users: h.Users, Objects: h.Objects}
+	happened := report.Happened{Run: h.Run, Plan: h.Plan.File, Users: h.Users, Objects: h.Objects, Mails: h.Mails}
 	for _, r := range h.Left {
 		happened.Left = append(happened.Left, apply.Left{User: r.User, Wave: r.Wave, Verdict: r.Verdict, Reason: r.Reason})
 	}

@@ -23,6 +23,7 @@ type Happened struct {
 	Users   []state.Tally // in no order
 	Objects []state.ObjectRecord
 	Left    []apply.Left // users who were not brought to where they were to be; there may be more
+	Mails   []state.MailTally
 }
 
 // happened is how it ended for the users of a tenant in a segment, or for all of them.
@@ -76,13 +77,18 @@ func (h Happened) byTenant() (list []*happened, all *happened) {
 		}
 		return lines[k]
 	}
+	// Who is only written to is no user whom the run was to change.
+	written := func(segment int) bool { return e.Segments[segment].Kind == plan.SegmentMail }
 	for n := range e.Segments {
+		if written(n) {
+			continue
+		}
 		for _, c := range h.Plan.Counted(n) {
 			line(n, c.Shape.Tenant).Planned += c.Users
 		}
 	}
 	for _, t := range h.Users {
-		if t.Segment >= 0 && t.Segment < len(e.Segments) {
+		if t.Segment >= 0 && t.Segment < len(e.Segments) && !written(t.Segment) {
 			line(t.Segment, t.Tenant).count(t)
 			all.count(t)
 		}
@@ -101,6 +107,16 @@ func (h Happened) byTenant() (list []*happened, all *happened) {
 	}
 	all.settle()
 	return list, all
+}
+
+// mails says how many mails the plan had, and what became of them; "" where it had none.
+func (h Happened) mails() string {
+	n := newView(h.Plan).mails()
+	if n == 0 {
+		return ""
+	}
+	became, _ := mailsBecame(h.Mails)
+	return of(n, "mail", "mails") + " planned: " + cmp.Or(became, "none chosen")
 }
 
 // kind says what the run was.
@@ -150,6 +166,9 @@ func History(w io.Writer, h Happened, o Options) error {
 		p.para(of(all.Untried, "user was", "users were") + " not tried")
 	}
 	p.para(of(int64(len(t.effects.Objects)), "object", "objects") + " planned")
+	if s := h.mails(); s != "" {
+		p.para(s)
+	}
 	if r.Undone {
 		p.para(p.bold("It was taken back later, wholly."))
 	}
@@ -231,6 +250,8 @@ type historyJSON struct {
 	Tenants       []*happened  `json:"tenants"`
 	NotDone       []objectJSON `json:"objects_not_done"`
 	Left          []leftJSON   `json:"left"` // the first 1,000
+
+	Mails []state.MailTally `json:"mails,omitempty"` // by what became of them
 }
 
 type objectJSON struct {
@@ -243,7 +264,7 @@ type objectJSON struct {
 // HistoryJSON writes what happened in a run as JSON.
 func HistoryJSON(w io.Writer, h Happened) error {
 	list, all := h.byTenant()
-	j := historyJSON{FormatVersion, runOf(h.Run), h.Plan.Effects().PostgresOnly(), all, listed(list), []objectJSON{}, []leftJSON{}}
+	j := historyJSON{FormatVersion, runOf(h.Run), h.Plan.Effects().PostgresOnly(), all, listed(list), []objectJSON{}, []leftJSON{}, h.Mails}
 	for _, o := range h.missed() {
 		j.NotDone = append(j.NotDone, objectJSON{o.Address, o.Action, o.Settled, o.Verdict})
 	}

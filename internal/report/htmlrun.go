@@ -46,6 +46,9 @@ func (p *hyperPage) ofRun(h Happened) {
 		p.More = append(p.More, hyper(of(all.Untried, "user was", "users were")+" not tried."))
 	}
 	p.More = append(p.More, hyper(of(int64(len(p.t.effects.Objects)), "object", "objects")+" planned."))
+	if s := h.mails(); s != "" {
+		p.More = append(p.More, hyper(s+"."))
+	}
 	p.happened(list, all)
 	p.missed(h)
 	p.left(h)

@@ -151,29 +151,35 @@ func linkWords(l state.MailLink) string {
 	return ""
 }
 
-// mails says what became of the mails of a run.
-func (p *resultPage) mails() {
-	sums := map[state.MailStatus]int64{}
-	for _, t := range p.Mails {
+// mailsBecame counts mails by what became of them; "" where there are none.
+func mailsBecame(list []state.MailTally) (text string, sums map[state.MailStatus]int64) {
+	sums = map[state.MailStatus]int64{}
+	for _, t := range list {
 		sums[t.Status] += t.Mails
 	}
-	if len(sums) == 0 {
-		return
-	}
 	var parts []string
-	add := func(s state.MailStatus, what string) {
-		if sums[s] > 0 {
-			parts = append(parts, count(sums[s])+" "+what)
+	for _, one := range []struct {
+		status state.MailStatus
+		words  string
+	}{
+		{state.MailTaken, "taken by the server"}, {state.MailChosen, "still to be sent"}, {state.MailRendered, "on their way"},
+		{state.MailLater, "refused for now"}, {state.MailRefused, "refused for good"},
+		{state.MailDoubtful, "of which nobody knows whether they were sent"}, {state.MailWithdrawn, "not sent after all"},
+	} {
+		if n := sums[one.status]; n > 0 {
+			parts = append(parts, count(n)+" "+one.words)
 		}
 	}
-	add(state.MailTaken, "taken by the server")
-	add(state.MailChosen, "still to be sent")
-	add(state.MailRendered, "on their way")
-	add(state.MailLater, "refused for now")
-	add(state.MailRefused, "refused for good")
-	add(state.MailDoubtful, "of which nobody knows whether they were sent")
-	add(state.MailWithdrawn, "not sent after all")
-	p.hang("  mails     ", strings.Join(parts, ", ")+".")
+	return strings.Join(parts, ", "), sums
+}
+
+// mails says what became of the mails of a run.
+func (p *resultPage) mails() {
+	became, sums := mailsBecame(p.Mails)
+	if became == "" {
+		return
+	}
+	p.hang("  mails     ", became+".")
 	for i, m := range p.Unsent {
 		if m.Status == state.MailChosen {
 			continue

@@ -39,6 +39,9 @@ func (m *markdown) history(h Happened) {
 	if all.Untried > 0 {
 		line += "<br>" + of(all.Untried, "user was", "users were") + " not tried."
 	}
+	if s := h.mails(); s != "" {
+		line += "<br>" + s + "."
+	}
 	if r.Undone {
 		line += "<br>" + bold("It was taken back later, wholly.")
 	}

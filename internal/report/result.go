@@ -200,7 +200,10 @@ func (p *resultPage) resumes() {
 }
 
 func countText(c state.Counts) string {
-	parts := []string{users(c.Done) + " done"}
+	var parts []string
+	if c.Done > 0 || c.Mails == 0 {
+		parts = append(parts, users(c.Done)+" done")
+	}
 	add := func(n int64, what string) {
 		if n > 0 {
 			parts = append(parts, count(n)+" "+what)
@@ -210,20 +213,16 @@ func countText(c state.Counts) string {
 	add(c.Changed, "changed meanwhile and left alone")
 	add(c.Paused, "left because of a pause")
 	add(c.Failed, "failed")
-	s := strings.Join(parts, ", ")
-	if c.Objects > 0 {
-		s += ", " + of(c.Objects, "object", "objects") + " done"
+	more := func(n int64, one, many, what string) {
+		if n > 0 {
+			parts = append(parts, of(n, one, many)+" "+what)
+		}
 	}
-	if c.Schema > 0 {
-		s += ", " + of(c.Schema, "schema step", "schema steps") + " done"
-	}
-	if c.Mails > 0 {
-		s += ", " + of(c.Mails, "mail", "mails") + " chosen"
-	}
-	if c.Retries > 0 {
-		s += ", " + of(c.Retries, "call", "calls") + " tried again"
-	}
-	return s
+	more(c.Objects, "object", "objects", "done")
+	more(c.Schema, "schema step", "schema steps", "done")
+	more(c.Mails, "mail", "mails", "chosen")
+	more(c.Retries, "call", "calls", "tried again")
+	return strings.Join(parts, ", ")
 }
 
 const listedLeft = 20

@@ -15,6 +15,7 @@ type History struct {
 	Users   []state.Tally // in no order
 	Objects []state.ObjectRecord
 	Left    []state.Record // users who were not brought to where they were to be, the first LeftListed
+	Mails   []state.MailTally
 }
 
 // LeftListed is how many users History.Left has at most.
@@ -41,6 +42,9 @@ func (s *Session) History(ctx context.Context, id string) (*History, error) {
 		return nil, err
 	}
 	if h.Left, err = s.store.Remainder(ctx, id, LeftListed); err != nil {
+		return nil, err
+	}
+	if h.Mails, err = s.store.MailTally(ctx, id); err != nil {
 		return nil, err
 	}
 	h.Plan, err = s.StoredPlan(ctx, id)
