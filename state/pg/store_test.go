@@ -334,6 +334,7 @@ func older(t *testing.T, p *pgxpool.Pool, version int) {
 			alter table anthill_state.confirmations drop tenant`,
 		`drop table anthill_state.wishes, anthill_state.wave_events; alter table anthill_state.waves drop accepted;
 			alter table anthill_state.pauses drop paused_by, drop reason`,
+		`alter table anthill_state.records add constraint records_run_fkey foreign key (run) references anthill_state.runs (id)`,
 	} {
 		if i+2 > version {
 			exec(t, p, sql)
@@ -394,6 +395,26 @@ func olderVersion(t *testing.T, version int) {
 		if err := s.Bind(t.Context(), target, st.Lineage); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestRecordsAlone: records do not look up their run any more, in a state of version 4 either.
+func TestRecordsAlone(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	lineage := uuid.New()
+	const keys = "select count(*) from pg_constraint where contype = 'f' and conrelid = 'anthill_state.records'::regclass"
+	for range 2 {
+		if err := s.Bind(t.Context(), target, lineage); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := p.QueryRow(t.Context(), keys).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%d foreign keys, %v", n, err)
+		}
+		older(t, p, 4)
 	}
 }
 
