@@ -16,7 +16,7 @@ import (
 )
 
 // The rooms that make facts; words are internal/report's.
-var factRooms = []string{"planner", "internal/apply", "providers/postgres", "providers/selfauth", "providers/mail", "state"}
+var factRooms = []string{"planner", "internal/apply", "internal/survey", "providers/postgres", "providers/selfauth", "providers/mail", "state"}
 
 // Four words in a row, or the end of one sentence and the beginning of another.
 var prose = regexp.MustCompile(`[A-Za-z']+ [a-z']+ [a-z']+ [a-z']+|\. `)
