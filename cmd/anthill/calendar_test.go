@@ -22,7 +22,7 @@ type calendar struct {
 	*world
 	mails   *mailtest.Server
 	people  *browser
-	at, set time.Time // the moment of the calendar, and when that was set: from there its clock goes on
+	at, set time.Time       // the moment of the calendar, and when that was set: from there its clock goes on
 	ran     map[string]bool // shapes of command lines that were carried out
 	allowed []string        // hazards that a plan of the day was allowed, with its day
 }

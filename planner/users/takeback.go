@@ -541,7 +541,7 @@ func (t *taker) act(made []state.Record, rec *state.User) state.PersonAct {
 func (t *taker) expiredByOthers(made []state.Record, rec *state.User) bool {
 	p, there := t.Index.Person(made[len(made)-1].Person)
 	byUs := lastAct(made) == state.PersonExpire || rec != nil && rec.Asleep
-	return there && p.Expired && !(p.Closed && byUs)
+	return there && p.Expired && (!p.Closed || !byUs)
 }
 
 // takingAway is an act that gives nothing, else none. A person that was expired before it was deleted comes back so,
