@@ -122,6 +122,12 @@ func (b *browser) enrol(person uuid.UUID) {
 // logIn logs a person in at Self-auth; denied is the reason when it may not.
 func (b *browser) logIn(person uuid.UUID) (session, denied string) {
 	b.t.Helper()
+	return b.logInAs(person.String())
+}
+
+// logInAs does so by a login name.
+func (b *browser) logInAs(name string) (session, denied string) {
+	b.t.Helper()
 	step := func(header string, body any) answer {
 		b.t.Helper()
 		if header == "" {
@@ -132,7 +138,7 @@ func (b *browser) logIn(person uuid.UUID) (session, denied string) {
 	var state struct {
 		State struct{ Success, Denied string }
 	}
-	a := step("", map[string]any{"init2": map[string]any{"username": person.String(), "issue": "token", "privileged": false}})
+	a := step("", map[string]any{"init2": map[string]any{"username": name, "issue": "token", "privileged": false}})
 	var first struct{ State map[string]any }
 	b.ok(a, &first)
 	if d, ok := first.State["denied"].(string); ok {
