@@ -50,7 +50,8 @@ func (m *maker) letters(w users.Wave) map[plan.Letter]int64 {
 	return all
 }
 
-// sends raises the hazards of mails: of those that nobody expects who moves users, and of those that may give an account away.
+// sends raises the hazards of mails: of those that nobody expects who moves users, and of those that may give an account away. What an
+// earlier run has left was allowed then.
 func (m *maker) sends() {
 	for _, w := range m.decided.Waves {
 		var late, again, unverified int64
@@ -58,13 +59,13 @@ func (m *maker) sends() {
 			if l.Unverified {
 				unverified += n
 			}
-			if l.Kind == state.LetterInvitation && l.Again {
+			if l.Kind == state.LetterInvitation && l.Again && !l.Owed {
 				again += n
 			}
 		}
 		if w.Mail >= 0 {
 			for l, n := range plan.Mailed(m.sink.Shapes(w.Mail)) {
-				if l.Kind == state.LetterInvitation && !l.Again {
+				if l.Kind == state.LetterInvitation && !l.Again && !l.Owed {
 					late += n
 				}
 			}

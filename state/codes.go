@@ -259,6 +259,7 @@ const (
 	CodeMailRefused   Code = "mail_refused"    // an earlier one could not be delivered
 	CodeMailDoubtful  Code = "mail_doubtful"   // nobody knows whether they have theirs
 	CodeMailNoLogin   Code = "mail_no_login"   // they could not log in: excluded, blocked, asleep, or linked otherwise
+	CodeMailUnseen    Code = "mail_unseen"     // it cannot be seen who has a credential
 	CodeMailPaused    Code = "mail_paused"     // the wave, or their tenant in it, is paused
 	CodeMailNoAddress Code = "mail_no_address" // the row has no address to which a mail could be sent
 	CodeMailTakenBack Code = "mail_taken_back" // the user was taken back

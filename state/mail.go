@@ -119,11 +119,16 @@ type Mailed struct {
 	Refused     bool      // one was refused for good, or came back, and no invitation was taken since
 	Doubtful    bool      // nobody knows of an invitation, and none was taken since
 	Again       bool      // an invitation of an earlier move may have been sent
+	Owed        bool      // a run has chosen an invitation of this move, and left it unsent
 }
 
 // Add takes in the next mail of the user, in the order in which they were chosen.
 func (m *Mailed) Add(o Mail) {
-	if o.Status.Unsent() || o.Letter == LetterPrinted {
+	switch {
+	case o.Letter == LetterPrinted:
+		return
+	case o.Status.Unsent():
+		m.Owed = m.Owed || !o.Past && o.Letter == LetterInvitation
 		return
 	}
 	rounds := &m.Invitations
@@ -142,7 +147,7 @@ func (m *Mailed) Add(o Mail) {
 		// Also one in doubt: it is not sent once more.
 		m.Reminded, m.Last = m.Reminded+1, o.Ended
 	case o.Status == MailTaken:
-		m.Refused, m.Doubtful, m.Invited, m.Reminded, m.Last = false, false, o.Ended, 0, o.Ended
+		m.Refused, m.Doubtful, m.Owed, m.Invited, m.Reminded, m.Last = false, false, false, o.Ended, 0, o.Ended
 	default:
 		m.Doubtful = true
 	}

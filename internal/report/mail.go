@@ -45,7 +45,7 @@ func mailsIn(f *planfile.File) (list []mailsOf) {
 	}
 	slices.SortFunc(list, func(a, b mailsOf) int {
 		return cmp.Or(strings.Compare(a.Wave, b.Wave), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(string(a.Link), string(b.Link)),
-			cmp.Compare(count01(b.Moves), count01(a.Moves)), cmp.Compare(count01(a.Again), count01(b.Again)),
+			cmp.Compare(count01(b.Moves), count01(a.Moves)), cmp.Compare(count01(a.Again), count01(b.Again)), cmp.Compare(count01(a.Owed), count01(b.Owed)),
 			cmp.Compare(count01(a.Unverified), count01(b.Unverified)))
 	})
 	return list
@@ -72,7 +72,7 @@ func (t *telling) mailings() (list []string) {
 			if one.Unverified {
 				unverified += one.Mails
 			}
-			of := mailsOf{Letter: plan.Letter{Kind: one.Kind, Link: one.Link, Again: one.Again}, Moves: one.Moves}
+			of := mailsOf{Letter: plan.Letter{Kind: one.Kind, Link: one.Link, Again: one.Again, Owed: one.Owed}, Moves: one.Moves}
 			if sums[of] == 0 {
 				order = append(order, of)
 			}
@@ -117,6 +117,8 @@ func lettersWords(l mailsOf, n int64) string {
 	}
 	s += linkWords(l.Link)
 	switch {
+	case l.Owed:
+		s += " that an earlier run has left"
 	case l.Again:
 		s += " for users invited before"
 	case l.Kind == state.LetterInvitation && !l.Moves:

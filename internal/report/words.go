@@ -269,6 +269,8 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeMailNoLogin:
 		return withWave(name, of(n, "user is", "users are")+" not written to, as "+it("it", "they")+" could not log in: excluded, blocked, "+
 			"asleep, expired in Self-auth or linked to somebody else")
+	case state.CodeMailUnseen:
+		return withWave(name, of(n, "user is", "users are")+" not written to, as this token may not see who has a credential in Self-auth")
 	case state.CodeMailPaused:
 		return withWave(name, of(n, "user is", "users are")+" not written to while the wave is paused there")
 	case state.CodeMailNoAddress:

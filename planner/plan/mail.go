@@ -16,6 +16,7 @@ type Letter struct {
 	// LinkCode: the address was never confirmed, and whoever reads the mailbox gets the account.
 	Unverified bool `json:"unverified,omitempty"`
 	Again      bool `json:"again,omitempty"` // an invitation of an earlier move may have been sent
+	Owed       bool `json:"owed,omitempty"`  // an earlier run has chosen it, and left it unsent
 }
 
 // IsZero reports whether there is no mail.

@@ -84,6 +84,8 @@ func (d *decider) due(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
 		return l, state.CodeMailRefused
 	case m.Doubtful && !to.Doubtful:
 		return l, state.CodeMailDoubtful
+	case !d.EnrolledKnown:
+		return l, state.CodeMailUnseen
 	case p.Enrolled, e.Is(world.IsCompleted):
 		return l, state.CodeMailNotDue // they are in
 	case !m.Sent() && e.Is(world.IsInvited) && !m.Again:
@@ -92,7 +94,7 @@ func (d *decider) due(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
 		return d.invitation(e, w, p.Enrolled), ""
 	}
 	r := w.Reminder
-	if r == nil || !d.EnrolledKnown || int64(m.Reminded) >= r.AtMost {
+	if r == nil || int64(m.Reminded) >= r.AtMost {
 		return l, state.CodeMailNotDue
 	}
 	due := m.Invited.Add(r.After)
@@ -103,13 +105,13 @@ func (d *decider) due(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
 		return l, state.CodeMailNotDue
 	}
 	l = d.invitation(e, w, p.Enrolled)
-	l.Kind, l.Round, l.Again = state.LetterReminder, m.Reminders+1, false
+	l.Kind, l.Round, l.Again, l.Owed = state.LetterReminder, m.Reminders+1, false, false
 	return l, ""
 }
 
 // invitation is the invitation that a user gets next.
 func (d *decider) invitation(e *world.Entry, w *Wave, enrolled bool) plan.Letter {
-	l := plan.Letter{Kind: state.LetterInvitation, Link: w.Invitation.Link, Round: e.Mailed.Invitations + 1, Again: e.Mailed.Again}
+	l := plan.Letter{Kind: state.LetterInvitation, Link: w.Invitation.Link, Round: e.Mailed.Invitations + 1, Again: e.Mailed.Again, Owed: e.Mailed.Owed}
 	if enrolled && l.Link != state.LinkNone {
 		l.Link = state.LinkLogin
 	}

@@ -312,7 +312,7 @@ func appendMailed(b []byte, m *state.Mailed) []byte {
 		}
 		b = binary.AppendVarint(b, n)
 	}
-	for _, on := range []bool{m.Refused, m.Doubtful, m.Again} {
+	for _, on := range []bool{m.Refused, m.Doubtful, m.Again, m.Owed} {
 		b = append(b, 0)
 		if on {
 			b[len(b)-1] = 1
@@ -334,7 +334,7 @@ func (d *decoder) mailed(m *state.Mailed) {
 			*at = time.UnixMicro(n).UTC()
 		}
 	}
-	for _, on := range []*bool{&m.Refused, &m.Doubtful, &m.Again} {
+	for _, on := range []*bool{&m.Refused, &m.Doubtful, &m.Again, &m.Owed} {
 		*on = d.byte() == 1
 	}
 }
