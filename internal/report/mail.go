@@ -104,7 +104,7 @@ func subjectOf(m plan.Mailing) string {
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(m.Text, "\ufeff"), "\n")
 	subject, is := strings.CutPrefix(first, "Subject:")
-	if !is {
+	if !is || strings.Contains(subject, "{{") { // which is no subject to read: the digest says of which template it is
 		return ""
 	}
 	return strings.TrimSpace(subject)
