@@ -89,6 +89,9 @@ func (v updateView) Secret() string {
 // Registers says whether an authenticator's code is waited for.
 func (v updateView) Registers() bool { return len(v.Register) > 0 && string(v.Register) != `"None"` }
 
+// Again says whether the authenticator's code was wrong.
+func (v updateView) Again() bool { return string(v.Register) == `"TotpTryAgain"` }
+
 // warningTexts are why a session cannot be saved yet.
 var warningTexts = map[string]string{
 	"NoValidCredentials": "There is nothing to log in with yet.",

@@ -22,8 +22,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
+	"anthill/internal/browsertest"
 	"anthill/internal/selfauthd"
 )
 
@@ -34,6 +36,8 @@ type reader struct {
 	at   *url.URL
 	text string // of the page
 	gone string // where the browser was sent outside of the server
+
+	seen []string // the pages, as they were shown
 }
 
 func newReader(t *testing.T, s *selfauthd.Server) *reader {
@@ -93,6 +97,7 @@ func (r *reader) do(method, path string, form url.Values) int {
 	if r.text = string(text); r.gone == "" && method == "GET" || method == "POST" && r.gone == "" {
 		r.at = resp.Request.URL
 		r.harmless(resp.Header)
+		r.seen = append(r.seen, r.text)
 	}
 	return resp.StatusCode
 }
@@ -390,6 +395,53 @@ func TestPagesByPassword(t *testing.T) {
 
 // TestPagesRecover: an address gets a link, whoever types it; the page says the same to everybody, and a scanner that
 // looks at a link in between spoils the session of who uses it, as on the real server.
+// TestPagesInBrowser: axe finds nothing serious in any page, wide and in light, narrow and in dark; none asks for anything.
+func TestPagesInBrowser(t *testing.T) {
+	t.Parallel()
+	b := browsertest.Start(t)
+	axe := browsertest.Axe(t)
+	s, token, person := shop(t, selfauthd.Options{})
+	r := newReader(t, s)
+	r.do("GET", "/ui/nowhere", nil)
+	r.do("GET", "/ui/recover", nil)
+	r.press("Send a link", "nobody@corp.example")
+	r.do("GET", "/ui/reset", nil)
+	r.press("Continue", "no-such-code")
+	r.do("GET", "/ui/reset", nil)
+	r.press("Continue", r.code(token, person))
+	r.press("Set the password", pagePassword, pagePassword+"x")
+	r.press("Set the password", pagePassword, pagePassword)
+	r.press("Add codes of an authenticator")
+	r.press("Add the authenticator", "000 000")
+	r.wants("That was not its code")
+	r.press("Cancel")
+	r.do("GET", "/ui/reset", nil)
+	r.press("Continue", r.code(token, person))
+	r.press("Make up a passkey", "my laptop")
+	r.press("Save")
+	r.do("GET", wish(), nil)
+	r.press("Continue", "nobody")
+	r.do("GET", wish(), nil)
+	r.press("Continue", "alice")
+	r.press("Use the passkey")
+	r.press("Go on")
+	r.do("GET", "/ui/apps", nil)
+	if len(r.seen) < 15 {
+		t.Fatalf("%d pages are seen", len(r.seen))
+	}
+	for i, text := range r.seen {
+		b.Open(text)
+		for scheme, width := range map[string]int64{"light": 1280, "dark": 400} {
+			b.Dark(scheme == "dark")
+			b.Picture(fmt.Sprintf("page-%02d-%s", i, scheme), 800)
+			b.Do(chromedp.EmulateViewport(width, 1000))
+			for _, f := range browsertest.Findings(b, axe) {
+				t.Errorf("page %d, %s, %d wide: %s", i, scheme, width, f)
+			}
+		}
+	}
+}
+
 func TestPagesRecover(t *testing.T) {
 	t.Parallel()
 	sent := map[string]string{}

@@ -2,7 +2,9 @@ package selfauthd
 
 // style is that of all pages: as the browser's reader likes it, light or dark.
 const style = `
-:root { color-scheme: light dark; --line: #767676; }
+:root { color-scheme: light dark; --line: #767676; --link: #0b5394; background: #fdfdfd; color: #1c1c1c; }
+@media (prefers-color-scheme: dark) { :root { --link: #8ab8f0; background: #16181b; color: #ececec; } }
+a { color: var(--link); }
 body { font: 1.05rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 form { margin: 1rem 0; } label { display: block; margin: .6rem 0 .2rem; }
@@ -65,8 +67,8 @@ const pageTexts = `
 <input id="value" name="value" type="password" autocomplete="new-password" required>
 <label for="again">Once more</label><input id="again" name="again" type="password" autocomplete="new-password" required>
 <button name="do" value="password">Set the password</button></form>
-{{if .Registers}}<form method="post" action="/ui/reset/change"><p>Give your authenticator this secret (SHA-256, 30 seconds, 6 digits):
-{{with .Secret}}<code>{{.}}</code>{{end}}</p>
+{{if .Registers}}<form method="post" action="/ui/reset/change">{{if .Secret}}<p>Give your authenticator this secret (SHA-256, 30 seconds, 6 digits):
+{{with .Secret}}<code>{{.}}</code>{{end}}</p>{{end}}{{if .Again}}<p class="problem">That was not its code. Try again with the next one.</p>{{end}}
 <label for="totp">Its code</label><input id="totp" name="value" inputmode="numeric" autocomplete="one-time-code" required>
 <button name="do" value="totp-code">Add the authenticator</button></form>
 {{else if .Has}}<form method="post" action="/ui/reset/change"><button name="do" value="totp">Add codes of an authenticator</button></form>{{end}}
