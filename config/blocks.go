@@ -474,7 +474,7 @@ func policyBlock() Block {
 func identityBlock() Block {
 	return Block{
 		Type: "identity", Once: true, Text: "How a user becomes a person.",
-		Arguments: append([]Argument{
+		Arguments: []Argument{
 			{
 				Name: "name", Type: UserText, Default: `"` + defaultName + `"`,
 				Text: "The person's name, cleaned to what Self-auth takes.",
@@ -496,7 +496,11 @@ func identityBlock() Block {
 				Name: "follow", Type: Strings, OneOf: []string{"mail", "status"}, Default: `["mail", "status"]`,
 				Text: "What of the person is kept in step with the row after the move.",
 			},
-		}, laterArguments("mail")...),
+			{
+				Name: "mail", Type: String, OneOf: []string{"required", "omit"}, Default: `"required"`,
+				Text: "omit: who shares an address, has none, or one that Self-auth refuses, becomes a person without it.",
+			},
+		},
 	}
 }
 

@@ -171,6 +171,7 @@ type Identity struct {
 	SharedEmail string   // "skip" | "error" | "first_tenant"
 	Unverified  string   // "allow" | "skip"
 	AdoptMail   bool     // adopt = "mail"
+	OmitMail    bool     // mail = "omit"
 	FollowMail  bool
 	FollowState bool   // follow "status"
 	Text        string // source text of both templates, for the plan's digest

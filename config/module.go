@@ -122,6 +122,10 @@ func (e *evaluator) identity() Identity {
 	id := Identity{
 		Name: r.template("name"), Display: r.template("display_name"), SharedEmail: r.text("shared_email"),
 		Unverified: r.text("unverified"), AdoptMail: r.text("adopt") == "mail",
+		OmitMail: r.text("mail") == "omit",
+	}
+	if id.OmitMail && id.SharedEmail != "skip" {
+		r.wrong("mail", "with \"omit\" nobody who shares an address gets it: leave out shared_email = %q", id.SharedEmail)
 	}
 	follow, _ := r.strings("follow")
 	id.FollowMail, id.FollowState = slices.Contains(follow, "mail"), slices.Contains(follow, "status")

@@ -7,6 +7,7 @@ import "slices"
 type Effect struct {
 	Act      PersonAct `json:"act,omitempty"`      // what happens to the person
 	Suffix   bool      `json:"suffix,omitempty"`   // PersonCreate: the name carries its suffix
+	NoMail   bool      `json:"no_mail,omitempty"`  // PersonCreate: the person gets no address (identity.mail = "omit")
 	Link     bool      `json:"link,omitempty"`     // the row gets link and synced time
 	Method   Method    `json:"method,omitempty"`   // the row's method becomes this; MethodInvalid: it stays
 	Complete bool      `json:"complete,omitempty"` // complete_on = "link": the completed time is set as well
@@ -17,8 +18,8 @@ type Effect struct {
 // Switches are the effects that are on or off, each by its stable name, for codecs and figures. They point into e.
 func (e *Effect) Switches() []Switch {
 	const more = 1 // for one that a caller adds
-	return append(make([]Switch, 0, 5+more), []Switch{
-		{"suffix", &e.Suffix}, {"link", &e.Link}, {"complete", &e.Complete}, {"mail", &e.Mail}, {"restore", &e.Restore},
+	return append(make([]Switch, 0, 6+more), []Switch{
+		{"suffix", &e.Suffix}, {"no_mail", &e.NoMail}, {"link", &e.Link}, {"complete", &e.Complete}, {"mail", &e.Mail}, {"restore", &e.Restore},
 	}...)
 }
 

@@ -134,7 +134,12 @@ func (x *executor) create(ctx context.Context, items []*item, resumed bool) erro
 			it.failed = refuse(state.CodeNoName)
 			continue
 		}
-		persons[it] = providers.NewPerson{ID: it.intent.Person, Name: name, Display: display, Mail: it.row.Email}
+		persons[it] = providers.NewPerson{ID: it.intent.Person, Name: name, Display: display}
+		if !it.intent.Effect.NoMail {
+			one := persons[it]
+			one.Mail = it.row.Email
+			persons[it] = one
+		}
 	}
 	return x.inChunks(acting(missing, state.PersonCreate), func(some []*item) error {
 		list := make([]providers.NewPerson, len(some))

@@ -288,6 +288,7 @@ func changeWords(e state.Effect, join, leave []string) string {
 		is   bool
 		word string
 	}{
+		{e.NoMail, "without an address"},
 		{e.Link, "link the row"},
 		{e.Method != state.MethodInvalid, "method becomes " + e.Method.String()},
 		{e.Complete, "set the time of completion"},

@@ -84,6 +84,7 @@ func figures() []figure {
 		{plan.FigureAdmins, "of them admins"},
 		{plan.FigureRowGone, "row gone"},
 		{plan.FigureOf(state.PersonCreate), "create a person"},
+		{"no_mail", "of them without an address"},
 		{plan.FigureOf(state.PersonEnable), "reuse the person made before"},
 		{plan.FigureOf(state.PersonAdopt), "take over a person who is there"},
 		{plan.FigureOf(state.PersonRevive), "bring the person back"},

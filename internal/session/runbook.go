@@ -77,7 +77,9 @@ func (s *Session) HandUsers(ctx context.Context, file *planfile.File) (list []Ha
 		case u.Shape.Effect.Suffix:
 			u.Name = one.Suffixed
 		}
-		u.Display, u.Mail = one.Display, one.Mail
+		if u.Display = one.Display; !u.Shape.Effect.NoMail {
+			u.Mail = one.Mail
+		}
 		if u.Name == "" {
 			return nil, &state.Error{Kind: state.ErrorMissing, Side: "Postgres", Doing: "look up the users of the plan",
 				Reason: "user " + u.User.String() + " is not as it was planned", Cure: "Plan again."}

@@ -559,12 +559,19 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 		return d.adoptReason(e)
 	case e.Problem != plan.SkipNone:
 		return e.Problem
+	case d.omitsMail(e):
+		return plan.SkipNone
 	case d.names.mails[e.Mail] && !d.takesShared(e):
 		return plan.SkipShared
 	case d.Index.MailTaken(e.Mail, e.Person):
 		return d.adoptReason(e)
 	}
 	return plan.SkipNone
+}
+
+// omitsMail reports whether the person that is made for a user gets no address: it is shared, or none that Self-auth takes.
+func (d *decider) omitsMail(e *world.Entry) bool {
+	return d.Config.Identity.OmitMail && (e.Is(world.MailUnfit) || d.names.mails[e.Mail])
 }
 
 // closedByUs reports whether an expired person is so by our doing: what others have done they meant, and it stays.

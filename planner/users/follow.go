@@ -270,6 +270,9 @@ func (d *decider) addFollow(s plan.Shape, c plan.UserChange) error {
 // has it.
 func (d *decider) mailMayFollow(e *world.Entry) bool {
 	if !mailFits(d.Joined, d.names.mails, e) {
+		if p, _ := d.Index.Person(e.Person); p.Mail == 0 && d.omitsMail(e) {
+			return false // as it was made
+		}
 		d.counts.mailStuck++
 		return false
 	}

@@ -38,7 +38,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		if ours && e.Is(world.PersonExpired) && d.closedByUs(e.Person) {
 			s.Effect.Act = state.PersonEnable
 		}
-	case e.Is(world.IsNamed), !there && d.Index.MailTaken(e.Mail, e.Person):
+	case e.Is(world.IsNamed), !there && !d.omitsMail(e) && d.Index.MailTaken(e.Mail, e.Person):
 		// skipReason has let it pass, so the holder of the address may be taken over. Nobody else gets it in this plan.
 		person, c.Person = e.Holder, e.Holder
 		s.Ground.Named = e.Is(world.IsNamed)
@@ -101,10 +101,11 @@ func (d *decider) planPerson(e *world.Entry, s *plan.Shape, said *said) {
 	if e.Is(world.PersonThere) {
 		// The person of an earlier move comes back, and the row may have another address by now.
 		p, _ := d.Index.Person(e.Person)
-		s.Effect.Mail = p.Mail != e.Mail && d.Config.Identity.FollowMail
+		s.Effect.Mail = p.Mail != e.Mail && d.Config.Identity.FollowMail && !d.omitsMail(e)
 		return
 	}
-	if !e.Is(world.IsVerified) {
+	s.Effect.NoMail = d.omitsMail(e)
+	if !e.Is(world.IsVerified) && !s.Effect.NoMail {
 		said.unverified++
 	}
 	s.Effect.Suffix = d.names.names[e.Name] || d.names.taken[e.Name] || d.Index.NameTaken(e.Name)

@@ -69,6 +69,7 @@ const (
 	IsReachable   // the row's address is one to which a mail can be sent
 	MayBeMailed   // it is moved under a wave that writes to its users: MailDigest is known
 	WasMailed     // Mailed says something
+	MailUnfit     // the row has no address that Self-auth takes, and its person gets none (identity.mail = "omit")
 )
 
 // Is reports whether a fact holds.

@@ -349,7 +349,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	if r != nil && r.MadePerson && j.mailing {
 		j.writing = true // who was taken back may have enrolled meanwhile
 	}
-	e.note(IsReachable, j.mailing && mailProblem(u.Email) == plan.SkipNone)
+	e.note(IsReachable, j.mailing && reachable(u.Email))
 	// Of a deleted row no name or address stands in anybody's way. It is an entry all the same: what was done for its user
 	// must be taken back.
 	if u.Deleted || e.Tenant < 0 || j.Tenants[e.Tenant].Deleted {
@@ -389,14 +389,22 @@ func (j *joiner) relies(e *Entry, u providers.User) providers.Relies {
 	if p, _ := j.Index.Person(e.Person); !follows || p.Mail == j.Index.Hash(u.Email) {
 		return providers.ReliesMember
 	}
+	problem := mailProblem(u.Email)
+	if p, _ := j.Index.Person(e.Person); problem != plan.SkipNone && p.Mail == 0 && j.config.Identity.OmitMail {
+		return providers.ReliesMember
+	}
 	e.note(MailDiffers, true)
-	e.Problem = mailProblem(u.Email)
+	e.Problem = problem
 	return providers.ReliesAll
 }
 
 // judgeMail says why a person cannot be made from the row's address, or who holds it and may be taken over.
 func (j *joiner) judgeMail(e *Entry, u providers.User) {
 	e.Problem = mailProblem(u.Email)
+	if e.Problem != plan.SkipNone && j.config.Identity.OmitMail {
+		e.note(MailUnfit, true)
+		e.Problem = plan.SkipNone
+	}
 	switch {
 	case e.Problem != plan.SkipNone:
 	case !u.Verified && j.config.Identity.Unverified == "skip":

@@ -1,6 +1,7 @@
 package world
 
 import (
+	netmail "net/mail"
 	"strings"
 
 	"anthill/planner/plan"
@@ -27,6 +28,15 @@ func mailProblem(s string) plan.SkipReason {
 		}
 	}
 	return plan.SkipNone
+}
+
+// reachable reports whether a mail can be sent to an address. Mail servers take more than Self-auth does.
+func reachable(s string) bool {
+	if mailProblem(s) == plan.SkipNone {
+		return true
+	}
+	a, err := netmail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s
 }
 
 func atext(c byte) bool {
