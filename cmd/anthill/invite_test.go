@@ -162,6 +162,19 @@ func TestInviteLate(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
 	}
+	// A token that only reads is enough to plan.
+	planID := regexp.MustCompile("Plan ID +[0-9a-f]{64}")
+	idOf := func() string {
+		t.Helper()
+		out, _ := w.run(exitBlocked, "plan")
+		return planID.FindString(out)
+	}
+	id := idOf()
+	w.env["SELF_AUTH_ADMIN_TOKEN"], w.env["SELF_AUTH_READ_TOKEN"] = w.env["SELF_AUTH_READ_TOKEN"], w.env["SELF_AUTH_ADMIN_TOKEN"]
+	if got := idOf(); got != id || id == "" {
+		t.Errorf("planned by a token that only reads it is another plan: %s, %s", got, id)
+	}
+	w.env["SELF_AUTH_ADMIN_TOKEN"], w.env["SELF_AUTH_READ_TOKEN"] = w.env["SELF_AUTH_READ_TOKEN"], w.env["SELF_AUTH_ADMIN_TOKEN"]
 	// Who has changed since the plan is left; the others are written to.
 	w.run(exitBlocked, "invite", "-out", "p")
 	w.run(exitDone, "invite", "-out", "p", "-allow", "LINK_TO_UNVERIFIED=3")
@@ -216,6 +229,18 @@ func TestInviteLate(t *testing.T) {
 	}
 	if _, has := w.letters()[w.texts("select email from users where user_id = '" + suspended + "'")[0]]; has {
 		t.Error("a mail to somebody who is suspended")
+	}
+	// No code was made but for a mail that went out.
+	codes := map[string]bool{}
+	for _, list := range w.letters() {
+		for _, letter := range list {
+			if code := codeInMail.FindString(letter); code != "" {
+				codes[code] = true
+			}
+		}
+	}
+	if n := w.number("select count(*) from anthill_state.calls where doing = 'make a one-time code'"); n != len(codes) || n == 0 {
+		t.Errorf("%d codes were made for %d mails with one", n, len(codes))
 	}
 }
 
