@@ -29,7 +29,12 @@ func (s *Server) Secret(ctx context.Context, token, client string) (secret strin
 	if err != nil {
 		return "", err
 	}
-	return secret, a.into(&secret)
+	if err := a.into(&secret); err != nil {
+		return "", err
+	} else if secret == "" { // null: there is none
+		return "", &Denied{"no such client, or it has no secret"}
+	}
+	return secret, nil
 }
 
 // Wish is one login that an application begins: what it must remember until the browser is back.
