@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"anthill/internal/letter"
 	"anthill/state"
 )
 
@@ -40,13 +41,17 @@ func TestQuickstart(t *testing.T) {
 		{
 			Name: "pilot", Policy: "dual", Enabled: true, Users: []Selector{{Tenants: []string{"acme", "globex"}}},
 			After: []string{"internal"},
+			Invitation: &Invitation{
+				Template: string(letter.DefaultSource()), Subject: "Your new login with Self-auth",
+				From: `"Anthill" <noreply@anthill.example>`, Support: "help@anthill.example", Link: state.LinkCode,
+			},
 		},
 		{
 			Name: "everyone", Policy: "dual", Enabled: true, Users: []Selector{{All: true}},
 			After: []string{"pilot"}, At: time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC),
 		},
 	}
-	if d := cmp.Diff(waves, c.Waves, cmpopts.IgnoreTypes(Pos{})); d != "" {
+	if d := cmp.Diff(waves, c.Waves, cmpopts.IgnoreTypes(Pos{}), cmpopts.IgnoreUnexported(Invitation{})); d != "" {
 		t.Errorf("waves (-want +got)\n%s", d)
 	}
 	if c.Groups[0].Role != state.RoleAdmin || !c.Groups[4].Members.Has("user") || c.Groups[0].Members.Has("user") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,7 +31,8 @@ func (p *program) devCommand() *cli.Command {
 			"   anthill dev -tenants 50 -users 20000 -- sh\n\n" +
 			"The variables: DATABASE_URL, SELF_AUTH_URL, SELF_AUTH_CA_FILE, SELF_AUTH_ADMIN_TOKEN (read-write),\n" +
 			"SELF_AUTH_READ_TOKEN (put it in SELF_AUTH_ADMIN_TOKEN's place to try plan without the right to write),\n" +
-			"SELF_AUTH_IDM_ADMIN_PASSWORD and SELF_AUTH_ADMIN_PASSWORD (the two built-in accounts).",
+			"SELF_AUTH_IDM_ADMIN_PASSWORD and SELF_AUTH_ADMIN_PASSWORD (the two built-in accounts), and\n" +
+			"ANTHILL_VAR_app_url (where a small application is, with both ways to log in; mails are listed there too).",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "tenants", Usage: "generate `N` tenants instead of the sample"},
 			&cli.IntFlag{Name: "users", Usage: "generate `N` users instead of the sample"},
@@ -46,6 +48,8 @@ func (p *program) devCommand() *cli.Command {
 			&cli.StringFlag{Name: "fault",
 				Usage: "what goes wrong at Self-auth: `SPEC`, as drop-after-commit:0.01,latency:50ms..2s,seed=7"},
 			&cli.BoolFlag{Name: "fresh", Usage: "the bare schema without tenants, and a directory with built-in entries only"},
+			&cli.StringFlag{Name: "mails", Value: "mails", TakesFile: true,
+				Usage: "the folder whose mails the pages list: `DIR`, that of provider \"mail\""},
 			chdirFlag(),
 		},
 		Action: p.dev,
@@ -73,15 +77,42 @@ func (p *program) dev(c *cli.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if len(args) == 0 {
-		p.wait(c.Context, box)
-	} else {
-		err = p.execute(c.Context, p.dir(), args, box.Env())
-	}
+	err = p.inSandbox(c, box, o, args)
 	if closeErr := box.Close(); closeErr != nil {
 		return errors.Join(err, closeErr)
 	}
 	return err
+}
+
+// inSandbox runs the command, or waits, with the pages beside it.
+func (p *program) inSandbox(c *cli.Context, box *sandbox.Sandbox, o sandbox.Options, args []string) error {
+	mails, err := filepath.Abs(p.file(c.String("mails")))
+	if err != nil {
+		return err
+	}
+	pages, more, end, err := devPages(box.Env(), o, mails)
+	if err != nil {
+		return err
+	}
+	env := slices.Concat(box.Env(), more)
+	if len(args) > 0 {
+		err = p.execute(c.Context, p.dir(), args, env)
+		if closeErr := end(); closeErr != nil {
+			return errors.Join(err, closeErr)
+		}
+		return err
+	}
+	p.say("anthill dev: the application, with both ways to log in: %s", pages.URL())
+	p.say("anthill dev: the mails in %s: %s/mails", mails, pages.URL())
+	if o.SelfAuth != sandbox.None {
+		for _, v := range box.Env() {
+			if origin, ok := strings.CutPrefix(v, "SELF_AUTH_URL="); ok {
+				p.say("anthill dev: Self-auth for people: %[1]s/ui/login, %[1]s/ui/reset (one-time code), %[1]s/ui/recover", origin)
+			}
+		}
+	}
+	p.wait(c.Context, env)
+	return end()
 }
 
 // sandboxOptions reads the flags of dev. Options that contradict each other are a *usageError.
@@ -130,8 +161,8 @@ func (p *program) sandboxOptions(c *cli.Context) (sandbox.Options, error) {
 }
 
 // wait prints the environment for a shell and waits for ^C.
-func (p *program) wait(ctx context.Context, box *sandbox.Sandbox) {
-	for _, v := range box.Env() {
+func (p *program) wait(ctx context.Context, env []string) {
+	for _, v := range env {
 		name, value, _ := strings.Cut(v, "=")
 		fmt.Fprintf(p.stdout, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}

@@ -55,11 +55,12 @@ func packages(t *testing.T) (list []goPackage) {
 // floors are the packages of the house, the lowest first. A package imports those of lower floors alone.
 var floors = [][]string{
 	{"state", "internal/spool", "internal/subprocess", "internal/selfauthd", "internal/letter", "internal/mailtest",
+		"internal/person",
 		"examples", "docs"},
 	{"state/book", "config", "providers", "internal/scratchpg", "internal/scratchidm"},
 	{"state/pg", "state/statetest", "providers/postgres", "providers/selfauth", "providers/mail", "providers/providertest",
 		"planner/plan", "internal/scratchpg/pgtest", "internal/scratchidm/idmtest", "internal/sandbox"},
-	{"planner/world", "planner/rollout", "planner/planfile", "internal/bench"},
+	{"planner/world", "planner/rollout", "planner/planfile", "internal/bench", "internal/devpages"},
 	{"planner/objects", "internal/survey"},
 	{"planner/users"},
 	{"planner"},
@@ -98,7 +99,7 @@ var edges = map[string][]string{
 	"github.com/hashicorp/hcl/v2/json":  {"config"},
 	"github.com/hashicorp/hcl/v2/gohcl": {"config"},
 	"net/http": {"providers/selfauth", "providers/providertest", "internal/selfauthd", "internal/scratchidm",
-		"internal/scratchpg", "internal/bench"},
+		"internal/scratchpg", "internal/bench", "internal/person", "internal/devpages"},
 }
 
 // TestImportDirections pins the design: who may import whom, and where the outside world is reached.

@@ -12,6 +12,12 @@ provider "postgres" {
 }
 provider "selfauth" {}
 
+# Mails are files in this folder, for trying things out. Without the argument
+# they go to the mail server that MAIL_URL names.
+provider "mail" {
+  directory = "mails"
+}
+
 # Columns for both ways to log in, beside each other.
 schema {
   level = "dual"
@@ -45,11 +51,30 @@ group "users" {
   }
 }
 
+variable "app_url" {
+  type        = string
+  default     = "https://app.example.com"
+  description = "Where the application is."
+}
+
+# The application, as Self-auth's users log in to it. With groups_name the token
+# names groups as the application's mapping rows do.
+oauth2_client "app" {
+  display_name  = "Anthill Inventory"
+  landing_url   = var.app_url
+  redirect_urls = ["${var.app_url}/oauth/callback"]
+  scope_map {
+    groups = group.users
+    scopes = ["openid", "profile", "email", "groups", "groups_name"]
+  }
+}
+
 # A user becomes a person with this name and the users' e-mail address. The
 # person's password and passkeys are Self-auth's business alone.
 identity {
   name         = "${user.tenant_slug}.${user.email_local}"
   shared_email = "skip" # Self-auth takes an address once
+  unverified   = "skip" # the code in a mail gives the account to its reader
 }
 
 # Service accounts stay as they are.

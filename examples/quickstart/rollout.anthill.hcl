@@ -22,10 +22,16 @@ wave "internal" {
   }
 }
 
+# Who is moved is sent a mail: how to get in, with a one-time code.
 wave "pilot" {
   auth_policy = auth_policy.dual
   users {
     tenants = var.pilots
+  }
+  invitation {
+    subject = "Your new login with Self-auth"
+    from    = "Anthill <noreply@anthill.example>"
+    support = "help@anthill.example"
   }
   start {
     after = [wave.internal]

@@ -160,6 +160,9 @@ func (l *loader) copyUsers(ctx context.Context, users iter.Seq[userRow], src *so
 			return nil, nil
 		}
 		hash := src.hash()
+		if l.sample != nil {
+			hash = passwordHash
+		}
 		if u.system {
 			hash = "!placeholder, not a hash"
 		}

@@ -19,6 +19,11 @@ func loaded(t *testing.T, o Options) *pgx.Conn {
 	if err := Load(t.Context(), url, o); err != nil {
 		t.Fatal(err)
 	}
+	return loadedAt(t, url)
+}
+
+func loadedAt(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
 	c, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
