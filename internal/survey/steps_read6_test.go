@@ -112,3 +112,20 @@ func TestWidenedWait(t *testing.T) {
 		t.Errorf("late: %d due, reasons %+v", w.Due, w.Reasons)
 	}
 }
+
+// TestRaisePaused: who is to be raised waits for a pause of the wave that moved it too.
+func TestRaisePaused(t *testing.T) {
+	t.Parallel()
+	in := inSteps(t)
+	in.Config.Policies = append(in.Config.Policies, config.Policy{Name: "alone", Method: state.MethodSelfAuth, From: "dual"})
+	in.Config.Waves = append(in.Config.Waves, config.Wave{Name: "retire", Policy: "alone", Enabled: true, Users: []config.Selector{{All: true}}})
+	in.Counts = []providers.UserCount{who(acme, 10, and(moved("everyone[50]", "dual"), enrolled))}
+	in.MovedOf = map[string]int64{"everyone[50]": 10}
+	if w := Make(in).wave(t, "retire"); w.Due != 10 {
+		t.Errorf("%d due", w.Due)
+	}
+	in.State.Pauses = []state.Pause{{Wave: "everyone", Tenant: acme}}
+	if w := Make(in).wave(t, "retire"); w.Due != 0 || w.Waiting != 10 {
+		t.Errorf("paused where it was moved: %d due, %d waiting", w.Due, w.Waiting)
+	}
+}

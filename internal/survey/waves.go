@@ -297,9 +297,9 @@ func (t *tally) isPaused(wave string, tenant uuid.UUID) bool {
 	return t.pauses[pauseOf{wave, uuid.Nil}] || t.pauses[pauseOf{wave, tenant}] || t.pauses[pauseOf{whole, uuid.Nil}] || t.pauses[pauseOf{whole, tenant}]
 }
 
-// leaves reports whether a wave leaves users who are not moved, as they come late.
+// leaves reports whether a wave leaves users as they come late.
 func (t *tally) leaves(wave int, f *providers.UserFacts) bool {
-	return t.late[wave] && !f.Moved() && !state.InWave(f.Wave, state.WholeWave(t.waves[wave].Name))
+	return t.late[wave] && (f.Moved() || !state.InWave(f.Wave, state.WholeWave(t.waves[wave].Name)))
 }
 
 // belongs counts users whom the first of some waves is to move, or to raise.
@@ -324,7 +324,7 @@ func (t *tally) belongs(c *providers.UserCount, tenant int, waves []int) {
 		if !c.Moved() && t.serves(&c.UserFacts, tenant) {
 			t.cannot[reason.String()] += c.Users
 		}
-	case t.isPaused(w.Name, id):
+	case t.isPaused(w.Name, id), c.Moved() && t.isPaused(c.Wave, id): // who is raised waits for the wave that moved it as well
 		t.tallies[i].Waiting += c.Users
 		t.notMoved[i][plan.SkipPaused] += c.Users
 	case gate != "":
