@@ -17,7 +17,7 @@ import (
 // InviteInput is what a plan of mails alone is made from.
 type InviteInput struct {
 	Input
-	Wave     string    // only to users moved under it; "": any
+	Wave     string    // only to users moved under it, or a step of it; "": any
 	User     uuid.UUID // only to this one, also once more; zero: whoever is due something
 	Doubtful bool      // also to those of whom nobody knows whether they have their invitation
 }
@@ -93,9 +93,9 @@ func Invite(ctx context.Context, in InviteInput, sink plan.Sink) (*plan.Plan, hc
 	return &m.plan, nil, nil
 }
 
-// Declares reports whether a configuration declares a wave; "" is any.
+// Declares reports whether a configuration declares a wave, with steps or without; "" is any.
 func Declares(c *config.Config, wave string) bool {
-	return wave == "" || slices.ContainsFunc(c.Waves, func(w config.Wave) bool { return w.Name == wave })
+	return wave == "" || slices.ContainsFunc(c.Waves, func(w config.Wave) bool { return state.InWave(w.Name, wave) })
 }
 
 // mailsOnly passes on the users who are written to.

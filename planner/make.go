@@ -128,18 +128,10 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	return &m.plan, diags, nil
 }
 
-// pausedSteps is the state in which the pause of a step that is no longer declared is one of its whole wave: its users
-// are in other steps now, or in a wave without steps, and nobody has let them go on.
+// pausedSteps is the state with the pauses as they stand for the declared waves.
 func (in Input) pausedSteps() *state.State {
 	st := *in.State
-	st.Pauses = slices.Clone(st.Pauses)
-	for i, p := range st.Pauses {
-		whole := state.WholeWave(p.Wave)
-		declared := slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return w.Name == p.Wave })
-		if !declared && slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return state.InWave(w.Name, whole) }) {
-			st.Pauses[i].Wave = whole
-		}
-	}
+	st.Pauses = rollout.Pauses(in.Config.Waves, st.Pauses)
 	return &st
 }
 

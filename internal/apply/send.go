@@ -375,7 +375,7 @@ func (s *sender) recipient(ctx context.Context, m *state.Mail) (u *recipient, wh
 	case rows[0].Link != is.Person, rows[0].Deleted, rows[0].Status != "active", !rows[0].TenantLive:
 		return nil, state.CodeMailGone, nil
 	case slices.ContainsFunc(pauses, func(p state.Pause) bool {
-		return p.Wave == m.Wave && (p.Tenant == uuid.Nil || p.Tenant == rows[0].Tenant)
+		return state.InWave(m.Wave, p.Wave) && (p.Tenant == uuid.Nil || p.Tenant == rows[0].Tenant)
 	}):
 		return nil, state.CodeMailPaused, nil
 	}

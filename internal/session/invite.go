@@ -294,10 +294,11 @@ func named(wave string) string {
 	return " that is called " + wave
 }
 
-// mailingOf is how the wave of a name, or else the first one that has an invitation, writes to its users; nil: none does.
+// mailingOf is how the wave of a name writes to its users, or with "" the first one that has an invitation; nil: none does. All steps of
+// a wave do alike, also those that are no longer there.
 func mailingOf(c *config.Config, wave string) *plan.Mailing {
 	for _, w := range c.Waves {
-		if w.Invitation != nil && (wave == "" || w.Name == wave) {
+		if w.Invitation != nil && (wave == "" || state.WholeWave(w.Name) == state.WholeWave(wave)) {
 			m := planner.Mailing(w)
 			return &m
 		}
@@ -434,7 +435,7 @@ func (s *Session) print(ctx context.Context, row *providers.UserRow, reason stri
 		return nil, err
 	}
 	for _, p := range pauses {
-		if p.Wave == is.Wave && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant) {
+		if state.InWave(is.Wave, p.Wave) && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant) {
 			return nil, &UserError{"wave " + p.Wave + " is paused there: nobody of it is given a way in"}
 		}
 	}

@@ -230,7 +230,14 @@ func TestWaits(t *testing.T) {
 	if rest.Due != 0 || rest.Waiting != 57 || rest.Gates[0].Open || rest.Gates[0].Waiting != 1 || rest.Gates[0].Kind != GateTenant {
 		t.Errorf("not confirmed: %+v", rest)
 	}
+	if retire.Matched != 90 || retire.Due != 0 || retire.Waiting != 85 || retire.Skipped != 5 {
+		t.Errorf("to be raised, and paused where it was moved: %+v", retire.WaveView)
+	}
 	// Five of those moved under dual are suspended; 40 have enrolled.
+	pauses := in.State.Pauses
+	in.State.Pauses = nil
+	retire = Make(in).Waves[2]
+	in.State.Pauses = pauses
 	if retire.Matched != 90 || retire.Due != 40 || retire.Waiting != 45 || retire.Skipped != 5 {
 		t.Errorf("to be raised: %+v", retire.WaveView)
 	}

@@ -67,6 +67,9 @@ type tally struct {
 	notMoved []map[plan.SkipReason]int64
 	waiting  []map[gateOf]int64
 	pauses   map[pauseOf]bool
+	late     []bool           // by wave: it is done, and leaves who comes late
+	gone     []int64          // by wave: users who were moved under steps that are no longer there
+	counted  map[string]int64 // of them, by such a step, those who have a row
 	list     []int
 }
 
@@ -93,7 +96,7 @@ func (m *maker) waves() {
 	only := map[string]*state.WaveFigures{}
 	for i := range m.Counts {
 		c := &m.Counts[i]
-		if c.Moved() && !known[c.Wave] {
+		if c.Moved() && !known[c.Wave] && !m.stepOf(c.Wave) {
 			if only[c.Wave] == nil {
 				only[c.Wave] = m.newFigures()
 			}
@@ -101,7 +104,7 @@ func (m *maker) waves() {
 		}
 	}
 	for _, w := range m.State.Waves {
-		if !known[w.Name] && only[w.Name] == nil && (m.Config == nil || m.MovedOf[w.Name] > 0) {
+		if !known[w.Name] && only[w.Name] == nil && !m.stepOf(w.Name) && (m.Config == nil || m.MovedOf[w.Name] > 0) {
 			only[w.Name] = m.newFigures()
 		}
 	}
@@ -118,6 +121,13 @@ func (m *maker) waves() {
 	}
 	slices.SortFunc(m.Population.Cannot, func(a, b Cannot) int {
 		return cmp.Or(cmp.Compare(b.Users, a.Users), cmp.Compare(a.Reason, b.Reason))
+	})
+}
+
+// stepOf reports whether a name is one of a declared wave, or of a step of it: whoever was moved under it counts there.
+func (m *maker) stepOf(wave string) bool {
+	return m.Config != nil && slices.ContainsFunc(m.Config.Waves, func(w config.Wave) bool {
+		return state.WholeWave(w.Name) == state.WholeWave(wave)
 	})
 }
 
@@ -177,6 +187,7 @@ func (m *maker) declared() {
 	}
 	t.settle()
 	in := t.input()
+	t.widened(in)
 	m.Undeclared = rollout.Undeclared(in)
 	for i, v := range rollout.Judge(in) {
 		w := t.waves[i]
@@ -200,7 +211,7 @@ func newTally(m *maker) *tally {
 	}
 	t := &tally{maker: m, waves: waves, from: map[string]string{}, cohorts: rollout.NewCohorts(waves, slugs),
 		tallies: make([]rollout.Tally, len(waves)), matched: make([]int64, len(waves)), skipped: make([]int64, len(waves)),
-		pauses: map[pauseOf]bool{}}
+		pauses: map[pauseOf]bool{}, late: rollout.LeavesLate(waves, m.State.Waves), gone: make([]int64, len(waves)), counted: map[string]int64{}}
 	for _, p := range m.Config.Policies {
 		t.from[p.Name] = p.From
 	}
@@ -209,7 +220,7 @@ func newTally(m *maker) *tally {
 		t.notMoved = append(t.notMoved, map[plan.SkipReason]int64{})
 		t.waiting = append(t.waiting, map[gateOf]int64{})
 	}
-	for _, p := range m.State.Pauses {
+	for _, p := range rollout.Pauses(waves, m.State.Pauses) {
 		t.pauses[pauseOf{p.Wave, p.Tenant}] = true
 	}
 	return t
@@ -221,14 +232,17 @@ func (t *tally) index(wave string) int {
 
 // count counts users who are alike for the waves that they belong to, as planner/users does one by one.
 func (t *tally) count(c *providers.UserCount) {
-	if i := t.index(c.Wave); c.Moved() && i >= 0 {
-		t.countFigures(&t.tallies[i].Figures, c)
-	}
 	tenant := t.live(&c.UserFacts)
+	t.list = t.list[:0]
+	if tenant >= 0 {
+		t.list = t.cohorts.MatchingOutside(t.list, tenant, c.Outside, c.Role)
+	}
+	if c.Moved() {
+		t.countMoved(c)
+	}
 	if tenant < 0 {
 		return
 	}
-	t.list = t.cohorts.MatchingOutside(t.list[:0], tenant, c.Outside, c.Role)
 	raising := func(i int) bool { return t.from[t.waves[i].Policy] != "" }
 	var own []int
 	for _, i := range t.list {
@@ -248,6 +262,46 @@ func (t *tally) count(c *providers.UserCount) {
 	}
 }
 
+// countMoved counts moved users in the wave that moved them. Where that was a step that is no longer one, it is the step that would
+// select them now, or else the last one.
+func (t *tally) countMoved(c *providers.UserCount) {
+	i := t.index(c.Wave)
+	if i < 0 {
+		if i = t.lastOf(c.Wave); i < 0 {
+			return
+		}
+		t.counted[c.Wave] += c.Users
+		for _, k := range t.list {
+			if state.WholeWave(t.waves[k].Name) == state.WholeWave(c.Wave) {
+				i = k
+				break
+			}
+		}
+		t.gone[i] += c.Users
+	}
+	t.countFigures(&t.tallies[i].Figures, c)
+}
+
+// lastOf is the last declared step of the wave that a name is one of; -1: there is none.
+func (t *tally) lastOf(wave string) int {
+	for i := range slices.Backward(t.waves) {
+		if state.WholeWave(t.waves[i].Name) == state.WholeWave(wave) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (t *tally) isPaused(wave string, tenant uuid.UUID) bool {
+	whole := state.WholeWave(wave)
+	return t.pauses[pauseOf{wave, uuid.Nil}] || t.pauses[pauseOf{wave, tenant}] || t.pauses[pauseOf{whole, uuid.Nil}] || t.pauses[pauseOf{whole, tenant}]
+}
+
+// leaves reports whether a wave leaves users as they come late.
+func (t *tally) leaves(wave int, f *providers.UserFacts) bool {
+	return t.late[wave] && (f.Moved() || !state.InWave(f.Wave, state.WholeWave(t.waves[wave].Name)))
+}
+
 // belongs counts users whom the first of some waves is to move, or to raise.
 func (t *tally) belongs(c *providers.UserCount, tenant int, waves []int) {
 	reason := RowReason(&c.UserFacts, &t.Input.Tenants[tenant])
@@ -258,9 +312,11 @@ func (t *tally) belongs(c *providers.UserCount, tenant int, waves []int) {
 		}
 	}
 	i := waves[0]
+	if reason == plan.SkipNone && t.leaves(i, &c.UserFacts) {
+		reason = plan.SkipLate
+	}
 	t.matched[i] += c.Users
 	w, id := t.waves[i], t.Input.Tenants[tenant].ID
-	paused := t.pauses[pauseOf{w.Name, uuid.Nil}] || t.pauses[pauseOf{w.Name, id}]
 	switch gate := t.closedFor(w, id); {
 	case reason != plan.SkipNone:
 		t.skipped[i] += c.Users
@@ -268,7 +324,7 @@ func (t *tally) belongs(c *providers.UserCount, tenant int, waves []int) {
 		if !c.Moved() && t.serves(&c.UserFacts, tenant) {
 			t.cannot[reason.String()] += c.Users
 		}
-	case paused:
+	case t.isPaused(w.Name, id), c.Moved() && t.isPaused(c.Wave, id): // who is raised waits for the wave that moved it as well
 		t.tallies[i].Waiting += c.Users
 		t.notMoved[i][plan.SkipPaused] += c.Users
 	case gate != "":
@@ -305,6 +361,7 @@ func Hidden(r plan.SkipReason) bool {
 	return !slices.Contains([]plan.SkipReason{
 		plan.SkipNone, plan.SkipExcluded, plan.SkipInactive, plan.SkipSuspended, plan.SkipTenantSuspended, plan.SkipTenantCancelled,
 		plan.SkipOpenRun, plan.SkipPaused, plan.SkipNotEnrolled, plan.SkipNotLetIn, plan.SkipFollows, plan.SkipUnconfirmed,
+		plan.SkipLate, plan.SkipWidened,
 	}, r)
 }
 
@@ -320,6 +377,11 @@ func (t *tally) closedFor(w config.Wave, tenant uuid.UUID) string {
 
 // settle takes those whom the last apply has left out of those who are due, and fills in what follows from the other figures.
 func (t *tally) settle() {
+	for wave, n := range t.MovedOf {
+		if i := t.lastOf(wave); i >= 0 && t.index(wave) < 0 {
+			t.gone[i] += n - t.counted[wave] // their rows are gone
+		}
+	}
 	for i, w := range t.waves {
 		tally := &t.tallies[i]
 		for _, s := range t.Left[w.Name] {
@@ -331,12 +393,28 @@ func (t *tally) settle() {
 				t.cannot[s.Reason.String()] += n
 			}
 		}
-		tally.Moved = t.MovedOf[w.Name]
+		tally.Moved = t.MovedOf[w.Name] + t.gone[i]
 		t.matched[i] += tally.Moved
 		f := &tally.Figures
 		f.Skipped, f.Failed = t.skipped[i], min(t.recorded(w.Name).Failed, tally.Due)
 		f.Selected = t.matched[i] - (tally.Moved - f.Moved)
 		tally.Unconfirmed = t.unconfirmed(i)
+	}
+}
+
+// widened takes those whom the last apply has left for the gates of a wave that was edited (L20) out of those who are due, as long as
+// one of these is closed.
+func (t *tally) widened(in rollout.Input) {
+	for i, w := range t.waves {
+		for _, s := range t.Left[w.Name] {
+			if s.Reason != plan.SkipWidened || len(in.Again(i)) == 0 {
+				continue
+			}
+			tally := &t.tallies[i]
+			n := min(s.Count, tally.Due)
+			tally.Due, tally.Waiting, tally.Added, tally.Widened = tally.Due-n, tally.Waiting+n, tally.Added+n, tally.Widened+n
+			t.notMoved[i][plan.SkipWidened] += n
+		}
 	}
 }
 
@@ -359,7 +437,8 @@ func (t *tally) unconfirmed(wave int) (list []rollout.Unconfirmed) {
 func (t *tally) input() rollout.Input {
 	in := rollout.Input{
 		Waves: t.waves, From: t.from, Recorded: map[string]state.Wave{}, Digests: map[string]state.Digest{}, Tallies: t.tallies,
-		Confirmations: t.State.Confirmations, Pauses: t.State.Pauses, Wishes: t.State.Wishes, AsOf: t.AsOf,
+		Confirmations: t.State.Confirmations, Pauses: rollout.Pauses(t.waves, t.State.Pauses), Wishes: t.State.Wishes, AsOf: t.AsOf,
+		MinPopulation: t.Config.Guard.MinPopulation,
 		Slug: func(id uuid.UUID) string {
 			if i, known := t.tenants[id]; known {
 				return t.Input.Tenants[i].Slug
@@ -384,7 +463,7 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 		g := w.Gate(name)
 		is := Gate{Name: name, Finish: finish, Kind: GateManual}
 		for _, c := range t.State.Confirmations {
-			if c.Wave != w.Name || c.Gate != name {
+			if c.Gate != name || c.Wave != w.Name && !(g.PerTenant && state.InWave(w.Name, c.Wave)) {
 				continue
 			}
 			switch {
@@ -463,7 +542,9 @@ func (p *Placer) Place(f *providers.UserFacts) (slug, wave string, reason plan.S
 		}
 		switch {
 		case reason != plan.SkipNone:
-		case t.pauses[pauseOf{of.Name, uuid.Nil}] || t.pauses[pauseOf{of.Name, tenant.ID}]:
+		case t.leaves(w, f):
+			reason = plan.SkipLate
+		case t.isPaused(of.Name, tenant.ID):
 			reason = plan.SkipPaused
 		case t.closedFor(of, tenant.ID) != "":
 			reason = plan.SkipUnconfirmed

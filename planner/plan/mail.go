@@ -37,9 +37,13 @@ type Mailing struct {
 	PasswordUntil time.Time      `json:"password_until,omitzero"`
 }
 
-// Mailing is how the users of a wave are written to; nil: they are not.
+// Mailing is how the users of a wave are written to; nil: they are not. Those of a step that is no longer one are written to as those
+// of another step of the same wave: all have its invitation.
 func (e *Effects) Mailing(wave string) *Mailing {
 	i := slices.IndexFunc(e.Mailings, func(m Mailing) bool { return m.Wave == wave })
+	if i < 0 {
+		i = slices.IndexFunc(e.Mailings, func(m Mailing) bool { return state.WholeWave(m.Wave) == state.WholeWave(wave) })
+	}
 	if i < 0 {
 		return nil
 	}

@@ -278,6 +278,20 @@ func (j *judge) paused(wave string) (reasons []state.Finding, whole bool) {
 	return tenants, false
 }
 
+// Pauses are pauses as they stand for declared waves: that of a step that is no longer one is one of its whole wave, as its users
+// are in other steps now, or in a wave without steps, and nobody has let them go on.
+func Pauses(waves []config.Wave, pauses []state.Pause) []state.Pause {
+	list := slices.Clone(pauses)
+	for i, p := range list {
+		whole := state.WholeWave(p.Wave)
+		declared := slices.ContainsFunc(waves, func(w config.Wave) bool { return w.Name == p.Wave })
+		if !declared && slices.ContainsFunc(waves, func(w config.Wave) bool { return state.InWave(w.Name, whole) }) {
+			list[i].Wave = whole
+		}
+	}
+	return list
+}
+
 // Undeclared are the pauses of waves that are not among in.Waves: they keep the same from those who are moved there.
 func Undeclared(in Input) (pauses []state.Finding) {
 	whole := func(wave string) bool {

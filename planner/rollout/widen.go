@@ -152,3 +152,21 @@ func (j *judge) widened(v *Verdict, i int) {
 		v.Widens = gates
 	}
 }
+
+// LeavesLate says of waves, by index, whether they are done and leave whoever comes late (L19). A wave with steps is done when its
+// last one is: until then who comes late is one of those who are still to be moved.
+func LeavesLate(waves []config.Wave, recorded []state.Wave) []bool {
+	done := map[string]bool{}
+	for _, r := range recorded {
+		done[r.Name] = !r.DoneAt.IsZero()
+	}
+	last := map[string]string{}
+	for _, w := range waves {
+		last[state.WholeWave(w.Name)] = w.Name
+	}
+	list := make([]bool, len(waves))
+	for i, w := range waves {
+		list[i] = w.IgnoreLate && done[last[state.WholeWave(w.Name)]]
+	}
+	return list
+}

@@ -130,7 +130,7 @@ type decider struct {
 	pauses    map[pause]bool
 	optIn     optIn
 	widening  rollout.Widening
-	late      late
+	late      []bool                   // by wave: it is done, and leaves who comes late
 	wanted    map[[2]int][]uuid.UUID   // by tenant and role: the groups that such a user belongs in, sorted
 	rules     map[uuid.UUID]plan.Group // groups of ours with a members' rule, dormant ones too
 	withdraws map[string]int           // segments of SegmentWithdraw, by the wave that makes them needless; "": none
@@ -196,7 +196,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		pauses:    map[pause]bool{},
 		optIn:     newOptIn(c.Waves, j.State),
 		widening:  rollout.NewWidening(c.Waves, j.State, slugs),
-		late:      newLate(c.Waves, j.State),
+		late:      rollout.LeavesLate(c.Waves, j.State.Waves),
 		wanted:    map[[2]int][]uuid.UUID{},
 		rules:     rules(j, o),
 		withdraws: map[string]int{},
@@ -443,7 +443,7 @@ func (d *decider) candidate(e *world.Entry) error {
 	w.Matched++
 	d.left = !d.scope.has(e.TenantNow(d.Observed), w.Name)
 	switch {
-	case reason == plan.SkipNone && d.late.ignores(own) && !wasOf(e, w):
+	case reason == plan.SkipNone && d.late[own] && !wasOf(e, w):
 		w.Skipped++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
 		return errors.Join(d.skip(e, w, plan.SkipLate), d.withdraw(e, ""))

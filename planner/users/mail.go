@@ -17,7 +17,7 @@ import (
 // Writing says to whom mails are due.
 type Writing struct {
 	AsOf     time.Time // at which reminders are due
-	Wave     string    // only to users moved under this wave; "": any
+	Wave     string    // only to users moved under this wave, or a step of it; "": any
 	User     uuid.UUID // only to this one, whatever was sent before; zero: anybody
 	Doubtful bool      // once more to those of whom it is not known whether they have their invitation
 }
@@ -30,12 +30,12 @@ func (d *decider) write(e *world.Entry) error {
 	if d.scope.Writes == nil || d.left || !e.Is(world.MayBeMailed) || d.InOpenRun(e.User) {
 		return nil
 	}
-	i := slices.IndexFunc(d.Waves, func(w Wave) bool { return w.Name == e.Recorded.Wave })
+	i := d.countedIn(e)
 	if i < 0 {
 		return nil
 	}
 	w, to := &d.Waves[i], d.scope.Writes
-	if to.Wave != "" && to.Wave != w.Name || to.User != uuid.Nil && to.User != e.User {
+	if to.Wave != "" && !state.InWave(w.Name, to.Wave) || to.User != uuid.Nil && to.User != e.User {
 		return nil
 	}
 	letter, why := d.letter(e, w)

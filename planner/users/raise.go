@@ -62,7 +62,7 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 			d.counts.unordered[[2]int{own, i}]++
 		}
 	}
-	if d.late.ignores(own) {
+	if d.late[own] {
 		w.Skipped++
 		return d.skip(e, w, plan.SkipLate)
 	}

@@ -107,7 +107,7 @@ type joiner struct {
 	onLink  map[string]bool  // policies that complete users when they are linked
 	moved   bool             // somebody is moved
 	named   map[uuid.UUID]uuid.UUID
-	writes  map[string]bool // waves that write to their users
+	writes  map[string]bool // waves, by their whole names, that write to their users
 	mailing bool            // there are such waves
 	writing bool            // and they have moved users
 }
@@ -129,7 +129,7 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 		j.NamedFor[person] = user
 	}
 	for _, w := range c.Waves {
-		j.writes[w.Name] = w.Invitation != nil
+		j.writes[state.WholeWave(w.Name)] = w.Invitation != nil // all steps of a wave do alike
 		j.mailing = j.mailing || w.Invitation != nil
 	}
 	for _, p := range c.Policies {
@@ -342,7 +342,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	}
 	j.setPerson(&e, u, r)
 	e.Digest = providers.DigestUser(u, j.relies(&e, u), r)
-	if e.Moved() && j.writes[r.Wave] {
+	if e.Moved() && j.writes[state.WholeWave(r.Wave)] {
 		e.note(MayBeMailed, true)
 		e.MailDigest, j.writing = providers.DigestUser(u, providers.ReliesMail, r), true
 	}
