@@ -54,7 +54,7 @@ func packages(t *testing.T) (list []goPackage) {
 
 // floors are the packages of the house, the lowest first. A package imports those of lower floors alone.
 var floors = [][]string{
-	{"state", "internal/spool", "internal/subprocess", "internal/selfauthd", "internal/letter", "internal/mailtest",
+	{"state", "internal/spool", "internal/subprocess", "internal/selfauthd", "internal/letter", "internal/mailtest", "internal/browsertest",
 		"internal/person",
 		"examples", "docs"},
 	{"state/book", "config", "providers", "internal/scratchpg", "internal/scratchidm"},

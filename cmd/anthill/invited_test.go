@@ -29,8 +29,8 @@ wave "everyone" {
 }
 `
 
-// guest is one who was invited by mail.
-type guest struct {
+// invitee is one who was invited by mail.
+type invitee struct {
 	person              uuid.UUID
 	tenant, role, email string
 	code, login         string // of the mail
@@ -38,15 +38,15 @@ type guest struct {
 
 var loginInMail = regexp.MustCompile("(?m)^ +([a-z0-9._-]+)$")
 
-// guests are users of a condition, with what their mails say.
-func (w *world) guests(mails *mailtest.Server, where string) (list []guest) {
+// invitees are users of a condition, with what their mails say.
+func (w *world) invitees(mails *mailtest.Server, where string) (list []invitee) {
 	w.t.Helper()
 	rows, err := w.connect().Query(w.t.Context(), w.spell(`select {idp}_user_id, slug, role, lower(email) from users join tenants using (tenant_id)
 		where {idp}_user_id is not null and `+where+` order by user_id`))
 	must(w.t, err)
 	defer rows.Close()
 	for rows.Next() {
-		var g guest
+		var g invitee
 		must(w.t, rows.Scan(&g.person, &g.tenant, &g.role, &g.email))
 		for _, m := range mails.Accepted() {
 			if !strings.EqualFold(m.To, g.email) {
@@ -110,7 +110,7 @@ func TestInvitedByMail(t *testing.T) {
 
 			came := 0
 			for _, role := range []string{"admin", "manager", "user", "viewer", "super_admin"} {
-				g := w.guests(mails, "role = '"+role+"' and lower(email) <> '"+old+"'")[0]
+				g := w.invitees(mails, "role = '"+role+"' and lower(email) <> '"+old+"'")[0]
 				if g.code == "" || g.login == "" {
 					t.Fatalf("%s: the mail has the code %q and the login name %q", role, g.code, g.login)
 				}
@@ -150,11 +150,11 @@ func TestInvitedByMail(t *testing.T) {
 			figures(int64(came), int64(came))
 
 			// One tenant goes back.
-			acme := w.guests(mails, "slug = 'acme'")
+			acme := w.invitees(mails, "slug = 'acme'")
 			out, _ := w.run(exitDone, "rollback", "-tenant", "acme", "-out", "back")
 			wants(t, oneLine(out), "until it ends it can still set a credential, which lets nobody in", "1 person")
 			w.run(exitDone, "apply", "back")
-			var late *guest
+			var late *invitee
 			known := fmt.Sprint(list)
 			for i, g := range acme {
 				if g.person == there {

@@ -85,7 +85,7 @@ func TestWindow(t *testing.T) {
 		t.Errorf("%d are linked, were %d", n, linked)
 	}
 	status, _ := w.run(exitDone, "status")
-	wants(t, status, "first its window opens 2031-03-04 22:00 UTC", "Next event: 2031-03-04 22:00 UTC")
+	wants(t, oneLine(status), "its window opens 2031-03-04 22:00 UTC", "Next event: 2031-03-04 22:00 UTC")
 
 	w.config(chained(strings.Replace(byNight, "04:00", "03:00", 1)))
 	w.run(exitDone, "plan")

@@ -32,9 +32,10 @@ func (s *Store) WaveEvents(ctx context.Context) (list []state.WaveEvent, err err
 		if err != nil || version == 0 {
 			return err
 		}
-		sql := since(version, handVersion, `select wave, act, tenant, gate, run, `+since(version, valueVersion, "value", "''")+`, acted_by, reason, at
+		sql := since(version, valueVersion, `select wave, act, tenant, gate, run, value, acted_by, reason, at
+			from {schema}.wave_events order by id`, since(version, handVersion, `select wave, act, tenant, gate, run, '', acted_by, reason, at
 			from {schema}.wave_events order by id`,
-			"select '', '', '00000000-0000-0000-0000-000000000000'::uuid, '', '', '', '', '', now() where false")
+			"select '', '', '00000000-0000-0000-0000-000000000000'::uuid, '', '', '', '', '', now() where false"))
 		list, err = collect(ctx, tx, s.sql(sql), func(e *state.WaveEvent) []any {
 			return []any{&e.Wave, &e.Act, &e.Tenant, &e.Gate, &e.Run, &e.Value, &e.By, &e.Reason, nullable{&e.At}}
 		})
