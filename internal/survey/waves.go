@@ -463,7 +463,7 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 		g := w.Gate(name)
 		is := Gate{Name: name, Finish: finish, Kind: GateManual}
 		for _, c := range t.State.Confirmations {
-			if c.Gate != name || c.Wave != w.Name && !(g.PerTenant && state.InWave(w.Name, c.Wave)) {
+			if c.Gate != name || c.Wave != w.Name && (!g.PerTenant || !state.InWave(w.Name, c.Wave)) {
 				continue
 			}
 			switch {
