@@ -64,7 +64,7 @@ func Invite(ctx context.Context, in InviteInput, sink plan.Sink) (*plan.Plan, hc
 	if err != nil {
 		return nil, nil, err
 	}
-	m := maker{Input: in.Input, world: joined, declared: declared, decided: decided, sink: mails}
+	m := maker{Input: in.Input, world: joined, declared: declared, decided: decided, sink: mails, named: in.User != uuid.Nil}
 	for i := range decided.Waves {
 		decided.Waves[i].Segment = -1
 	}

@@ -14,14 +14,18 @@ func (m *maker) mailings() {
 		if len(m.letters(w)) == 0 {
 			continue
 		}
-		m.plan.Effects.Mailings = append(m.plan.Effects.Mailings, Mailing(w.Wave))
+		mailing := Mailing(w.Wave)
+		if m.named {
+			mailing.Window = nil
+		}
+		m.plan.Effects.Mailings = append(m.plan.Effects.Mailings, mailing)
 	}
 }
 
 // Mailing is how a wave that has an invitation writes to its users.
 func Mailing(w config.Wave) plan.Mailing {
 	i := w.Invitation
-	return plan.Mailing{
+	m := plan.Mailing{
 		Wave:          w.Name,
 		Link:          i.Link,
 		From:          i.From,
@@ -34,6 +38,10 @@ func Mailing(w config.Wave) plan.Mailing {
 		Rate:          i.Rate,
 		PasswordUntil: i.PasswordUntil,
 	}
+	if i.Link == state.LinkCode {
+		m.Window = w.Window
+	}
+	return m
 }
 
 // letters counts the users of a wave who are written to, by what they are sent.

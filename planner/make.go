@@ -219,6 +219,7 @@ type maker struct {
 	plan     plan.Plan
 	released []rollout.Release
 	wished   []wished // what the plan goes by, in the order of the waves
+	named    bool     // mails are for one user, whom somebody has asked for
 }
 
 func (m *maker) rollout() rollout.Input {

@@ -268,6 +268,7 @@ const (
 	// the address is not confirmed by now, and that was not allowed
 	CodeMailUnconfirmed Code = "mail_unconfirmed"
 	CodeMailUnrendered  Code = "mail_unrendered" // no text could be made for the user
+	CodeMailWindow      Code = "mail_window"     // the wave's window does not open while a code would be good
 
 	// What hazards of mails are made of.
 	CodeMailsLate       Code = "mails_late"       // wave; count users who were moved before

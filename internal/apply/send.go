@@ -399,8 +399,16 @@ func (s *sender) recipient(ctx context.Context, m *state.Mail) (u *recipient, wh
 		u.link = state.LinkLogin
 	case u.link == state.LinkCode && !rows[0].Verified && !m.Unverified:
 		return nil, state.CodeMailUnconfirmed, nil
+	case u.link == state.LinkCode && !opensWithin(s.effects.Mailing(m.Wave).Window, s.Now(), providers.MostLife):
+		return nil, state.CodeMailWindow, nil
 	}
 	return u, "", nil
+}
+
+// opensWithin reports whether a window is open now, or opens within d.
+func opensWithin(w *state.Window, now time.Time, d time.Duration) bool {
+	is := w.At(now)
+	return is.Open || !is.Changes.IsZero() && is.Changes.Before(now.Add(d))
 }
 
 // recipient is a user who is to get a mail.

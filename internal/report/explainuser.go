@@ -28,7 +28,7 @@ type explainPage struct {
 // Explained writes all that is known about one user, for the support desk: what to tell the user stands last.
 func Explained(w io.Writer, e *plan.Explained, show Shown, o Options) error {
 	p := explainPage{newPage(w, o), e, show}
-	for _, section := range []func(){p.user, p.person, p.waves, p.runs, p.ways, p.unseen, p.next, p.tell} {
+	for _, section := range []func(){p.user, p.person, p.waves, p.runs, p.mails, p.ways, p.unseen, p.next, p.tell} {
 		section()
 	}
 	return p.flush()
@@ -351,6 +351,39 @@ func (p *explainPage) touched(t plan.Touched) string {
 	return strings.Join(slices.DeleteFunc([]string{doing, how}, func(s string) bool { return s == "" }), ": ")
 }
 
+// mails are what the user was sent, and codes that were shown to somebody. No address is known of them, and no code.
+func (p *explainPage) mails() {
+	if len(p.Mails) == 0 {
+		return
+	}
+	p.gap()
+	p.line("%s", p.bold("Mails, oldest first"))
+	for _, m := range p.Mails {
+		at := m.Ended
+		if at.IsZero() {
+			at = m.Chosen
+		}
+		p.hang("  "+stamp(at)+"  ", p.mail(m))
+	}
+}
+
+func (p *explainPage) mail(m state.Mail) string {
+	if m.Letter == state.LetterPrinted {
+		return "no mail: a one-time code was shown to " + Escape(m.By)
+	}
+	how := mailBecame(m.Status)
+	switch {
+	case m.Why != "":
+		how += " (" + p.voice().say(state.Found(m.Why).Times(1)) + ")"
+	case m.Code > 0 && m.Status != state.MailTaken:
+		how += fmt.Sprintf(" (the server answers %s)", strings.TrimSpace(fmt.Sprintf("%d %s", m.Code, Escape(m.Enhanced))))
+	}
+	if m.Past {
+		how += "; its user was taken back since"
+	}
+	return letterWords(plan.Letter{Kind: m.Letter, Link: m.Link, Unverified: m.Unverified}) + ": " + how
+}
+
 func (p *explainPage) ways() {
 	p.gap()
 	p.line("%s", p.bold("Ways to log in"))
@@ -443,6 +476,9 @@ func (p *explainPage) nextStep() (words, command string) {
 	case plan.NextLogin:
 		return "The user has a credential and has not logged in by it yet.", ""
 	case plan.NextEnrol:
+		if p.Invites {
+			return "The user needs a credential in Self-auth. How to come in is sent once more by:", p.command("invite", "-user", p.User.String())
+		}
 		return "The user needs a credential in Self-auth. Who is sure whom they speak with hands out a one-time code; it is good for a day at most, and a right of " +
 			"idm_service_desk is enough:", Escape("kanidm person credential create-reset-token " + quote(name))
 	case plan.NextMend:

@@ -182,6 +182,7 @@ func TestExplainSchema(t *testing.T) {
 	skipped.Unseen = []plan.Unseen{{What: plan.AspectSelfAuth, Why: errors.New("away")}, {What: plan.AspectMails}}
 	gone := explained()
 	gone.Row, gone.Tenant, gone.Asked, gone.Sight = nil, providers.Tenant{}, nil, nil
+	gone.Mails = mailsOfKim()
 	for name, e := range map[string]*plan.Explained{"moved": explained(), "skipped": skipped, "gone": gone} {
 		var out bytes.Buffer
 		must(t, ExplainedJSON(&out, e))
@@ -195,5 +196,44 @@ func TestExplainSchema(t *testing.T) {
 	}
 	if value, err := jsonschema.UnmarshalJSON(strings.NewReader(`{"format_version": "1"}`)); err != nil || valid.Validate(value) == nil {
 		t.Error("nothing at all is valid")
+	}
+}
+
+// mailsOfKim are one of each sort.
+func mailsOfKim() []state.Mail {
+	at := time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC)
+	return []state.Mail{
+		{ID: uuid.UUID{7}, User: kim, Wave: "pilot", Letter: state.LetterInvitation, Round: 1, Link: state.LinkCode, Run: "2026-12-07-1",
+			Status: state.MailTaken, Past: true, Chosen: at, Ended: at.Add(time.Minute), MailReply: state.MailReply{Code: 250}},
+		{ID: uuid.UUID{8}, User: kim, Wave: "pilot", Letter: state.LetterReminder, Round: 1, Link: state.LinkLogin, Status: state.MailRefused,
+			Chosen: at.Add(time.Hour), Ended: at.Add(time.Hour), MailReply: state.MailReply{Code: 550, Enhanced: "5.1.1"}},
+		{ID: uuid.UUID{9}, User: kim, Wave: "pilot", Letter: state.LetterInvitation, Round: 2, Link: state.LinkNone, Status: state.MailWithdrawn, Chosen: at.Add(2 * time.Hour),
+			Why: state.CodeMailPaused},
+		{ID: uuid.UUID{10}, User: kim, Wave: "pilot", Letter: state.LetterPrinted, Round: 1, Link: state.LinkCode, Status: state.MailTaken,
+			Chosen: at.Add(3 * time.Hour), Ended: at.Add(3 * time.Hour), By: "ana@\x1b[31mdesk", Reason: "knows bo@x.example"},
+	}
+}
+
+// TestExplainedMails: what the user was sent, when, and what became of it; who may be invited is sent another by one command.
+func TestExplainedMails(t *testing.T) {
+	t.Parallel()
+	e := explained()
+	e.Sight.Enrolled, e.Invites, e.Mails = false, true, mailsOfKim()
+	var out bytes.Buffer
+	must(t, Explained(&out, e, Shown{}, Options{Width: 200}))
+	for _, want := range []string{
+		"2026-12-07 09:01 UTC  an invitation with a one-time code: taken by the server; its user was taken back since",
+		"2026-12-07 10:00 UTC  a reminder to the login: refused for good, or came back (the server answers 550 5.1.1)",
+		"2026-12-07 11:00 UTC  an invitation: not sent after all (", "a one-time code was shown to ana@",
+		"anthill invite -user " + kim.String(),
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	for _, not := range []string{"kanidm", "@x.example", "\x1b"} {
+		if strings.Contains(out.String(), not) {
+			t.Errorf("%q in\n%s", not, out.String())
+		}
 	}
 }

@@ -27,6 +27,7 @@ type explainedJSON struct {
 	Planned       []plannedJSON   `json:"planned"`
 	Waves         []plan.WaveView `json:"waves"`
 	Runs          []touchedJSON   `json:"runs"`
+	Mails         []mailJSON      `json:"mails"` // that the user was sent, or is to be, and codes that were shown; oldest first
 	Ways          waysJSON        `json:"ways"`
 	Completed     bool            `json:"completed"`
 	Next          plan.Next       `json:"next"`
@@ -97,6 +98,23 @@ type touchedJSON struct {
 	Reason  *state.Finding `json:"reason,omitempty"`
 }
 
+type mailJSON struct {
+	ID       uuid.UUID        `json:"id"` // as in its Message-ID
+	Letter   state.LetterKind `json:"letter"`
+	Round    int              `json:"round"`
+	Wave     string           `json:"wave"`
+	Link     state.MailLink   `json:"link"`
+	Status   state.MailStatus `json:"status"`
+	Run      string           `json:"run,omitempty"`
+	Chosen   time.Time        `json:"chosen_at"`
+	Ended    time.Time        `json:"ended_at,omitzero"`
+	Reply    int              `json:"reply,omitempty"` // of SMTP
+	Enhanced string           `json:"enhanced,omitempty"`
+	Why      state.Code       `json:"why,omitempty"`      // it was not sent
+	Past     bool             `json:"past"`               // its user was taken back since
+	ShownTo  string           `json:"shown_to,omitempty"` // of a code that was shown
+}
+
 type waysJSON struct {
 	Password plan.Way `json:"password"`
 	SelfAuth plan.Way `json:"self_auth"`
@@ -110,7 +128,7 @@ type unseenJSON struct {
 // ExplainedJSON writes what is known about one user as JSON.
 func ExplainedJSON(w io.Writer, e *plan.Explained) error {
 	j := explainedJSON{FormatVersion: FormatVersion, AsOf: e.AsOf.UTC(), User: e.User, Selected: []string{}, Skipped: []skipJSON{},
-		Planned: []plannedJSON{}, Waves: []plan.WaveView{}, Runs: []touchedJSON{}, Completed: e.Completed(), Next: e.Next(),
+		Planned: []plannedJSON{}, Waves: []plan.WaveView{}, Runs: []touchedJSON{}, Mails: []mailJSON{}, Completed: e.Completed(), Next: e.Next(),
 		Ways: waysJSON{e.ByPassword(), e.BySelfAuth()}, OpenRun: e.OpenRun, Unseen: []unseenJSON{},
 		Tell: strings.Join(tellUser(e), "\n")}
 	if t := e.Tenant; t.ID != uuid.Nil {
@@ -149,6 +167,10 @@ func ExplainedJSON(w io.Writer, e *plan.Explained) error {
 			one.Reason = &why
 		}
 		j.Runs = append(j.Runs, one)
+	}
+	for _, m := range e.Mails {
+		j.Mails = append(j.Mails, mailJSON{m.ID, m.Letter, m.Round, m.Wave, m.Link, m.Status, m.Run, m.Chosen, m.Ended, m.Code, m.Enhanced,
+			m.Why, m.Past, m.By})
 	}
 	for _, u := range e.Unseen {
 		one := unseenJSON{What: u.What}

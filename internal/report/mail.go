@@ -175,6 +175,27 @@ func mailsBecame(list []state.MailTally) (text string, sums map[state.MailStatus
 	return strings.Join(parts, ", "), sums
 }
 
+// mailBecame says what became of one mail.
+func mailBecame(s state.MailStatus) string {
+	switch s {
+	case state.MailTaken:
+		return "taken by the server"
+	case state.MailChosen:
+		return "still to be sent"
+	case state.MailRendered:
+		return "on its way"
+	case state.MailLater:
+		return "refused for now"
+	case state.MailRefused:
+		return "refused for good, or came back"
+	case state.MailDoubtful:
+		return "nobody knows whether it was sent"
+	case state.MailWithdrawn:
+		return "not sent after all"
+	}
+	return Escape(string(s))
+}
+
 // mails says what became of the mails of a run.
 func (p *resultPage) mails() {
 	became, sums := mailsBecame(p.Mails)

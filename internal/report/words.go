@@ -289,6 +289,8 @@ func (v *voice) say(f state.Finding) string {
 		return "the address is not confirmed by now, and a code to such a one was not allowed"
 	case state.CodeMailUnrendered:
 		return "the template writes something that this user does not have"
+	case state.CodeMailWindow:
+		return "the window of the wave does not open in the day for which a code is good; a later apply sends it"
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"

@@ -94,6 +94,9 @@ func (s *Session) Explain(ctx context.Context, r Request, who Sought) (*plan.Exp
 		return nil, err
 	}
 	e.Touched = touched(records, in.State, names)
+	if e.Mails, err = s.store.MailsOf(ctx, []uuid.UUID{e.User}); err != nil {
+		return nil, err
+	}
 	s.seePerson(ctx, e)
 	if err := s.askPlan(ctx, in, tenants, e); err != nil {
 		return nil, err
@@ -238,6 +241,7 @@ func (s *Session) askPlan(ctx context.Context, in planner.Input, tenants []provi
 		return nil
 	}
 	in.Config = cfg
+	e.Invites = e.Recorded != nil && mailingOf(cfg, e.Recorded.Wave) != nil
 	less := cmp.Or(s.away, s.less)
 	if less == nil {
 		less = s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...))

@@ -18,6 +18,8 @@ type Explained struct {
 	Tenant   providers.Tenant         // of the row, or else the recorded one; with the zero ID there is none any more
 	Recorded *state.User              // nil: nothing
 	Touched  []Touched                // oldest first
+	Mails    []state.Mail             // that it was sent, or is to be, and codes that were shown; oldest first
+	Invites  bool                     // the wave that it was moved under has an invitation
 	Person   uuid.UUID                // that it is linked to, or was; zero: none
 	Sight    *providers.Sight         // of Person; nil: it was not asked for
 	Roles    map[uuid.UUID]state.Role // groups mapped to the tenant, with the role that they give

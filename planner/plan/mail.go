@@ -35,6 +35,8 @@ type Mailing struct {
 	Text          string         `json:"text"`     // the template
 	Rate          int64          `json:"rate,omitempty"`
 	PasswordUntil time.Time      `json:"password_until,omitzero"`
+	// A code is sent only if this opens while the code is good; nil: at any time.
+	Window *state.Window `json:"window,omitempty"`
 }
 
 // Mailing is how the users of a wave are written to; nil: they are not. Those of a step that is no longer one are written to as those
