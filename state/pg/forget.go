@@ -28,7 +28,8 @@ func (s *Store) Forget(ctx context.Context, user uuid.UUID, by state.Signed) (f 
 		kept := f.Records
 		for _, sql := range []string{
 			`update {schema}.records set user_id = '00000000-0000-0000-0000-000000000000', body = null, reason = null where user_id = $1`,
-			`update {schema}.mails set user_id = '00000000-0000-0000-0000-000000000000', shown_to = '', reason = '', past = true where user_id = $1`,
+			// The id of a mail is made of its user's.
+			`update {schema}.mails set id = gen_random_uuid(), user_id = '00000000-0000-0000-0000-000000000000', shown_to = '', reason = '', past = true where user_id = $1`,
 			"delete from {schema}.users where user_id = $1",
 		} {
 			tag, err := tx.Exec(ctx, s.sql(sql), user)

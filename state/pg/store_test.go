@@ -488,3 +488,29 @@ func TestForgetArchived(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestForgetMails: a mail stays, so that what its run counts is still so; whose it was, and the id that is made of that, do not.
+func TestForgetMails(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	user, other, mail := uuid.New(), uuid.New(), uuid.New()
+	exec(t, p, `insert into anthill_state.mails (id, user_id, wave, letter, round, link, unverified, template, run, status, chosen, shown_to, reason)
+		select id, user_id, 'w', 'invitation', 1, 'code', false, '', 'r', 'doubtful', now(), 'ana', 'phone'
+		from (values ($1::uuid, $2::uuid), (gen_random_uuid(), $3)) as v (id, user_id)`, mail, user, other)
+	if _, err := s.Forget(t.Context(), user, state.Signed{By: "ana", Reason: "r", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	var all, left int
+	err := p.QueryRow(t.Context(), `select count(*), count(*) filter (where id = $1 or user_id = $2) from anthill_state.mails`, mail, user).Scan(&all, &left)
+	if err != nil || all != 2 || left != 0 {
+		t.Errorf("%d mails, %d of whom was forgotten, %v", all, left, err)
+	}
+	if list, err := s.DoubtfulMails(t.Context()); err != nil || len(list) != 1 || list[0].User != other {
+		t.Errorf("in doubt: %+v, %v", list, err)
+	}
+}
