@@ -500,8 +500,8 @@ func TestForgetMails(t *testing.T) {
 	}
 	user, other, mail := uuid.New(), uuid.New(), uuid.New()
 	exec(t, p, `insert into anthill_state.mails (id, user_id, wave, letter, round, link, unverified, template, run, status, chosen, shown_to, reason)
-		select id, user_id, 'w', 'invitation', 1, 'code', false, '', 'r', 'doubtful', now(), 'ana', 'phone'
-		from (values ($1::uuid, $2::uuid), (gen_random_uuid(), $3)) as v (id, user_id)`, mail, user, other)
+		select id, user_id, 'w', 'invitation', 1, 'code', false, $4, 'r', 'doubtful', now(), 'ana', 'phone'
+		from (values ($1::uuid, $2::uuid), (gen_random_uuid(), $3)) as v (id, user_id)`, mail, user, other, make([]byte, len(state.Hash{})))
 	if _, err := s.Forget(t.Context(), user, state.Signed{By: "ana", Reason: "r", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
