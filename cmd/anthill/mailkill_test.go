@@ -228,7 +228,9 @@ func (w *world) checkNoCodes(p *post, said []byte) {
 
 func (w *world) texts(sql string) (list []string) {
 	w.t.Helper()
-	rows, err := w.connect().Query(w.t.Context(), sql)
+	c, end := w.brief()
+	defer end()
+	rows, err := c.Query(w.t.Context(), sql)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -202,10 +202,18 @@ func (w *world) connectFor(ctx context.Context) *pgx.Conn {
 	return c
 }
 
+// brief is a connection for one statement, and what ends it: a long test has many, and the server no more than a hundred for all.
+func (w *world) brief() (c *pgx.Conn, end func()) {
+	w.t.Helper()
+	c = w.connectFor(w.t.Context())
+	return c, func() { c.Close(context.WithoutCancel(w.t.Context())) }
+}
+
 // exec changes the application's rows; {idp} and {value} are spelled by the naming.
 func (w *world) exec(sql string, args ...any) int64 {
 	w.t.Helper()
-	c := w.connect()
+	c, end := w.brief()
+	defer end()
 	tag, err := c.Exec(w.t.Context(), w.spell(sql), args...)
 	if err != nil {
 		w.t.Fatalf("%s: %v", sql, err)
@@ -220,7 +228,9 @@ func (w *world) spell(sql string) string {
 
 func (w *world) number(sql string, args ...any) (n int) {
 	w.t.Helper()
-	if err := w.connect().QueryRow(w.t.Context(), w.spell(sql), args...).Scan(&n); err != nil {
+	c, end := w.brief()
+	defer end()
+	if err := c.QueryRow(w.t.Context(), w.spell(sql), args...).Scan(&n); err != nil {
 		w.t.Fatalf("%s: %v", sql, err)
 	}
 	return n
