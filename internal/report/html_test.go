@@ -116,7 +116,7 @@ func hostilePages(t *testing.T, text string) (pages []string) {
 	back := hostileMade(rollback(), text)
 	back.Effects.Allow([]plan.Allowance{{Code: plan.EndsSessions, Count: 1}})
 	old, h := pilot().save(t), ended(t, hostileMade(pilot(), text))
-	for _, f := range []*planfile.File{notes.save(t), h.Plan, back.save(t)} {
+	for _, f := range []*planfile.File{notes.save(t), h.Plan, back.save(t), hostileMails(text).save(t)} {
 		pages = append(pages, paged(t, f, old, HTMLOptions{PlanFile: text, Chdir: text}))
 	}
 	h.Run.ID, h.Run.Who, h.Run.ApprovedBy = text, text, text

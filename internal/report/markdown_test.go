@@ -159,6 +159,13 @@ func hostiles() map[string]string {
 	return list
 }
 
+// hostileMails is a plan that writes to users, with a text as sender and subject.
+func hostileMails(text string) *made {
+	m := inviting()
+	m.Effects.Mailings[0].From, m.Effects.Mailings[0].Subject = text, text
+	return m
+}
+
 // hostileMade is a plan, or a rollback, with a text in every place that somebody else fills.
 func hostileMade(m *made, text string) *made {
 	for _, k := range state.Kinds() {
@@ -225,7 +232,7 @@ func TestMarkdownIsHarmless(t *testing.T) {
 			allowed := hostileMade(pilot(), text)
 			allowed.Effects.Allow([]plan.Allowance{{Code: plan.EndsSessions, Count: 1}})
 			old := pilot().save(t)
-			for _, m := range []*made{notes, hostileMade(pilot(), text), hostileMade(rollback(), text), allowed} {
+			for _, m := range []*made{notes, hostileMade(pilot(), text), hostileMade(rollback(), text), hostileMails(text), allowed} {
 				f := m.save(t)
 				for _, o := range []MarkdownOptions{
 					{PlanFile: text, Chdir: text}, {PlanFile: text, MaxBytes: LeastMarkdown},
