@@ -680,8 +680,8 @@ func testFrozenReal(t *testing.T) {
 	w.config(everyone + waveEveryone)
 	apply := w.subprocess("apply", "-auto-approve")
 	w.begin(apply)
-	w.until("there is a journal", "select to_regclass('anthill_state.records') is not null")
-	w.until("some are through", "select count(*) > 300 from anthill_state.records where settled")
+	w.until("there is a journal", "select to_regclass('anthill_state.batches') is not null")
+	w.until("some are through", "select count(*) > 300 from "+journal+" where settled")
 	if err := apply.freeze(); err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func TestPauseSeen(t *testing.T) {
 	if n := len(w.directory().persons); n != done {
 		t.Errorf("%d persons for %d users", n, done)
 	}
-	if n := w.number("select count(*) from anthill_state.records where not settled"); n != 0 {
+	if n := w.number("select count(*) from " + journal + " where not settled"); n != 0 {
 		t.Errorf("%d are in flight", n)
 	}
 	plan, _ := w.run(exitDone, "plan", "-detailed-exitcode")
@@ -180,7 +180,7 @@ func TestPauseOfAStoppedRun(t *testing.T) {
 		k.cut(n)
 		w.run(exitStopped, "apply", "-auto-approve")
 		k.mend()
-		if w.number("select count(*) from anthill_state.records where not settled") > 0 && len(w.directory().persons) > 0 {
+		if w.number("select count(*) from "+journal+" where not settled") > 0 && len(w.directory().persons) > 0 {
 			reached++
 		}
 		linked := w.allLinked()

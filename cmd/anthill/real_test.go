@@ -41,7 +41,7 @@ func testServerKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n > 0 {
-			if err := c.QueryRow(t.Context(), "select count(*) from anthill_state.records where settled").Scan(&n); err != nil {
+			if err := c.QueryRow(t.Context(), "select count(*) from "+journal+" where settled").Scan(&n); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,15 +118,15 @@ func testCutReal(t *testing.T) {
 			t.Errorf("%s: %d persons and %d memberships of no row", when, persons, members)
 		}
 	}
-	cut([]string{"apply"}, "select to_regclass('anthill_state.records') is not null",
-		"select count(*) > 200 from anthill_state.records where settled")
+	cut([]string{"apply"}, "select to_regclass('anthill_state.batches') is not null",
+		"select count(*) > 200 from "+journal+" where settled")
 	w.run(exitDone, "rollback", "-auto-approve")
 	sound("apply was cut and rolled back", false)
 	w.checkRolledBack(before)
 
 	w.run(exitDone, "wave", "resume", "everyone")
 	w.run(exitDone, "apply", "-auto-approve")
-	inFlight := "select exists (select from anthill_state.records where not settled)"
+	inFlight := "select exists (select from " + journal + " where not settled)"
 	for _, change := range []string{"role = 'user' where role = 'admin'", "status = 'suspended' where role = 'manager'",
 		"tenant_id = g.tenant_id from tenants g, tenants a where g.slug = 'globex' and a.slug = 'acme' and role = 'user' and " +
 			"users.tenant_id = a.tenant_id and not exists (select from users o where o.tenant_id = g.tenant_id and o.email = users.email)",

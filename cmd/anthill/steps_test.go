@@ -113,7 +113,7 @@ func TestSteps(t *testing.T) {
 	w.settle("no steps")
 	linked("no steps", 100)
 	w.checkMoved()
-	if n := w.number("select count(*) from (select user_id from anthill_state.records where settled and verdict = 'done' group by user_id having count(*) > 1) twice"); n != 0 {
+	if n := w.number("select count(*) from (select user_id from " + journal + " where settled and verdict = 'done' group by user_id having count(*) > 1) twice"); n != 0 {
 		t.Errorf("%d are moved twice", n)
 	}
 	w.config(inSteps("[1, 100]"))

@@ -127,7 +127,7 @@ wave "after" {
 	if n := w.allLinked(); done < 500 || done > 1500 || n != done || w.count("failed")+w.count("changed")+w.count("paused") != 0 {
 		t.Errorf("%d done, %d linked", done, n)
 	}
-	if n := w.number("select count(*) from anthill_state.records where not settled"); n != 0 {
+	if n := w.number("select count(*) from " + journal + " where not settled"); n != 0 {
 		t.Errorf("%d are in flight", n)
 	}
 	if n := w.number("select count(*) from anthill_state.waves where moved_at is not null or name = 'after'"); n != 0 {
@@ -153,7 +153,7 @@ func TestWindowOfAStoppedRun(t *testing.T) {
 		k.cut(n)
 		w.run(exitStopped, "apply", "-auto-approve")
 		k.mend()
-		flying := w.number("select count(*) from anthill_state.records where not settled")
+		flying := w.number("select count(*) from " + journal + " where not settled")
 		linked := w.allLinked()
 		now.set("2031-03-04 12:00")
 		out, _ := w.run(exitRemainder, "apply", "-auto-approve")
@@ -167,7 +167,7 @@ func TestWindowOfAStoppedRun(t *testing.T) {
 		if flying > 0 {
 			reached++
 		}
-		if n := w.number("select count(*) from anthill_state.records where not settled"); n != 0 {
+		if n := w.number("select count(*) from " + journal + " where not settled"); n != 0 {
 			t.Errorf("%d are in flight", n)
 		}
 		now.set("2031-03-04 23:00")

@@ -26,6 +26,11 @@ import (
 	"anthill/state/pg"
 )
 
+// journal are the journal records, each with how it ended.
+const journal = `(select r.run, r.user_id, r.settled or coalesce(b.settled, false) as settled,
+		case when r.verdict = '' and b.settled then 'done' else r.verdict end as verdict
+	from anthill_state.records r left join anthill_state.batches b using (run, batch)) journal`
+
 // tests runs the tests with a Postgres of their own, and lets the test binary be `anthill` in processes of its own.
 type tests struct{ m *testing.M }
 

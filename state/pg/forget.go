@@ -57,7 +57,7 @@ func (s *Store) Forget(ctx context.Context, user uuid.UUID, by state.Signed) (f 
 func (s *Store) mayForget(ctx context.Context, tx pgx.Tx, user uuid.UUID) (lineage uuid.UUID, err error) {
 	var there, open bool
 	err = tx.QueryRow(ctx, s.sql(`select (select lineage from {schema}.meta), exists (select from {users} where {user} = $1),
-		exists (select from {schema}.runs where open) or exists (select from {schema}.records where user_id = $1 and not settled)`), user).
+		exists (select from {schema}.runs where open) or exists (select from `+openRecords(batchesVersion)+` where r.user_id = $1)`), user).
 		Scan(&lineage, &there, &open)
 	switch {
 	case err != nil:

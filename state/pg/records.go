@@ -14,9 +14,19 @@ import (
 	"anthill/state/book"
 )
 
-// recordColumns are in the order in which recordScanner reads them, tenant now behind them.
-const recordColumns = `r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body,
-	r.settled, r.verdict, r.reason`
+// Of a state that no writing command of this version has brought up to date yet (007.sql) every record says itself how it ended.
+const (
+	recordColumns = firstRecordColumns + "(r.settled or " + batchSettled + "), case when r.verdict = '' and " + batchSettled +
+		" then 'done' else r.verdict end, r.reason"
+	olderRecordColumns = firstRecordColumns + "r.settled, r.verdict, r.reason"
+	// In the order in which recordScanner reads them, tenant now behind them.
+	firstRecordColumns = "r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body, "
+
+	recordTables      = "{schema}.records r left join {schema}.batches b on b.run = r.run and b.batch = r.batch"
+	olderRecordTables = "{schema}.records r"
+	batchSettled      = "b.settled is true"
+	batchesVersion    = 7 // the migration that adds them
+)
 
 // remains is book.Remains in SQL, as the index of remainders has it.
 const remains = "r.verdict in ('changed', 'failed', 'paused', 'conflict')"
@@ -63,11 +73,11 @@ func (s *Store) Records(ctx context.Context, runs []string) iter.Seq2[state.Reco
 	return func(yield func(state.Record, error) bool) {
 		stopped := false
 		err := s.reading(ctx, func(tx pgx.Tx) error {
-			if version, err := s.version(ctx, tx); err != nil || version == 0 {
+			version, err := s.version(ctx, tx)
+			if err != nil || version == 0 {
 				return err
 			}
-			rows, err := tx.Query(ctx, s.sql("select "+recordColumns+`, coalesce(a.{tenant}, u.tenant, r.tenant)
-				from {schema}.records r
+			rows, err := tx.Query(ctx, s.sql(recordsFrom(version, ", coalesce(a.{tenant}, u.tenant, r.tenant)")+`
 				left join {users} a on a.{user} = r.user_id left join {schema}.users u on u.user_id = r.user_id
 				where r.run = any($1) and r.body is not null
 				order by coalesce(a.{tenant}, u.tenant, r.tenant), r.user_id, r.id`), binaryForm, runs)
@@ -102,10 +112,11 @@ func (s *Store) RecordsByID(ctx context.Context, ids []int64) ([]state.Record, e
 // RecordsOf returns the journal records of one user, oldest first, those for whom nothing was intended too.
 func (s *Store) RecordsOf(ctx context.Context, user uuid.UUID) (list []state.Record, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		if version, err := s.version(ctx, tx); err != nil || version == 0 {
+		version, err := s.version(ctx, tx)
+		if err != nil || version == 0 {
 			return err
 		}
-		list, err = s.recordsIn(ctx, tx, nil, "where r.user_id = $1 order by r.id", user)
+		list, err = s.recordsIn(ctx, tx, version, nil, "where r.user_id = $1 order by r.id", user)
 		return err
 	})
 	return list, err
@@ -120,8 +131,13 @@ func (s *Store) Remainder(ctx context.Context, run string, limit int) ([]state.R
 // Tally counts the users of a run who are settled so far.
 func (s *Store) Tally(ctx context.Context, run string) (list []state.Tally, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		list, err = collect(ctx, tx, s.sql(`select segment, tenant, verdict, count(*) from {schema}.records
-			where run = $1 and settled group by segment, tenant, verdict`), func(t *state.Tally) []any {
+		version, err := s.version(ctx, tx)
+		if err != nil {
+			return err
+		}
+		list, err = collect(ctx, tx, s.sql("select segment, tenant, verdict, count(*) from ("+recordsFrom(version, "")+`
+			where r.run = $1) as r (id, run, batch, user_id, tenant, segment, wave, body, settled, verdict, reason)
+			where settled group by segment, tenant, verdict`), func(t *state.Tally) []any {
 			return []any{&t.Segment, &t.Tenant, code{&t.Verdict}, &t.Users}
 		}, run)
 		return err
@@ -132,12 +148,13 @@ func (s *Store) Tally(ctx context.Context, run string) (list []state.Tally, err 
 // UserWaves names the waves that users are recorded under, and those of intents that are not settled.
 func (s *Store) UserWaves(ctx context.Context) (waves []string, err error) {
 	err = s.reading(ctx, func(tx pgx.Tx) error {
-		if version, err := s.version(ctx, tx); err != nil || version == 0 {
+		version, err := s.version(ctx, tx)
+		if err != nil || version == 0 {
 			return err
 		}
 		// Every user who was ever moved stays recorded, unless it was forgotten, so the journal has only those who are on their way.
 		waves, err = collect(ctx, tx, s.sql(`select wave collate "C" from {schema}.users
-			union select wave collate "C" from {schema}.records where not settled order by 1`),
+			union select wave collate "C" from `+openRecords(version)+` order by 1`),
 			func(name *string) []any { return []any{name} })
 		return err
 	})
@@ -157,25 +174,45 @@ func (s *Store) UserPolicies(ctx context.Context) (policies []string, err error)
 	return policies, err
 }
 
+// recordsFrom is the query of records, up to its conditions.
+func recordsFrom(version int, more string) string {
+	return "select " + since(version, batchesVersion, recordColumns, olderRecordColumns) + more +
+		" from " + since(version, batchesVersion, recordTables, olderRecordTables)
+}
+
+// openRecords are records that are not settled. They are found by their batch: there are few of these, and any number of records.
+func openRecords(version int) string {
+	return since(version, batchesVersion, `{schema}.batches b cross join lateral (select * from {schema}.records r
+		where not b.settled and not r.settled and r.id between b.first and b.last and r.run = b.run and r.batch = b.batch offset 0) r`,
+		"(select * from {schema}.records where not settled) r")
+}
+
 // records reads journal records; about so many will come.
 func (s *Store) records(ctx context.Context, about int, where string, args ...any) (list []state.Record, err error) {
-	read := func(q querier) (err error) {
-		list, err = s.recordsIn(ctx, q, make([]state.Record, 0, about), where, args...)
-		return err
-	}
 	if s.snapshot != "" {
-		err = s.reading(ctx, func(tx pgx.Tx) error { return read(tx) })
+		err = s.reading(ctx, func(tx pgx.Tx) error {
+			version, err := s.version(ctx, tx)
+			if err != nil || version == 0 {
+				return err
+			}
+			list, err = s.recordsIn(ctx, tx, version, make([]state.Record, 0, about), where, args...)
+			return err
+		})
 		return list, err
 	}
 	// A single statement, as it is asked for each batch.
-	err = s.unread(read(s.pool))
-	return list, err
+	list, err = s.recordsIn(ctx, s.pool, batchesVersion, make([]state.Record, 0, about), where, args...)
+	if codeOf(err) == codeNoTable {
+		list, err = s.recordsIn(ctx, s.pool, batchesVersion-1, nil, where, args...)
+	}
+	return list, s.unread(err)
 }
 
 // recordsIn appends journal records to a list.
-func (s *Store) recordsIn(ctx context.Context, q querier, list []state.Record, where string, args ...any) ([]state.Record, error) {
-	rows, err := q.Query(ctx, s.sql("select "+recordColumns+", r.tenant from {schema}.records r "+where),
-		append([]any{binaryForm}, args...)...)
+func (s *Store) recordsIn(
+	ctx context.Context, q querier, version int, list []state.Record, where string, args ...any,
+) ([]state.Record, error) {
+	rows, err := q.Query(ctx, s.sql(recordsFrom(version, ", r.tenant")+" "+where), append([]any{binaryForm}, args...)...)
 	if err != nil {
 		return nil, err
 	}

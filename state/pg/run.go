@@ -130,6 +130,7 @@ type run struct {
 	s        *Store
 	id       string
 	batch    atomic.Int64 // the last one that was intended
+	flying   flying
 	progress book.Progress
 }
 
@@ -142,45 +143,6 @@ func (r *run) Counts() state.Counts { return r.progress.Counts() }
 // Called notes write calls; they are recorded with the next settlement. One that is lost with its transaction is tried
 // again with its calls.
 func (r *run) Called(calls []state.Call) { r.progress.Called(calls) }
-
-// Open returns the intents of the batches that were not settled, in their order.
-func (r *run) Open(ctx context.Context) ([]state.Record, error) {
-	return r.s.records(ctx, 0, "where r.run = $1 and not r.settled order by r.id", r.id)
-}
-
-// Intend makes the intents of a batch durable and fills in their ids.
-func (r *run) Intend(ctx context.Context, intents []state.Intent) error {
-	return r.s.writing(ctx, func(tx pgx.Tx) error {
-		ids, err := r.s.recordIDs(ctx, tx, len(intents))
-		if err != nil {
-			return err
-		}
-		for i := range intents {
-			intents[i].ID = ids[i]
-		}
-		// COPY, as it is several times as fast as INSERT for hundreds of rows with a body each; the ids had to be taken
-		// before for that.
-		batch := r.batch.Add(1)
-		_, err = tx.CopyFrom(ctx, pgx.Identifier{r.s.schema, "records"},
-			[]string{"id", "run", "batch", "user_id", "tenant", "segment", "wave", "body"},
-			pgx.CopyFromSlice(len(intents), func(i int) ([]any, error) {
-				in := &intents[i]
-				return []any{
-					in.ID, r.id, batch, [16]byte(in.User), [16]byte(in.Tenant), in.Segment, in.Wave, book.Body(in),
-				}, nil
-			}))
-		return err
-	})
-}
-
-// recordIDs takes n ids of journal records, rising.
-func (s *Store) recordIDs(ctx context.Context, tx pgx.Tx, n int) ([]int64, error) {
-	rows, err := tx.Query(ctx, s.sql("select nextval('{schema}.record_ids') from generate_series(1, $1::integer)"), n)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
-}
 
 // Close ends the run with its outcome and chains its digest.
 func (r *run) Close(ctx context.Context, outcome state.RunOutcome, retries int64) (info state.RunInfo, err error) {

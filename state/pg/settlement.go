@@ -86,32 +86,6 @@ func anIntent(outcomes []state.Outcome) int64 {
 	return 0
 }
 
-// settleIntents settles what was intended.
-func (r *run) settleIntents(ctx context.Context, tx state.Tx, outcomes []state.Outcome) error {
-	var ids []int64
-	var verdicts, reasons []string
-	var settled []bool
-	for _, o := range outcomes {
-		if o.Intent == 0 {
-			continue
-		}
-		reason, err := reasonText(o.Reason)
-		if err != nil {
-			return err
-		}
-		ids, verdicts = append(ids, o.Intent), append(verdicts, o.Verdict.String())
-		reasons, settled = append(reasons, reason), append(settled, !o.Lost)
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, r.s.sql(`update {schema}.records r
-		set settled = w.settled, verdict = w.verdict, reason = nullif(w.reason, '')::jsonb
-		from unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[]) as w (id, verdict, reason, settled)
-		where r.id = w.id`), ids, verdicts, reasons, settled)
-	return err
-}
-
 // batchOf is the batch of the journal record $3 in SQL; $2 where there is none.
 const batchOf = "coalesce((select batch from {schema}.records where id = $3), $2)"
 

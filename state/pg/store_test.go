@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -338,6 +339,9 @@ func older(t *testing.T, p *pgxpool.Pool, version int) {
 		`alter table anthill_state.records add constraint records_run_fkey foreign key (run) references anthill_state.runs (id)`,
 		`drop table anthill_state.mails, anthill_state.forgotten; alter table anthill_state.confirmations drop value;
 			alter table if exists anthill_state.wave_events drop value`,
+		`update anthill_state.records r set settled = true, verdict = 'done' from anthill_state.batches b
+				where b.run = r.run and b.batch = r.batch and b.settled and r.verdict = '';
+			drop table anthill_state.batches; create index records_open on anthill_state.records (run) where not settled`,
 	} {
 		if i+2 > version {
 			exec(t, p, sql)
@@ -428,6 +432,109 @@ func TestRecordsAlone(t *testing.T) {
 		}
 		older(t, p, 4)
 	}
+}
+
+// TestBatches: what goes well is written once: its batch is through, and its records stay as they were.
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	p := pool(t, pgtest.Database(t))
+	s := Open(p, "anthill_state", names)
+	locked(t, s)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Begin(t.Context(), state.RunInfo{Kind: state.RunApply, Started: time.Now()}, strings.NewReader("plan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	intend := func(n int) (outcomes []state.Outcome) {
+		intents := make([]state.Intent, n)
+		for i := range intents {
+			intents[i] = state.Intent{User: uuid.New(), Tenant: uuid.UUID{1}, Wave: "pilot"}
+		}
+		if err := r.Intend(t.Context(), intents); err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range intents {
+			outcomes = append(outcomes, state.Outcome{Intent: in.ID, User: in.User, Tenant: in.Tenant, Wave: in.Wave, Verdict: state.Done})
+		}
+		return outcomes
+	}
+	settle := func(outcomes []state.Outcome) {
+		t.Helper()
+		if err := r.Settle(t.Context(), nil, outcomes, state.Position{Segment: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stands := func(want string) {
+		t.Helper()
+		var got string
+		err := p.QueryRow(t.Context(), `select string_agg(b.batch || ':' || b.settled || ' ' || n, ', ' order by b.batch) from anthill_state.batches b
+			cross join lateral (select count(*) filter (where r.settled) as n from anthill_state.records r where r.run = b.run and r.batch = b.batch) r`).
+			Scan(&got)
+		if err != nil || got != want {
+			t.Errorf("batches %q instead of %q, %v", got, want, err)
+		}
+	}
+	open := func(want ...int64) {
+		t.Helper()
+		list, err := r.Open(t.Context())
+		var got []int64
+		for _, rec := range list {
+			got = append(got, rec.ID)
+		}
+		if !slices.Equal(got, want) || err != nil {
+			t.Errorf("open %v instead of %v, %v", got, want, err)
+		}
+	}
+	one, two := intend(3), intend(3) // on their way together
+	open(one[0].Intent, one[1].Intent, one[2].Intent, two[0].Intent, two[1].Intent, two[2].Intent)
+	two[1].Verdict, two[1].Reason = state.Refused, state.Found(state.CodeRowKept)
+	settle(two)
+	stands("1:false 0, 2:true 1")
+	settle(one)
+	stands("1:true 0, 2:true 1")
+	open()
+	// A transaction that is rolled back settles nothing.
+	three := intend(2)
+	failed := errors.New("the application's row")
+	err = pgx.BeginFunc(t.Context(), p, func(tx pgx.Tx) error {
+		if err := r.Settle(t.Context(), execer{tx}, three, state.Position{Segment: 1}); err != nil {
+			return err
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	open(three[0].Intent, three[1].Intent)
+	// Whoever goes on with it does not know which intents are a batch.
+	if r, err = s.Resume(t.Context(), r.ID()); err != nil {
+		t.Fatal(err)
+	}
+	settle(three[:1])
+	stands("1:true 0, 2:true 1, 3:false 1")
+	open(three[1].Intent)
+	settle(three[1:])
+	stands("1:true 0, 2:true 1, 3:true 2")
+	// What is still to be taken back keeps its batch open.
+	four := intend(2)
+	four[0].Verdict, four[0].Lost = state.Changed, true
+	settle(four)
+	stands("1:true 0, 2:true 1, 3:true 2, 4:false 1")
+	open(four[0].Intent)
+	four[0].Lost = false
+	settle(four[:1])
+	stands("1:true 0, 2:true 1, 3:true 2, 4:true 2")
+	// Intents of a version that knew no batches are found, and settled, by this one.
+	five := intend(2)
+	older(t, p, batchesVersion-1)
+	if err := s.Bind(t.Context(), target, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	open(five[0].Intent, five[1].Intent)
+	settle(five)
+	open()
 }
 
 // TestPauseBeside: a pause waits for no lock and no batch that is being written: only for the counter of the state, as long as one
