@@ -17,11 +17,12 @@ import (
 // SQLSTATEs: a value that must be unique, a right that is missing, a query that was cancelled, an exception that a
 // trigger raises without a code of its own, and a lock that was waited for in vain.
 const (
-	codeUnique    = "23505"
-	codeDenied    = "42501"
-	codeCancelled = "57014"
-	codeRaised    = "P0001"
-	codeLocked    = "55P03"
+	codeUnique       = "23505"
+	codeNotSupported = "0A000" // a statement that returns rows, of a table with rules
+	codeDenied       = "42501"
+	codeCancelled    = "57014"
+	codeRaised       = "P0001"
+	codeLocked       = "55P03"
 )
 
 // raised reports whether a function in the database raised an error by itself, with a code and a message of its choice.

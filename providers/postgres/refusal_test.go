@@ -1,13 +1,16 @@
 package postgres
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"anthill/internal/sandbox"
@@ -113,6 +116,78 @@ func TestRowsAlone(t *testing.T) {
 	if err := c.QueryRow(t.Context(), "select count(*) from users where self_auth_user_id = any($1)",
 		linksOf(writes)).Scan(&linked); err != nil || linked != 2 {
 		t.Errorf("%d rows are linked, %v", linked, err)
+	}
+}
+
+// TestKept: whatever undoes what was written is seen, and costs its own row alone; what only stands beside it costs none.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	const function = "create function touch() returns trigger language plpgsql as $$ begin "
+	const end = " return new; end $$; "
+	for _, c := range []struct {
+		name, sql string // $one: a user that is written
+		kept      int
+	}{
+		{"nothing", "", 0},
+		{"the server does not count", "alter database %s set track_counts = off", 0},
+		{"an audit", "create table audit (id uuid); " + function + "insert into audit values (new.user_id);" + end +
+			"create trigger touch after update on users for each row execute function touch()", 0},
+		{"before, another method", function + "if new.user_id = '$one' then new.auth_method := 'password'; end if;" + end +
+			"create trigger touch before update on users for each row execute function touch()", 1},
+		{"after, the link", function + "if new.user_id = '$one' and new.self_auth_user_id is not null then " +
+			"update users set self_auth_user_id = null, auth_method = 'password' where user_id = new.user_id; end if;" + end +
+			"create trigger touch after update on users for each row execute function touch()", 1},
+		{"at the commit", function + "if new.user_id = '$one' and new.self_auth_user_id is not null then " +
+			"update users set self_auth_user_id = null, auth_method = 'password' where user_id = new.user_id; end if;" + end +
+			"create constraint trigger touch after update on users deferrable initially deferred for each row execute function touch()", 1},
+		{"after, the row", function + "if new.user_id = '$one' then delete from users where user_id = new.user_id; end if;" + end +
+			"create trigger touch after update on users for each row execute function touch()", 1},
+		{"a rule for one", "create rule touch as on update to users where old.user_id = '$one' do instead nothing", 1},
+		{"a rule beside", "create table audit (id uuid); create rule touch as on update to users do also insert into audit values (new.user_id)", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, conn, _ := opened(t, sandbox.Options{Level: "dual"})
+			var users []providers.User
+			for _, u := range usersOf(t, p) {
+				if u.Link == uuid.Nil && u.HasPassword && !u.Deleted && len(users) < 8 {
+					users = append(users, u)
+				}
+			}
+			slices.SortFunc(users, func(a, b providers.User) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+			sql := strings.ReplaceAll(c.sql, "$one", users[0].ID.String())
+			if strings.Contains(sql, "%s") {
+				sql = fmt.Sprintf(sql, pgx.Identifier{conn.Config().Database}.Sanitize())
+			}
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+			p.pool.Reset()
+			var writes []providers.UserWrite
+			for _, u := range users {
+				writes = append(writes, providers.UserWrite{User: u.ID, Relies: providers.ReliesLink, Link: uuid.New(), Method: state.MethodDual,
+					Before: providers.DigestUser(u, providers.ReliesLink, nil)})
+			}
+			var kept, written int
+			err := p.WriteUsers(t.Context(), writes, func(_ state.Tx, r []providers.UserResult) error {
+				kept, written = 0, 0
+				for _, r := range r {
+					if r.Written && !r.Synced.IsZero() {
+						written++
+					} else if r.Refused.Code == state.CodeRowKept {
+						kept++
+					}
+				}
+				return nil
+			})
+			var linked int
+			if err := conn.QueryRow(t.Context(), "select count(*) from users where self_auth_user_id = any($1)", linksOf(writes)).Scan(&linked); err != nil {
+				t.Fatal(err)
+			}
+			if err != nil || kept != c.kept || written != len(users)-c.kept || linked != written {
+				t.Errorf("%d written and linked %d, %d kept instead of %d, %v", written, linked, kept, c.kept, err)
+			}
+		})
 	}
 }
 

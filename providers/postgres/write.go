@@ -48,6 +48,8 @@ type writer struct {
 
 	last  bool // the last try: what is transient is the failure of the row by now
 	skips bool // rows were waited for in vain: those that are held are left out
+
+	readsBack bool // the table has a rule of its own, with which a statement returns nothing
 }
 
 // write is one try.
@@ -184,6 +186,13 @@ func (p *writer) tryRows(
 	// Without the savepoint one row that breaks a rule would end the whole transaction, locks and all.
 	kept, synced, err := p.updateRows(ctx, savepoint, writes, which)
 	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == codeNotSupported && !p.readsBack {
+		p.readsBack = true
+		if err := savepoint.Rollback(ctx); err != nil {
+			return refused, fail(writing, err)
+		}
+		return p.tryRows(ctx, tx, writes, which, results)
+	}
 	switch {
 	case err == nil && !kept:
 		for _, i := range which {
@@ -226,43 +235,74 @@ func (p *writer) updateRows(
 	plain := slices.DeleteFunc(slices.Clone(which), restores)
 	back := slices.DeleteFunc(slices.Clone(which), func(i int) bool { return !restores(i) })
 	var b pgx.Batch
-	var written, asWritten int64
-	count := func(tag pgconn.CommandTag) error {
-		written += tag.RowsAffected()
-		return nil
-	}
+	var before, after int64
+	w := written{synced: make(map[uuid.UUID]time.Time, len(plain))}
 	// As the triggers of these rows do it for the application (see Provider.asRole).
-	b.Queue(roleSecurity)
+	b.Queue(p.names.sql(roleSecurity + touched)).QueryRow(scanTouched(&before))
 	if len(plain) > 0 {
-		p.updateLinks(&b, writes, plain).Exec(count)
+		p.updateLinks(&b, &w, writes, plain)
 	}
 	if len(back) > 0 {
-		p.updateImages(&b, writes, back).Exec(count)
+		p.updateImages(&b, &w, writes, back)
 	}
 	// A deferred constraint that refuses one row would otherwise refuse the whole transaction, and not say for which row.
 	b.Queue("set constraints all immediate")
-	b.Queue(ourSecurity)
-	synced = make(map[uuid.UUID]time.Time, len(plain))
-	p.readWritten(&b, writes, which).Query(func(rows pgx.Rows) error {
-		var id [16]byte
-		var at *time.Time
-		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
-			asWritten++
-			if at != nil {
-				synced[id] = at.UTC()
-			}
-			return nil
-		})
-		return err
-	})
+	b.Queue(p.names.sql(ourSecurity + touched)).QueryRow(scanTouched(&after))
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return false, nil, err
 	}
-	return min(written, asWritten) < int64(len(which)), synced, nil
+	all := int64(len(which))
+	if w.rows < all {
+		return true, nil, nil
+	}
+	// What a statement returns is what stands, where nothing has touched the table besides: no trigger, and no rule.
+	if w.asWritten < all || after-before != all {
+		if w, err = p.readWritten(ctx, tx, writes, which); err != nil {
+			return false, nil, err
+		}
+	}
+	return w.asWritten < all, w.synced, nil
 }
 
-// readWritten reads the rows that hold the link and the method that were written, with the synced time where the link was.
-func (p *writer) readWritten(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
+// touched counts the rows of users that the transaction has written so far; no more than zero where the server does not count.
+const touched = `, pg_stat_get_xact_tuples_inserted(t) + pg_stat_get_xact_tuples_updated(t) + pg_stat_get_xact_tuples_deleted(t)
+	from (select '{users}'::regclass::oid as t) users`
+
+func scanTouched(n *int64) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		var set string
+		return row.Scan(&set, n)
+	}
+}
+
+// written is what was seen of rows that were written: how many, how many of them hold link and method as written, and the
+// synced times of those that were linked.
+type written struct {
+	rows, asWritten int64
+	synced          map[uuid.UUID]time.Time
+}
+
+func (w *written) read(rows pgx.Rows) error {
+	var id [16]byte
+	var as bool
+	var at *time.Time
+	_, err := pgx.ForEachRow(rows, []any{&id, &as, &at}, func() error {
+		w.rows++
+		if as {
+			w.asWritten++
+		}
+		if at != nil {
+			w.synced[id] = at.UTC()
+		}
+		return nil
+	})
+	return err
+}
+
+// readWritten reads the rows back.
+func (p *writer) readWritten(
+	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
+) (w written, err error) {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods, restores := make([]*string, len(which)), make([]bool, len(which))
 	for k, i := range which {
@@ -273,34 +313,54 @@ func (p *writer) readWritten(b *pgx.Batch, writes []providers.UserWrite, which [
 		}
 	}
 	// Times are left out: an application that stamps them itself is none that refuses.
-	return b.Queue(p.names.sql(`select u.{user_id}, case when w.link is not null and not w.restores then u.{linked_at}::timestamptz end
+	rows, err := tx.Query(ctx, p.names.sql(`select u.{user_id},
+			(u.{link_id} is not distinct from w.link or w.link is null and not w.restores)
+				and (u.{method} is not distinct from w.method or w.method is null and not w.restores),
+			case when w.link is not null and not w.restores then u.{linked_at}::timestamptz end
 		from {users} u join unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, restores)
-			on u.{user_id} = w.id
-		where (u.{link_id} is not distinct from w.link or w.link is null and not w.restores)
-			and (u.{method} is not distinct from w.method or w.method is null and not w.restores)`),
+			on u.{user_id} = w.id`),
 		ids(users), links, methods, restores)
+	if err != nil {
+		return w, err
+	}
+	w.synced = make(map[uuid.UUID]time.Time, len(which))
+	return w, w.read(rows)
 }
 
-func (p *writer) updateLinks(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
+// update queues a statement that writes rows, and what is seen of them.
+func (p *writer) update(b *pgx.Batch, w *written, sql, returning string, args ...any) {
+	if !p.readsBack {
+		b.Queue(p.names.sql(sql+" returning "+returning), args...).Query(w.read)
+		return
+	}
+	b.Queue(p.names.sql(sql), args...).Exec(func(tag pgconn.CommandTag) error {
+		w.rows += tag.RowsAffected()
+		return nil
+	})
+}
+
+func (p *writer) updateLinks(b *pgx.Batch, seen *written, writes []providers.UserWrite, which []int) {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods, done := make([]*string, len(which)), make([]bool, len(which))
 	for k, i := range which {
 		w := writes[i]
 		users[k], links[k], methods[k], done[k] = w.User, nullUUID(w.Link), p.word(w.Method), w.Completed
 	}
-	return b.Queue(p.names.sql(`update {users} u set
+	p.update(b, seen, `update {users} u set
 			{link_id} = coalesce(w.link, u.{link_id}),
 			{linked_at} = case when w.link is null then u.{linked_at} else now() end,
 			{method} = coalesce(w.method, u.{method}),
 			{completed_at} = case when w.done
 				then coalesce(u.{completed_at}, case when w.link is null then u.{linked_at} end, now()) else u.{completed_at} end
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) as w (id, link, method, done)
-		where u.{user_id} = w.id`),
+		where u.{user_id} = w.id`,
+		`u.{user_id}, (w.link is null or u.{link_id} is not distinct from w.link) and (w.method is null or u.{method} is not distinct from w.method),
+			case when w.link is not null then u.{linked_at}::timestamptz end`,
 		ids(users), links, methods, done)
 }
 
 // updateImages gives rows back what they held.
-func (p *writer) updateImages(b *pgx.Batch, writes []providers.UserWrite, which []int) *pgx.QueuedQuery {
+func (p *writer) updateImages(b *pgx.Batch, seen *written, writes []providers.UserWrite, which []int) {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods := make([]*string, len(which))
 	synced, completed := make([]*time.Time, len(which)), make([]*time.Time, len(which))
@@ -311,11 +371,12 @@ func (p *writer) updateImages(b *pgx.Batch, writes []providers.UserWrite, which 
 		synced[k], completed[k] = nullTime(image.Synced), nullTime(image.Completed)
 		invited[k] = nullTime(image.Invited)
 	}
-	return b.Queue(p.names.sql(`update {users} u set
+	p.update(b, seen, `update {users} u set
 			{link_id} = w.link, {linked_at} = w.synced, {method} = w.method,
 			{completed_at} = w.completed, {invited_at} = w.invited
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[], $6::timestamptz[])
-			as w (id, link, synced, method, completed, invited) where u.{user_id} = w.id`),
+			as w (id, link, synced, method, completed, invited) where u.{user_id} = w.id`,
+		"u.{user_id}, u.{link_id} is not distinct from w.link and u.{method} is not distinct from w.method, null::timestamptz",
 		ids(users), links, synced, methods, completed, invited)
 }
 
