@@ -16,7 +16,7 @@ const version = "0.1.0"
 // The formats that this version writes: of plan files, and of the recorded state.
 const (
 	planFormat  = 3
-	stateFormat = 6
+	stateFormat = 7
 )
 
 const versionName = "version"

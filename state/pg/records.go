@@ -16,15 +16,14 @@ import (
 
 // Of a state that no writing command of this version has brought up to date yet (007.sql) every record says itself how it ended.
 const (
-	recordColumns = firstRecordColumns + "(r.settled or " + batchSettled + "), case when r.verdict = '' and " + batchSettled +
-		" then 'done' else r.verdict end, r.reason"
+	recordColumns = firstRecordColumns +
+		"r.settled or coalesce(b.settled, false), coalesce(nullif(r.verdict, ''), case when b.settled then 'done' else '' end), r.reason"
 	olderRecordColumns = firstRecordColumns + "r.settled, r.verdict, r.reason"
 	// In the order in which recordScanner reads them, tenant now behind them.
 	firstRecordColumns = "r.id, r.run, r.batch, r.user_id, r.tenant, r.segment, r.wave, r.body, "
 
 	recordTables      = "{schema}.records r left join {schema}.batches b on b.run = r.run and b.batch = r.batch"
 	olderRecordTables = "{schema}.records r"
-	batchSettled      = "b.settled is true"
 	batchesVersion    = 7 // the migration that adds them
 )
 
@@ -184,7 +183,7 @@ func recordsFrom(version int, more string) string {
 func openRecords(version int) string {
 	return since(version, batchesVersion, `{schema}.batches b cross join lateral (select * from {schema}.records r
 		where not b.settled and not r.settled and r.id between b.first and b.last and r.run = b.run and r.batch = b.batch offset 0) r`,
-		"(select * from {schema}.records where not settled) r")
+		"{schema}.records r cross join lateral (select where not r.settled) s")
 }
 
 // records reads journal records; about so many will come.
