@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -122,11 +123,14 @@ func (f *flying) add(batch int64, ids []int64) {
 }
 
 // through are the batches of which each intent has an outcome, and nothing is still to be taken back; whole are their records. A batch
-// stays known, as its transaction may still fail.
+// stays known, as its transaction may still fail. One of which a record has said that it is lost is not: that record says otherwise by
+// now than that it is done, and is written again.
 func (f *flying) through(outcomes []state.Outcome) (batches []int64, whole map[int64]bool) {
-	ended := make(map[int64]bool, len(outcomes))
+	ended, lost := make(map[int64]bool, len(outcomes)), map[int64]bool{}
 	for i := range outcomes {
-		if o := &outcomes[i]; o.Intent != 0 && !o.Lost {
+		if o := &outcomes[i]; o.Lost {
+			lost[o.Intent] = true
+		} else if o.Intent != 0 {
 			ended[o.Intent] = true
 		}
 	}
@@ -134,11 +138,11 @@ func (f *flying) through(outcomes []state.Outcome) (batches []int64, whole map[i
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for batch, ids := range f.batches {
-		all := true
-		for _, id := range ids {
-			all = all && ended[id]
+		if slices.ContainsFunc(ids, func(id int64) bool { return lost[id] }) {
+			delete(f.batches, batch)
+			continue
 		}
-		if !all {
+		if slices.ContainsFunc(ids, func(id int64) bool { return !ended[id] }) {
 			continue
 		}
 		batches = append(batches, batch)

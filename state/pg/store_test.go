@@ -526,6 +526,18 @@ func TestBatches(t *testing.T) {
 	four[0].Lost = false
 	settle(four[:1])
 	stands("1:true 0, 2:true 1, 3:true 2, 4:true 2")
+	// One that was to be taken back and has come about after all is done, also where it is all of its batch.
+	again := intend(1)
+	again[0].Verdict, again[0].Reason, again[0].Lost = state.Refused, state.Found(state.CodeRowHeld), true
+	settle(again)
+	open(again[0].Intent)
+	again[0].Verdict, again[0].Reason, again[0].Lost = state.Done, state.Finding{}, false
+	settle(again)
+	open()
+	left, err := s.Remainder(t.Context(), r.ID(), 10)
+	if err != nil || slices.ContainsFunc(left, func(rec state.Record) bool { return rec.ID == again[0].Intent }) {
+		t.Errorf("it is left: %+v, %v", left, err)
+	}
 	// Intents of a version that knew no batches are found, and settled, by this one.
 	five := intend(2)
 	older(t, p, batchesVersion-1)
