@@ -118,6 +118,10 @@ func (r reader) primitive(name string, t cty.Type, needed string) (val cty.Value
 	if !given {
 		return cty.NilVal, false
 	}
+	if t == cty.Number && !r.e.meter.asNumber(r.at(name), v) {
+		r.e.diags = append(r.e.diags, r.e.meter.over)
+		return cty.NilVal, false
+	}
 	c, err := convert.Convert(v, t)
 	if err != nil {
 		// describe and not err: an error of conversion may quote the value.

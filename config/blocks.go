@@ -56,13 +56,14 @@ const (
 	Any                        // anything
 	ConditionExpr              // true or false, over the figures of a wave
 	Percents                   // list of numbers above 0, up to 100
+	Names                      // map of logical names to those of the database
 )
 
 func (t ArgumentType) String() string {
 	names := [...]string{
 		"", "string", "number", "whole number", "percentage", "bool", "set of strings", "duration", "time", "date", "reference",
 		"list of references", "template over user", "map or set of strings", "type", "address", "groups", "object",
-		"any", "condition over wave", "list of percentages",
+		"any", "condition over wave", "list of percentages", "map of names",
 	}
 	if int(t) < len(names) {
 		return names[t]
@@ -185,8 +186,12 @@ func postgresBlock() Block {
 				Name: "naming", Type: String, OneOf: []string{"self_auth", "kanidm"}, Default: `"self_auth"`,
 				Text: "Names of tables, columns and values.",
 			},
+			{
+				Name: "names", Type: Names, NotNull: true,
+				Text: "What is called otherwise in the database, by logical names: users of a table, \"users.email\" of a column, " +
+					"\"values.dual\" of a value.",
+			},
 		},
-		Blocks: laterBlocks("names"),
 	}
 }
 
@@ -241,25 +246,44 @@ func mailBlock() Block {
 }
 
 func invitationBlock() Block {
+	template := Argument{
+		Name: "template", Type: String,
+		Text: "File with the text, relative to the configuration; Anthill's own when not given.",
+	}
+	link := Argument{
+		Name: "link", Type: String, OneOf: []string{"code", "recover", "login", "none"}, Default: `"code"`,
+		Text: "The way in: a one-time code that ends after a day, the server's page for a lost credential, its login, or none. " +
+			"Who has a credential always gets the login.",
+	}
 	return Block{
 		Type: "invitation", Once: true, Text: "The mail by which users learn how to come in, once they are moved.",
-		Arguments: []Argument{
+		Arguments: append([]Argument{template}, append(letterArguments(), link)...),
+	}
+}
+
+func announcementBlock() Block {
+	return Block{
+		Type: "announcement", Once: true, Text: "The mail that says, before the wave starts, that it will. It has no code.",
+		Arguments: append([]Argument{
 			{
-				Name: "template", Type: String,
-				Text: "File with the text, relative to the configuration; Anthill's own when not given.",
+				Name: "to", Type: String, Required: true, OneOf: []string{"users", "tenant_admins"},
+				Text: "To the users of the wave, or to the administrators of their tenants.",
 			},
-			{Name: "subject", Type: String, Text: "Defaults to that of the template."},
-			{Name: "from", Type: String, Required: true, Text: "Whom it is from: \"Anthill <noreply@anthill.example>\"."},
-			{Name: "reply_to", Type: String, Text: "Where answers go."},
-			{Name: "support", Type: String, Text: "Where people find help: an address, or a page."},
-			{Name: "guide_url", Type: String, Text: "A page that explains how to come in."},
-			{
-				Name: "link", Type: String, OneOf: []string{"code", "recover", "login", "none"}, Default: `"code"`,
-				Text: "The way in: a one-time code that ends after a day, the server's page for a lost credential, its login, or none. " +
-					"Who has a credential always gets the login.",
-			},
-			{Name: "rate", Type: Count, Default: "0", Text: "Mails a minute; 0 is as fast as they are taken."},
-		},
+			{Name: "before", Type: Duration, Required: true, Text: "So long before the wave may start, as far as dates say."},
+			{Name: "template", Type: String, Required: true, Text: "File with the text, relative to the configuration."},
+		}, letterArguments()...),
+	}
+}
+
+// letterArguments are those of every mail.
+func letterArguments() []Argument {
+	return []Argument{
+		{Name: "subject", Type: String, Text: "Defaults to that of the template."},
+		{Name: "from", Type: String, Required: true, Text: "Whom it is from: \"Anthill <noreply@anthill.example>\"."},
+		{Name: "reply_to", Type: String, Text: "Where answers go."},
+		{Name: "support", Type: String, Text: "Where people find help: an address, or a page."},
+		{Name: "guide_url", Type: String, Text: "A page that explains how to come in."},
+		{Name: "rate", Type: Count, Default: "0", Text: "Mails a minute; 0 is as fast as they are taken."},
 	}
 }
 
@@ -559,8 +583,8 @@ func waveBlock() Block {
 				Arguments: []Argument{
 					{Name: "soak", Type: Duration, Text: "So long after the last run that moved somebody."}, gates},
 			},
-			windowBlock(), invitationBlock(), reminderBlock(),
-		}, laterBlocks("announcement", "lifecycle")...),
+			windowBlock(), invitationBlock(), reminderBlock(), announcementBlock(),
+		}, laterBlocks("lifecycle")...),
 	}
 }
 

@@ -440,6 +440,10 @@ func (r reader) conditionExpr(given hcl.Expression) (hclsyntax.Expression, bool)
 	if inner, is := strings.CutPrefix(text, "${"); is && strings.HasSuffix(inner, "}") {
 		text = strings.TrimSuffix(inner, "}")
 	}
+	if d := checkDepth([]byte(text), given.Range(), hclsyntax.LexExpression); d != nil {
+		r.e.diags = append(r.e.diags, d)
+		return nil, false
+	}
 	expr, diags = hclsyntax.ParseExpression([]byte(text), given.Range().Filename, given.Range().Start)
 	if diags.HasErrors() {
 		r.e.diags = append(r.e.diags, diags...)

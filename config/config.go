@@ -11,14 +11,15 @@ import (
 // Settings are what must be known before anything can be read: where the two sides are. From the provider and
 // anthill blocks, which may refer to variables and locals only.
 type Settings struct {
-	Environment string // anthill { environment }; "default"
-	Unsettled   bool   // the environment depends on a variable without a value; a saved plan, or the state, says which it is
-	StateSchema string // state "postgres" { schema }; "anthill_state"
-	PostgresURL string // provider "postgres" { url }; "" when not given: DATABASE_URL then. Secret.
-	Naming      string // "self_auth" | "kanidm"
-	SelfAuthURL string // "" when not given: SELF_AUTH_URL then
-	CAFile      string // "" when not given: SELF_AUTH_CA_FILE then; relative to the configuration's directory
-	TokenFile   string // "" when not given: SELF_AUTH_ADMIN_TOKEN then; relative likewise
+	Environment string            // anthill { environment }; "default"
+	Unsettled   bool              // the environment depends on a variable without a value; a saved plan, or the state, says which it is
+	StateSchema string            // state "postgres" { schema }; "anthill_state"
+	PostgresURL string            // provider "postgres" { url }; "" when not given: DATABASE_URL then. Secret.
+	Naming      string            // "self_auth" | "kanidm"
+	Names       map[string]string // provider "postgres" { names }; nil: all as in Naming. By logical names (state.PhysicalNames)
+	SelfAuthURL string            // "" when not given: SELF_AUTH_URL then
+	CAFile      string            // "" when not given: SELF_AUTH_CA_FILE then; relative to the configuration's directory
+	TokenFile   string            // "" when not given: SELF_AUTH_ADMIN_TOKEN then; relative likewise
 	MaxWrite    time.Duration
 	Mail        MailSettings
 }
@@ -217,10 +218,19 @@ type Wave struct {
 	Promised    time.Time     // PasswordUntil of the policy under which those were moved whom it raises; zero: none
 	Invitation  *Invitation
 	Reminder    *Reminder // nil: none; there is an Invitation then
-	Pos         Pos
+
+	Announcement *Announcement // nil: nobody is told of it before
+	Pos          Pos
 }
 
-// Invitation is the mail by which the users of a wave learn how to come in.
+// Announcement is the mail that says of a wave, before it starts, that it will.
+type Announcement struct {
+	ToAdmins bool          // to the administrators of tenants with users of the wave; else to these users
+	Before   time.Duration // so long before the wave may start
+	Letter   Invitation    // LinkNone: there is nothing yet to come in by
+}
+
+// Invitation is the mail by which the users of a wave learn how to come in, and what is said of any other mail of a wave.
 type Invitation struct {
 	Template      string // its text
 	Subject       string // as configured; "": that of the template
@@ -230,7 +240,7 @@ type Invitation struct {
 	GuideURL      string // "": there is none
 	Link          state.MailLink
 	Rate          int64     // mails a minute; 0: as fast as they are taken
-	PasswordUntil time.Time // that of the wave's policy; zero: none
+	PasswordUntil time.Time // that of the wave's policy, or of the one under which those were moved whom it raises; zero: none
 	Pos           Pos
 
 	name string // of the template, for people

@@ -15,6 +15,7 @@ import (
 // asked for again is a cycle. It serves one evaluation by one goroutine.
 type evaluator struct {
 	m     *Module
+	meter *meter
 	data  *Data // nil: the live world is not known, what depends on it is unknown
 	done  map[string]result
 	stack []string
@@ -43,7 +44,7 @@ type scope struct {
 }
 
 func newEvaluator(m *Module, data *Data) *evaluator {
-	return &evaluator{m: m, data: data, done: map[string]result{}}
+	return &evaluator{m: m, meter: newMeter(m.done), data: data, done: map[string]result{}}
 }
 
 func (e *evaluator) fail(at hcl.Range, summary, format string, args ...any) {
@@ -56,12 +57,12 @@ func (e *evaluator) value(expr hcl.Expression, sc scope) (cty.Value, bool) {
 	if !ok {
 		return cty.NilVal, false
 	}
-	val, diags := expr.Value(ctx)
+	val, diags := e.meter.evaluate(expr, ctx)
 	if diags.HasErrors() {
 		e.diags = append(e.diags, diags...)
 		return cty.NilVal, false
 	}
-	val, _ = val.UnmarkDeep()
+	e.meter.keep(freeText)
 	return val, true
 }
 
@@ -306,7 +307,9 @@ func (e *evaluator) compute(key string) (cty.Value, bool) {
 		v, ok := e.m.vars[name]
 		return v, ok
 	case "local":
-		return e.value(e.m.local[name].Expr, scope{})
+		v, ok := e.value(e.m.local[name].Expr, scope{})
+		e.meter.keep(0)
+		return v, ok
 	case "data":
 		return e.dataTenants(e.m.index[key])
 	case "group":

@@ -56,7 +56,12 @@ func (r reader) template(name string) Template {
 		r.wrong(name, "%s", err)
 		return Template{}
 	}
-	if !sameTemplate(t, src.expr, ctx) {
+	same := sameTemplate(r.e.meter, t, src.expr, ctx)
+	if r.e.meter.over != nil {
+		r.e.diags = append(r.e.diags, r.e.meter.over)
+		return Template{}
+	}
+	if !same {
 		r.wrong(name, "what stands for its variables changes its meaning. This is a bug in Anthill; write the "+
 			"values of the variables out")
 	}
@@ -97,7 +102,7 @@ func usesUser(expr hclsyntax.Expression) bool {
 
 // constant makes a template that gives the same text for everybody.
 func (r reader) constant(name string, expr hclsyntax.Expression, ctx *hcl.EvalContext) Template {
-	v, diags := expr.Value(ctx)
+	v, diags := r.e.meter.evaluate(expr, ctx)
 	if diags.HasErrors() {
 		r.e.diags = append(r.e.diags, diags...)
 		return Template{}
@@ -130,7 +135,7 @@ func (r reader) fold(src source, ctx *hcl.EvalContext) (string, bool) {
 	var b, text strings.Builder
 	for _, p := range parts {
 		if !usesUser(p) {
-			v, diags := p.Value(ctx)
+			v, diags := r.e.meter.evaluate(p, ctx)
 			r.e.diags = append(r.e.diags, diags...)
 			s, isText := asText(cleanValue(v, diags))
 			if !isText && !diags.HasErrors() {
@@ -268,7 +273,7 @@ func escapeText(s string) string {
 }
 
 // sameTemplate compares a template with the expression that it was made from, for a user unlike any real one.
-func sameTemplate(t Template, expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+func sameTemplate(m *meter, t Template, expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
 	sample := UserVars{
 		TenantSlug: "Sample-Tenant",
 		Email:      "Some.One@sample.example",
@@ -286,7 +291,7 @@ func sameTemplate(t Template, expr hclsyntax.Expression, ctx *hcl.EvalContext) b
 		vars[name] = v
 	}
 	vars[rootUser] = cty.ObjectVal(attrs)
-	v, diags := expr.Value(&hcl.EvalContext{Variables: vars, Functions: ctx.Functions})
+	v, diags := m.evaluate(expr, &hcl.EvalContext{Variables: vars, Functions: ctx.Functions})
 	want, ok := asText(cleanValue(v, diags))
 	got, err := t.Render(sample)
 	return ok == (err == nil) && (!ok || got == want)

@@ -12,7 +12,7 @@ type Gate struct {
 	Name      string
 	PerTenant bool      // opened by hand for each tenant of the wave by itself
 	Condition Condition // zero: it is opened by hand
-	Value     Condition // of one that is opened by hand: what the value that it is confirmed with must fulfil; zero: any does
+	Value     Condition // of one that is opened by hand: what the value that it is confirmed with must fulfil, of each tenant its own; zero: any does
 	NoData    string    // "wait" | "fail" | "pass": what it is where the condition has no data; "" where it is opened by hand
 	Broken    string    // its condition as it is recorded, in a form that this version does not know: it is closed; "": none is
 	Pos       Pos
@@ -59,14 +59,14 @@ func (w Wave) Gate(name string) Gate {
 	return Gate{Name: name}
 }
 
-// OpenedByTenant are the gates of the wave's start that each tenant opens for itself, by name.
-func (w Wave) OpenedByTenant() (names []string) {
+// OpenedByTenant are the gates of the wave's start that each tenant opens for itself.
+func (w Wave) OpenedByTenant() (list []Gate) {
 	for _, name := range w.StartGates {
-		if w.Gate(name).PerTenant {
-			names = append(names, name)
+		if g := w.Gate(name); g.PerTenant {
+			list = append(list, g)
 		}
 	}
-	return names
+	return list
 }
 
 // gates are the gate blocks, sorted by name. They are read once: waves look them up.
@@ -98,11 +98,9 @@ func (e *evaluator) gate(n *node) Gate {
 	case !given("manual") && !given("condition"):
 		e.fail(n.at, "Gate without a check", "A gate is opened by hand, with manual = true, or by figures, with condition = "+
 			"wave.completed >= 0.5 * wave.moved. Give it one of the two.")
-	case given("manual") && given("condition") && g.PerTenant:
-		r.wrong("condition", "what is measured when a gate is confirmed is about the whole wave in this version: it does not go with per = \"tenant\"")
 	case given("manual") && !manual:
 		r.wrong("manual", "true is needed; a gate that nobody opens by hand has a condition")
-	case given("condition") && g.PerTenant:
+	case !given("manual") && g.PerTenant:
 		r.wrong("per", "\"tenant\" goes with manual = true: figures are of the whole wave")
 	case given("manual") && given("no_data"):
 		r.wrong("no_data", "it goes with a condition: a gate that is opened by hand needs no data")

@@ -63,6 +63,10 @@ func (e *evaluator) instances(n *node) (list []instance, known, ok bool) {
 			n.title(), describe(v))
 		return nil, false, false
 	}
+	if !e.meter.more(a.Expr.Range(), v.LengthInt()) {
+		e.diags = append(e.diags, e.meter.over)
+		return nil, false, false
+	}
 	for it := v.ElementIterator(); it.Next(); {
 		k, item := it.Element()
 		if isSet {

@@ -22,23 +22,58 @@ func (e *evaluator) invitation(wave *node) *Invitation {
 	if !n.written() {
 		return nil
 	}
+	i := e.letter(wave, n)
+	i.Link = state.MailLink(e.reader(n, scope{}).text("link"))
+	if policy := e.policyOf(wave); policy != nil && policy.args["from"] != nil {
+		e.fail(n.at, "Invitation to who is in",
+			"wave %q raises users who were moved before and can come in: the wave that moved them has invited them, and a `reminder` there "+
+				"writes to who has not enrolled since. Tell them that their password ends, before it does:\n\n"+
+				"    announcement {\n      to       = \"users\"\n      before   = \"30d\"\n      template = \"ends.md\"\n"+
+				"      from     = \"Anthill <noreply@anthill.example>\"\n    }", wave.label)
+	}
+	e.checkTemplate(n, i)
+	return i
+}
+
+// announcement is that of a wave; nil: there is none.
+func (e *evaluator) announcement(wave *node) *Announcement {
+	n := wave.child("announcement")
+	if !n.written() {
+		return nil
+	}
+	r := e.reader(n, scope{})
+	i := e.letter(wave, n)
+	i.Link = state.LinkNone
+	a := &Announcement{ToAdmins: r.text("to") == "tenant_admins", Before: r.duration("before")}
+	if n.args["before"] != nil && a.Before == 0 {
+		r.wrong("before", "an announcement comes some time before, like 72h")
+	}
+	e.checkTemplate(n, i)
+	a.Letter = *i
+	return a
+}
+
+// letter is what is said of any mail of a wave.
+func (e *evaluator) letter(wave, n *node) *Invitation {
 	r := e.reader(n, scope{})
 	i := &Invitation{
 		From: r.mailbox("from"), ReplyTo: r.mailbox("reply_to"), Support: r.nonEmpty("support"), GuideURL: r.page("guide_url"),
-		Link: state.MailLink(r.text("link")), Rate: r.count("rate"), Subject: r.nonEmpty("subject"), Pos: posOf(n.at),
+		Rate: r.count("rate"), Subject: r.nonEmpty("subject"), Pos: posOf(n.at),
 	}
 	e.template(r, i)
-	if policy := e.m.index["auth_policy."+e.reader(wave, scope{}).one("auth_policy")]; policy != nil {
-		p := e.reader(policy, scope{})
-		if policy.args["from"] != nil {
-			e.fail(n.at, "Not in this version",
-				"wave %q raises users who were moved before. An invitation goes with a wave that moves users; mails to those whose "+
-					"password ends are not in this version.", wave.label)
-		}
-		i.PasswordUntil = p.date("password_until")
+	policy := e.policyOf(wave)
+	if policy != nil && policy.args["from"] != nil {
+		policy = e.m.index["auth_policy."+e.reader(policy, scope{}).one("from")] // which has promised until when passwords work
 	}
-	e.checkTemplate(r, i)
+	if policy != nil {
+		i.PasswordUntil = e.reader(policy, scope{}).date("password_until")
+	}
 	return i
+}
+
+// policyOf is the policy of a wave; nil: there is no such policy.
+func (e *evaluator) policyOf(wave *node) *node {
+	return e.m.index["auth_policy."+e.reader(wave, scope{}).one("auth_policy")]
 }
 
 // mailbox is an address with or without a name in front of it, as it was given; "" where it is none.
@@ -68,9 +103,12 @@ func (r reader) page(name string) string {
 	return s
 }
 
-// template reads the text of an invitation.
+// template reads the text of a mail.
 func (e *evaluator) template(r reader, i *Invitation) {
 	file := r.nonEmpty("template")
+	if file == "" && r.n.spec.argument("template").Required {
+		return // which is said already
+	}
 	if file == "" {
 		i.Template, i.name = string(letter.DefaultSource()), "the default template"
 		return
@@ -110,10 +148,11 @@ func readTemplate(path string) ([]byte, error) {
 }
 
 // checkTemplate refuses a text that could not be written to everybody.
-func (e *evaluator) checkTemplate(r reader, i *Invitation) {
+func (e *evaluator) checkTemplate(n *node, i *Invitation) {
 	if i.Template == "" {
 		return
 	}
+	r := e.reader(n, scope{})
 	t, err := letter.Parse(i.name, []byte(i.Template))
 	if err != nil {
 		e.badTemplate(r, i, err)
@@ -136,13 +175,14 @@ func (e *evaluator) checkTemplate(r reader, i *Invitation) {
 
 // given says where what a field holds comes from, of those that a configuration may leave out.
 var given = map[string]string{
-	"PasswordUntil": "password_until of the wave's policy", "GuideURL": "guide_url of the invitation", "Support": "support of the invitation",
+	"PasswordUntil": "password_until of the policy under which they are moved", "GuideURL": "guide_url in the block", "Support": "support in the block",
 }
 
 // tryTemplate renders the letter in each form in which it may go out: who has a credential in Self-auth gets the login, and no code.
 func (e *evaluator) tryTemplate(r reader, i *Invitation, t *letter.Template) {
 	links := []state.MailLink{i.Link}
-	if i.Link == state.LinkCode || i.Link == state.LinkRecover {
+	announces := r.n.spec.Type == "announcement"
+	if i.Link == state.LinkCode || i.Link == state.LinkRecover || announces {
 		links = append(links, state.LinkLogin)
 	}
 	for _, link := range links {
@@ -156,7 +196,11 @@ func (e *evaluator) tryTemplate(r reader, i *Invitation, t *letter.Template) {
 			d.PageURL, d.Code, d.CodeEnds = page, "code", time.Unix(1, 0)
 		case state.LinkRecover:
 			d.RecoverURL = page
-		case state.LinkLogin, state.LinkNone:
+		case state.LinkNone:
+			if announces {
+				d.LoginName = "" // there may be no person yet
+			}
+		case state.LinkLogin:
 		}
 		_, err := t.Render(d)
 		var missing *letter.MissingError
@@ -168,6 +212,9 @@ func (e *evaluator) tryTemplate(r reader, i *Invitation, t *letter.Template) {
 		case given[missing.Field] != "":
 			r.wrong("template", "%s writes {{.%s}}, and there is no %s. Give it, or write {{if .%s}}...{{end}} around that", i.name,
 				missing.Field, given[missing.Field], missing.Field)
+		case announces:
+			r.wrong("template", "%s writes {{.%s}}, which an announcement does not have, or not for everybody: it goes out before there is a way "+
+				"in. Write {{if .%s}}...{{end}} around that", i.name, missing.Field, missing.Field)
 		case link != i.Link:
 			r.wrong("template", "%s writes {{.%s}} to everybody, and who has a credential in Self-auth already has none: such people get "+
 				"the login. Write {{if .%s}}...{{else}}...{{end}} around that", i.name, missing.Field, missing.Field)

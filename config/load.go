@@ -23,7 +23,7 @@ const (
 	hclSuffix  = ".anthill.hcl"
 	jsonSuffix = ".anthill.json"
 	maxFile    = 1 << 20 // bytes; nobody writes a larger configuration file by hand
-	maxNesting = 200     // brackets in brackets: the parser recurses
+	maxWords   = 650_000 // words and signs in it: the parser takes some hundred bytes for each
 )
 
 // Vars are where variables get their values from, besides their defaults and the files of the directory that are read of
@@ -32,6 +32,7 @@ type Vars struct {
 	Given   []Given             // in the order of the command line: the last one that gives a value counts
 	Env     func(string) string // ANTHILL_VAR_name, the weakest; nil: there are none
 	Version string              // of Anthill, for required_version; "": not checked
+	Done    <-chan struct{}     // closed when nobody waits for the configuration any more: evaluation ends then; nil: never
 }
 
 // Given is one -var or -var-file of the command line.
@@ -67,7 +68,9 @@ type Module struct {
 	given map[string]bool  // names of files of variables: what they hold is not shown
 	index map[string]*node // "wave.pilot", "data.tenants.active", "var.x"
 	local map[string]*hcl.Attribute
-	level string     // version of Anthill
+	level string // version of Anthill
+	done  <-chan struct{}
+	meter *meter     // of values that variables are given
 	whole state.Hash // of the configuration's files, without those of variables
 }
 
@@ -77,7 +80,7 @@ func Load(dir string, vars Vars) (*Module, hcl.Diagnostics) {
 	m := &Module{
 		dir:   dir,
 		files: map[string]*hcl.File{}, index: map[string]*node{}, local: map[string]*hcl.Attribute{},
-		vars: map[string]cty.Value{}, lacks: map[string]*hcl.Diagnostic{}, given: map[string]bool{}, level: vars.Version,
+		vars: map[string]cty.Value{}, lacks: map[string]*hcl.Diagnostic{}, given: map[string]bool{}, level: vars.Version, done: vars.Done, meter: newMeter(vars.Done),
 	}
 	// Every step goes on with what is sound, so that one look shows all mistakes; but none starts on what does not parse,
 	// or its diagnostics would be about the consequences.
@@ -184,7 +187,13 @@ func (m *Module) parse(path, name string, isJSON bool) (*hcl.File, hcl.Diagnosti
 		return nil, hcl.Diagnostics{problem(whole, "File not readable", "%s cannot be read: %s.", name, cause(err))}
 	}
 	m.files[name] = &hcl.File{Bytes: src}
-	if d := checkSource(src, whole); d != nil {
+	d := checkSource(src, whole)
+	if d == nil && isJSON {
+		d = checkJSONDepth(src, whole)
+	} else if d == nil {
+		d = checkDepth(src, whole, hclsyntax.LexConfig)
+	}
+	if d != nil {
 		return nil, hcl.Diagnostics{d}
 	}
 	var f *hcl.File
@@ -236,30 +245,28 @@ func checkSource(src []byte, whole hcl.Range) *hcl.Diagnostic {
 		return problem(whole, "Byte order mark", "%s begins with a byte order mark. Save it as UTF-8 without one.",
 			whole.Filename)
 	}
+	if words(src) > maxWords {
+		return problem(whole, "File too large",
+			"%s has more than %d words and signs, which no configuration needs. Make several files of it, or shorter lists.", whole.Filename, maxWords)
+	}
 	if !utf8.Valid(src) {
 		return problem(badLine(src, whole), "Not UTF-8", "%s is not valid UTF-8. Save it in that encoding.",
 			whole.Filename)
 	}
-	depth := 0
-	run := 0
-	for _, c := range src {
-		switch c {
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			depth = max(0, depth-1)
-		}
-		if c == '!' || c == '-' {
-			run++
-		} else if c != ' ' {
-			run = 0
-		}
-		if depth > maxNesting || run > 20*maxNesting {
-			return problem(whole, "Nested too deeply",
-				"%s has more than %d brackets open at once. Name parts of it in locals.", whole.Filename, maxNesting)
-		}
-	}
 	return nil
+}
+
+// words counts the words and signs of a source, at least as many as the parser makes of it.
+func words(src []byte) (n int) {
+	within := false
+	for _, c := range src {
+		is := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= utf8.RuneSelf
+		if is && !within || !is && c != ' ' && c != '\t' {
+			n++
+		}
+		within = is
+	}
+	return n
 }
 
 // badLine is the line of the first byte that is not UTF-8.

@@ -38,6 +38,7 @@ func (e *evaluator) settings() (s Settings) {
 	}
 	postgres := e.reader(e.m.single("provider", "postgres"), static)
 	s.PostgresURL, s.Naming = postgres.nonEmpty("url"), postgres.text("naming")
+	s.Names = postgres.names("names", s.Naming)
 	selfauth := e.reader(e.m.single("provider", "selfauth"), static)
 	s.SelfAuthURL, s.CAFile, s.TokenFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file"),
 		selfauth.nonEmpty("token_file")
@@ -73,7 +74,7 @@ func (m *Module) checkVersion() (diags hcl.Diagnostics) {
 	if a == nil {
 		return nil
 	}
-	v, moreDiags := a.Expr.Value(nil)
+	v, moreDiags := newMeter(m.done).evaluate(a.Expr, nil)
 	text, err := textOf(cleanValue(v, moreDiags))
 	if err != nil {
 		return diags.Append(problem(a.Expr.Range(), "Invalid value",

@@ -99,7 +99,11 @@ func (w Wave) step(percent float64, before string) Wave {
 	if before == "" {
 		return w
 	}
-	w.After, w.At, w.StartGates = []string{before}, time.Time{}, w.OpenedByTenant()
+	var opened []string
+	for _, g := range w.OpenedByTenant() {
+		opened = append(opened, g.Name)
+	}
+	w.After, w.At, w.StartGates = []string{before}, time.Time{}, opened
 	w.Gates = slices.DeleteFunc(slices.Clone(w.Gates), func(g Gate) bool {
 		return !slices.Contains(w.StartGates, g.Name) && !slices.Contains(w.FinishGates, g.Name)
 	})

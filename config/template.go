@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -38,6 +39,10 @@ func (t Template) Source() string { return t.source }
 func ParseTemplate(source string) (Template, error) {
 	if source == "" {
 		return Template{}, nil
+	}
+	// A plan that somebody has made up may hold any text.
+	if d := checkDepth([]byte(source), hcl.Range{Filename: "template", Start: hcl.InitialPos}, hclsyntax.LexTemplate); d != nil {
+		return Template{}, fmt.Errorf("parse template: %s", d.Detail)
 	}
 	expr, diags := hclsyntax.ParseTemplate([]byte(source), "template", hcl.InitialPos)
 	if diags.HasErrors() {
@@ -144,12 +149,16 @@ func joinParts(parts []templatePart) func(UserVars) (string, error) {
 
 func evaluateFor(expr hclsyntax.Expression) func(UserVars) (string, error) {
 	attrs := userAttrs()
+	meters := sync.Pool{New: func() any { return newMeter(nil) }}
 	return func(v UserVars) (string, error) {
+		m := meters.Get().(*meter)
+		defer meters.Put(m)
+		m.again()
 		user := make(map[string]cty.Value, len(attrs))
 		for name, read := range attrs {
 			user[name] = cty.StringVal(read(&v))
 		}
-		val, diags := expr.Value(templateContext(cty.ObjectVal(user)))
+		val, diags := m.evaluate(expr, templateContext(cty.ObjectVal(user)))
 		if diags.HasErrors() {
 			// Details quote values, and values are people's names and addresses.
 			return "", fmt.Errorf("render template: %s", diagPlace(diags))
@@ -208,7 +217,7 @@ func checkTemplateType(expr hclsyntax.Expression) error {
 	for name := range userAttrs() {
 		user[name] = cty.UnknownVal(cty.String).RefineNotNull()
 	}
-	val, diags := expr.Value(templateContext(cty.ObjectVal(user)))
+	val, diags := newMeter(nil).evaluate(expr, templateContext(cty.ObjectVal(user)))
 	if diags.HasErrors() {
 		return fmt.Errorf("%s", diagText(diags))
 	}

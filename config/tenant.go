@@ -146,7 +146,7 @@ func (e *evaluator) tenantValue(n *node) (cty.Value, bool) {
 
 // plannedTenants are the live rows with the declared tenants, as planned, laid over them (L38).
 func (e *evaluator) plannedTenants() ([]TenantData, bool) {
-	planned := slices.Clone(e.data.Tenants)
+	l := layer(slices.Clone(e.data.Tenants))
 	for _, n := range e.m.all("tenant") {
 		at := hcl.Traversal{hcl.TraverseRoot{Name: "tenant", SrcRange: n.at}}
 		v, ok := e.lookup(n.address(), at, scope{})
@@ -155,47 +155,76 @@ func (e *evaluator) plannedTenants() ([]TenantData, bool) {
 		}
 		list, known, ok := e.instances(n)
 		if !ok || !known || !v.IsKnown() {
-			return planned, ok
+			return l.rows, ok
 		}
 		for _, i := range list {
 			one := v
 			if i.each != cty.NilVal {
 				one = v.Index(cty.StringVal(i.key))
 			}
-			planned = overlay(planned, one, e.data.Recorded[i.address(n)])
+			l.lay(one, e.data.Recorded[i.address(n)])
 		}
 	}
-	for i := range planned {
+	for i := range l.rows {
 		if e.awake {
-			planned[i].Status = "active"
+			l.rows[i].Status = "active"
 		}
 	}
-	return planned, true
+	return l.rows, true
 }
 
-// overlay lays one declared tenant over the rows.
-func overlay(rows []TenantData, v cty.Value, recorded uuid.UUID) []TenantData {
+// layered are rows of tenants, with what is declared laid over them one by one.
+type layered struct {
+	rows   []TenantData
+	byID   map[uuid.UUID]int
+	bySlug map[string]int // the first of its slug
+}
+
+func layer(rows []TenantData) *layered {
+	l := &layered{rows: rows, byID: make(map[uuid.UUID]int, len(rows)), bySlug: make(map[string]int, len(rows))}
+	for n := range rows {
+		l.byID[rows[n].ID] = n
+		l.name(n)
+	}
+	return l
+}
+
+func (l *layered) name(n int) {
+	if _, taken := l.bySlug[l.rows[n].Slug]; !taken {
+		l.bySlug[l.rows[n].Slug] = n
+	}
+}
+
+// lay lays one declared tenant over the rows.
+func (l *layered) lay(v cty.Value, recorded uuid.UUID) {
 	text := func(name string) string {
 		if a := v.GetAttr(name); a.IsKnown() && !a.IsNull() {
 			return a.AsString()
 		}
 		return ""
 	}
-	n := slices.IndexFunc(rows, func(t TenantData) bool {
-		return recorded != uuid.Nil && t.ID == recorded || recorded == uuid.Nil && t.Slug == text("slug")
-	})
-	if n < 0 {
-		n = len(rows)
-		rows = append(rows, TenantData{Plan: "free", Status: "active"})
+	slug := text("slug")
+	n, there := l.bySlug[slug]
+	if recorded != uuid.Nil {
+		n, there = l.byID[recorded]
 	}
-	t := &rows[n]
-	t.Slug = text("slug")
+	if !there {
+		n = len(l.rows)
+		l.rows = append(l.rows, TenantData{Plan: "free", Status: "active"})
+	}
+	t := &l.rows[n]
+	if t.Slug != slug {
+		if l.bySlug[t.Slug] == n {
+			delete(l.bySlug, t.Slug)
+		}
+		t.Slug = slug
+	}
+	l.name(n)
 	for name, field := range map[string]*string{"name": &t.Name, "plan": &t.Plan, "status": &t.Status} {
 		if s := text(name); s != "" {
 			*field = s
 		}
 	}
-	return rows
 }
 
 func tenantType() cty.Type {

@@ -83,20 +83,20 @@ func (m *Module) setVariable(n *node, from origin) (diags hcl.Diagnostics) {
 		return diags
 	}
 	if d := n.args["description"]; d != nil {
-		if v, moreDiags := d.Expr.Value(nil); moreDiags.HasErrors() || v.IsNull() || v.Type() != cty.String {
+		if v, moreDiags := m.meter.evaluate(d.Expr, nil); moreDiags.HasErrors() || v.IsNull() || v.Type() != cty.String {
 			diags = diags.Append(problem(d.Expr.Range(), "Invalid value",
 				"The description of a variable is a literal text."))
 		}
 	}
 	// The default is checked even where another value is given: it is wrong for the next person.
-	def, moreDiags := variableValue(n.args["default"], want, "The default of the variable")
+	def, moreDiags := m.variableValue(n.args["default"], want, "The default of the variable")
 	diags = append(diags, moreDiags...)
 	val := def
 	switch {
 	case from.text != nil:
-		val, moreDiags = givenValue(n, from, want)
+		val, moreDiags = m.givenValue(n, from, want)
 	case from.arg != nil:
-		val, moreDiags = variableValue(from.arg, want, "The value of the variable")
+		val, moreDiags = m.variableValue(from.arg, want, "The value of the variable")
 	case n.args["default"] == nil:
 		m.lacks[n.label] = problem(n.at, missingVariable,
 			"The variable %q has no default, so a value must be given:\n\n    -var %s=...", n.label, n.label)
@@ -137,7 +137,7 @@ func variableType(n *node) (cty.Type, hcl.Diagnostics) {
 }
 
 // variableValue evaluates a literal for a variable; cty.NilVal without one.
-func variableValue(a *hcl.Attribute, want cty.Type, what string) (cty.Value, hcl.Diagnostics) {
+func (m *Module) variableValue(a *hcl.Attribute, want cty.Type, what string) (cty.Value, hcl.Diagnostics) {
 	if a == nil {
 		return cty.NilVal, nil
 	}
@@ -147,7 +147,11 @@ func variableValue(a *hcl.Attribute, want cty.Type, what string) (cty.Value, hcl
 			"%s must be a literal, a text in quotes: it cannot refer to anything. Use a local value for what is worked out.",
 			what)}
 	}
-	v, diags := a.Expr.Value(&hcl.EvalContext{})
+	v, diags := m.meter.evaluate(a.Expr, &hcl.EvalContext{})
+	if m.meter.over != nil {
+		return cty.NilVal, diags
+	}
+	m.meter.keep(0)
 	if diags.HasErrors() {
 		return cty.NilVal, hcl.Diagnostics{problem(a.Expr.Range(), "Invalid value", "%s must be a literal.", what)}
 	}
@@ -185,17 +189,27 @@ func (m *Module) isLacking(d *hcl.Diagnostic) bool {
 }
 
 // givenValue reads a text: as it is for a primitive type or none, as an expression for others.
-func givenValue(n *node, from origin, want cty.Type) (cty.Value, hcl.Diagnostics) {
+func (m *Module) givenValue(n *node, from origin, want cty.Type) (cty.Value, hcl.Diagnostics) {
 	raw, what := *from.text, from.what
 	if want.IsPrimitiveType() || want == cty.DynamicPseudoType {
 		v, diags := convertVariable(cty.StringVal(raw), want, n.at, what+" \""+n.label+"\"")
 		return v, diags
 	}
-	expr, diags := hclsyntax.ParseExpression([]byte(raw), "-var", hcl.InitialPos)
-	if checkSource([]byte(raw), hcl.Range{}) != nil || diags.HasErrors() || len(expr.Variables()) > 0 {
+	whole := hcl.Range{Filename: "-var", Start: hcl.InitialPos}
+	if checkSource([]byte(raw), whole) != nil || checkDepth([]byte(raw), whole, hclsyntax.LexExpression) != nil {
 		return cty.NilVal, badText(n, what, want)
 	}
-	v, diags := expr.Value(&hcl.EvalContext{})
+	expr, diags := hclsyntax.ParseExpression([]byte(raw), "-var", hcl.InitialPos)
+	if diags.HasErrors() || len(expr.Variables()) > 0 {
+		return cty.NilVal, badText(n, what, want)
+	}
+	v, diags := m.meter.evaluate(expr, &hcl.EvalContext{})
+	m.meter.keep(0)
+	if m.meter.over != nil {
+		over := *m.meter.over
+		over.Subject = &n.at
+		return cty.NilVal, hcl.Diagnostics{&over}
+	}
 	if diags.HasErrors() {
 		return cty.NilVal, badText(n, what, want)
 	}

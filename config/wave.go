@@ -100,7 +100,7 @@ func (e *evaluator) wave(n *node) Wave {
 	slices.SortFunc(w.Users, compareSelectors)
 	w.Gates = e.gatesOf(finish, w)
 	w.Window = e.window(n.child("window"))
-	w.Invitation, w.Reminder = e.invitation(n), e.reminder(n)
+	w.Invitation, w.Reminder, w.Announcement = e.invitation(n), e.reminder(n), e.announcement(n)
 	return w
 }
 

@@ -16,5 +16,5 @@ var Login embed.FS
 
 // SeedCalendar is a whole migration with its dates, in the folder seed-calendar.
 //
-//go:embed seed-calendar/*.anthill.hcl
+//go:embed seed-calendar/*.anthill.hcl seed-calendar/*.md
 var SeedCalendar embed.FS

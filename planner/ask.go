@@ -21,6 +21,7 @@ import (
 //
 // Diagnostics with an error mean that there is no plan; err is a failure to read.
 func Ask(ctx context.Context, in Input, user uuid.UUID) (*plan.Asked, hcl.Diagnostics, error) {
+	in.State = in.pausedSteps()
 	observed, err := in.observe(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -29,7 +29,7 @@ func cost(e *plan.Effects, figures []plan.TenantFigures, persons int, runs []sta
 				c.Calls += 1 + min(f[plan.FigureAdmins], 1)
 			}
 		}
-		c.Calls += f["mail"] + f[plan.FigureOf(state.PersonRevive)] // one by one
+		c.Calls += f["mail"] + f["release"] + f[plan.FigureOf(state.PersonRevive)] // one by one
 	}
 	batches := (users + batch - 1) / batch
 	if !e.PostgresOnly() {

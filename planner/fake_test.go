@@ -147,6 +147,7 @@ type made struct {
 	shapes  map[byte]shape
 	bytes   []byte
 	id      state.Hash
+	told    map[string][]byte // wave -> last digits of ids of those to whom it is announced
 }
 
 // shape is a shape with its sets of groups, by their ids.
@@ -179,7 +180,7 @@ func (f *fake) input(db providers.Database, dir providers.Directory) planner.Inp
 // make makes a plan of the world, writes it and reads it back. The error is that there is none, with the diagnostics or as it is.
 func (f *fake) make(t testing.TB) (made, error) {
 	t.Helper()
-	m := made{users: map[string][]byte{}, skipped: map[byte]plan.SkipReason{}, shapes: map[byte]shape{}}
+	m := made{users: map[string][]byte{}, skipped: map[byte]plan.SkipReason{}, shapes: map[byte]shape{}, told: map[string][]byte{}}
 	w := planfile.NewWriter("")
 	defer w.Close()
 	slices.SortFunc(f.users, func(a, b providers.User) int {
@@ -219,6 +220,10 @@ func (f *fake) make(t testing.TB) (made, error) {
 		for u, err := range r.Users(n, 0) {
 			if err != nil {
 				t.Fatal(err)
+			}
+			if s.Kind == plan.SegmentAnnounce {
+				m.told[s.Wave] = append(m.told[s.Wave], u.User[15])
+				continue
 			}
 			m.users[s.Wave] = append(m.users[s.Wave], u.User[15])
 			m.shapes[u.User[15]] = resolve(m.effects, r.Shapes(n)[u.Shape])

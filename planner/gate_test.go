@@ -175,6 +175,42 @@ func TestGateOfTenants(t *testing.T) {
 	}
 }
 
+// TestGateOfTenantsByValue: users of a tenant whose own value is not enough wait, and are told with what it wants; to want less is to
+// loosen a brake, of those whom it lets go.
+func TestGateOfTenantsByValue(t *testing.T) {
+	t.Parallel()
+	wants := func(text string) []config.Gate {
+		c, err := config.ParseValueCondition(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []config.Gate{{Name: "survey", PerTenant: true, Value: c}}
+	}
+	f := newFake(t)
+	f.config.Waves[0].StartGates, f.config.Waves[0].Gates = []string{"survey"}, wants("result.value >= 4.5")
+	f.state.Confirmations = []state.Confirmation{{Wave: "everyone", Gate: "survey", Tenant: globex, Value: "5"},
+		{Wave: "everyone", Gate: "survey", Tenant: acme, Value: "4.6"}, {Wave: "everyone", Gate: "survey", Tenant: globex, Value: "4.2"}}
+	m := f.must(t)
+	if diff := cmp.Diff([]byte{10, 11}, m.users["everyone"]); diff != "" {
+		t.Errorf("moved (-want +got):\n%s", diff)
+	}
+	found(t, m.context.Waves[0].Reasons, state.About(state.CodeTenantsUnconfirmed, state.OfWave("everyone"), state.Text(state.KeyGate, "survey"),
+		state.List(state.KeyTenants, "globex"), state.Text(state.KeyCondition, "result.value >= 4.5")).Times(2))
+	f.state.Waves = []state.Wave{{Name: "everyone", Started: now}}
+	f.state.Exists, f.state.Lineage, f.state.Target = true, lineage, target
+	f.state.Brakes = m.effects.Brakes
+	for _, c := range []struct {
+		wants  string
+		loosen int64
+		moves  int
+	}{{"result.value >= 4.5", 0, 2}, {"result.value >= 4.3", 0, 2}, {"result.value >= 4", 2, 4}, {"result.value >= 5", 0, 0}} {
+		f.config.Waves[0].Gates = wants(c.wants)
+		if m := f.must(t); m.hazard(plan.LoosensBrake) != c.loosen || len(m.users["everyone"]) != c.moves {
+			t.Errorf("%s: %d users, %+v", c.wants, len(m.users["everyone"]), m.effects.Hazards)
+		}
+	}
+}
+
 // TestSampling (L21): what apply samples again stands in the plan's effects, with the figures that it cannot count itself, and
 // only those that a condition goes by. A gate that is shut and moves nobody leaves no trace there, so that figures that change
 // day by day change no plan ID.

@@ -10,6 +10,7 @@ import (
 	"anthill/config"
 	"anthill/planner/objects"
 	"anthill/planner/plan"
+	"anthill/planner/rollout"
 	"anthill/planner/users"
 	"anthill/state"
 )
@@ -32,12 +33,13 @@ func (e *NotInvitedError) Error() string {
 	return "user " + e.User.String() + " is not written to: " + string(e.Why)
 }
 
-// Invite makes the plan of the mails that are due to users who are moved, and of nothing else. Errors as of Make; *TargetError where
-// no such wave is declared; *NotInvitedError where the one user gets no mail.
+// Invite makes the plan of the mails that are due to users who are moved, and of nothing else. Of one user in.Directory may be nil, where
+// in.Seen is its person. Errors as of Make; *TargetError where no such wave is declared; *NotInvitedError where the one user gets no mail.
 func Invite(ctx context.Context, in InviteInput, sink plan.Sink) (*plan.Plan, hcl.Diagnostics, error) {
 	if diags := CheckAllows(in.Config.Allows); diags.HasErrors() {
 		return nil, diags, nil
 	}
+	in.State = in.pausedSteps()
 	observed, err := in.observe(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -73,8 +75,12 @@ func Invite(ctx context.Context, in InviteInput, sink plan.Sink) (*plan.Plan, hc
 	if in.Future {
 		e.NotBefore = in.AsOf.UTC()
 	}
+	if err := m.announced(rollout.Judge(m.rollout()), in.Wave != ""); err != nil {
+		return nil, nil, err
+	}
 	m.mailings()
 	m.sends()
+	m.unannounced()
 	m.allow()
 	if in.User != uuid.Nil && len(e.Mailings) == 0 {
 		why := decided.NotWritten
@@ -87,9 +93,9 @@ func Invite(ctx context.Context, in InviteInput, sink plan.Sink) (*plan.Plan, hc
 	c := &m.plan.Context
 	c.AsOf, c.Origin, c.OpenRun = in.AsOf.UTC(), in.Origin, openRun(in.State)
 	c.Population = plan.Population{Live: joined.AllLive, Moved: decided.Moved}
-	c.Isolation = plan.Isolation{Groups: len(joined.Index.Groups), Memberships: joined.Index.Memberships,
+	c.Isolation = plan.Isolation{Groups: len(joined.Index.Groups), Memberships: joined.Index.Memberships, Unseen: in.Directory == nil,
 		Violations: slices.Concat(joined.Violations, declared.Violations)}
-	c.Notes = slices.Concat(decided.Unwritten(), m.allowances())
+	c.Notes = slices.Concat(decided.Unwritten(), m.heard, m.allowances())
 	return &m.plan, nil, nil
 }
 
@@ -104,7 +110,7 @@ type mailsOnly struct{ to plan.Sink }
 const noSegment = 1 << 30
 
 func (s mailsOnly) Segment(kind plan.SegmentKind, wave string) int {
-	if kind != plan.SegmentMail {
+	if !kind.Mails() {
 		return noSegment
 	}
 	return s.to.Segment(kind, wave)

@@ -10,23 +10,40 @@ import (
 // mailings are how the users of waves are written to, of those where somebody is: what a wave would send that is held must not
 // show in the plan's ID.
 func (m *maker) mailings() {
+	list := &m.plan.Effects.Mailings
 	for _, w := range m.decided.Waves {
-		if len(m.letters(w)) == 0 {
-			continue
+		if len(m.letters(w)) > 0 {
+			mailing := Mailing(w.Wave)
+			if m.named {
+				mailing.Window = nil
+			}
+			*list = append(*list, mailing)
 		}
-		mailing := Mailing(w.Wave)
-		if m.named {
-			mailing.Window = nil
+		if w.Announced.Segment >= 0 {
+			*list = append(*list, Announcing(w.Wave))
 		}
-		m.plan.Effects.Mailings = append(m.plan.Effects.Mailings, mailing)
 	}
+}
+
+// Announcing is how a wave that is announced is.
+func Announcing(w config.Wave) plan.Mailing {
+	m := mailing(w.Name, &w.Announcement.Letter)
+	m.Letter = state.LetterAnnouncement
+	return m
 }
 
 // Mailing is how a wave that has an invitation writes to its users.
 func Mailing(w config.Wave) plan.Mailing {
-	i := w.Invitation
-	m := plan.Mailing{
-		Wave:          w.Name,
+	m := mailing(w.Name, w.Invitation)
+	if m.Link == state.LinkCode {
+		m.Window = w.Window
+	}
+	return m
+}
+
+func mailing(wave string, i *config.Invitation) plan.Mailing {
+	return plan.Mailing{
+		Wave:          wave,
 		Link:          i.Link,
 		From:          i.From,
 		ReplyTo:       i.ReplyTo,
@@ -38,10 +55,6 @@ func Mailing(w config.Wave) plan.Mailing {
 		Rate:          i.Rate,
 		PasswordUntil: i.PasswordUntil,
 	}
-	if i.Link == state.LinkCode {
-		m.Window = w.Window
-	}
-	return m
 }
 
 // letters counts the users of a wave who are written to, by what they are sent.

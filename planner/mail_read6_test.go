@@ -48,7 +48,7 @@ func TestLettersOfSteps(t *testing.T) {
 			if l := m.shapes[10].Letter; l.Kind != state.LetterReminder {
 				t.Errorf("letter %+v", l)
 			}
-			if m.effects.Mailing(m.shapes[10].After.Wave) == nil {
+			if m.effects.Mailing(m.shapes[10].After.Wave, state.LetterInvitation) == nil {
 				t.Errorf("no mailing of wave %s", m.shapes[10].After.Wave)
 			}
 		})

@@ -36,6 +36,7 @@ type Input struct {
 	Basis      plan.Basis // digests and versions, as far as the caller knows them; the rest is filled in here
 	Database   providers.Database
 	Directory  providers.Directory
+	Seen       *providers.Sight // of Invite alone, without Directory: the person of the one user
 	Inspection providers.Inspection
 	Recorded   func(context.Context) iter.Seq2[state.User, error] // state.Store.Users
 	OpenUsers  func(context.Context) iter.Seq2[uuid.UUID, error]  // of the open run's plan; nil: no run is open
@@ -48,6 +49,9 @@ type Input struct {
 // error mean that there is no plan; err is a failure to read, or a *plan.LinksError.
 func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagnostics, error) {
 	if diags := CheckAllows(in.Config.Allows); diags.HasErrors() {
+		return nil, diags, nil
+	}
+	if diags := in.gone(); diags.HasErrors() {
 		return nil, diags, nil
 	}
 	in.State = in.pausedSteps()
@@ -115,6 +119,9 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	if err := m.addWaves(verdicts); err != nil {
 		return nil, nil, err
 	}
+	if err := m.announced(verdicts, false); err != nil {
+		return nil, nil, err
+	}
 	decided.Notes = append(rollout.Undeclared(waves), decided.Notes...)
 	m.effects(steps, &table)
 	m.context(steps)
@@ -142,6 +149,7 @@ func (in Input) observe(ctx context.Context) (*world.Observed, error) {
 		Lineage:   Lineage(in.State, in.Target),
 		Database:  in.Database,
 		Directory: in.Directory,
+		Seen:      in.Seen,
 	})
 }
 
@@ -153,7 +161,7 @@ func (in Input) streams() world.Streams {
 			s.Links[l.User] = l.Person
 		}
 	}
-	if slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return w.Invitation != nil }) {
+	if slices.ContainsFunc(in.Config.Waves, func(w config.Wave) bool { return w.Invitation != nil || w.Announcement != nil }) {
 		s.Mails = in.Mails
 	}
 	if in.Progress != nil {
@@ -192,11 +200,7 @@ func (in Input) schemaSteps() ([]providers.SchemaStep, hcl.Diagnostics) {
 	case i.Level == providers.LevelDual && in.Config.Schema == nil:
 		return nil, nil
 	case i.Level == providers.LevelBetween && !in.schemaBegun() && in.OpenUsers == nil:
-		return nil, hcl.Diagnostics{config.Problem(config.About{Address: "schema"}, "Half-made schema",
-			"The database is neither at the baseline nor at the dual schema.\nThere already:\n  %s\nMissing:\n  %s\n"+
-				"Finishing a schema that somebody else began is not in this version: make the missing parts by hand, or "+
-				"take away those that are there. Nothing has been changed.",
-			strings.Join(i.Present, "\n  "), strings.Join(i.Absent, "\n  "))}
+		return nil, in.halfMade()
 	case in.Config.Schema != nil:
 		return in.due(), nil
 	case len(in.Config.Waves) > 0:
@@ -218,8 +222,10 @@ type maker struct {
 	sink     plan.Sink
 	plan     plan.Plan
 	released []rollout.Release
-	wished   []wished // what the plan goes by, in the order of the waves
-	named    bool     // mails are for one user, whom somebody has asked for
+	wished   []wished        // what the plan goes by, in the order of the waves
+	named    bool            // mails are for one user, whom somebody has asked for
+	heard    []state.Finding // of waves that are announced, or cannot be
+	unheard  []state.Finding // of those of which somebody hears too late
 }
 
 func (m *maker) rollout() rollout.Input {
@@ -426,6 +432,7 @@ func (m *maker) effects(steps []providers.SchemaStep, table *plan.Table) {
 	m.strangersAsAdmins()
 	m.mailings()
 	m.sends()
+	m.unannounced()
 	e.Add(m.declared.Risk)
 	adopts(e, figures)
 	e.Add(m.decided.Risk)
@@ -524,10 +531,15 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	c.Notes = append(c.Notes, m.decided.WithoutWay(m.moves)...)
 	c.Notes = append(c.Notes, m.decided.Notes...)
 	c.Notes = append(c.Notes, m.decided.Unwritten()...)
+	c.Notes = append(c.Notes, m.heard...)
 	c.Notes = append(c.Notes, m.overdue()...)
 	c.Notes = append(c.Notes, m.idleWishes()...)
 	c.Notes = append(c.Notes, m.allowances()...)
-	c.Cost = cost(&m.plan.Effects, m.figures(), m.world.Index.Persons(), m.State.Runs)
+	all := m.figures()
+	if m.decided.Release >= 0 {
+		all = append(all, m.plan.Effects.ByTenant(plan.SegmentRelease, m.sink.Shapes(m.decided.Release))...)
+	}
+	c.Cost = cost(&m.plan.Effects, all, m.world.Index.Persons(), m.State.Runs)
 }
 
 // overdue are the policies whose promised time has passed, with users whose password goes on working (L10).

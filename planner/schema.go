@@ -30,6 +30,61 @@ func (in Input) stands() (list []state.SchemaRecord) {
 // schemaBegun reports whether a schema that is halfway may be of a run of ours.
 func (in Input) schemaBegun() bool { return len(in.stands()) > 0 }
 
+// gone says what the application has taken away that moving users needs, and what can be done still.
+func (in Input) gone() hcl.Diagnostics {
+	i := in.Inspection
+	if len(i.Gone) == 0 {
+		return nil
+	}
+	about, summary, gone := config.About{}, "Columns are gone", strings.Join(i.Gone, "\n  ")
+	if len(i.Wanting) == 0 {
+		return hcl.Diagnostics{config.Problem(about, summary, "Anthill has worked with this database before, and since then somebody has "+
+			"taken away:\n  %s\nNo user can be moved without it, and no row is written. The persons, groups and clients in Self-auth are "+
+			"there still, and what is recorded of them stays. To take them back, expired or deleted, as far as their users have another "+
+			"way in:\n\n    anthill rollback\n    anthill rollback -delete-persons\n\nNothing has been changed.", gone)}
+	}
+	return hcl.Diagnostics{config.Problem(about, summary, "Anthill has worked with this database before, and since then somebody has "+
+		"taken away:\n  %s\nNo user can be moved without it, and no row is written. The persons, groups and clients in Self-auth are "+
+		"there still, and what is recorded of them stays. To take them back, expired or deleted, as far as their users have another "+
+		"way in:\n\n    anthill rollback\n    anthill rollback -delete-persons\n\nTo go on instead, make again what is gone, and plan again. "+
+		"The links of rows are not in it: they are in backups, and in the persons' ids as recorded.\n\n    %s\n\nNothing has been changed.",
+		gone, strings.Join(i.Wanting, "\n    "))}
+}
+
+// halfMade says what of the dual schema somebody else has made, what is missing and what is otherwise, and how it is finished.
+func (in Input) halfMade() hcl.Diagnostics {
+	i := in.Inspection
+	var missing, otherwise []string
+	for _, p := range i.Lacks {
+		switch {
+		case p.Live == "":
+			missing = append(missing, p.Made)
+		case !p.Stays || strings.HasPrefix(p.Step, "index."):
+			otherwise = append(otherwise, p.Live+", instead of "+p.Made)
+		}
+	}
+	parts := ""
+	for _, l := range []struct {
+		head string
+		list []string
+	}{{"There already", i.Present}, {"Missing", missing}, {"Different", otherwise}} {
+		if len(l.list) > 0 {
+			parts += "\n" + l.head + ":\n  " + strings.Join(l.list, "\n  ")
+		}
+	}
+	about, cure := config.About{Address: "schema"}, strings.Join(i.Cure, "\n    ")
+	if len(i.Remaining) == 0 {
+		return hcl.Diagnostics{config.Problem(about, "Half-made schema", "The database is neither at the baseline nor at the dual schema, and "+
+			"no run of Anthill is known to have begun it.%s\nThe application's own migrations would stop at what is there already. By hand, as "+
+			"the owner of the tables, each statement by itself and in no transaction:\n\n    %s\n\nThen plan again. Nothing has been changed.",
+			parts, cure)}
+	}
+	return hcl.Diagnostics{config.Problem(about, "Half-made schema", "The database is neither at the baseline nor at the dual schema, and "+
+		"no run of Anthill is known to have begun it.%s\nThe application's own migrations make the rest:\n  %s\nor, by hand, as the owner of "+
+		"the tables, each statement by itself and in no transaction:\n\n    %s\n\nThen plan again. Nothing has been changed.",
+		parts, strings.Join(i.Remaining, "\n  "), cure)}
+}
+
 // due are the steps that the schema needs to be as it is declared. What the application has without an index is dual as
 // well: one that is missing is made where a run of ours has made it before. The back-fill is not done again where it is
 // through and the column of methods is still the one that it has filled: whatever method a row has by now was written since.

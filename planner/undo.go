@@ -281,6 +281,9 @@ func (u *undoer) context() {
 	if n := u.taken.Awake; n > 0 {
 		c.Notes = append(c.Notes, state.Found(state.CodeStaysAwake).Times(n))
 	}
+	if n := u.taken.Kept; n > 0 {
+		c.Notes = append(c.Notes, state.Found(state.CodeMailsKept).Times(n))
+	}
 	if n := u.taken.Codes; n > 0 {
 		c.Notes = append(c.Notes, state.Found(state.CodeCodesLive).Times(n))
 	}

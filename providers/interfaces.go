@@ -60,8 +60,13 @@ type Rows interface {
 	Fetch(ctx context.Context, users []uuid.UUID) ([]UserRow, error)
 	// Linked reads the rows that are linked to some persons, in no order.
 	Linked(ctx context.Context, persons []uuid.UUID) ([]UserRow, error)
-	// WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle
-	// with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back.
+	// Addressed are the users, neither they nor their tenants deleted, whose rows hold some addresses: by address, both compared
+	// in small letters, as which they are the keys.
+	Addressed(ctx context.Context, addresses []string) (map[string][]uuid.UUID, error)
+	// WriteUsers is one transaction: it locks the rows that nobody else holds, compares digests, writes those that match, calls
+	// settle with the results (in the order of writes) and the transaction, and commits. An error of settle rolls back. A row
+	// that is held is refused (CodeRowHeld). Where writing would wait for something else, all are (CodeTableHeld), and the caller
+	// finds by fewer at a time which it is.
 	WriteUsers(ctx context.Context, writes []UserWrite, settle func(state.Tx, []UserResult) error) error
 	// NoteLogins writes the synced time of rows as their time of completion, in one transaction, where the row still has that
 	// link and that synced time, and no time of completion. It leaves rows that somebody else holds, or whose writing the

@@ -44,6 +44,12 @@ type SchemaPart struct {
 	Stays bool   // the step would leave it as it is
 }
 
+// Migration is a migration of the application as it was shipped, with the steps of ours whose parts it makes.
+type Migration struct {
+	Version, Name string
+	Steps         []string
+}
+
 // SchemaBack are the names of the steps that can be taken back, in the order in which they are. The back-fill is none of
 // them: what it has written goes with its column.
 func SchemaBack() []string {

@@ -171,12 +171,18 @@ type Inspection struct {
 	Version  string // of the server
 	Role     string // current_user
 	Level    Level
-	Present  []string     // LevelBetween: parts of dual that are there, in the manner of SQL
-	Absent   []string     // LevelBetween: parts that are not
-	Steps    []SchemaStep // that make what is missing, in order; at dual those of indexes, which the level does not need
-	Lacks    []SchemaPart // of what steps make: missing or otherwise
-	Rows     int64        // live users by the catalogue's estimate, for progress only
-	Bare     bool         // rows of users have no method yet, or no more: none can be linked or given back
+	Present  []string // LevelBetween: parts of dual that are there, in the manner of SQL
+	Absent   []string // LevelBetween: parts that are not
+	Cure     []string // LevelBetween: statements, each to be run by itself, that make the rest
+	// LevelBetween: the application's own migrations that make the rest, nothing of which is there; empty where they cannot
+	Remaining []string
+	Gone      []string     // columns and tables of the baseline that are not there, where they may have been taken away; by their names
+	Wanting   []string     // with Gone: statements that make it again, where there can be any
+	Lacking   error        // with Gone: what to say where no run of ours has been here, and they were never there
+	Steps     []SchemaStep // that make what is missing, in order; at dual those of indexes, which the level does not need
+	Lacks     []SchemaPart // of what steps make: missing or otherwise
+	Rows      int64        // live users by the catalogue's estimate, for progress only
+	Bare      bool         // rows of users have no method yet, or no more: none can be linked or given back
 }
 
 // NewPerson is a person to create.

@@ -75,6 +75,9 @@ const (
 	CodeCodesLive       Code = "codes_live"        // of a rollback: count users who may still use a one-time code
 	CodeEnrolledBefore  Code = "enrolled_before"   // count users to be moved whose persons have a credential already
 	CodeMailStuck       Code = "mail_stuck"        // count users
+	CodeMailReleased    Code = "mail_released"     // count persons of ours that give up an address that another user has now
+	CodeMailAstray      Code = "mail_astray"       // count addresses that other users have now, and that persons keep
+	CodeMailsKept       Code = "mails_kept"        // rollback; count users whose earlier address another has by now
 	CodeDiscoverySilent Code = "discovery_silent"  // address: of a client; live: its issuer, where no document is found
 	CodeIssuerOther     Code = "issuer_other"      // address: of a client; live, wrote: its issuer, and what it should be
 	CodeAlgorithmOther  Code = "algorithm_other"   // address: of a client; live: algorithms, wrote: that it should sign with
@@ -186,7 +189,7 @@ const (
 	CodeGateUnreadable   Code = "gate_unreadable" // wave; gate: its recorded condition is of another version
 	CodeFigure           Code = "figure"          // in figures; name; count
 	CodeFigureUnknown    Code = "figure_unknown"  // in figures; name
-	// wave; gate, tenants: slugs; count users wait until each of them has opened it
+	// wave; gate, tenants: slugs; condition: of what is measured, if it goes by that; count users wait until each of them has opened it
 	CodeTenantsUnconfirmed Code = "tenants_unconfirmed"
 	CodeNoTenantConfirmed  Code = "no_tenant_confirmed" // so that nobody would be moved
 	CodeWavePaused         Code = "wave_paused"         // wave; run of the rollback, or by a person, at and reason
@@ -268,10 +271,16 @@ const (
 	// the address is not confirmed by now, and that was not allowed
 	CodeMailUnconfirmed Code = "mail_unconfirmed"
 	CodeMailUnrendered  Code = "mail_unrendered" // no text could be made for the user
-	CodeMailWindow      Code = "mail_window"     // the wave's window does not open while a code would be good
+	CodeMailWindow      Code = "mail_window"     // no working day of the wave's window lies in the time for which a code would be good
+
+	// What is noted of announcements.
+	CodeAnnouncedEarly Code = "announced_early" // wave; at: the earliest moment of its start; why: what may make it later; count whom it is announced to
+	CodeAnnouncedNever Code = "announced_never" // wave; why: what its start hangs on, of which there is no date; count whom it is not announced to
 
 	// What hazards of mails are made of.
 	CodeMailsLate       Code = "mails_late"       // wave; count users who were moved before
+	CodeMailsShort      Code = "mails_short"      // wave; count whom it is announced to with less than half the time that it should be
+	CodeMailsUntold     Code = "mails_untold"     // wave; count whom it should have been announced to and is not, as it starts
 	CodeMailsAgain      Code = "mails_again"      // wave; count users who were invited when they were moved earlier
 	CodeMailsUnverified Code = "mails_unverified" // wave; count users
 
@@ -293,65 +302,85 @@ const (
 	CodeSessionsNeed    Code = "sessions_need"    // table; rows: some of them; count rows that need the columns
 	CodeColumnsUsed     Code = "columns_used"     // objects: of the database, that depend on the columns
 	CodeValuesBack      Code = "values_back"      // run: that took the columns back; what they held comes back
+
+	// What this process waits for, and who has it. query is there only where it was asked for.
+	CodeWaits         Code = "waits"          // kind (WaitOn...), table, index: that is being built; span; why: who; count of them
+	CodeSessionHolds  Code = "session_holds"  // session, application, role, span: of its transaction, status, query
+	CodeSessionHidden Code = "session_hidden" // session, application, role, to: the role from which the rest is hidden
+	CodePreparedHolds Code = "prepared_holds" // a prepared transaction: there is no session
+	CodeLockedBy      Code = "locked_by"      // session, from: its address, by, at: who has the lock on the target, since when
+)
+
+// What is waited for: a lock on a table, a row, transactions that are older than what is to be built or dropped, the lock on
+// the target, and whatever else a lock can be on.
+const (
+	WaitOnTable        = "table"
+	WaitOnRow          = "row"
+	WaitOnTransactions = "transactions"
+	WaitOnTarget       = "target"
+	WaitOnOther        = "other"
 )
 
 // The keys of arguments. Which field of an Arg holds the value depends on the code.
 const (
-	KeyAttribute  Key = "attribute"
-	KeyAfter      Key = "after"
-	KeyAt         Key = "at"
-	KeyBuiltin    Key = "builtin"
-	KeyBy         Key = "by"
-	KeyClient     Key = "client"
-	KeyColumn     Key = "column"
-	KeyColumns    Key = "columns"
-	KeyCondition  Key = "condition"
-	KeyFigures    Key = "figures"
-	KeyFrom       Key = "from"
-	KeyGate       Key = "gate"
-	KeyGroup      Key = "group"
-	KeyHazard     Key = "hazard"
-	KeyIndex      Key = "index"
-	KeyKind       Key = "kind"
-	KeyLeft       Key = "left"
-	KeyLimit      Key = "limit"
-	KeyLive       Key = "live"
-	KeyName       Key = "name"
-	KeyNullable   Key = "nullable"
-	KeyOther      Key = "other"
-	KeyObjects    Key = "objects"
-	KeyPath       Key = "path"
-	KeyPersons    Key = "persons"
-	KeyPopulation Key = "population"
-	KeyReason     Key = "reason"
-	KeyRequest    Key = "request"
-	KeyRequired   Key = "required"
-	KeyRows       Key = "rows"
-	KeyRule       Key = "rule"
-	KeyRun        Key = "run"
-	KeySaid       Key = "said"
-	KeyScopes     Key = "scopes"
-	KeySide       Key = "side"
-	KeySpan       Key = "span"
-	KeyStatus     Key = "status"
-	KeyStrangers  Key = "strangers"
-	KeyTable      Key = "table"
-	KeyTenant     Key = "tenant"
-	KeyTenants    Key = "tenants"
-	KeyTo         Key = "to"
-	KeyType       Key = "type"
-	KeyUntil      Key = "until"
-	KeyURLs       Key = "urls"
-	KeyUsers      Key = "users"
-	KeyRole       Key = "role"
-	KeyRoles      Key = "roles"
-	KeyAttributes Key = "attributes"
-	KeyVersion    Key = "version"
-	KeyWas        Key = "was"
-	KeyWave       Key = "wave"
-	KeyWhy        Key = "why"
-	KeyWith       Key = "with"
-	KeyWithout    Key = "without"
-	KeyWrote      Key = "wrote"
-	KeyZone       Key = "zone"
+	KeyAttribute   Key = "attribute"
+	KeyAfter       Key = "after"
+	KeyApplication Key = "application"
+	KeyAt          Key = "at"
+	KeyBuiltin     Key = "builtin"
+	KeyBy          Key = "by"
+	KeyClient      Key = "client"
+	KeyColumn      Key = "column"
+	KeyColumns     Key = "columns"
+	KeyCondition   Key = "condition"
+	KeyFigures     Key = "figures"
+	KeyFrom        Key = "from"
+	KeyGate        Key = "gate"
+	KeyGroup       Key = "group"
+	KeyHazard      Key = "hazard"
+	KeyIndex       Key = "index"
+	KeyKind        Key = "kind"
+	KeyLeft        Key = "left"
+	KeyLimit       Key = "limit"
+	KeyLive        Key = "live"
+	KeyName        Key = "name"
+	KeyNullable    Key = "nullable"
+	KeyOther       Key = "other"
+	KeyObjects     Key = "objects"
+	KeyQuery       Key = "query"
+	KeyPath        Key = "path"
+	KeyPersons     Key = "persons"
+	KeyPopulation  Key = "population"
+	KeyReason      Key = "reason"
+	KeyRequest     Key = "request"
+	KeyRequired    Key = "required"
+	KeyRows        Key = "rows"
+	KeyRule        Key = "rule"
+	KeyRun         Key = "run"
+	KeySaid        Key = "said"
+	KeyScopes      Key = "scopes"
+	KeySession     Key = "session"
+	KeySide        Key = "side"
+	KeySpan        Key = "span"
+	KeyStatus      Key = "status"
+	KeyStrangers   Key = "strangers"
+	KeyTable       Key = "table"
+	KeyTenant      Key = "tenant"
+	KeyTenants     Key = "tenants"
+	KeyTo          Key = "to"
+	KeyType        Key = "type"
+	KeyUntil       Key = "until"
+	KeyURLs        Key = "urls"
+	KeyUsers       Key = "users"
+	KeyRole        Key = "role"
+	KeyRoles       Key = "roles"
+	KeyAttributes  Key = "attributes"
+	KeyVersion     Key = "version"
+	KeyWas         Key = "was"
+	KeyWave        Key = "wave"
+	KeyWhy         Key = "why"
+	KeyWith        Key = "with"
+	KeyWithout     Key = "without"
+	KeyWrote       Key = "wrote"
+	KeyZone        Key = "zone"
 )

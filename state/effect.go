@@ -12,14 +12,15 @@ type Effect struct {
 	Method   Method    `json:"method,omitempty"`   // the row's method becomes this; MethodInvalid: it stays
 	Complete bool      `json:"complete,omitempty"` // complete_on = "link": the completed time is set as well
 	Mail     bool      `json:"mail,omitempty"`     // the person's address follows the row (L26), or with Restore goes back
+	Release  bool      `json:"release,omitempty"`  // the person gives up addresses that others hold now; with Mail: it did so before in this plan
 	Restore  bool      `json:"restore,omitempty"`  // rollback: the row goes back to the image of a journal record
 }
 
 // Switches are the effects that are on or off, each by its stable name, for codecs and figures. They point into e.
 func (e *Effect) Switches() []Switch {
 	const more = 1 // for one that a caller adds
-	return append(make([]Switch, 0, 6+more), []Switch{
-		{"suffix", &e.Suffix}, {"no_mail", &e.NoMail}, {"link", &e.Link}, {"complete", &e.Complete}, {"mail", &e.Mail}, {"restore", &e.Restore},
+	return append(make([]Switch, 0, 7+more), []Switch{
+		{"suffix", &e.Suffix}, {"no_mail", &e.NoMail}, {"link", &e.Link}, {"complete", &e.Complete}, {"mail", &e.Mail}, {"release", &e.Release}, {"restore", &e.Restore},
 	}...)
 }
 
@@ -31,6 +32,9 @@ type Switch struct {
 
 // Writes reports whether the row is written.
 func (e Effect) Writes() bool { return e.Link || e.Method != MethodInvalid || e.Complete || e.Restore }
+
+// OnlyReleases reports whether the person gives addresses up, and nothing else is done.
+func (e Effect) OnlyReleases() bool { return e == Effect{Release: true} }
 
 // TakesAway reports whether the effect, groups apart, gives nothing: then it may go on while a wave is paused.
 func (e Effect) TakesAway() bool {

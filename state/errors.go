@@ -164,21 +164,6 @@ func (e *TargetError) Error() string {
 	return "this " + e.What + " belongs to another target: " + e.Differs
 }
 
-// DeniedError says that the role may not read (or make) the state.
-type DeniedError struct {
-	Role  string
-	Grant string // the statement to run
-	Err   error
-}
-
-// Error ends with the statement to run.
-func (e *DeniedError) Error() string {
-	return "the database role may not use the recorded state; run as its owner:\n\n    " + e.Grant
-}
-
-// Unwrap returns the driver's error; nil where the catalogue alone said that the right is missing.
-func (e *DeniedError) Unwrap() error { return e.Err }
-
 // MomentGone reports whether Postgres refuses to read the moment of another session because that has ended, by the code of its
 // error and the routine that raises it.
 func MomentGone(code, routine string) bool {

@@ -26,7 +26,7 @@ type Intent struct {
 	Effect  Effect
 	Join    []uuid.UUID // groups, by id
 	Leave   []uuid.UUID // groups, by id
-	Mails   []string    // with Effect.Mail: what the person held before, the primary first; undo needs it
+	Mails   []string    // with Effect.Mail or Release: what the person held before, the primary first; undo needs it
 	Undo    int64       // rollback: the oldest journal record that is taken back, and whose image Effect.Restore means; 0: none
 	Before  Image
 	RowGone bool  // there is no row (L28)
@@ -45,6 +45,7 @@ type Outcome struct {
 	Reason   Finding // of Changed, Refused and Paused: no address, no secret
 	Recorded *User   // what is recorded of the user from now on; nil: unchanged
 	Mail     *Mail   // that the user is to be sent, chosen; nil: none. One that may have been sent already is left as it is
+	Apart    bool    // the user is counted by another change of the run, if this one came about
 	// Lost: what was done in Self-auth must still be taken back. The intent stays open, and a later outcome settles it.
 	Lost bool
 }

@@ -10,12 +10,14 @@ import (
 // LetterKind is what a mail is for.
 type LetterKind string
 
-// LetterInvitation: how to come in, once a user is moved. LetterReminder: the same to whoever has not since. LetterPrinted is no
-// mail: a code was shown to whoever asked for it, and it is kept who that was.
+// LetterInvitation: how to come in, once a user is moved. LetterReminder: the same to whoever has not since. LetterAnnouncement: that a
+// wave will start, to its users or to who administers their tenants. LetterPrinted is no mail: a code was shown to whoever asked for it,
+// and it is kept who that was.
 const (
-	LetterInvitation LetterKind = "invitation"
-	LetterReminder   LetterKind = "reminder"
-	LetterPrinted    LetterKind = "printed"
+	LetterInvitation   LetterKind = "invitation"
+	LetterReminder     LetterKind = "reminder"
+	LetterAnnouncement LetterKind = "announcement"
+	LetterPrinted      LetterKind = "printed"
 )
 
 // MailLink is the way in that a letter shows.
@@ -109,6 +111,11 @@ func MailID(lineage, user uuid.UUID, letter LetterKind, round int) uuid.UUID {
 	return named(fmt.Appendf(lineage[:], "mail\x00%s\x00%s\x00%d", user, letter, round))
 }
 
+// AnnouncementID is the id of the mail that announces a wave to a user. Each has one of a wave, steps or not, whatever becomes of it.
+func AnnouncementID(lineage, user uuid.UUID, wave string) uuid.UUID {
+	return named(fmt.Appendf(lineage[:], "mail\x00%s\x00%s\x00%s", user, LetterAnnouncement, WholeWave(wave)))
+}
+
 // Mailed is what a user was sent, as far as a plan goes by it. The zero Mailed: nothing.
 type Mailed struct {
 	Invitations int       // rounds that may have been sent, those before a rollback too
@@ -120,12 +127,23 @@ type Mailed struct {
 	Doubtful    bool      // nobody knows of an invitation, and none was taken since
 	Again       bool      // an invitation of an earlier move may have been sent
 	Owed        bool      // a run has chosen an invitation of this move, and left it unsent
+
+	// Waves, by their whole names, that may have been announced to the user, before a rollback too, and such of which a run has chosen
+	// the announcement and left it unsent.
+	Announced, Announcing []string
 }
 
 // Add takes in the next mail of the user, in the order in which they were chosen.
 func (m *Mailed) Add(o Mail) {
 	switch {
 	case o.Letter == LetterPrinted:
+		return
+	case o.Letter == LetterAnnouncement && o.Status.Unsent():
+		m.Announcing = append(m.Announcing, WholeWave(o.Wave))
+		return
+	case o.Letter == LetterAnnouncement:
+		// Also one that was refused: what is sent next says more, and tries the address again.
+		m.Announced = append(m.Announced, WholeWave(o.Wave))
 		return
 	case o.Status.Unsent():
 		m.Owed = m.Owed || !o.Past && o.Letter == LetterInvitation
@@ -154,7 +172,9 @@ func (m *Mailed) Add(o Mail) {
 }
 
 // IsZero reports whether nothing may have been sent.
-func (m Mailed) IsZero() bool { return m == Mailed{} }
+func (m Mailed) IsZero() bool {
+	return m.Invitations+m.Reminders == 0 && !m.Owed && len(m.Announced)+len(m.Announcing) == 0
+}
 
 // Sent reports whether the user has an invitation of this move, or may have.
 func (m Mailed) Sent() bool { return m.Refused || m.Doubtful || !m.Invited.IsZero() }

@@ -80,6 +80,36 @@ func (w *Window) At(t time.Time) WindowState {
 	return s
 }
 
+// longestDay is how much of a day's opening counts at most for a working day.
+const longestDay = 8 * time.Hour
+
+// WorkingDay reports whether a working day of the window lies in the time from t on that lasts for life: it is open then for as long
+// as on one whole day of it, of which eight hours count, but for an eighth, in one piece or in two. The eighth is for whoever begins as it
+// opens, and is not through at once. Where this hour of the day gives that on no day of the week, freezes aside, the most that it gives is
+// enough: who asks once a day, at the same time, does not ask in vain for ever. A nil window has one always; one that Check finds wrong
+// never.
+func (w *Window) WorkingDay(t time.Time, life time.Duration) bool {
+	if w == nil {
+		return true
+	}
+	h, err := w.hours()
+	if err != nil {
+		return false
+	}
+	has, day := h.opened(t, t.Add(life)), min(h.length(), longestDay)
+	day -= day / 8
+	if has == 0 || has >= day {
+		return has > 0
+	}
+	most, unfrozen := time.Duration(0), *h
+	unfrozen.freezes = nil
+	for i := range 7 {
+		at := t.In(h.zone).AddDate(0, 0, i)
+		most = max(most, unfrozen.opened(at, at.Add(life)))
+	}
+	return has >= min(most, day)
+}
+
 // Beyond is the first moment from t on, and before end, at which w is open and was is shut; zero: there is none.
 func (w *Window) Beyond(was *Window, t, end time.Time) time.Time {
 	if was == nil || w.Equal(was) {
@@ -158,6 +188,26 @@ func (w *Window) hours() (*hours, error) {
 		h.freezes = append(h.freezes, f)
 	}
 	return h, nil
+}
+
+// length is how long the window is open on one of its days.
+func (h *hours) length() time.Duration {
+	if h.from < h.to {
+		return h.to - h.from
+	}
+	return h.to - h.from + 24*time.Hour
+}
+
+// opened is for how long the window is open between two moments.
+func (h *hours) opened(t, end time.Time) (d time.Duration) {
+	for t.Before(end) {
+		next := earlier(h.next(t), end)
+		if h.open(t) {
+			d += next.Sub(t)
+		}
+		t = next
+	}
+	return d
 }
 
 // ParseClock reads a time of a day: "00:00" to "24:00", since midnight.

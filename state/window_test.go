@@ -169,3 +169,122 @@ func moment(t *testing.T, s string) (at time.Time) {
 	}
 	return at
 }
+
+// TestWorkingDay: whether a working day of a window lies in the 24 hours for which a code is good.
+func TestWorkingDay(t *testing.T) {
+	t.Parallel()
+	in := func(zone, from, to string, days ...string) *state.Window {
+		return &state.Window{Days: days, From: from, To: to, Zone: zone}
+	}
+	week := []string{"mon", "tue", "wed", "thu", "fri"}
+	office, short := in("UTC", "08:00", "17:00", week...), in("UTC", "08:00", "09:00", week...)
+	night, fridays := in("UTC", "22:00", "04:00", week...), in("UTC", "08:00", "17:00", "fri")
+	whole, berlin := in("UTC", "00:00", "24:00", week...), in("Europe/Berlin", "01:00", "05:00", "sat", "sun")
+	frozen := in("UTC", "08:00", "17:00", week...)
+	frozen.Except = []state.Freeze{{From: "2026-12-19", To: "2027-01-06"}, {From: "2026-12-08T09:00:00Z", To: "2026-12-08T16:00:00Z"}}
+	for name, c := range map[string]struct {
+		window *state.Window
+		at     string
+		want   bool
+	}{
+		"no window":           {nil, "2026-12-12T03:00:00Z", true},
+		"one that is wrong":   {in("Nowhere", "08:00", "17:00"), "2026-12-07T08:00:00Z", false},
+		"Monday, as it opens": {office, "2026-12-07T08:00:00Z", true},
+		"Monday, in the middle: the rest is tomorrow": {office, "2026-12-07T12:00:00Z", true},
+		"Thursday, as it shuts":                       {office, "2026-12-10T17:00:00Z", true},
+		"Thursday night":                              {office, "2026-12-10T23:00:00Z", true},
+		"Friday, as it opens":                         {office, "2026-12-11T08:00:00Z", true},
+		"Friday, seven hours are left":                {office, "2026-12-11T10:00:00Z", true},
+		"Friday, less than that":                      {office, "2026-12-11T10:00:01Z", false},
+		"Friday, ten minutes before it shuts":         {office, "2026-12-11T16:50:00Z", false},
+		"Saturday":                                    {office, "2026-12-12T12:00:00Z", false},
+		"Sunday at noon: half of Monday":              {office, "2026-12-13T12:00:00Z", false},
+		"Sunday, seven hours of Monday":               {office, "2026-12-13T15:00:00Z", true},
+		"Sunday, a moment less":                       {office, "2026-12-13T14:59:59Z", false},
+		"the Monday after":                            {office, "2026-12-14T08:00:00Z", true},
+
+		"the last day, some minutes after it has opened":   {in("UTC", "09:00", "17:00", "mon", "tue"), "2026-12-08T09:05:00Z", true},
+		"one hour a day, some minutes after it has opened": {short, "2026-12-11T08:05:00Z", true},
+		"one hour a day, as it opens":                      {short, "2026-12-11T08:00:00Z", true},
+		"one hour a day, before that":                      {short, "2026-12-11T06:00:00Z", true},
+		"one hour a day, in its middle":                    {short, "2026-12-10T08:30:00Z", true},
+		"one hour a day, in the middle of the last":        {short, "2026-12-11T08:30:00Z", false},
+		"one hour a day, on Friday evening":                {short, "2026-12-11T20:00:00Z", false},
+		"one hour a day, on Sunday at nine":                {short, "2026-12-13T09:00:00Z", true},
+		"one day a week, as it opens":                      {fridays, "2026-12-11T08:00:00Z", true},
+		"one day a week, at half past ten":                 {fridays, "2026-12-11T10:30:00Z", true}, // no day gives more at this hour
+		"one day a week, at half past ten, the day before": {fridays, "2026-12-10T10:30:00Z", false},
+		"one day a week, at three: Thursday gives more":    {fridays, "2026-12-11T15:00:00Z", false},
+		"one day a week, that Thursday":                    {fridays, "2026-12-10T15:00:00Z", true},
+		"one day a week, on Monday":                        {fridays, "2026-12-07T10:30:00Z", false},
+
+		"over midnight, as it opens":             {night, "2026-12-07T22:00:00Z", true},
+		"over midnight, at midnight":             {night, "2026-12-08T00:00:00Z", true},
+		"over midnight, on Saturday at one":      {night, "2026-12-12T01:00:00Z", false},
+		"over midnight, on Sunday at eleven":     {night, "2026-12-13T23:00:00Z", false},
+		"over midnight, on Monday in the middle": {night, "2026-12-07T03:00:00Z", false},
+		"over midnight, on Monday at four":       {night, "2026-12-07T04:00:00Z", true},
+
+		"whole days":                                 {whole, "2026-12-07T03:00:00Z", true},
+		"whole days, the last with seven hours":      {whole, "2026-12-11T17:00:00Z", true},
+		"whole days, the last with less":             {whole, "2026-12-11T17:10:00Z", false},
+		"whole days, before the first":               {whole, "2026-12-13T07:00:00Z", true},
+		"always":                                     {in("UTC", "00:00", "24:00"), "2026-12-12T16:50:00Z", true},
+		"an hour that is skipped: three of four":     {berlin, "2026-03-29T00:00:00Z", false},
+		"the night before that":                      {berlin, "2026-03-28T00:00:00Z", true},
+		"an hour that comes twice":                   {berlin, "2026-10-24T23:00:00Z", true},
+		"an hour that comes twice, one of five over": {berlin, "2026-10-25T00:30:00Z", true},
+		"a zone: its Friday is over":                 {in("Pacific/Auckland", "08:00", "17:00", week...), "2026-12-11T03:50:00Z", false},
+		"a zone: its Friday has just begun":          {in("Pacific/Auckland", "08:00", "17:00", week...), "2026-12-10T19:00:00Z", true},
+
+		"before a freeze, ten minutes of its last day": {frozen, "2026-12-18T16:50:00Z", false},
+		"in a freeze":    {frozen, "2026-12-22T09:00:00Z", false},
+		"after a freeze": {frozen, "2027-01-07T08:00:00Z", true},
+		"a day of which a freeze leaves two hours": {frozen, "2026-12-08T08:00:00Z", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at, err := time.Parse(time.RFC3339, c.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.window.WorkingDay(at, 24*time.Hour); got != c.want {
+				t.Errorf("%t, want %t", got, c.want)
+			}
+		})
+	}
+}
+
+// TestWorkingDayComes: whoever asks once a day, at whatever minute, is let through within a week and a day, whatever the window; and so
+// is whoever asks as the window opens, at once.
+func TestWorkingDayComes(t *testing.T) {
+	t.Parallel()
+	days := [][]string{nil, {"mon"}, {"fri", "sat"}, {"mon", "wed", "sun"}, {"mon", "tue", "wed", "thu", "fri"}}
+	for _, span := range [][2]string{{"08:00", "17:00"}, {"08:00", "09:00"}, {"23:59", "00:01"}, {"22:00", "04:00"}, {"00:00", "24:00"}, {"09:00", "08:59"}, {"02:15", "02:45"}} {
+		for _, d := range days {
+			for _, zone := range []string{"UTC", "Europe/Berlin", "Australia/Lord_Howe"} {
+				w := &state.Window{Days: d, From: span[0], To: span[1], Zone: zone}
+				start := time.Date(2026, 12, 6, 0, 0, 0, 0, time.UTC)
+				for minute := 0; minute < 24*60; minute += 47 {
+					let := false
+					for day := range 8 {
+						let = let || w.WorkingDay(start.Add(time.Duration(minute)*time.Minute).AddDate(0, 0, day), 24*time.Hour)
+					}
+					if !let {
+						t.Fatalf("%v: asked each day at minute %d, in vain", w, minute)
+					}
+				}
+				opens := w.At(start).Changes
+				if w.At(start).Open && !opens.IsZero() {
+					opens = w.At(opens).Changes
+				}
+				if opens.IsZero() {
+					opens = start
+				}
+				if !w.WorkingDay(opens, 24*time.Hour) {
+					t.Errorf("%v: not as it opens, at %s", w, opens)
+				}
+			}
+		}
+	}
+}

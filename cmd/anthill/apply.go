@@ -45,6 +45,7 @@ func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask"},
 		&cli.StringFlag{Name: "approved-by", Usage: "record who approved it (`TEXT`)"},
+		&cli.BoolFlag{Name: "show-queries", Usage: "where it waits for other sessions of the database, show what they run, data and all"},
 	}
 }
 
@@ -96,7 +97,7 @@ func (p *program) applyFile(c *cli.Context, path string) error {
 	}
 	defer s.Close()
 	// Before the lock is taken and the run begins: a role that only reads has done nothing wrong yet.
-	if err := s.MayWrite(c.Context, alters(file.Effects())); err != nil {
+	if err := s.MayCarryOut(c.Context, file.Effects()); err != nil {
 		return err
 	}
 	p.say("%s.", report.Summary(file))
@@ -133,7 +134,7 @@ func (p *program) applyDirectory(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	if err := s.MayWrite(c.Context, false); err != nil {
+	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
 	// Before it is finished: a flag that demands a plan speaks of this one, too.
@@ -224,10 +225,8 @@ func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfi
 	if err := heldError(file); err != nil {
 		return err
 	}
-	if alters(file.Effects()) {
-		if err := s.MayWrite(c.Context, true); err != nil {
-			return err
-		}
+	if err := s.MayCarryOut(c.Context, file.Effects()); err != nil {
+		return err
 	}
 	if needsApproval(file.Effects()) && !c.Bool("auto-approve") {
 		if err := p.ask(c.Context, report.Summary(file)+".\n"+question); err != nil {
@@ -236,9 +235,6 @@ func (p *program) approveAndRun(c *cli.Context, s *session.Session, file *planfi
 	}
 	return p.carryOut(c, s, file)
 }
-
-// alters says whether a plan changes the schema, which only the owner of the tables may.
-func alters(e *plan.Effects) bool { return len(e.Schema)+len(e.SchemaBack()) > 0 }
 
 // needsApproval says whether there is anything to approve: a wave that is merely latched as done is no change (L15).
 func needsApproval(e *plan.Effects) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,12 +36,12 @@ func newCalendar(t *testing.T) *calendar {
 	c := &calendar{world: w, mails: mailtest.Start(t, mailtest.Options{}), people: w.browse(), ran: map[string]bool{}}
 	w.env["MAIL_URL"] = c.mails.URL
 	w.now = func() time.Time { return c.at.Add(time.Since(c.set)) }
-	for _, name := range []string{"main", "calendar"} {
-		text, err := examples.SeedCalendar.ReadFile("seed-calendar/" + name + ".anthill.hcl")
+	for _, name := range []string{"main.anthill.hcl", "calendar.anthill.hcl", "soon.md", "password-ends.md"} {
+		text, err := examples.SeedCalendar.ReadFile("seed-calendar/" + name)
 		must(t, err)
 		// The clock goes no faster while mails are sent.
 		text = regexp.MustCompile(`(?m)^ *rate +=.*$`).ReplaceAll(text, nil)
-		must(t, os.WriteFile(filepath.Join(w.dir, name+".anthill.hcl"), text, 0o600))
+		must(t, os.WriteFile(filepath.Join(w.dir, name), text, 0o600))
 	}
 	return c
 }
@@ -186,7 +187,22 @@ func (c *calendar) documented(file string) {
 	}
 }
 
-// mailsTo counts the mails that were accepted for the users of a tenant; the most that one of them got; and of whom nobody knows.
+// isAnnouncement reports whether a mail announces a wave.
+func isAnnouncement(m mailtest.Mail) bool {
+	return bytes.Contains(m.Raw, []byte("Subject: Coming soon")) || bytes.Contains(m.Raw, []byte("Subject: Your password for"))
+}
+
+// announced counts the announcements that were accepted.
+func (c *calendar) announced() (n int) {
+	for _, m := range c.mails.Accepted() {
+		if isAnnouncement(m) {
+			n++
+		}
+	}
+	return n
+}
+
+// mailsTo counts the invitations and reminders that were accepted for the users of a tenant, and the most that one of them got.
 func (c *calendar) mailsTo(tenant string) (all, most int) {
 	c.t.Helper()
 	of := map[string]int{}
@@ -194,6 +210,9 @@ func (c *calendar) mailsTo(tenant string) (all, most int) {
 		of[a] = 0
 	}
 	for _, m := range c.mails.Accepted() {
+		if isAnnouncement(m) {
+			continue
+		}
 		if n, is := of[strings.ToLower(m.To)]; is {
 			of[strings.ToLower(m.To)] = n + 1
 			all++
@@ -232,6 +251,12 @@ func TestCalendar(t *testing.T) {
 	c.run(exitDone, "status", "-kpi")
 	c.run(exitDone, "status", "-pending")
 	c.comeIn(80, "true")
+	c.goTo("2027-01-08 10:00")
+	c.day(exitDone)
+	admins := c.live("t.slug in ('acme', 'globex') and u.role in ('admin', 'super_admin', 'owner')")
+	if n := c.announced(); n != admins || n == 0 {
+		t.Errorf("the pilot is announced to %d, and its tenants have %d administrators", n, admins)
+	}
 
 	// Weeks 2 and 3: the pilot. Nobody is moved who has not opted in, and nobody at night.
 	c.goTo("2027-01-11 10:00")
@@ -311,7 +336,10 @@ func TestCalendar(t *testing.T) {
 	moved := pilot
 	step := func(day string, want, steps int, mayBe ...string) {
 		t.Helper()
-		c.goTo(day + " 11:00")
+		if !strings.Contains(day, ":") {
+			day += " 11:00"
+		}
+		c.goTo(day)
 		out := c.day(want, append(mayBe, "LINK_TO_UNVERIFIED", "OVER_LIMIT")...)
 		n := c.moved("")
 		if (n > moved) != (steps > 0) || c.stepsBegun() != steps && steps > 0 {
@@ -322,9 +350,10 @@ func TestCalendar(t *testing.T) {
 	}
 	step("2027-01-26", exitDone, 0)
 	step("2027-02-02", exitDone, 1)
-	c.goTo("2027-02-04 10:00")
+	// In the morning of the last day of the window: later, the codes would end before a working day is over.
+	c.goTo("2027-02-04 09:15")
 	c.run(exitDone, "wave", "promote", "-reason", "no ticket in two days", "everyone[5]")
-	step("2027-02-04", exitDone, 2, "LOOSENS_BRAKE")
+	step("2027-02-04 09:30", exitDone, 2, "LOOSENS_BRAKE")
 	step("2027-02-09", exitDone, 0)
 	step("2027-02-16", exitRemainder, 0)
 	step("2027-02-22", exitDone, 3)
@@ -339,6 +368,11 @@ func TestCalendar(t *testing.T) {
 	step("2027-03-16", exitDone, 4)
 
 	// Month 5: passwords go, of those who can come in without. The others keep theirs, and are counted.
+	told := c.announced()
+	step("2027-04-05", exitDone, 0)
+	if n := c.announced() - told; n < moved*9/10 || n > moved {
+		t.Errorf("that passwords end was announced to %d of %d", n, moved)
+	}
 	c.run(exitDone, "wave", "confirm", "-note", "we are ready", "retire", "support")
 	c.run(exitDone, "status", "-pending")
 	step("2027-04-27", exitDone, 0)

@@ -23,7 +23,7 @@ func (p *program) applyClose(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	if err := s.MayWrite(c.Context, false); err != nil {
+	if err := s.MayWrite(c.Context); err != nil {
 		return err
 	}
 	run, half, err := p.closeOpen(c, s)

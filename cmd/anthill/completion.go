@@ -32,6 +32,7 @@ var choices = map[string][]string{
 	"dev -selfauth":        {sandbox.Emulator, sandbox.Real, sandbox.None},
 	"dev -cost":            {"real"},
 	"export users -format": exportForms,
+	"rights -for":          rightsFor(),
 }
 
 func (p *program) completionCommand() *cli.Command {

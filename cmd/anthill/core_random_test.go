@@ -173,7 +173,7 @@ func (d drawer) change() []string {
 
 func (d drawer) application() []string {
 	return d.of("role # admin", "role # admin", "role # user", "role # manager", "demote #", "demote #", "tenant # #", "tenant # #", "tenant admin #",
-		"status # suspended", "status # suspended", "status # active", "status # inactive", "mail # #", "remove #", "restore #", "gone #", "return #", "away #", "again #",
+		"status # suspended", "status # suspended", "status # active", "status # inactive", "mail # #", "swap # #", "swap # #", "resign # #", "resign # #", "remove #", "restore #", "gone #", "return #", "away #", "again #",
 		"login #", "login #", "link #", "link #", "unlink #", "refuse # AH001", "accept")
 }
 
@@ -606,6 +606,10 @@ func (x *teller) change(do []string) {
 		x.realm.change("update users set status = $2 where user_id = $1", user, do[2])
 	case "mail":
 		x.realm.change("update users set email = $2 where user_id = $1", user, fmt.Sprintf("new.%d.%d@mail.example", number(do, 1)%len(x.users), number(do, 2)))
+	case "swap":
+		x.swap(user, x.users[number(do, 2)%len(x.users)])
+	case "resign":
+		x.resign(user, x.slug(number(do, 2)))
 	case "remove":
 		x.realm.change("update users set deleted_at = now() where user_id = $1", user)
 	case "restore":

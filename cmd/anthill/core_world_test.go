@@ -363,6 +363,9 @@ func newRealm(t *testing.T, users, seed int, adopt bool) *realm {
 	r.change("delete from user_profiles")
 	r.change("create table kept (user_id uuid primary key, body jsonb)")
 	r.change("set lock_timeout = '1s'")
+	// As the application's migration has it: whoever was deleted may sign up again.
+	r.change("alter table users drop constraint if exists users_email_tenant_unique")
+	r.change("create unique index if not exists idx_users_email_unique_active on users(tenant_id, email) where deleted_at is null")
 	r.browser = newBrowser(t, s.server)
 	r.admin = adminOf(r.browser, "idm_admin", s.passwords[0])
 	for _, row := range r.rowsNow() {
@@ -513,6 +516,8 @@ type rowNow struct {
 	user, link   uuid.UUID
 	tenant, role string
 	active, live bool // of its own, and of its tenant
+	mail         string
+	holds        bool // that address: neither it nor its tenant is deleted
 }
 
 // asks says whether a row asks for a group of the kind in the tenant; the row of nobody asks for none.
@@ -525,11 +530,12 @@ func (row rowNow) asks(tenant, kind string, roles []string) bool {
 
 func (r *realm) rowsNow() map[uuid.UUID]rowNow {
 	q, err := r.app.Query(r.t.Context(), r.spell(`select user_id, coalesce({idp}_user_id, '00000000-0000-0000-0000-000000000000'), slug, role,
-		users.status = 'active' and users.deleted_at is null, tenants.status = 'active' and tenants.deleted_at is null
+		users.status = 'active' and users.deleted_at is null, tenants.status = 'active' and tenants.deleted_at is null,
+		email, users.deleted_at is null and tenants.deleted_at is null
 		from users join tenants using (tenant_id)`))
 	r.must(err)
 	list, err := pgx.CollectRows(q, func(c pgx.CollectableRow) (row rowNow, err error) {
-		return row, c.Scan(&row.user, &row.link, &row.tenant, &row.role, &row.active, &row.live)
+		return row, c.Scan(&row.user, &row.link, &row.tenant, &row.role, &row.active, &row.live, &row.mail, &row.holds)
 	})
 	r.must(err)
 	rows := map[uuid.UUID]rowNow{}
@@ -621,9 +627,14 @@ func (r *realm) know() {
 		return // it is not bound yet
 	}
 	for _, u := range r.users {
-		for g := range generations {
-			r.person[state.PersonID(r.lineage, u, g+1)] = u
-		}
+		r.knowPersons(u)
+	}
+}
+
+// knowPersons learns which ids the persons of a user have.
+func (r *realm) knowPersons(u uuid.UUID) {
+	for g := range generations {
+		r.person[state.PersonID(r.lineage, u, g+1)] = u
 	}
 }
 
@@ -682,6 +693,7 @@ func (r *realm) gains(before, after sight, do string, settled bool) (bad []strin
 		if id != r.found && !after.persons[id].Expired && (was.ID == uuid.Nil || was.Expired) {
 			look(id, fmt.Sprint(id), "is enabled", func(rowNow) bool { return true })
 		}
+		bad = append(bad, r.gainsAddress(before, after, id)...)
 		for g := range after.in[id] {
 			if !before.in[id][g] {
 				look(id, fmt.Sprint(id, g), "joins "+g.String(), func(row rowNow) bool { return row.asks(g.tenant, g.kind, roles) })
@@ -754,6 +766,7 @@ func (r *realm) stands(s sight, plan said) (bad []string) {
 			}
 		}
 	}
+	bad = append(bad, r.addresses(s, plan)...)
 	links := map[uuid.UUID]int{}
 	for _, row := range s.rows {
 		if row.link == uuid.Nil {

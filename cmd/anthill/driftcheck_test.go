@@ -120,9 +120,9 @@ func TestDriftOfAColumn(t *testing.T) {
 	w.run(exitDone, "plan", "-out", "p")
 	w.role(writer()...)
 	_, errs := w.run(exitRefused, "apply", "p")
-	wants(t, errs, "being the owner of")
+	wants(t, errs, "Only its owner may change a table")
 	_, errs = w.run(exitRefused, "apply", "-auto-approve")
-	wants(t, errs, "being the owner of")
+	wants(t, errs, "Only its owner may change a table")
 }
 
 // TestDriftOfOthersSchema: an index that the application's own schema does without is nobody's business.

@@ -591,6 +591,7 @@ func TestCoreWeakTakeOver(t *testing.T) {
 	})
 	w.exec("grant pg_read_all_data, pg_write_all_data to " + role)
 	w.exec("grant create on schema anthill_state to " + role)
+	w.exec("grant usage on all sequences in schema anthill_state to " + role)
 	w.exec("grant execute on function pg_control_system() to " + role)
 	owner := w.env["DATABASE_URL"]
 	w.env["DATABASE_URL"] = strings.Replace(owner, "anthill@", role+"@", 1)

@@ -214,6 +214,47 @@ func TestValueOfGate(t *testing.T) {
 	wants(t, out, "Satisfaction yes, 4.6 (target: 4.5 of 5), wave pilot, by tester@host")
 }
 
+// TestValueOfTenants: each tenant is moved by its own value, and told of what it wants.
+func TestValueOfTenants(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Level: "dual"}, emulator(t))
+	w.config(everyone + `gate "survey" {
+  manual    = true
+  per       = "tenant"
+  condition = result.value >= 4.5
+}
+` + strings.Replace(waveEveryone, "  users { all = true }", "  users { all = true }\n  start { gates = [gate.survey] }", 1))
+	_, errs := w.run(exitError, "wave", "confirm", "-tenant", "acme", "everyone", "survey")
+	wants(t, errs, "anthill wave confirm -tenant acme -value NUMBER everyone survey")
+	w.run(exitDone, "wave", "confirm", "-tenant", "acme", "-value", "4.2", "everyone", "survey")
+	w.run(exitDone, "wave", "confirm", "-tenant", "globex", "-value", "4.5", "everyone", "survey")
+	out, _ := w.run(exitDone, "plan")
+	wants(t, flat(out), "where it wants result.value >= 4.5", "wave confirm -tenant")
+	out, _ = w.run(exitDone, "status")
+	wants(t, flat(out), `gate "survey": 1 tenant has confirmed`)
+	w.run(exitDone, "apply", "-auto-approve")
+	moved := func() string {
+		return strings.Join(w.texts(w.spell("select distinct slug from anthill_state.users u join tenants t on t.tenant_id = u.tenant order by 1")), " ")
+	}
+	if got := moved(); got != "globex" {
+		t.Errorf("moved: %s", got)
+	}
+	w.run(exitDone, "plan", "-out", "p")
+	w.run(exitDone, "wave", "confirm", "-tenant", "acme", "-value", "4.6", "everyone", "survey")
+	w.run(exitDone, "plan", "-out", "p")
+	// A lower one since the plan shuts it again.
+	w.run(exitDone, "wave", "confirm", "-tenant", "acme", "-value", "4.4", "everyone", "survey")
+	w.run(exitRemainder, "apply", "p")
+	if got := moved(); got != "globex" {
+		t.Errorf("moved by a value that was taken back: %s", got)
+	}
+	w.run(exitDone, "wave", "confirm", "-tenant", "acme", "-value", "4.9", "everyone", "survey")
+	w.run(exitDone, "apply", "-auto-approve")
+	if got := moved(); got != "acme globex" {
+		t.Errorf("moved: %s", got)
+	}
+}
+
 // rowsOf is a digest of a tenant's rows.
 func (w *world) rowsOf(slug string) (sum string) {
 	w.t.Helper()

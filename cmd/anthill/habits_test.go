@@ -153,6 +153,10 @@ func TestHabits(t *testing.T) {
 		{"plan", 1, "No configuration"},
 		{"-chdir . plan", 1, "    anthill -chdir=DIRECTORY plan\n"},
 		{"completion", 1, "the name of a shell: bash, zsh or fish"},
+		{"rights -for nothing", 1, "Error: -for nothing: there are plan, apply, schema, support or all\nSee:\n\n    anthill rights -h\n"},
+		{"rights -role x", 1, "-role is one role: say with -for what it is for"},
+		{"rights x", 1, "anthill rights wants no arguments"},
+		{"help rights", 0, "anthill rights -for apply -role release"},
 		{"completion powershell", 1, "not for \"powershell\""},
 	} {
 		p, stdout, stderr := alone(t)
@@ -249,6 +253,8 @@ func TestCompletion(t *testing.T) {
 		"anthill dev -selfauth ":        "emulator real none",
 		"anthill dev --selfauth e":      "emulator",
 		"anthill apply p -on-stale ":    "skip fail",
+		"anthill rights -for ":          "plan apply schema support all",
+		"anthill rights -for s":         "schema support",
 		"anthill __":                    "",
 	} {
 		script := `source <(anthill completion bash)

@@ -17,23 +17,26 @@ import (
 func (p *program) inviteCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "invite",
-		Usage:     "send mails that are due to users who are moved, or one of them again",
+		Usage:     "send mails that are due, or one of them again",
 		ArgsUsage: " ",
 		Description: "Makes a plan of mails alone, shows it, asks and carries it out, as apply does; with -out it is only saved, for\n" +
-			"`anthill apply FILE`. Invitations and reminders that are due go out with every apply as well.\n\n" +
+			"`anthill apply FILE`. Invitations, reminders and announcements that are due go out with every apply as well.\n\n" +
 			"   anthill invite                                whatever is due\n" +
-			"   anthill invite -wave pilot -out pilot.mails   of one wave, to be reviewed first\n" +
-			"   anthill invite -user ana@acme.example         to one user, once more (at most three times a day)\n" +
+			"   anthill invite -wave pilot -out pilot.mails   of one wave, to be reviewed first; its announcement too, where its\n" +
+			"                                                 start has no date\n" +
+			"   anthill invite -user ana@acme.example         to one user, once more (at most three times a day); a token and\n" +
+			"                                                 role of the support desk do (docs/rights.md)\n" +
 			"   anthill invite -preview ana@acme.example      what that mail would look like; nothing is sent\n" +
 			"   anthill invite -test-to me@anthill.example    the same to yourself, and what receivers find about the sender\n" +
 			"   anthill invite -bounced returned.mbox         these came back: their users are not invited\n" +
 			"   anthill invite -settle-doubtful               count mails as sent of which nobody knows\n" +
 			"   anthill invite -user ID -print                show a code, for the telephone; it is recorded who had it",
 		Flags: configFlags(append(runFlags(),
-			&cli.StringFlag{Name: "wave", Usage: "only users moved under this `WAVE`"},
+			&cli.StringFlag{Name: "wave", Usage: "only mails of this `WAVE`"},
 			&cli.StringFlag{Name: "user", Usage: "only this `USER`, by id or e-mail address, also once more"},
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`, and send nothing", TakesFile: true},
 			&cli.StringFlag{Name: "preview", Usage: "show the mail that this `USER` would get, without a code"},
+			&cli.BoolFlag{Name: "announcement", Usage: "with -preview or -test-to: the announcement of the wave, and not its invitation"},
 			&cli.StringFlag{Name: "test-to", Usage: "send the mail, with stand-ins for all that is a user's, to this `ADDRESS`, and check the sender"},
 			&cli.BoolFlag{Name: "print", Usage: "with -user: show a one-time code instead of sending it"},
 			&cli.BoolFlag{Name: "yes", Usage: "with -print: show it also where stdout is no terminal"},
@@ -68,6 +71,9 @@ func (p *program) invite(c *cli.Context) error {
 			return misused(c, "-"+only+" belongs to -print")
 		}
 	}
+	if c.IsSet("announcement") && mode != "preview" && mode != "test-to" {
+		return misused(c, "-announcement belongs to -preview and -test-to: announcements that are due are sent with all else")
+	}
 	for _, plans := range []string{"out", "resend-doubtful", "auto-approve", "as-of"} {
 		if c.IsSet(plans) && mode != "" {
 			return misused(c, "-"+mode+" sends nothing: -"+plans+" does not belong to it")
@@ -101,7 +107,11 @@ func (p *program) invitePlan(c *cli.Context) error {
 	if r.Future && r.Out == "" {
 		return &usageError{"-as-of lies in the future: such a plan can be saved (-out), and applied when its time has come"}
 	}
-	s, err := p.open(c)
+	open := p.open
+	if of.User != "" {
+		open = p.openForDesk
+	}
+	s, err := open(c)
 	if err != nil {
 		return err
 	}
@@ -129,6 +139,14 @@ func (p *program) invitePlan(c *cli.Context) error {
 	return p.approveAndRun(c, s, made.File, "Send these mails?")
 }
 
+// letterOf is the letter that is shown, or tried.
+func letterOf(c *cli.Context) state.LetterKind {
+	if c.Bool("announcement") {
+		return state.LetterAnnouncement
+	}
+	return state.LetterInvitation
+}
+
 // inviteError says why a user gets no mail.
 func inviteError(err error) error {
 	var not *planner.NotInvitedError
@@ -144,7 +162,7 @@ func (p *program) invitePreview(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	l, err := s.Preview(c.Context, c.String("preview"), c.String("wave"))
+	l, err := s.Preview(c.Context, c.String("preview"), c.String("wave"), letterOf(c))
 	if err != nil {
 		return err
 	}
@@ -158,7 +176,7 @@ func (p *program) inviteTest(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
-	tried, err := s.TryMail(c.Context, c.String("test-to"), c.String("wave"))
+	tried, err := s.TryMail(c.Context, c.String("test-to"), c.String("wave"), letterOf(c))
 	if err != nil {
 		return err
 	}
@@ -190,7 +208,7 @@ func (p *program) invitePrint(c *cli.Context) error {
 			return misused(c, "-allow "+a+": with -print there are enrolled and admin")
 		}
 	}
-	s, err := p.open(c)
+	s, err := p.openForDesk(c)
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func TestInvitedByMail(t *testing.T) {
 			// One tenant goes back.
 			acme := w.invitees(mails, "slug = 'acme'")
 			out, _ := w.run(exitDone, "rollback", "-tenant", "acme", "-out", "back")
-			wants(t, oneLine(out), "until it ends it can still set a credential, which lets nobody in", "1 person")
+			wants(t, oneLine(out), "and have no credential yet: until it ends it can still set one, which lets nobody in", "1 person")
 			w.run(exitDone, "apply", "back")
 			var late *invitee
 			known := fmt.Sprint(list)

@@ -303,10 +303,12 @@ func (r repository) hasPrefix(prefix string) bool {
 	return false
 }
 
-// hasHead says whether a document has a heading of one word with that anchor.
+// hasHead says whether a document has a heading with that anchor: its words in small letters, without other signs.
 func (r repository) hasHead(file, anchor string) bool {
+	other := regexp.MustCompile(`[^a-z0-9_ -]`)
 	for line := range strings.Lines(r[file]) {
-		if strings.HasPrefix(line, "#") && strings.EqualFold(strings.TrimSpace(strings.TrimLeft(line, "#")), anchor) {
+		head := strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#")))
+		if strings.HasPrefix(line, "#") && strings.ReplaceAll(other.ReplaceAllString(head, ""), " ", "-") == anchor {
 			return true
 		}
 	}

@@ -50,7 +50,8 @@ func TestMailsOfSteps(t *testing.T) {
 	}
 }
 
-// TestMailsOutsideWindow: a code is not sent that would end before the window of its wave opens again, unless somebody asks for one.
+// TestMailsOutsideWindow: a code is sent only where a working day of the window of its wave lies in the time for which it is good, unless
+// somebody asks for one.
 func TestMailsOutsideWindow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Tenants: 1, Users: 12, Seed: 11}, emulator(t))
@@ -78,7 +79,7 @@ func TestMailsOutsideWindow(t *testing.T) {
 	}
 	now.set("2031-03-08 12:00")
 	out, _ := w.run(exitRemainder, "apply", "-auto-approve")
-	wants(t, out, "not sent after all", "the window of the wave does not open")
+	wants(t, out, "not sent after all", "no working day of the wave's window")
 	if n := count(); n != moved {
 		t.Errorf("on a Saturday: %d mails to %d users", n, moved)
 	}
@@ -87,9 +88,41 @@ func TestMailsOutsideWindow(t *testing.T) {
 	if n := count(); n != moved+1 {
 		t.Errorf("asked for: %d mails to %d users", n, moved)
 	}
+	// Half of Monday is not enough; a whole one is.
 	now.set("2031-03-09 12:00")
+	w.run(exitRemainder, "apply", "-auto-approve")
+	if n := count(); n != moved+1 {
+		t.Errorf("on Sunday at noon: %d mails to %d users", n, moved)
+	}
+	now.set("2031-03-09 17:00")
 	w.run(exitDone, "apply", "-auto-approve")
 	if n := count(); n != 2*moved {
-		t.Errorf("on Sunday at noon: %d mails to %d users", n, moved)
+		t.Errorf("on Sunday in the evening: %d mails to %d users", n, moved)
+	}
+}
+
+// TestMailsOfFriday: whoever is moved ten minutes before the weekend is written to when the window opens again.
+func TestMailsOfFriday(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 1, Users: 12, Seed: 11}, emulator(t))
+	now := w.clocked("2031-03-07 16:50") // a Friday
+	w.exec("update users set email_verified = true")
+	w.config(everyone + strings.Replace(inviting, "  invitation {", `  window {
+    days = ["mon", "tue", "wed", "thu", "fri"]
+    from = "08:00"
+    to   = "17:00"
+    zone = "UTC"
+  }
+  invitation {`, 1))
+	out, _ := w.run(exitRemainder, "apply", "-auto-approve")
+	wants(t, out, "no working day of the wave's window")
+	moved := w.number("select count(*) from users where {idp}_user_id is not null")
+	if n := len(w.letters()); n != 0 || moved == 0 {
+		t.Fatalf("%d mails to %d users on Friday evening", n, moved)
+	}
+	now.set("2031-03-10 08:00")
+	w.run(exitDone, "apply", "-auto-approve")
+	if n := len(w.letters()); n != moved {
+		t.Errorf("%d mails to %d users on Monday", n, moved)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"anthill/internal/apply"
 	"anthill/internal/report"
 )
 
@@ -21,11 +22,12 @@ import (
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	out            *output                 // stdout, while a command line is carried out
-	effect         *effect                 // what this command line has changed; nil: nothing yet
-	underWay       *atomic.Pointer[string] // the command that goes on with the run under way; points to nil: none is
-	fleeting       bool                    // the servers go with this program: no run goes on after it
-	chdir          string                  // as -chdir names it; "": it was not given
+	out            *output                          // stdout, while a command line is carried out
+	effect         *effect                          // what this command line has changed; nil: nothing yet
+	shown          *atomic.Pointer[report.Progress] // the progress that is shown, or was last; points to nil: none was
+	underWay       *atomic.Pointer[string]          // the command that goes on with the run under way; points to nil: none is
+	fleeting       bool                             // the servers go with this program: no run goes on after it
+	chdir          string                           // as -chdir names it; "": it was not given
 	env            func(string) string
 	environ        func() []string // for commands that `dev` runs
 	now            func() time.Time
@@ -51,6 +53,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if p.underWay == nil {
 		p.underWay = &atomic.Pointer[string]{}
 	}
+	p.shown = &atomic.Pointer[report.Progress]{}
 	p.stdout, app.Writer = p.out, p.out
 	l, err := readLine(app, args[1:])
 	p.chdir = l.chdir
@@ -99,7 +102,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:              usage,
 		Action:                    cli.ShowAppHelp,
 		Commands: []*cli.Command{p.validateCommand(), p.planCommand(), p.showCommand(), p.diffCommand(), p.explainCommand(),
-			p.applyCommand(), p.rollbackCommand(), p.inviteCommand(), p.statusCommand(), p.waveCommand(), p.exportCommand(), p.importCommand(), p.stateCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
+			p.applyCommand(), p.rollbackCommand(), p.inviteCommand(), p.statusCommand(), p.waveCommand(), p.exportCommand(), p.importCommand(), p.stateCommand(), p.rightsCommand(), p.devCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
 			{Name: helpName, Usage: "show the help of a command: anthill help wave resume", ArgsUsage: "[COMMAND...]"}},
 	}
 	prepare(app.Commands)
@@ -201,7 +204,15 @@ func (p *program) unicode() bool {
 
 // progress shows on stderr how far long work is.
 func (p *program) progress(c *cli.Context) *report.Progress {
-	return report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
+	progress := report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
+	p.shown.Store(progress)
+	return progress
+}
+
+// waiting shows what a command waits for: beside its progress, if it shows any.
+func (p *program) waiting(c *cli.Context) func(apply.Event) {
+	quiet := report.NewProgress(p.stderr, p.terminal, p.now, p.options(c))
+	return func(e apply.Event) { cmp.Or(p.shown.Load(), quiet).Event(e) }
 }
 
 // command is a command line to paste that does the same where this one was typed.

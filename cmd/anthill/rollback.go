@@ -68,7 +68,12 @@ func (p *program) rollback(c *cli.Context) error {
 	}
 	defer s.Close()
 	if r.Out == "" { // saving a plan needs no right to write
-		if err := s.MayWrite(c.Context, c.Bool("schema")); err != nil {
+		if err := s.MayWrite(c.Context); err != nil {
+			return err
+		}
+	}
+	if c.Bool("schema") {
+		if err := s.MayTakeBackSchema(c.Context, r.Out == ""); err != nil {
 			return err
 		}
 	}

@@ -259,7 +259,7 @@ func TestSchemaByAWeakRole(t *testing.T) {
 	w.schemaBack("back") // planning needs no such right
 	for _, args := range [][]string{{"apply", "back"}, {"rollback", "-schema", "-auto-approve"}} {
 		_, errs := w.run(exitRefused, args...)
-		wants(t, errs, "being the owner of", "users")
+		wants(t, errs, "Only its owner may change a table", "users")
 	}
 	w.sameTables("refused", tables)
 	w.checkMoved()

@@ -22,6 +22,8 @@ func (p *program) settings(c *cli.Context) (session.Settings, error) {
 		Env:         p.env,
 		Now:         p.now,
 		LockTimeout: c.Duration("lock-timeout"),
+		Waiting:     p.waiting(c),
+		Queries:     c.Bool("show-queries"),
 		MailWaits:   p.mailWaits,
 	}
 	list, err := given(c)
@@ -36,6 +38,16 @@ func (p *program) settings(c *cli.Context) (session.Settings, error) {
 
 // open opens a session as the flags say.
 func (p *program) open(c *cli.Context) (*session.Session, error) { return p.openFor(c, nil) }
+
+// openForDesk opens a session of what concerns one user: a token of the support desk does.
+func (p *program) openForDesk(c *cli.Context) (*session.Session, error) {
+	settings, err := p.settings(c)
+	if err != nil {
+		return nil, err
+	}
+	settings.Less = true
+	return session.Open(c.Context, settings)
+}
 
 // openFor opens a session for a saved plan, which says the environment and whether it needs Self-auth; nil: none.
 func (p *program) openFor(c *cli.Context, saved *plan.Effects) (*session.Session, error) {

@@ -141,7 +141,7 @@ func TestColumnsNotToBeRead(t *testing.T) {
 			role := strings.Split(strings.TrimPrefix(w.env["DATABASE_URL"], "postgres://"), "@")[0]
 			w.exec("do $$ begin execute (select format('grant select (%s) on %s to %s', string_agg(quote_ident(attname), ', '), '" + table + "', '" + role +
 				"') from pg_attribute where attrelid = '" + table + "'::regclass and attnum > 0 and not attisdropped and attname <> '" + column + "'); end $$")
-			w.blind(exitRefused, "role "+role+" may not read "+column+" of public."+table, "GRANT SELECT ("+column+") ON public."+table+" TO "+role)
+			w.blind(exitRefused, "role "+role+": it lacks rights on public."+table+".", "GRANT SELECT ("+column+") ON public."+table+" TO "+role+";")
 		})
 	}
 }
@@ -284,7 +284,7 @@ func TestSchemaNotToBeUsed(t *testing.T) {
 	role := w.role(writer()...)
 	w.setting("search_path", "app, public")
 	_, errs := w.run(exitRefused, "plan")
-	wants(t, errs, "app.users", "role "+role+" may not use the schema app", `GRANT USAGE ON SCHEMA "app" TO "`+role+`";`)
+	wants(t, errs, "(app, public) leads to app.users", "role "+role+": it lacks rights on schema app", "GRANT USAGE ON SCHEMA app TO "+role+";")
 }
 
 // TestNoRowInSight empties tables, and only says that it did so: no row is no news where the catalogue has counted some

@@ -136,7 +136,7 @@ func (p *program) glance(c *cli.Context, g *session.Glance, asOf time.Time) (rep
 		return report.Status{}, err
 	}
 	view := report.Status{State: now.State, Survey: now.Survey, Target: now.Target, Holder: now.Holder, Total: now.Total, Alone: now.Alone,
-		Level: now.Level, Server: now.SelfAuth, AsOf: asOf, Tenants: now.Tenants, Sessions: now.Sessions, New: now.New, Show: show}
+		Level: now.Level, Gone: now.Gone, Server: now.SelfAuth, AsOf: asOf, Tenants: now.Tenants, Sessions: now.Sessions, New: now.New, Show: show}
 	o := p.options(c)
 	for _, one := range []struct {
 		why error

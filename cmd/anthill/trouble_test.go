@@ -284,7 +284,7 @@ func TestRightsBeforeEffects(t *testing.T) {
 	w.run(exitDone, "plan")
 	persons := w.directory()
 	_, errs := w.run(exitRefused, "rollback", "-auto-approve")
-	wants(t, errs, "lacks", "UPDATE on")
+	wants(t, errs, "lacks", "UPDATE (auth_method")
 	for id, p := range w.directory().persons {
 		if p.Expired != persons.persons[id].Expired {
 			t.Fatal("persons were expired before the right was missed")

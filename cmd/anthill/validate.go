@@ -27,7 +27,10 @@ func (p *program) validateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			found := session.Validate(settings)
+			found := session.Validate(c.Context, settings)
+			if err := c.Err(); err != nil {
+				return err
+			}
 			if c.Bool("json") {
 				if err := report.DiagnosticsJSON(p.stdout, found.List); err != nil || !found.List.HasErrors() {
 					return err

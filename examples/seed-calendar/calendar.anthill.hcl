@@ -86,6 +86,15 @@ wave "pilot" {
     to   = "17:00"
     zone = "Europe/Berlin"
   }
+  announcement { # who administers a tenant hears first, and can say that the invitations are real
+    to        = "tenant_admins"
+    before    = "72h"
+    template  = "soon.md"
+    from      = "Anthill <noreply@anthill.example>"
+    reply_to  = "support@anthill.example"
+    support   = "support@anthill.example"
+    guide_url = "https://docs.anthill.example/self-auth-migration"
+  }
   invitation {
     from      = "Anthill <noreply@anthill.example>"
     reply_to  = "support@anthill.example"
@@ -147,5 +156,15 @@ wave "retire" {
     after = [wave.everyone]
     at    = "2027-05-03T08:00:00Z"
     gates = [gate.support]
+  }
+  announcement {
+    to        = "users"
+    before    = "30d"
+    template  = "password-ends.md"
+    from      = "Anthill <noreply@anthill.example>"
+    reply_to  = "support@anthill.example"
+    support   = "support@anthill.example"
+    guide_url = "https://docs.anthill.example/self-auth-migration"
+    rate      = 300
   }
 }

@@ -20,9 +20,10 @@ func (x *executor) accounts(ctx context.Context, items []*item, resumed bool) er
 		x.missGroups(it)
 	}
 	items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.failed != nil })
-	// Persons stand before they join groups. They leave groups before they join others, so that nobody is in the groups
+	// Addresses are free before they are given. Persons stand before they join groups. They leave groups before they join others, so that nobody is in the groups
 	// of two tenants at once, and are deleted last: what comes before needs them.
 	for _, do := range []func() error{
+		func() error { return x.release(ctx, items) },
 		func() error { return x.create(ctx, acting(items, state.PersonCreate), resumed) },
 		func() error { return x.adopt(ctx, acting(items, state.PersonAdopt)) },
 		func() error { return bisect(acting(items, state.PersonRevive), x.calls(ctx, x.Accounts.Revive)) },
@@ -284,15 +285,23 @@ func (x *executor) readdress(ctx context.Context, items []*item) error {
 		if it.failed != nil || !it.intent.Effect.Mail {
 			continue
 		}
-		err := x.Accounts.Readdress(ctx, it.intent.Person, addresses(it))
-		switch {
-		case err == nil:
-			it.begun = true
-		case refused(err):
-			it.failed = err
-		default:
+		if err := x.readdressOne(ctx, it, addresses(it)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// readdressOne gives a person these addresses.
+func (x *executor) readdressOne(ctx context.Context, it *item, mails []string) error {
+	err := x.Accounts.Readdress(ctx, it.intent.Person, mails)
+	switch {
+	case err == nil:
+		it.begun = true
+	case refused(err):
+		it.failed = err
+	default:
+		return err
 	}
 	return nil
 }
@@ -302,11 +311,11 @@ func addresses(it *item) []string {
 	if it.mails != nil {
 		return it.mails.Mails
 	}
-	// The row's address comes first. If the person holds it already, the others are its own and stay; otherwise it takes
-	// the place of the primary one.
+	// The row's address comes first. If the person holds it already, or has given the primary one up, the others are its own
+	// and stay; otherwise it takes the place of the primary one.
 	others := it.intent.Mails
 	same := func(m string) bool { return strings.EqualFold(m, it.row.Email) }
-	if !slices.ContainsFunc(others, same) {
+	if !slices.ContainsFunc(others, same) && !it.intent.Effect.Release {
 		others = others[min(1, len(others)):]
 	}
 	return append([]string{it.row.Email}, slices.DeleteFunc(slices.Clone(others), same)...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -254,7 +255,8 @@ type flight struct {
 	open     map[uuid.UUID]state.Intent // intents of the batches that a stopped run left; nil once they are settled
 	lost     []*item                    // users whom that run had still to put back
 	size     int                        // users in one slow call; a batch is some of those (enough)
-	settling chan settledBatch          // of the batch that is being written in Postgres; nil: none is
+	fit      fit
+	settling chan settledBatch // of the batch that is being written in Postgres; nil: none is
 }
 
 // newExecutor prepares a run. The error is one of the plan's templates, which were parsed when it was made.
@@ -266,7 +268,7 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 		effects:   e,
 		st:        st,
 		overtaken: e.Overtaken(st),
-		events:    events,
+		events:    inTurn(events),
 		waves:     map[string]state.Wave{},
 		slugs:     e.Slugs(),
 		sets:      make([][]uuid.UUID, max(1, len(e.Sets))),
@@ -301,6 +303,16 @@ func newExecutor(file *planfile.Reader, st *state.State, d Deps, events func(Eve
 		x.figure[w.Name] = &waveFigure{}
 	}
 	return x, nil
+}
+
+// inTurn tells events one after another: batches are settled, and waits looked at, in the background.
+func inTurn(events func(Event)) func(Event) {
+	var mu sync.Mutex
+	return func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events(e)
+	}
 }
 
 // nextSize is how many users go into the next slow call, after one of last users.
@@ -382,7 +394,7 @@ func (x *executor) countOutcomes(list []state.Outcome) {
 // was moved before, and only follows, is none of those whom a wave moves.
 func (x *executor) count(t state.Tally) {
 	s := x.effects.Segments[t.Segment]
-	if s.Kind != plan.SegmentMail && (t.Verdict == state.Refused || t.Verdict == state.Changed) {
+	if !s.Kind.Mails() && (t.Verdict == state.Refused || t.Verdict == state.Changed) {
 		x.missed[t.Tenant] += t.Users
 	}
 	f := x.figure[s.Wave]
@@ -403,14 +415,18 @@ func (x *executor) count(t state.Tally) {
 // run does the stages in their order and closes the run. ^C ends it between batches; what is in hand is finished.
 func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	work := context.WithoutCancel(ctx)
-	if resumed {
+	// A plan of mails alone marks nobody and takes nothing away: it needs no right to do so.
+	bulk := x.effects.Kind != state.RunInvite
+	if resumed && bulk {
 		// What the process had sent that was stopped is done first: what is looked at afterwards stays so.
 		if err := x.Accounts.Drain(work); err != nil && !refused(err) { // a refusal has waited for its turn, too
 			return x.stopped(err)
 		}
 	}
-	if err := x.Accounts.Tidy(work); err != nil { // what a killed run has left
-		return x.stopped(err)
+	if bulk {
+		if err := x.Accounts.Tidy(work); err != nil { // what a killed run has left
+			return x.stopped(err)
+		}
 	}
 	// Groups stand before users join them, and go only when users have left them, and columns only when no row holds
 	// anything of ours in them; what a rollback leaves behind is recorded last, since a run that stops before has taken
@@ -429,8 +445,10 @@ func (x *executor) run(ctx context.Context, resumed bool) (Result, error) {
 	if counts := x.journal.Counts(); counts.Failed+counts.Changed+counts.Paused > 0 || len(x.held) > 0 || x.mailsRemain() {
 		outcome = state.OutcomeRemainder
 	}
-	if err := x.Accounts.Tidy(work); err != nil {
-		return x.stopped(err)
+	if bulk {
+		if err := x.Accounts.Tidy(work); err != nil {
+			return x.stopped(err)
+		}
 	}
 	x.called()
 	info, err := x.journal.Close(work, outcome, x.Accounts.Retries())

@@ -25,6 +25,7 @@ type item struct {
 	prior   *state.User        // what is recorded of the user; nil: nothing
 	mail    *state.Mail        // that it is to be sent once its change is made; nil: none
 	intent  state.Intent
+	keeps   []string        // SegmentRelease: the addresses that the person keeps
 	failed  error           // one side refused this user
 	stuck   []state.Finding // why what was begun could not be put right
 	begun   bool            // something may have been done for it in Self-auth
@@ -40,6 +41,8 @@ type batch struct {
 	items    []*item
 	intended chan error // gives nil or an error, once, when the items are intended; nil: nobody has begun to
 	resumed  bool       // a stopped run has intended it
+	// told how many of its users are open still, once the others are settled
+	settled func(open int)
 }
 
 // ready waits until the batch is intended. It may be called once.
@@ -77,6 +80,10 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 		}
 		b.at = state.Position{Segment: place, Offset: taken}
 		taken += int64(len(b.changes))
+		through := taken
+		b.settled = func(open int) {
+			x.events(Event{Kind: Progress, Stage: string(s.Kind), Wave: s.Wave, Done: through - int64(open), Total: s.Users})
+		}
 		// A wave is through only when it is latched.
 		if b.next = (state.Position{Segment: place, Offset: taken}); taken == s.Users && s.Kind != plan.SegmentMove {
 			b.next = state.Position{Segment: place + 1}
@@ -117,8 +124,6 @@ func (x *executor) segment(ctx context.Context, n, place int) error {
 			}
 			return err
 		}
-		done := b.at.Offset + int64(len(b.changes))
-		x.events(Event{Kind: Progress, Stage: string(s.Kind), Wave: s.Wave, Done: done, Total: s.Users})
 		if b = next; b == nil {
 			b, err = take()
 		}
@@ -164,7 +169,7 @@ func (x *executor) full(users, open int) bool {
 	case x.BatchSize > 0:
 		return users >= x.BatchSize
 	}
-	return users >= enough(x.size)
+	return users >= x.fit.most(enough(x.size))
 }
 
 // intendBatch reads the rows of a batch again and intends what is to be done, in the background.
@@ -200,7 +205,7 @@ func (x *executor) batch(ctx context.Context, b *batch) error {
 	x.called()
 	x.settling = make(chan settledBatch, 1)
 	go func(done chan<- settledBatch) {
-		outcomes, err := x.settle(ctx, b.items, b.next)
+		outcomes, err := x.settle(ctx, b.items, b.next, b.settled)
 		done <- settledBatch{outcomes, err}
 	}(x.settling)
 	return nil
@@ -233,12 +238,15 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		if u, is := recorded[c.User]; is {
 			it.prior = &u
 		}
-		it.mail = x.mailOf(it)
 		it.intent.Segment = segment // of those, too, for whom nothing will be intended
+		it.mail = x.mailOf(it)
 		x.judge(it)
 		items[i] = it
 	}
 	if err := x.lookInvited(ctx, segment, items); err != nil {
+		return nil, err
+	}
+	if err := x.lookReleased(ctx, segment, items); err != nil {
 		return nil, err
 	}
 	return items, x.lookWhoCanLogIn(ctx, items)
@@ -323,7 +331,7 @@ func (x *executor) judge(it *item) {
 		x.moveOn(it)
 	}
 	if it.verdict == 0 && x.pausedNow(it) {
-		leave(state.Paused, pausedSince(it))
+		leave(state.Paused, x.pausedSince(it))
 	}
 	if it.verdict == state.Already {
 		return

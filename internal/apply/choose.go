@@ -57,6 +57,7 @@ func (x *executor) choose(ctx context.Context, n, place int) error {
 				outcomes[i] = outcome(it, state.Done, state.Finding{})
 				outcomes[i].Mail = it.mail
 			}
+			outcomes[i].Wave = x.waveOf(it)
 		}
 		if err := x.journal.Settle(work, nil, outcomes, at); err != nil {
 			return err
@@ -72,9 +73,13 @@ func (x *executor) mailOf(it *item) *state.Mail {
 	if l.IsZero() {
 		return nil
 	}
-	m := x.effects.Mailing(it.shape.After.Wave)
+	m := x.effects.Mailing(x.waveOf(it), l.Kind)
+	id := state.MailID(x.effects.Lineage, it.change.User, l.Kind, l.Round)
+	if l.Kind == state.LetterAnnouncement {
+		id = state.AnnouncementID(x.effects.Lineage, it.change.User, m.Wave)
+	}
 	return &state.Mail{
-		ID:         state.MailID(x.effects.Lineage, it.change.User, l.Kind, l.Round),
+		ID:         id,
 		User:       it.change.User,
 		Wave:       m.Wave,
 		Letter:     l.Kind,
@@ -85,4 +90,12 @@ func (x *executor) mailOf(it *item) *state.Mail {
 		Status:     state.MailChosen,
 		Chosen:     x.Now().UTC(),
 	}
+}
+
+// waveOf is the wave that a change is of: the one that the user is moved under then, or that is announced to it.
+func (x *executor) waveOf(it *item) string {
+	if s := x.effects.Segments[it.intent.Segment]; s.Kind == plan.SegmentAnnounce {
+		return s.Wave
+	}
+	return it.shape.After.Wave
 }

@@ -65,11 +65,14 @@ func (x *executor) resume(it *item, open state.Intent) {
 // errLost marks a user whose row changed between the intent and its outcome.
 var errLost = refuse(state.CodeChangedInFlight)
 
-// lookMails notes in the intents which addresses persons hold, where those are about to follow the row.
+// movesAddress reports whether a person gets or loses an address.
+func movesAddress(it *item) bool { return it.shape.Effect.Mail || it.shape.Effect.Release }
+
+// lookMails notes in the intents which addresses persons hold, where those are about to change.
 func (x *executor) lookMails(ctx context.Context, fresh []*item) error {
 	var ids []uuid.UUID
 	for _, it := range fresh {
-		if it.shape.Effect.Mail {
+		if movesAddress(it) {
 			ids = append(ids, it.intent.Person)
 		}
 	}
@@ -85,7 +88,7 @@ func (x *executor) lookMails(ctx context.Context, fresh []*item) error {
 		mails[p.ID] = p.Mails
 	}
 	for _, it := range fresh {
-		if it.shape.Effect.Mail {
+		if movesAddress(it) {
 			it.intent.Mails = mails[it.intent.Person]
 		}
 	}
@@ -131,6 +134,10 @@ func (x *executor) intent(segment int, it *item) state.Intent {
 	var held []uuid.UUID
 	if it.prior != nil {
 		held = slices.DeleteFunc(slices.Clone(it.prior.Groups), func(g uuid.UUID) bool { return slices.Contains(i.Leave, g) })
+	}
+	if i.Effect.OnlyReleases() && it.prior != nil {
+		i.After = *it.prior // it stays as it is
+		return i
 	}
 	if s.After.Standing == state.RowBack {
 		i.After.Groups = held // the person is in them still

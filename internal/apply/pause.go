@@ -60,9 +60,9 @@ func (x *executor) holdPaused(ctx context.Context, b *batch) error {
 		_, open := x.open[it.change.User]
 		switch gate := x.closedTo(it); {
 		case x.pausedNow(it) && open:
-			it.failed = &refusal{pausedSince(it)}
+			it.failed = &refusal{x.pausedSince(it)}
 		case x.pausedNow(it):
-			it.verdict, it.why = state.Paused, pausedSince(it)
+			it.verdict, it.why = state.Paused, x.pausedSince(it)
 		case gate != "" && !open: // whom a stopped run had begun with is gone on with
 			it.verdict, it.why = state.Paused, state.About(state.CodeTenantsUnconfirmed, state.OfWave(it.shape.After.Wave),
 				state.Text(state.KeyGate, gate), state.List(state.KeyTenants, x.slugs[it.shape.Tenant])).Times(1)
@@ -82,8 +82,8 @@ func (x *executor) closedTo(it *item) string {
 	return x.effects.Waves[i].Sampling.ClosedTo(s.After.Wave, s.Tenant, x.st.Confirmations)
 }
 
-func pausedSince(it *item) state.Finding {
-	return state.About(state.CodePausedSince, state.OfWave(it.shape.After.Wave))
+func (x *executor) pausedSince(it *item) state.Finding {
+	return state.About(state.CodePausedSince, state.OfWave(x.waveOf(it)))
 }
 
 // isPaused reports whether a user in flight was given up because of a pause.
@@ -101,7 +101,7 @@ func (x *executor) pausedNow(it *item) bool {
 	}
 	// Whoever is raised waits for the wave that moved it as well.
 	return slices.ContainsFunc(x.paused(), func(p state.Pause) bool {
-		wave := state.InWave(s.After.Wave, p.Wave) || s.Ground.Moved && it.prior != nil && state.InWave(it.prior.Wave, p.Wave)
+		wave := state.InWave(x.waveOf(it), p.Wave) || s.Ground.Moved && it.prior != nil && state.InWave(it.prior.Wave, p.Wave)
 		return wave && (p.Tenant == uuid.Nil || p.Tenant == s.Tenant)
 	})
 }

@@ -72,6 +72,8 @@ func (x *executor) putRight(ctx context.Context, items []*item, grants bool) ([]
 // the user by itself, or all was done but settling it.
 func (f *found) came(i *state.Intent, recorded *state.User) bool {
 	switch {
+	case i.Effect.OnlyReleases():
+		return !f.there || !slices.Equal(f.person.Mails, i.Mails)
 	case recorded == nil:
 		return false
 	case recorded.Standing == state.Moved && (i.Prior == nil || i.Prior.Standing != state.Moved):

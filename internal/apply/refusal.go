@@ -42,6 +42,9 @@ func refusesAll(results []providers.UserResult) error {
 	case state.CodeRowHeld:
 		return ofAll("Postgres", len(refusals), "another session holds them locked",
 			"Wait for that session, or end it.")
+	case state.CodeTableHeld:
+		return ofAll("Postgres", len(refusals), "another session holds what writing them wants, such as a table of a trigger",
+			"Wait for that session, or end it.")
 	case state.CodeRowKept:
 		return ofAll("Postgres", len(refusals), "a trigger or a rule undoes what is written", "Mend that.")
 	}

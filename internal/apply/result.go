@@ -9,12 +9,13 @@ import (
 // EventKind is what an Event tells.
 type EventKind uint8
 
-// Progress: Done of Total of Stage are through. Note: something to be said once. Begun: from now on there is a run that goes on
-// where it is stopped.
+// Progress: Done of Total of Stage are through: what was done of them is committed. Note: something to be said once. Begun: from
+// now on there is a run that goes on where it is stopped. Waiting: what is waited for, in Note, again and again as long as it is.
 const (
 	Progress EventKind = iota + 1
 	Note
 	Begun
+	Waiting
 )
 
 // The stages of a run besides its users.

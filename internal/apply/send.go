@@ -105,26 +105,28 @@ func (x *executor) mailsRemain() bool {
 type sender struct {
 	*executor
 	mailer  providers.Mailer
-	letters map[string]*letter.Template // by wave
+	letters map[*plan.Mailing]*letter.Template
 	pages   providers.Pages
 
 	mu      sync.Mutex
-	turns   map[string]time.Time // when a wave's next mail may go
-	tenants map[uuid.UUID]string // names
+	turns   map[*plan.Mailing]time.Time // when the next mail of a wave may go
+	tenants map[uuid.UUID]string        // names
 	done    int64
 	total   int64
 	noted   time.Time
+	relay   relay
 }
 
 func (x *executor) newSender(ctx context.Context) (*sender, error) {
-	s := &sender{executor: x, letters: map[string]*letter.Template{}, pages: x.Post.Enrolment.Pages(), turns: map[string]time.Time{},
+	s := &sender{executor: x, letters: map[*plan.Mailing]*letter.Template{}, pages: x.Post.Enrolment.Pages(), turns: map[*plan.Mailing]time.Time{},
 		tenants: map[uuid.UUID]string{}, noted: x.Now()}
-	for _, m := range x.effects.Mailings {
-		t, err := Letter(&m)
+	for i := range x.effects.Mailings {
+		m := &x.effects.Mailings[i]
+		t, err := Letter(m)
 		if err != nil {
 			return nil, err
 		}
-		s.letters[m.Wave] = t
+		s.letters[m] = t
 	}
 	tally, err := x.Store.MailTally(ctx, x.journal.ID())
 	if err != nil {
@@ -135,6 +137,7 @@ func (x *executor) newSender(ctx context.Context) (*sender, error) {
 		if t.Status != state.MailChosen {
 			s.done += t.Mails
 		}
+		s.relay.takes = s.relay.takes || t.Status == state.MailTaken
 	}
 	s.mailer, err = x.Post.Open(ctx)
 	return s, err
@@ -145,19 +148,21 @@ func (s *sender) all(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	later := map[uuid.UUID]*parcel{} // refused for now
 	for {
-		mails, err := s.journal.OpenMails(work, openTogether+len(later))
+		held := s.held()
+		mails, err := s.journal.OpenMails(work, openTogether+len(later)+len(held))
 		if err != nil {
 			return err
 		}
 		var next []*parcel
 		for _, m := range mails {
-			if later[m.ID] == nil {
+			if later[m.ID] == nil && !held[m.ID] {
 				next = append(next, &parcel{Mail: m})
 			}
 		}
 		if len(next) == 0 && len(later) == 0 {
-			return nil
+			return s.believe(work)
 		}
+		s.mix(next)
 		now := s.Now()
 		for id, p := range later {
 			if !p.due.After(now) {
@@ -212,7 +217,7 @@ func (s *sender) some(ctx context.Context, list []*parcel) error {
 			break
 		}
 		g.Go(func() error {
-			if err := s.turn(of, p.Wave); err != nil {
+			if err := s.turn(of, s.mailing(&p.Mail)); err != nil {
 				return err
 			}
 			return s.one(of, p)
@@ -224,19 +229,22 @@ func (s *sender) some(ctx context.Context, list []*parcel) error {
 	return interrupted(ctx)
 }
 
-// turn waits until the next mail of a wave may go.
-func (s *sender) turn(ctx context.Context, wave string) error {
-	rate := s.effects.Mailing(wave).Rate
+// mailing is how a mail is written.
+func (s *sender) mailing(m *state.Mail) *plan.Mailing { return s.effects.Mailing(m.Wave, m.Letter) }
+
+// turn waits until the next mail that is written like that may go.
+func (s *sender) turn(ctx context.Context, m *plan.Mailing) error {
+	rate := m.Rate
 	if rate == 0 {
 		return interrupted(ctx)
 	}
 	s.mu.Lock()
 	now := s.Now()
-	at := s.turns[wave]
+	at := s.turns[m]
 	if at.Before(now) {
 		at = now
 	}
-	s.turns[wave] = at.Add(time.Minute / time.Duration(rate))
+	s.turns[m] = at.Add(time.Minute / time.Duration(rate))
 	s.mu.Unlock()
 	return s.wait(ctx, at.Sub(now))
 }
@@ -298,8 +306,13 @@ func (s *sender) one(until context.Context, p *parcel) error {
 	switch h.Verdict {
 	case providers.MailTaken:
 		o.Status = state.MailTaken
+		if err := s.ended(ctx, p, o); err != nil {
+			return err
+		}
+		return s.took(ctx)
 	case providers.MailRefused:
 		o.Status = state.MailRefused
+		return s.refused(ctx, p, o)
 	case providers.MailDoubtful:
 		o.Status = state.MailDoubtful
 	case providers.MailLater:
@@ -352,80 +365,13 @@ func (s *sender) handOver(ctx context.Context, p *parcel) (h providers.Handover,
 	}
 }
 
-// recipient is who is to get a mail, as of now; why is the reason why nobody is.
-func (s *sender) recipient(ctx context.Context, m *state.Mail) (u *recipient, why state.Code, err error) {
-	pauses, err := s.Store.Pauses(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	rows, err := s.Rows.Fetch(ctx, []uuid.UUID{m.User})
-	if err != nil {
-		return nil, "", err
-	}
-	recorded, err := s.Store.UsersByID(ctx, []uuid.UUID{m.User})
-	if err != nil {
-		return nil, "", err
-	}
-	is, known := recorded[m.User]
-	switch {
-	case len(rows) == 0:
-		return nil, state.CodeMailGone, nil
-	case !known || is.Standing != state.Moved:
-		return nil, state.CodeMailTakenBack, nil
-	case rows[0].Link != is.Person, rows[0].Deleted, rows[0].Status != "active", !rows[0].TenantLive:
-		return nil, state.CodeMailGone, nil
-	case slices.ContainsFunc(pauses, func(p state.Pause) bool {
-		return state.InWave(m.Wave, p.Wave) && (p.Tenant == uuid.Nil || p.Tenant == rows[0].Tenant)
-	}):
-		return nil, state.CodeMailPaused, nil
-	}
-	persons, err := s.Accounts.Lookup(ctx, []uuid.UUID{is.Person})
-	if err != nil {
-		return nil, "", err
-	}
-	if len(persons) == 0 || persons[0].Expired || persons[0].Early {
-		return nil, state.CodeMailPerson, nil
-	}
-	can, err := s.Accounts.CanLogIn(ctx, []uuid.UUID{is.Person})
-	if err != nil {
-		return nil, "", err
-	}
-	_, enrolled := can[is.Person]
-	u = &recipient{row: rows[0], person: persons[0], link: s.effects.Mailing(m.Wave).Link, enrolled: enrolled}
-	switch {
-	case enrolled && m.Letter == state.LetterReminder:
-		return nil, state.CodeMailNotDue, nil
-	case enrolled && u.link != state.LinkNone:
-		u.link = state.LinkLogin
-	case u.link == state.LinkCode && !rows[0].Verified && !m.Unverified:
-		return nil, state.CodeMailUnconfirmed, nil
-	case u.link == state.LinkCode && !opensWithin(s.effects.Mailing(m.Wave).Window, s.Now(), providers.MostLife):
-		return nil, state.CodeMailWindow, nil
-	}
-	return u, "", nil
-}
-
-// opensWithin reports whether a window is open now, or opens within d.
-func opensWithin(w *state.Window, now time.Time, d time.Duration) bool {
-	is := w.At(now)
-	return is.Open || !is.Changes.IsZero() && is.Changes.Before(now.Add(d))
-}
-
-// recipient is a user who is to get a mail.
-type recipient struct {
-	row      providers.UserRow
-	person   providers.Person
-	enrolled bool
-	link     state.MailLink
-}
-
 // render makes the letter, with a code that is made for it where it has one. One that waited is handed over as it is, as long as it
 // is still what it would be.
 func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state.Code, err error) {
 	if p.letter != nil && p.link == u.link && p.letter.To.Address == u.row.Email && s.Now().Sub(p.minted) < codeKept {
 		return "", nil
 	}
-	m := s.effects.Mailing(p.Wave)
+	m := s.mailing(&p.Mail)
 	of, err := s.tenant(ctx, &u.row)
 	if err != nil {
 		return "", err
@@ -456,7 +402,7 @@ func (s *sender) render(ctx context.Context, p *parcel, u *recipient) (why state
 // compose makes a mail of what its letter says; nil where the template writes what this user does not have.
 func (s *sender) compose(id uuid.UUID, m *plan.Mailing, u *recipient, d letter.Data) *providers.Mail {
 	from, fromErr := mail.ParseAddress(m.From)
-	text, err := s.letters[m.Wave].Render(d)
+	text, err := s.letters[m].Render(d)
 	if fromErr != nil || err != nil {
 		return nil // why is not said: it may hold what is in the letter
 	}

@@ -36,12 +36,22 @@ type settlement struct {
 	writes   []providers.UserWrite
 	written  []*item // by index of writes
 	lost     []*item // what was done for them in Self-auth is taken back
+
+	settled func(open int) // told how many of its users are open still, once the others are through; nil: nobody listens
+}
+
+func (b *settlement) tell(open int) {
+	if b.settled != nil {
+		b.settled(open)
+	}
 }
 
 // settle writes rows and outcomes in one transaction. A user whose row changed meanwhile loses in the same run what
 // was done for it in Self-auth: no orphan stays in a tenant's group.
-func (x *executor) settle(ctx context.Context, items []*item, next state.Position) ([]state.Outcome, error) {
-	b := settlement{next: next}
+func (x *executor) settle(
+	ctx context.Context, items []*item, next state.Position, settled func(open int),
+) ([]state.Outcome, error) {
+	b := settlement{next: next, settled: settled}
 	if err := x.lookAgain(ctx, items); err != nil {
 		return nil, err
 	}
@@ -68,6 +78,9 @@ func (x *executor) settle(ctx context.Context, items []*item, next state.Positio
 	// Only now: a transaction that is tried again may write the row after all, and one that waits keeps others from
 	// their rows.
 	back, err := x.settleLost(ctx, lost, next)
+	if err == nil {
+		b.tell(0)
+	}
 	return append(all, back...), err
 }
 
@@ -99,32 +112,6 @@ func (x *executor) lookAgain(ctx context.Context, items []*item) error {
 		}
 	}
 	return nil
-}
-
-// commit writes a settlement and returns its outcomes, and those who are lost, whose intents stay open.
-func (x *executor) commit(ctx context.Context, b *settlement) (all []state.Outcome, lost []*item, err error) {
-	note := func(tx state.Tx, results []providers.UserResult) error {
-		if err := refusesAll(results); err != nil {
-			return err
-		}
-		// Every try sorts anew: what an earlier one found was rolled back with it.
-		all, lost = b.outcomesOf(results)
-		noted := slices.Clone(all)
-		// Those who are lost are noted in the same transaction but stay open: a run that is killed before they are taken
-		// back finds them.
-		for _, it := range lost {
-			o := outcomeOf(it.intent, it.verdict, it.why)
-			o.Lost = true
-			noted = append(noted, o)
-		}
-		return x.journal.Settle(ctx, tx, noted, b.next)
-	}
-	if len(b.writes) == 0 {
-		err = note(nil, nil)
-		return all, lost, err
-	}
-	err = x.Rows.WriteUsers(ctx, b.writes, note)
-	return all, lost, err
 }
 
 // outcomesOf sorts users by what became of their writes: outcomes, and those who are lost.
@@ -211,12 +198,14 @@ func outcome(it *item, v state.Verdict, why state.Finding) state.Outcome {
 		Wave:    it.shape.After.Wave,
 		Verdict: v,
 		Reason:  why,
+		Apart:   it.shape.Effect.OnlyReleases(),
 	}
 }
 
 func outcomeOf(i state.Intent, v state.Verdict, why state.Finding) state.Outcome {
 	return state.Outcome{
 		Intent: i.ID, User: i.User, Tenant: i.Tenant, Segment: i.Segment, Wave: i.Wave, Verdict: v, Reason: why,
+		Apart: i.Effect.OnlyReleases(),
 	}
 }
 

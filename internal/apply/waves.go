@@ -27,7 +27,7 @@ func (x *executor) segments(ctx context.Context) error {
 			continue
 		}
 		through := x.segment
-		if s.Kind == plan.SegmentMail {
+		if s.Kind.Mails() {
 			through = x.choose
 		}
 		if err := through(ctx, i, place); err != nil {

@@ -1,7 +1,7 @@
 // Command bench measures plan against what it has to read: the same users in the same order, read by psql (or by COPY
 // through pgx where there is no psql, and it says so), in turns within one run, so that a slow machine is slow for
 // both. `bench OLD NEW` measures two programs of Anthill beside each other, and `bench selfauth` the moving of users
-// beside bare clients of a Self-auth server. It prints medians and ratios, and judges nothing.
+// beside bare clients of a Self-auth server. `bench writers` measures an application at work meanwhile. It prints medians and ratios, and judges nothing.
 package main
 
 import (
@@ -66,8 +66,12 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	do, args := bench, os.Args[1:]
-	if len(args) > 0 && args[0] == "selfauth" {
+	switch {
+	case len(args) == 0:
+	case args[0] == "selfauth":
 		do, args = benchSelfauth, args[1:]
+	case args[0] == "writers":
+		do, args = benchWriters, args[1:]
 	}
 	err := do(ctx, args, os.Stdout)
 	stop()
@@ -80,6 +84,7 @@ func main() {
 const benchHelp = `bench ANTHILL-PROGRAM
 bench [FLAGS] OLD NEW
 bench selfauth -h
+bench writers -h
 
 Measures plan beside psql reading the same rows; or two programs of Anthill beside each other, in turns: plan, show,
 apply, plan again (nothing to do) and rollback of all users, on the emulator at its full speed.

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -17,13 +19,31 @@ func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File,
 	for i, d := range diags {
 		c := *d
 		c.Summary = Escape(c.Summary)
-		c.Detail = escapeLines(c.Detail)
+		c.Detail = unbroken(escapeLines(c.Detail))
 		clean[i] = &c
 	}
-	if err := hcl.NewDiagnosticTextWriter(p.w, quotable(files), uint(p.o.Width), o.Color).WriteDiagnostics(clean); err != nil {
+	var out bytes.Buffer
+	if err := hcl.NewDiagnosticTextWriter(&out, quotable(files), uint(p.o.Width), o.Color).WriteDiagnostics(clean); err != nil {
+		return err
+	}
+	if _, err := p.w.WriteString(strings.ReplaceAll(out.String(), noBreak, " ")); err != nil {
 		return err
 	}
 	return p.flush()
+}
+
+// noBreak is a blank at which hcl breaks no line.
+const noBreak = "\u00a0"
+
+// unbroken keeps what is to be pasted in one line: whatever is indented by four blanks.
+func unbroken(detail string) string {
+	lines := strings.Split(detail, "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(l, "    ") {
+			lines[i] = strings.ReplaceAll(l, " ", noBreak)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // quotable are files whose lines may be quoted on a terminal. What must not reach one is a question mark for each byte, so

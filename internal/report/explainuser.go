@@ -381,7 +381,11 @@ func (p *explainPage) mail(m state.Mail) string {
 	if m.Past {
 		how += "; its user was taken back since"
 	}
-	return letterWords(plan.Letter{Kind: m.Letter, Link: m.Link, Unverified: m.Unverified}) + ": " + how
+	letter := letterWords(plan.Letter{Kind: m.Letter, Link: m.Link, Unverified: m.Unverified})
+	if m.Letter == state.LetterAnnouncement {
+		letter += " of wave " + Escape(m.Wave)
+	}
+	return letter + ": " + how
 }
 
 func (p *explainPage) ways() {

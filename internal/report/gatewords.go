@@ -57,6 +57,10 @@ func (v *voice) unconfirmed(f state.Finding) string {
 	if rest := len(slugs) - listedTenants; rest > 0 {
 		who += " and " + of(int64(rest), "other tenant", "other tenants")
 	}
-	return of(f.Count, "user waits", "users wait") + " for " + who + " (" +
-		v.command("wave", "confirm", "-tenant", slugs[0], state.WholeWave(f.Subject.Name), f.Text(state.KeyGate)) + ")"
+	wants, confirm := "", []string{"wave", "confirm", "-tenant", slugs[0]}
+	if condition := f.Text(state.KeyCondition); condition != "" {
+		wants, confirm = ", where it wants "+v.escape(condition), append(confirm, "-value", "NUMBER")
+	}
+	confirm = append(confirm, state.WholeWave(f.Subject.Name), f.Text(state.KeyGate))
+	return of(f.Count, "user waits", "users wait") + " for " + who + wants + " (" + v.command(confirm...) + ")"
 }

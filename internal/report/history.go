@@ -77,8 +77,8 @@ func (h Happened) byTenant() (list []*happened, all *happened) {
 		}
 		return lines[k]
 	}
-	// Who is only written to is no user whom the run was to change.
-	written := func(segment int) bool { return e.Segments[segment].Kind == plan.SegmentMail }
+	// Who is only written to, or gives an address up, is no user whom the run was to change.
+	written := func(segment int) bool { return !e.Segments[segment].Kind.Changes() }
 	for n := range e.Segments {
 		if written(n) {
 			continue

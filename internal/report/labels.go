@@ -90,6 +90,7 @@ func figures() []figure {
 		{plan.FigureOf(state.PersonRevive), "bring the person back"},
 		{plan.FigureLinked, "linked before, only recorded"},
 		{plan.FigureRaised, "log in through Self-auth alone"},
+		{"release", "give an address up"},
 		{"mail", "address follows the row"},
 		{plan.FigureOf(state.PersonExpire), "expire the person"},
 		{plan.FigureOf(state.PersonDelete), "delete the person"},
@@ -108,10 +109,12 @@ func figures() []figure {
 // stage is the name of a part of a run, as progress shows it.
 func stage(e apply.Event) string {
 	switch plan.SegmentKind(e.Stage) {
-	case plan.SegmentMail:
+	case plan.SegmentMail, plan.SegmentAnnounce:
 		return "mails chosen"
 	case plan.SegmentMove:
 		return Escape(e.Wave)
+	case plan.SegmentRelease:
+		return "addresses given up"
 	case plan.SegmentFollow:
 		return "users moved before"
 	case plan.SegmentWithdraw:

@@ -66,7 +66,7 @@ func (t *telling) mailings() (list []string) {
 		sums := map[mailsOf]int64{}
 		var order []mailsOf
 		for _, one := range t.letters {
-			if one.Wave != m.Wave {
+			if one.Wave != m.Wave || !m.Of(one.Kind) {
 				continue
 			}
 			if one.Unverified {
@@ -112,8 +112,12 @@ func subjectOf(m plan.Mailing) string {
 
 func lettersWords(l mailsOf, n int64) string {
 	s := of(n, "invitation", "invitations")
-	if l.Kind == state.LetterReminder {
+	switch l.Kind {
+	case state.LetterReminder:
 		s = of(n, "reminder", "reminders")
+	case state.LetterAnnouncement:
+		s = of(n, "announcement", "announcements")
+	case state.LetterInvitation, state.LetterPrinted:
 	}
 	s += linkWords(l.Link)
 	switch {
@@ -130,8 +134,12 @@ func lettersWords(l mailsOf, n int64) string {
 // letterWords say what one user is sent.
 func letterWords(l plan.Letter) string {
 	s := "an invitation"
-	if l.Kind == state.LetterReminder {
+	switch l.Kind {
+	case state.LetterReminder:
 		s = "a reminder"
+	case state.LetterAnnouncement:
+		return "an announcement"
+	case state.LetterInvitation, state.LetterPrinted:
 	}
 	s += linkWords(l.Link)
 	if l.Unverified {

@@ -44,7 +44,10 @@ func NewProgress(w io.Writer, terminal bool, now func() time.Time, o Options) *P
 	return &Progress{w: w, terminal: terminal, o: o, now: now}
 }
 
-const mostAhead = 3 // waves that are named
+const (
+	mostAhead     = 3 // waves that are named
+	mostWaitedFor = 3 // sessions that are named
+)
 
 // Of says which plan is carried out: behind each wave stand those to come.
 func (p *Progress) Of(e *plan.Effects) {
@@ -78,6 +81,9 @@ func (p *Progress) Event(e apply.Event) {
 		page := newPage(p.w, p.o)
 		page.line("%s", page.voice().say(e.Note))
 		page.flush()
+	case apply.Waiting:
+		// Not as a line of its page, which may be cut: it is read in logs, by what stands at its end.
+		p.Say((&voice{escape: Escape, most: mostWaitedFor}).say(e.Note))
 	}
 }
 

@@ -106,9 +106,22 @@ func (p *resultPage) stopped(why error) {
 	}
 	p.line("    %s", p.command("apply"))
 	p.gap()
+	if onlySchema(&p.Run) && p.Run.Counts.Schema < int64(len(p.effects.Schema)) {
+		p.line("or, if it stops there again, end it as it is. What is made of the schema stays, and a later apply makes the rest:")
+		p.gap()
+		p.line("    %s", p.command("apply", "-close"))
+		return
+	}
 	p.line("or, if it stops there again, take back what it has done:")
 	p.gap()
 	p.line("    %s", p.command("rollback"))
+}
+
+// onlySchema reports whether a run has come to steps of the schema and to nothing else: then a rollback has no user to take back, and
+// half of a schema is of no use to anybody.
+func onlySchema(r *state.RunInfo) bool {
+	c := r.Counts
+	return r.Kind == state.RunApply && c.Schema > 0 && c.Done+c.Already+c.Failed+c.Changed+c.Paused+c.Objects == 0
 }
 
 func (p *resultPage) ended(took time.Duration) {

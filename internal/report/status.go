@@ -27,10 +27,11 @@ type Status struct {
 	Alone    bool          // the open run takes something back in Postgres alone
 	Rate     float64       // users a second of the run under way, where somebody has measured it; 0: nobody has
 	Level    providers.Level
-	Server   string // version of Self-auth
-	Away     string // why Self-auth was not asked; "": it was
-	Unseen   string // why it is not known who has enrolled, though Self-auth was asked; "": it is
-	Mistakes string // why the configuration cannot be used, diagnostics written out; "": it can
+	Gone     []string // what somebody has taken away of the tables
+	Server   string   // version of Self-auth
+	Away     string   // why Self-auth was not asked; "": it was
+	Unseen   string   // why it is not known who has enrolled, though Self-auth was asked; "": it is
+	Mistakes string   // why the configuration cannot be used, diagnostics written out; "": it can
 	AsOf     time.Time
 	Tenants  map[uuid.UUID]string // slugs
 	Sessions []providers.SessionCount
@@ -234,7 +235,12 @@ func (p *statusPage) run() {
 	r := p.State.OpenRun()
 	switch {
 	case r == nil && p.Holder == nil:
-		if p.Level == providers.LevelBetween {
+		switch {
+		case len(p.Gone) > 0:
+			p.gap()
+			p.hang("", p.bold("Somebody has taken away "+Escape(strings.Join(p.Gone, ", ")))+". What that means, and what to do, is said by: "+
+				p.command("plan"))
+		case p.Level == providers.LevelBetween:
 			p.gap()
 			p.hang("", "The schema is half made. What is missing is said by: "+p.command("plan"))
 		}
@@ -253,7 +259,13 @@ func (p *statusPage) run() {
 	p.hang("", p.bold(p.kindWords(r)+" was stopped and is still open")+": "+p.far(r)+", begun "+stamp(r.Started)+" by "+Escape(r.Who)+". Finish it:")
 	p.gap()
 	p.line("    %s", p.command("apply"))
-	if r.Kind == state.RunApply {
+	switch {
+	case onlySchema(r):
+		p.gap()
+		p.line("or end it as it is. What is made of the schema stays, and a later apply makes the rest:")
+		p.gap()
+		p.line("    %s", p.command("apply", "-close"))
+	case r.Kind == state.RunApply:
 		p.gap()
 		p.line("or take back what it has done:")
 		p.gap()

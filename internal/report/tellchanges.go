@@ -57,6 +57,8 @@ func (v *voice) blocks(list []plan.ObjectChange) (names []string) {
 // part says whom a part of the plan is about.
 func (v *voice) part(p part) string {
 	switch p.Kind {
+	case plan.SegmentRelease:
+		return "users whose person has the address that another user has now"
 	case plan.SegmentFollow:
 		return "users moved before, whose row changed"
 	case plan.SegmentWithdraw:

@@ -161,11 +161,14 @@ func (t *telling) gains() string {
 	switch lose := all.Loses(); {
 	case lose > 0:
 		s += ", " + count(lose) + plural(lose, " loses it", " lose it")
-	case all[plan.FigureLeave]+strange+all[plan.FigureRaised] == 0 && !t.groupsGo():
+	case all[plan.FigureLeave]+strange+all[plan.FigureRaised]+all["release"] == 0 && !t.groupsGo():
 		s += ", none loses anything"
 	}
 	if n := all[plan.FigureRaised]; n > 0 {
 		s += ", " + of(n, "logs in", "log in") + " through Self-auth alone from now on"
+	}
+	if n := all["release"]; n > 0 {
+		s += ", " + of(n, "person gives", "persons give") + " up an address that another user has now"
 	}
 	if n := all[plan.FigureLeavers]; n > 0 {
 		s += ", " + of(n, "leaves groups", "leave groups") + " (" +
@@ -263,7 +266,10 @@ func (t *telling) logins() (list []said) {
 // isolation says whether tenants are kept apart, what follows where they are not, and what is wrong then.
 func (t *telling) isolation() (verdict said, follows string, violations []state.Finding) {
 	i := t.context.Isolation
-	if len(i.Violations) == 0 {
+	switch {
+	case len(i.Violations) == 0 && i.Unseen:
+		return said{"Tenant isolation was not looked at: this account does not see groups.", false}, "", nil
+	case len(i.Violations) == 0:
 		return said{fmt.Sprintf("Tenant isolation holds (%s, %s).", of(int64(i.Groups), "group", "groups"),
 			of(i.Memberships, "membership", "memberships")), false}, "", nil
 	}
@@ -295,6 +301,9 @@ func (t *telling) undo() string {
 func (t *telling) butMails() string {
 	if len(t.effects.Mailings) == 0 {
 		return ""
+	}
+	if !slices.ContainsFunc(t.effects.Mailings, func(m plan.Mailing) bool { return m.Link == state.LinkCode }) {
+		return " A mail that is sent is not."
 	}
 	return " A mail that is sent is not: a code in it can still set a credential until it ends, but lets nobody in who was taken back."
 }

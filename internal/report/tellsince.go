@@ -117,10 +117,14 @@ var diffSigns = map[planfile.DiffKind]string{
 // sortOf names the users of a sort of segment.
 func (v *voice) sortOf(kind plan.SegmentKind, wave string) string {
 	switch kind {
+	case plan.SegmentRelease:
+		return "addresses given up"
 	case plan.SegmentFollow:
 		return "moved before"
 	case plan.SegmentMail:
 		return "mails of wave." + v.escape(wave)
+	case plan.SegmentAnnounce:
+		return "announcements of wave." + v.escape(wave)
 	case plan.SegmentWithdraw:
 		return "not moved"
 	case plan.SegmentRestore:

@@ -223,6 +223,8 @@ func (v *voice) userReasons(e *plan.Effects, kind plan.SegmentKind, s plan.Shape
 	switch kind {
 	case plan.SegmentWithdraw:
 		return []string{"not moved, and got in all the same"}
+	case plan.SegmentRelease:
+		return []string{"another user has it now"}
 	case plan.SegmentFollow:
 	default:
 		return nil

@@ -46,7 +46,7 @@ func newView(f *planfile.File) *view {
 	v.undo = map[plan.UndoKind]int64{}
 	for i, s := range v.effects.Segments {
 		for _, c := range f.Counted(i) {
-			if c.Users > 0 && s.Kind != plan.SegmentMail {
+			if c.Users > 0 && !s.Kind.Mails() {
 				v.undo[c.Shape.UndoKind(s.Kind)] += c.Users
 			}
 		}
@@ -59,7 +59,7 @@ func partsOf(f *planfile.File) (parts []part) {
 	e := f.Effects()
 	for _, i := range e.InOrder() {
 		s := e.Segments[i]
-		if s.Kind == plan.SegmentMail { // whose users do not change
+		if s.Kind.Mails() { // whose users do not change
 			continue
 		}
 		p := part{Kind: s.Kind, Wave: s.Wave, Tenants: e.ByTenant(s.Kind, f.Counted(i)), All: plan.Figures{}}

@@ -248,12 +248,23 @@ func (v *voice) say(f state.Finding) string {
 			". Who moved under it gains nothing until:  " + v.command(one.resume()...)
 	// Mails.
 	case state.CodeCodesLive:
-		return of(n, "user who is", "users who are") + " taken back " + it("was", "were") + " sent a one-time code less than a day ago: until it ends it can still " +
-			"set a credential, which lets nobody in as long as the person is expired"
+		return of(n, "user who is", "users who are") + " taken back " + it("was", "were") + " sent a one-time code less than a day ago, and " + it("has", "have") + " no credential yet: until it ends it can still " +
+			"set one, which lets nobody in as long as the person is expired"
 	case state.CodeEnrolledBefore:
 		return of(n, "user to be moved has", "users to be moved have") + " a credential in Self-auth already, and can log in there at once"
 	case state.CodeMailsLate:
 		return "wave " + name + ": " + of(n, "user who was", "users who were") + " moved before " + it("is", "are") + " invited now"
+	case state.CodeMailsUntold:
+		return "wave " + name + " starts, and " + of(n, "mail", "mails") + " that should have announced it before " + it("was", "were") +
+			" not sent. To send " + it("it", "them") + " first:  " + v.command("invite", "-wave", f.Subject.Name)
+	case state.CodeMailsShort:
+		return "wave " + name + ": " + of(n, "mail announces", "mails announce") + " it with less than half of the time before its start that the " +
+			"configuration gives"
+	case state.CodeAnnouncedEarly:
+		return "wave " + name + " is announced now to " + of(n, "user", "users") + ", for " + moment(state.KeyAt) + "; it may be later: " + why(", ")
+	case state.CodeAnnouncedNever:
+		return "wave " + name + " is not announced to " + of(n, "user", "users") + " by a plan, as its start has no date (" + why(", ") +
+			"). Give it one (start.at), or announce it when you know:  " + v.command("invite", "-wave", f.Subject.Name)
 	case state.CodeMailsAgain:
 		return "wave " + name + ": " + of(n, "user who was", "users who were") + " invited when moved before, and taken back since, " +
 			it("is", "are") + " invited once more"
@@ -290,7 +301,16 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeMailUnrendered:
 		return "the template writes something that this user does not have"
 	case state.CodeMailWindow:
-		return "the window of the wave does not open in the day for which a code is good; a later apply sends it"
+		return "no working day of the wave's window lies in the day for which a code is good; a later apply sends it"
+	case state.CodeMailReleased:
+		return of(n, "person that Anthill has made gives", "persons that Anthill has made give") + " up an address, as another live user has it now and " +
+			it("its own", "their own") + " does not: it is free before it is given, and no mail about one login reaches the other"
+	case state.CodeMailAstray:
+		return of(n, "address", "addresses") + " that another live user has now " + plural(n, "stays", "stay") + " with " +
+			it("the person", "the persons") + " that " + it("has it", "have them") + ": Anthill has not made " + it("that one", "those") +
+			", another row is linked to it, or persons do not follow their rows. Change " + it("it", "them") + " in Self-auth, or leave the users as they are"
+	case state.CodeMailsKept:
+		return of(n, "user does", "users do") + " not get the earlier address back: another user or person has it by now"
 	case state.CodeMailStuck:
 		return of(n, "moved user has", "moved users have") + " a new address that Self-auth refuses or somebody else has: " +
 			it("the person keeps", "their persons keep") + " the old one"
@@ -696,6 +716,8 @@ func (v *voice) say(f state.Finding) string {
 		return "another session of the database holds the row locked"
 	case state.CodeTableHeld:
 		return "another session of the database holds the table of users, or what a trigger of it wants, locked"
+	case state.CodeWaits, state.CodeSessionHolds, state.CodeSessionHidden, state.CodePreparedHolds, state.CodeLockedBy:
+		return v.sayWait(f)
 	case state.CodeRowKept:
 		return "a trigger or a rule of the database undoes what is written to the row"
 	case state.CodeRuleBroken:

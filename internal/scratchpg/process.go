@@ -87,6 +87,8 @@ func startPostgres(h *home, in install, who account, env []string) (*process, er
 		"-c", "listen_addresses=",
 		// Fast rather than durable: a crash of the machine may cost the cluster.
 		"-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		// Many tests at a time, each with its own connections.
+		"-c", "max_connections=300",
 		// A failed statement shows its values; they stay out of the log.
 		"-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse")
 	cmd.Dir, cmd.Env = h.run, env

@@ -241,7 +241,7 @@ func (s *Session) askPlan(ctx context.Context, in planner.Input, tenants []provi
 		return nil
 	}
 	in.Config = cfg
-	e.Invites = e.Recorded != nil && mailingOf(cfg, e.Recorded.Wave) != nil
+	e.Invites = e.Recorded != nil && mailingOf(cfg, e.Recorded.Wave, state.LetterInvitation) != nil
 	less := cmp.Or(s.away, s.less)
 	if less == nil {
 		less = s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...))

@@ -56,7 +56,7 @@ var ErrNoTenant = errors.New("there is no such tenant")
 //
 // Errors: *DiagnosticsError, ErrNoTenant, or what reading says.
 func OpenExport(ctx context.Context, settings Settings, slug string) (_ *Export, err error) {
-	s := &Session{settings: settings}
+	s := &Session{settings: settings, stateless: true}
 	e := &Export{session: s, Left: Left{Reasons: map[plan.SkipReason]int64{}}}
 	defer func() {
 		if err != nil {

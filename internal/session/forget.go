@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/planner"
+	"anthill/providers/postgres"
 	"anthill/state"
 )
 
@@ -48,6 +49,9 @@ type Kept struct {
 // Errors say what stands in the way, and what to do: ErrNoUser, *ForgottenError, *DiagnosticsError, others.
 func (s *Session) Forgettable(ctx context.Context, r Request, user uuid.UUID) (k Kept, err error) {
 	k.User = user
+	if err := s.mayDo(ctx, forgets); err != nil {
+		return k, err
+	}
 	in, snapshot, err := s.look(ctx, r)
 	if err != nil {
 		return k, err
@@ -90,6 +94,8 @@ func (s *Session) Forgettable(ctx context.Context, r Request, user uuid.UUID) (k
 	}
 	return k, s.personsGone(ctx, rec, records)
 }
+
+var forgets = postgres.Use{Forgets: true}
 
 // settledInSelfAuth refuses a user for whom the next plan has something to do: once it is forgotten, nobody would.
 func (s *Session) settledInSelfAuth(ctx context.Context, in planner.Input, user uuid.UUID) error {
@@ -153,7 +159,7 @@ func (s *Session) personsGone(ctx context.Context, rec state.User, records []sta
 //
 // Errors: state.ErrRowThere, state.ErrOpenRun or state.ErrNothingKept where that has changed since.
 func (s *Session) Forget(ctx context.Context, user uuid.UUID, reason string) (f state.Forgotten, err error) {
-	err = s.writing(ctx, func() error {
+	err = s.writing(ctx, forgets, func() error {
 		f, err = s.store.Forget(context.WithoutCancel(ctx), user, s.signed(reason))
 		return err
 	})

@@ -25,6 +25,7 @@ import (
 	"anthill/planner/planfile"
 	"anthill/providers"
 	"anthill/providers/mail"
+	"anthill/providers/postgres"
 	"anthill/state"
 )
 
@@ -35,11 +36,16 @@ type Invite struct {
 	Doubtful bool   // also to those of whom nobody knows whether they have their invitation
 }
 
-// mostAsked is how many mails one user may be sent in a day because somebody asks for them.
+// mostAsked is how many mails one user may be sent in a day because somebody asks for them, codes that are shown included.
 const mostAsked = 3
 
 // Invite plans the mails that are due to users who are moved, and nothing else. As Plan; the plan is of kind invite.
+//
+// Of one user the account need not see all that a plan needs (Settings.Less): then the plan goes by that one's person alone.
 func (s *Session) Invite(ctx context.Context, r Request, i Invite) (_ *Plan, err error) {
+	if s.away != nil {
+		return nil, s.away
+	}
 	in, snapshot, err := s.look(ctx, r)
 	if err != nil {
 		return nil, err
@@ -64,14 +70,22 @@ func (s *Session) Invite(ctx context.Context, r Request, i Invite) (_ *Plan, err
 	if diags.HasErrors() {
 		return nil, s.mistakes(diags)
 	}
-	if err := s.maySee(append(declaredKinds(cfg), recordedKinds(in.State)...)); err != nil {
+	kinds := append(declaredKinds(cfg), recordedKinds(in.State)...)
+	if of.User != uuid.Nil {
+		err = s.narrow(ctx, &in, s.store.At(snapshot.ID()), of.User, kinds)
+	} else {
+		err = s.maySee(kinds)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := s.mayWrite(mailingsOf(cfg)); err != nil {
 		return nil, err
 	}
-	if mailingOf(cfg, i.Wave) == nil && planner.Declares(cfg, i.Wave) {
-		return nil, &UserError{"no wave" + named(i.Wave) + " has an invitation: there is nothing to be sent"}
+	letters := []state.LetterKind{state.LetterInvitation, state.LetterAnnouncement}
+	none := func(l state.LetterKind) bool { return mailingOf(cfg, i.Wave, l) == nil }
+	if !slices.ContainsFunc(letters, func(l state.LetterKind) bool { return !none(l) }) && planner.Declares(cfg, i.Wave) {
+		return nil, &UserError{"no wave" + named(i.Wave) + " has an invitation or an announcement: there is nothing to be sent"}
 	}
 	in.Config = cfg
 	of.Input = in
@@ -120,7 +134,7 @@ func (s *Session) userNamed(ctx context.Context, word string) (*providers.UserRo
 	return nil, &UserError{fmt.Sprintf("%d users have this address; name the one that is meant by id: %s", len(ids), strings.Join(ids, ", "))}
 }
 
-// mayAskAgain refuses to write to a user more often in a day than helps.
+// mayAskAgain refuses to write to a user, or to show a code, more often in a day than helps.
 func (s *Session) mayAskAgain(ctx context.Context, user uuid.UUID, now time.Time) error {
 	mails, err := s.store.MailsOf(ctx, []uuid.UUID{user})
 	if err != nil {
@@ -128,13 +142,13 @@ func (s *Session) mayAskAgain(ctx context.Context, user uuid.UUID, now time.Time
 	}
 	n := 0
 	for _, m := range mails {
-		if !m.Status.Unsent() && m.Letter != state.LetterPrinted && now.Sub(m.Chosen) < 24*time.Hour {
+		if !m.Status.Unsent() && now.Sub(m.Chosen) < 24*time.Hour {
 			n++
 		}
 	}
 	if n >= mostAsked {
-		return &UserError{fmt.Sprintf("user %s was sent %d mails in the last 24 hours, and more would not help: look at what became of "+
-			"them, or have somebody talk to the person", user, n)}
+		return &UserError{fmt.Sprintf("user %s had %d mails in the last 24 hours, codes that were shown included, and more would not help: look "+
+			"at what became of them, or have somebody talk to the person", user, n)}
 	}
 	return nil
 }
@@ -211,9 +225,9 @@ type Preview struct {
 // standIn stands where a letter has its code.
 const standIn = "xxxxx-xxxxx-xxxxx-xxxxx"
 
-// Preview makes the letter that a user would get: who is moved that of its wave, anybody else that of the wave that is named, or of
-// the first that has one. No code is made.
-func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, error) {
+// Preview makes the letter that a user would get, an invitation or an announcement: who is moved the invitation of its wave, and
+// otherwise that of the wave that is named, or of the first that has one. No code is made.
+func (s *Session) Preview(ctx context.Context, user, wave string, letter state.LetterKind) (*Preview, error) {
 	row, err := s.userNamed(ctx, user)
 	if err != nil {
 		return nil, err
@@ -236,12 +250,13 @@ func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, err
 	}
 	is, known := recorded[row.ID]
 	moved := known && is.Standing == state.Moved
-	if wave == "" && moved {
+	announces := letter == state.LetterAnnouncement
+	if wave == "" && moved && !announces {
 		wave = is.Wave
 	}
-	m := mailingOf(cfg, wave)
+	m := mailingOf(cfg, wave, letter)
 	if m == nil {
-		return nil, &UserError{"no wave" + named(wave) + " has an invitation: there is nothing to be shown"}
+		return nil, &UserError{"no wave" + named(wave) + " has an " + string(letter) + ": there is nothing to be shown"}
 	}
 	p := &Preview{From: m.From, To: row.Email, Wave: m.Wave, Link: m.Link}
 	login := ""
@@ -257,7 +272,7 @@ func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, err
 		if err != nil {
 			return nil, err
 		}
-		if _, enrolled := can[is.Person]; enrolled && p.Link != state.LinkNone {
+		if _, enrolled := can[is.Person]; enrolled && (p.Link != state.LinkNone || announces) {
 			p.Link = state.LinkLogin
 		}
 	}
@@ -265,7 +280,7 @@ func (s *Session) Preview(ctx context.Context, user, wave string) (*Preview, err
 	for _, t := range tenants {
 		if t.ID == row.Tenant {
 			tenant = t.Name
-			if login == "" {
+			if login == "" && !announces { // an announcement names nobody who is not there yet
 				n := plan.Namer{Name: cfg.Identity.Name, Display: cfg.Identity.Display}
 				login, _, _ = n.Person(row.User, t.Slug, false)
 			}
@@ -294,14 +309,22 @@ func named(wave string) string {
 	return " that is called " + wave
 }
 
-// mailingOf is how the wave of a name writes to its users, or with "" the first one that has an invitation; nil: none does. All steps of
-// a wave do alike, also those that are no longer there.
-func mailingOf(c *config.Config, wave string) *plan.Mailing {
+// mailingOf is how the wave of a name writes to its users by invitations, or announces itself, or with "" the first one that does so; nil:
+// none does. All steps of a wave do alike, also those that are no longer there.
+func mailingOf(c *config.Config, wave string, letter state.LetterKind) *plan.Mailing {
 	for _, w := range c.Waves {
-		if w.Invitation != nil && (wave == "" || state.WholeWave(w.Name) == state.WholeWave(wave)) {
-			m := planner.Mailing(w)
-			return &m
+		var m plan.Mailing
+		switch {
+		case wave != "" && state.WholeWave(w.Name) != state.WholeWave(wave):
+			continue
+		case letter == state.LetterAnnouncement && w.Announcement != nil:
+			m = planner.Announcing(w)
+		case letter == state.LetterInvitation && w.Invitation != nil:
+			m = planner.Mailing(w)
+		default:
+			continue
 		}
+		return &m
 	}
 	return nil
 }
@@ -326,9 +349,9 @@ type Tried struct {
 
 const senderTime = 5 * time.Second // in which DNS must answer
 
-// TryMail sends the letter of a wave, or of the first that has one, to an address of one's own, with stand-ins for all that is a
+// TryMail sends a letter of a wave, or of the first that has one, to an address of one's own, with stand-ins for all that is a
 // user's, and looks up what receivers will find about the sender. Nothing is recorded.
-func (s *Session) TryMail(ctx context.Context, to, wave string) (*Tried, error) {
+func (s *Session) TryMail(ctx context.Context, to, wave string, letter state.LetterKind) (*Tried, error) {
 	address, err := netmail.ParseAddress(to)
 	if err != nil {
 		return nil, &UserError{"a mail can be sent to an address like ana@example.com, and not to " + to}
@@ -337,9 +360,9 @@ func (s *Session) TryMail(ctx context.Context, to, wave string) (*Tried, error) 
 	if err != nil {
 		return nil, err
 	}
-	m := mailingOf(cfg, wave)
+	m := mailingOf(cfg, wave, letter)
 	if m == nil {
-		return nil, &UserError{"no wave" + named(wave) + " has an invitation: there is nothing to be sent"}
+		return nil, &UserError{"no wave" + named(wave) + " has an " + string(letter) + ": there is nothing to be sent"}
 	}
 	from, err := netmail.ParseAddress(m.From)
 	if err != nil {
@@ -408,6 +431,20 @@ type Shown struct {
 // Print makes a one-time code for a user, for whoever helps on the telephone, and records who had it, and why. allowed may
 // name "enrolled", whose credential the code would replace, and "admin", who administers a tenant.
 func (s *Session) Print(ctx context.Context, user, reason string, allowed []string) (_ *Shown, err error) {
+	if s.away != nil {
+		return nil, s.away
+	}
+	// Before anything is recorded of it.
+	if err := s.mayMakeCodes(); err != nil {
+		return nil, err
+	}
+	rights, err := s.store.ToShow(ctx)
+	if err == nil {
+		err = s.postgres.Has(ctx, "support", rights)
+	}
+	if err != nil {
+		return nil, err
+	}
 	row, err := s.userNamed(ctx, user)
 	if err != nil {
 		return nil, err
@@ -427,33 +464,27 @@ func (s *Session) print(ctx context.Context, row *providers.UserRow, reason stri
 	switch {
 	case !known || is.Standing != state.Moved || row.Link != is.Person:
 		return nil, &UserError{"user " + row.ID.String() + " is not moved: no code leads in"}
-	case row.Status != "active" || !row.TenantLive:
+	case row.Status != "active" || row.Deleted || !row.TenantLive || is.Asleep:
 		return nil, &UserError{"user " + row.ID.String() + ", or the tenant, is not active: no code leads in"}
 	}
-	pauses, err := s.store.Pauses(ctx)
+	why, err := s.barred(ctx, row, is.Wave)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range pauses {
-		if state.InWave(is.Wave, p.Wave) && (p.Tenant == uuid.Nil || p.Tenant == row.Tenant) {
-			return nil, &UserError{"wave " + p.Wave + " is paused there: nobody of it is given a way in"}
-		}
+	if why != "" {
+		return nil, &UserError{why}
 	}
 	if err := s.mayAskAgain(ctx, row.ID, s.settings.Now()); err != nil {
 		return nil, err
 	}
-	persons, err := s.selfauth.Accounts().Lookup(ctx, []uuid.UUID{is.Person})
+	seen, err := s.seesOne(ctx, is.Person)
 	if err != nil {
 		return nil, err
 	}
-	if len(persons) == 0 || persons[0].Expired || persons[0].Early {
+	if p := seen.Person; p == nil || p.Expired || p.Early {
 		return nil, &UserError{"the person of user " + row.ID.String() + " is gone from Self-auth, or cannot log in now"}
 	}
-	can, err := s.selfauth.Accounts().CanLogIn(ctx, []uuid.UUID{is.Person})
-	if err != nil {
-		return nil, err
-	}
-	if _, enrolled := can[is.Person]; enrolled && !slices.Contains(allowed, "enrolled") {
+	if seen.Enrolled && !slices.Contains(allowed, "enrolled") {
 		return nil, &UserError{"user " + row.ID.String() + " has a credential in Self-auth already, which a code would replace. If that is " +
 			"meant, and you know whom you talk to: -allow enrolled -reason TEXT"}
 	}
@@ -471,7 +502,7 @@ func (s *Session) print(ctx context.Context, row *providers.UserRow, reason stri
 	if err != nil {
 		return nil, err
 	}
-	return &Shown{User: row.ID, Login: persons[0].Name, Code: code, Page: e.Pages().Reset}, nil
+	return &Shown{User: row.ID, Login: seen.Person.Name, Code: code, Page: e.Pages().Reset}, nil
 }
 
 // Bounced records that mails came back, as a file of them says, and takes the time of invitation from the rows of their users.
@@ -485,7 +516,7 @@ func (s *Session) Bounced(ctx context.Context, path string) (n int, err error) {
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	err = s.writing(ctx, func() error {
+	err = s.writing(ctx, postgres.Use{Invites: true}, func() error {
 		back, err := s.store.Bounced(ctx, list)
 		if err != nil {
 			return err
@@ -518,7 +549,7 @@ func (s *Session) unnote(ctx context.Context, back []state.Mail) error {
 
 // SettleDoubtful records that the mails in doubt were sent, and counts them.
 func (s *Session) SettleDoubtful(ctx context.Context) (n int64, err error) {
-	err = s.writing(ctx, func() error {
+	err = s.writing(ctx, postgres.Use{Invites: true}, func() error {
 		if n, err = s.store.SettleDoubtful(ctx); err != nil {
 			return err
 		}

@@ -148,6 +148,11 @@ func anyMoved(users iter.Seq2[state.User, error]) (bool, error) {
 
 // evaluate evaluates the configuration over the live tenants.
 func (s *Session) evaluate(tenants []providers.Tenant, st *state.State) (*config.Config, hcl.Diagnostics) {
+	return s.module.Evaluate(dataOf(tenants, st))
+}
+
+// dataOf is what a configuration reads of live data.
+func dataOf(tenants []providers.Tenant, st *state.State) config.Data {
 	data := config.Data{Recorded: map[state.Address]uuid.UUID{}}
 	// A row that our rollback marked as deleted is to be there again, so the configuration sees it as it will be.
 	returns := map[uuid.UUID]bool{}
@@ -167,5 +172,5 @@ func (s *Session) evaluate(tenants []providers.Tenant, st *state.State) (*config
 			Deleted: t.Deleted && !returns[t.ID],
 		})
 	}
-	return s.module.Evaluate(data)
+	return data
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"strings"
 
 	"anthill/internal/apply"
 	"anthill/planner/planfile"
@@ -24,6 +25,12 @@ func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approva
 	if err := s.mayWrite(e.Mailings); err != nil {
 		return result, err
 	}
+	if len(s.inspection.Gone) > 0 && e.Kind != state.RunRollback {
+		return result, s.gone()
+	}
+	if err := s.MayCarryOut(ctx, e); err != nil {
+		return result, err
+	}
 	err = s.locked(ctx, func() (err error) {
 		if err := s.maySee(plannedKinds(e)); err != nil {
 			return err
@@ -35,6 +42,14 @@ func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approva
 		return err
 	})
 	return result, err
+}
+
+// gone is the error of a run that would write rows which have lost columns.
+func (s *Session) gone() error {
+	return &state.Error{Kind: state.ErrorMissing, Side: "Postgres", Doing: "carry out the plan",
+		Reason: "the application has taken away " + strings.Join(s.inspection.Gone, ", "),
+		Cure: "Nothing was changed. A run that was stopped is ended, and users are taken back in Self-auth, by:\n\n" +
+			"    anthill apply -close\n    anthill rollback"}
 }
 
 // Check says how much of a plan still holds, and changes nothing.
@@ -50,6 +65,11 @@ func (s *Session) Check(ctx context.Context, plan *planfile.Reader, events func(
 // Errors as of CarryOut and apply.Close.
 func (s *Session) CloseRun(ctx context.Context, stored *planfile.Reader,
 	events func(apply.Event)) (result apply.Result, err error) {
+	use := s.useOf(stored.Effects())
+	use.Steps, use.Back = nil, nil // they are gone on with, or left
+	if err := s.mayDo(ctx, use); err != nil {
+		return result, err
+	}
 	err = s.locked(ctx, func() (err error) {
 		s.selfauth.SetOwner(stored.Effects().Lineage.String()[:8])
 		s.changed = true
@@ -79,7 +99,7 @@ func (s *Session) deps(a Approval) apply.Deps {
 		Who:        s.settings.Who,
 		ApprovedBy: a.By,
 		FailStale:  a.FailStale,
-		Bare:       s.inspection.Bare,
+		Bare:       s.inspection.Bare && len(s.inspection.Gone) == 0, // where columns are gone no row is written
 		Observe:    s.observe,
 		Enrolled:   s.selfauth.Directory().Enrolled,
 		Post:       s.post(),

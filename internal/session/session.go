@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -31,7 +32,11 @@ type Session struct {
 	away       error // Settings.Partly and Less: why Self-auth cannot be asked; nil: it can
 	less       error // Settings.Less: which rights the account lacks to see what a plan needs; nil: none
 	mail       config.MailSettings
-	changed    bool // something was carried out: the schema may be another than was inspected
+	locking    atomic.Bool // the lock on the target is being taken
+	unwatch    func()      // ends watch; nil: it was not begun
+	changed    bool        // something was carried out: the schema may be another than was inspected
+	stateless  bool        // what is recorded is not read (OpenExport)
+	counts     bool        // sessions may be counted as well (OpenGlance)
 }
 
 // Open loads the configuration and connects both sides. Nothing is changed anywhere.
@@ -97,6 +102,10 @@ func (s *Session) Complete() error {
 
 // Close ends the connections.
 func (s *Session) Close() {
+	if s.unwatch != nil {
+		s.unwatch()
+		s.unwatch = nil
+	}
 	if s.postgres != nil {
 		s.postgres.Close()
 	}
@@ -104,7 +113,7 @@ func (s *Session) Close() {
 
 // loadPostgres loads the configuration and connects the database that it names.
 func (s *Session) loadPostgres(ctx context.Context) (config.Settings, error) {
-	m, diags := s.settings.load()
+	m, diags := s.settings.load(ctx)
 	s.module, s.warnings = m, diags
 	if diags.HasErrors() {
 		return config.Settings{}, s.mistakes(diags)
@@ -118,6 +127,29 @@ func (s *Session) loadPostgres(ctx context.Context) (config.Settings, error) {
 
 // openPostgres connects the database as the configuration says, or else the environment, and looks at its schema.
 func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err error) {
+	if err := s.connectPostgres(ctx, file); err != nil {
+		return err
+	}
+	err = s.mayRead(ctx, postgres.Use{})
+	if denied := (*state.DeniedError)(nil); errors.As(err, &denied) && s.counts {
+		return s.mayRead(ctx, counting) // what it lacks besides should be no second message
+	}
+	if err != nil {
+		return err
+	}
+	if s.inspection, err = s.postgres.Inspect(ctx); err != nil || len(s.inspection.Gone) == 0 {
+		return err
+	}
+	// What was never there is a mistake; what users were moved by before can have been taken away.
+	st, err := s.store.Read(ctx)
+	if err == nil && !st.Exists {
+		err = s.inspection.Lacking
+	}
+	return err
+}
+
+// connectPostgres connects the database, and the recorded state in it.
+func (s *Session) connectPostgres(ctx context.Context, file config.Settings) (err error) {
 	url := file.PostgresURL
 	if url == "" {
 		url = s.settings.Env("DATABASE_URL")
@@ -125,14 +157,12 @@ func (s *Session) openPostgres(ctx context.Context, file config.Settings) (err e
 	if url == "" {
 		return missing("where the database is", "DATABASE_URL", `provider "postgres" { url = ... }`)
 	}
-	o := postgres.Options{URL: url, Naming: file.Naming, Application: s.settings.Application, Archive: file.StateSchema}
+	o := postgres.Options{URL: url, Naming: file.Naming, Names: file.Names, Application: s.settings.Application, Archive: file.StateSchema}
 	if s.postgres, err = postgres.Open(ctx, o); err != nil {
 		return err
 	}
-	if s.inspection, err = s.postgres.Inspect(ctx); err != nil {
-		return err
-	}
 	s.store = pg.Open(s.postgres.Pool(), file.StateSchema, pg.Names(s.postgres.UsersTable()))
+	s.watch()
 	return nil
 }
 
@@ -203,6 +233,9 @@ func (s *Session) identify(ctx context.Context) (err error) {
 
 // mistakes makes an error of diagnostics.
 func (s *Session) mistakes(diags hcl.Diagnostics) error {
+	if config.Stopped(diags) {
+		return context.Canceled
+	}
 	return &DiagnosticsError{Diagnostics{diags, s.module.Files()}}
 }
 
@@ -234,7 +267,9 @@ func (s *Session) recorded(ctx context.Context, store state.Store) (*state.State
 
 // locked runs f under the lock of the target.
 func (s *Session) locked(ctx context.Context, f func() error) error {
+	s.locking.Store(true)
 	lock, err := s.store.Lock(ctx, s.settings.Who, s.settings.LockTimeout)
+	s.locking.Store(false)
 	if err != nil {
 		return err
 	}
@@ -260,8 +295,11 @@ func noConfirm(context.Context) error { return errNoLock }
 
 func noFence(context.Context, state.Tx) error { return errNoLock }
 
-// writing changes the recorded state under the lock, and makes and binds it where there is none yet.
-func (s *Session) writing(ctx context.Context, f func() error) error {
+// writing changes the recorded state under the lock, and makes and binds it where there is none yet. u is what f does to rows.
+func (s *Session) writing(ctx context.Context, u postgres.Use, f func() error) error {
+	if err := s.mayDo(ctx, u); err != nil {
+		return err
+	}
 	return s.locked(ctx, func() error {
 		st, err := s.recorded(ctx, s.store)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"anthill/config"
 	"anthill/internal/apply"
 	"anthill/internal/sandbox"
 	"anthill/internal/scratchpg/pgtest"
@@ -129,7 +130,7 @@ func carriedOut(t *testing.T, s *session.Session, made *session.Plan) apply.Resu
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
 	s := open(t, settings(t, pilot))
-	if err := s.MayWrite(t.Context(), false); err != nil {
+	if err := s.MayWrite(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := planned(t, s, now()).Effects().Users(); n != 0 {
@@ -236,13 +237,13 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 	unknown := settings(t, pilot+"wavelet {}\n")
-	check(session.Validate(unknown))
+	check(session.Validate(t.Context(), unknown))
 	_, err := session.Open(t.Context(), unknown)
 	check(found(err))
 
 	// A tenant that is not there is found over the live tenants alone.
 	absent := settings(t, strings.ReplaceAll(pilot, `"acme"`, `"acmee"`))
-	if list := session.Validate(absent).List; len(list) > 0 {
+	if list := session.Validate(t.Context(), absent).List; len(list) > 0 {
 		t.Errorf("found without a server: %v", list)
 	}
 	s := open(t, absent)
@@ -255,6 +256,17 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("status: %v, plan %v", err, status.Plan)
 	}
 	found(status.NoPlan)
+}
+
+// TestStopped: whoever interrupts a command while a configuration is evaluated is told that, and no mistake of the configuration.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	long := settings(t, pilot+"locals { x = [for a in range(1000) : [for b in range(1000) : a]] }\n")
+	if d := session.Validate(ctx, long); !config.Stopped(d.List) {
+		t.Errorf("it was not stopped: %v", d.List)
+	}
 }
 
 // TestOut: a plan takes the place of an ordinary file alone, and what stands there stays as it is otherwise.

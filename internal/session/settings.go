@@ -1,11 +1,13 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"anthill/config"
+	"anthill/internal/apply"
 	"anthill/planner"
 )
 
@@ -16,14 +18,16 @@ type Settings struct {
 	Environment string              // of the saved plan that is carried out, for a configuration whose variables are not given
 	Alone       bool                // Self-auth is not asked for anything: what is done concerns Postgres alone
 	Partly      bool                // Self-auth may be away: then what Postgres and the state know is all that can be read (Status)
-	Less        bool                // what the account in Self-auth may not read is told and not needed, nor is Self-auth (Explain)
+	Less        bool                // what the account in Self-auth may not read is told and not needed, nor is Self-auth (Explain; Invite and Print of one user, who do need it)
 	Version     string              // of Anthill; plans record it
 	Application string              // what the servers' logs show: "anthill plan"
 	Who         string              // user@host, for runs, locks and confirmations
 	Env         func(string) string // environment variables; "" where there is none
 	Now         func() time.Time
-	LockTimeout time.Duration   // how long to wait for somebody else's lock
-	MailWaits   []time.Duration // before a mail that was refused for now is handed over again; nil: as usual
+	Waiting     func(apply.Event) // told what a command waits for in the database; nil: nobody listens. Safe for concurrent use.
+	Queries     bool              // also what the sessions run that it waits for
+	LockTimeout time.Duration     // how long to wait for somebody else's lock
+	MailWaits   []time.Duration   // before a mail that was refused for now is handed over again; nil: as usual
 }
 
 // Diagnostics are what is wrong or doubtful in a configuration, with the files that they point into, by the names that
@@ -39,9 +43,9 @@ type DiagnosticsError struct{ Diagnostics }
 // Error is the first diagnostic in short; internal/report shows all of them with their files.
 func (e *DiagnosticsError) Error() string { return e.List.Error() }
 
-// Validate checks a configuration without any server, and returns all that it finds.
-func Validate(s Settings) Diagnostics {
-	m, diags := s.load()
+// Validate checks a configuration without any server, and returns all that it finds; nothing of use once ctx is done.
+func Validate(ctx context.Context, s Settings) Diagnostics {
+	m, diags := s.load(ctx)
 	if !diags.HasErrors() {
 		diags = append(diags, m.Validate()...)
 	}
@@ -51,10 +55,10 @@ func Validate(s Settings) Diagnostics {
 	return Diagnostics{diags, m.Files()}
 }
 
-func (s Settings) load() (*config.Module, hcl.Diagnostics) {
+func (s Settings) load(ctx context.Context) (*config.Module, hcl.Diagnostics) {
 	dir := s.Dir
 	if dir == "" {
 		dir = "."
 	}
-	return config.Load(dir, config.Vars{Given: s.Vars, Env: s.Env, Version: s.Version})
+	return config.Load(dir, config.Vars{Given: s.Vars, Env: s.Env, Version: s.Version, Done: ctx.Done()})
 }

@@ -33,7 +33,7 @@ type Glance struct {
 //
 // Errors: *DiagnosticsError where it is not known which database; *state.Error where that cannot be read.
 func OpenGlance(ctx context.Context, settings Settings) (_ *Glance, err error) {
-	s := &Session{settings: settings}
+	s := &Session{settings: settings, counts: true}
 	g := &Glance{Session: s}
 	defer func() {
 		if err != nil {
@@ -41,7 +41,7 @@ func OpenGlance(ctx context.Context, settings Settings) (_ *Glance, err error) {
 		}
 	}()
 	var diags hcl.Diagnostics
-	s.module, diags = settings.load()
+	s.module, diags = settings.load(ctx)
 	s.warnings = diags
 	var file config.Settings
 	if diags.HasErrors() {
@@ -73,7 +73,8 @@ func (g *Glance) guess(ctx context.Context) (file config.Settings, err error) {
 	file = config.Defaults()
 	for _, file.Naming = range postgres.Namings() {
 		err = g.openPostgres(ctx, file)
-		if state.ErrorKindOf(err) != state.ErrorMissing {
+		// Another naming does not help where there is no connection.
+		if state.ErrorKindOf(err) != state.ErrorMissing || g.postgres == nil {
 			return file, err
 		}
 		if g.postgres != nil {
@@ -153,10 +154,11 @@ type Status struct {
 	Total    int64         // users of the open run's plan; 0: no run is open, or it has none
 	Alone    bool          // the open run takes something back in Postgres alone
 	Level    providers.Level
-	SelfAuth string // version of the server
-	Away     error  // why Self-auth was not asked; nil: it was
-	Unseen   error  // why it is not known who has enrolled, though Self-auth was asked; nil: it is
-	Mistakes error  // why the configuration cannot be used, mostly a *DiagnosticsError; nil: it can
+	Gone     []string // what somebody has taken away of the tables
+	SelfAuth string   // version of the server
+	Away     error    // why Self-auth was not asked; nil: it was
+	Unseen   error    // why it is not known who has enrolled, though Self-auth was asked; nil: it is
+	Mistakes error    // why the configuration cannot be used, mostly a *DiagnosticsError; nil: it can
 	Warnings Diagnostics
 	Sessions []providers.SessionCount
 	New      []uuid.UUID          // new users who log in by password, the first few
@@ -234,6 +236,11 @@ func (g *Glance) Status(ctx context.Context, r StatusRequest) (v Status, err err
 		return v, err
 	}
 	defer l.snapshot.Close()
+	if r.Sessions || !l.by.NewSince.IsZero() {
+		if err := g.mayRead(ctx, counting); err != nil {
+			return v, err
+		}
+	}
 	in := survey.Input{State: l.state, Level: g.inspection.Level, Config: l.config, Tenants: l.tenants, AsOf: r.AsOf}
 	if in.MovedOf, err = l.store.MovedOf(ctx); err != nil {
 		return v, err
@@ -257,7 +264,7 @@ func (g *Glance) Status(ctx context.Context, r StatusRequest) (v Status, err err
 	if in.Left, err = l.left(ctx); err != nil {
 		return v, err
 	}
-	v = Status{State: l.state, Survey: survey.Make(in), Target: g.target, Level: g.inspection.Level, SelfAuth: g.identity.Version, Away: g.away,
+	v = Status{State: l.state, Survey: survey.Make(in), Target: g.target, Level: g.inspection.Level, Gone: g.inspection.Gone, SelfAuth: g.identity.Version, Away: g.away,
 		Unseen: l.unseen, Mistakes: l.mistakes, Warnings: Diagnostics{l.warnings, g.module.Files()}, Tenants: map[uuid.UUID]string{}}
 	for _, t := range l.tenants {
 		v.Tenants[t.ID] = t.Slug
@@ -360,6 +367,9 @@ func (g *Glance) Users(ctx context.Context, which postgres.Listed) iter.Seq2[Sta
 }
 
 func (g *Glance) users(ctx context.Context, which postgres.Listed, yield func(StatusUser, error) bool) error {
+	if err := g.mayRead(ctx, counting); err != nil {
+		return err
+	}
 	l, err := g.see(ctx)
 	if err != nil {
 		return err

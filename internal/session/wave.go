@@ -11,6 +11,7 @@ import (
 
 	"anthill/config"
 	"anthill/providers"
+	"anthill/providers/postgres"
 	"anthill/state"
 )
 
@@ -25,8 +26,12 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note, value str
 			"    anthill wave confirm -tenant SLUG %s %s", gate, wave, gate)
 	}
 	if !g.Value.IsZero() && value == "" {
-		return fmt.Errorf("gate %q is opened by what was measured (%s): give the number\n\n    anthill wave confirm -value NUMBER %s %s",
-			gate, g.Value.Text(), wave, gate)
+		of := ""
+		if slug != "" {
+			of = "-tenant " + slug + " "
+		}
+		return fmt.Errorf("gate %q is opened by what was measured (%s): give the number\n\n    anthill wave confirm %s-value NUMBER %s %s",
+			gate, g.Value.Text(), of, wave, gate)
 	}
 	if g.PerTenant { // it is opened for all steps of a wave at once
 		wave = state.WholeWave(wave)
@@ -41,7 +46,7 @@ func (s *Session) Confirm(ctx context.Context, wave, gate, slug, note, value str
 			return err
 		}
 	}
-	return s.writing(ctx, func() error { return s.store.Confirm(ctx, c) })
+	return s.writing(ctx, postgres.Use{}, func() error { return s.store.Confirm(ctx, c) })
 }
 
 // gateOf is a gate of a declared wave that is opened by hand, and by each tenant where slug says which.
@@ -100,6 +105,9 @@ func (s *Session) Pause(ctx context.Context, wave, slug, reason string) (p Pause
 	if p.standing(st.Pauses); p.Was {
 		return p, nil
 	}
+	if err := s.mayDo(ctx, postgres.Use{}); err != nil {
+		return p, err
+	}
 	paused, err := s.store.Pause(context.WithoutCancel(ctx), p.Pause)
 	if errors.Is(err, state.ErrNoState) {
 		paused, err = s.pauseFirst(ctx, p.Pause)
@@ -133,7 +141,7 @@ func (s *Session) pauseFirst(ctx context.Context, p state.Pause) (bool, error) {
 	if s.away != nil {
 		return false, s.away
 	}
-	if err := s.writing(ctx, func() error { return nil }); err != nil {
+	if err := s.writing(ctx, postgres.Use{}, func() error { return nil }); err != nil {
 		locked := (*state.LockedError)(nil)
 		paused, again := s.store.Pause(ctx, p)
 		if errors.As(err, &locked) && again == nil {
@@ -176,7 +184,7 @@ func (s *Session) Resume(ctx context.Context, wave, slug, reason string) (r Resu
 		return r, fmt.Errorf("the whole wave %s is paused, not one tenant of it. To let all of it go on:\n\n"+
 			"    anthill wave resume %s", wave, wave)
 	}
-	err = s.writing(ctx, func() error {
+	err = s.writing(ctx, postgres.Use{}, func() error {
 		var names []string // of the wave, and of steps of it
 		for _, p := range pauses {
 			names = append(names, p.Wave)
@@ -365,7 +373,7 @@ func (s *Session) Unconfirm(ctx context.Context, wave, gate, slug, reason string
 		return false, err
 	}
 	wave = st.Confirmations[i].Wave // of a gate that each tenant opens: the wave that this is a step of
-	err = s.writing(ctx, func() error {
+	err = s.writing(ctx, postgres.Use{}, func() error {
 		was, err = s.store.Unconfirm(context.WithoutCancel(ctx), state.WaveGate{Wave: wave, Name: gate, Tenant: tenant}, s.signed(reason))
 		return err
 	})
@@ -418,7 +426,7 @@ func (s *Session) Accept(ctx context.Context, wave, reason string) (state.Wish, 
 
 func (s *Session) wish(ctx context.Context, wave string, kind state.WishKind, reason string) (state.Wish, error) {
 	w := state.Wish{Wave: wave, Kind: kind, Signed: s.signed(reason)}
-	return w, s.writing(ctx, func() error { return s.store.Wish(context.WithoutCancel(ctx), w) })
+	return w, s.writing(ctx, postgres.Use{}, func() error { return s.store.Wish(context.WithoutCancel(ctx), w) })
 }
 
 // Withdraw takes back what is wished of a wave, of some kinds, and reports whether anything was. The wave need not be declared any
@@ -432,7 +440,7 @@ func (s *Session) Withdraw(ctx context.Context, wave string, kinds ...state.Wish
 	if !slices.ContainsFunc(st.Wishes, stands) {
 		return false, s.NoWave(wave)
 	}
-	err = s.writing(ctx, func() error {
+	err = s.writing(ctx, postgres.Use{}, func() error {
 		for _, kind := range kinds {
 			one, err := s.store.Withdraw(context.WithoutCancel(ctx), wave, kind, s.signed(""))
 			if err != nil {

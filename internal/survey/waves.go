@@ -367,9 +367,9 @@ func Hidden(r plan.SkipReason) bool {
 
 // closedFor is the first gate of a wave that a tenant has not opened for itself; "": there is none.
 func (t *tally) closedFor(w config.Wave, tenant uuid.UUID) string {
-	for _, name := range w.OpenedByTenant() {
-		if !plan.Confirmed(t.State.Confirmations, w.Name, name, tenant) {
-			return name
+	for _, g := range w.OpenedByTenant() {
+		if !plan.OpenedBy(t.State.Confirmations, w.Name, g, tenant) {
+			return g.Name
 		}
 	}
 	return ""
@@ -461,14 +461,14 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 	list := []Gate{}
 	add := func(name string, finish bool) {
 		g := w.Gate(name)
-		is := Gate{Name: name, Finish: finish, Kind: GateManual}
+		is, opened := Gate{Name: name, Finish: finish, Kind: GateManual}, map[uuid.UUID]bool{}
 		for _, c := range t.State.Confirmations {
 			if c.Gate != name || c.Wave != w.Name && (!g.PerTenant || !state.InWave(w.Name, c.Wave)) {
 				continue
 			}
 			switch {
 			case g.PerTenant && c.Tenant != uuid.Nil:
-				is.Tenants++
+				opened[c.Tenant] = plan.Enough(g, c) // the last one counts
 				is.Since = c.At
 			case !g.PerTenant && c.Tenant == uuid.Nil:
 				is.Since, is.By, is.Note, is.Value = c.At, c.By, c.Note, c.Value
@@ -477,6 +477,11 @@ func (t *tally) gates(wave int, v rollout.Verdict) []Gate {
 		switch {
 		case g.PerTenant:
 			is.Kind = GateTenant
+			for _, open := range opened {
+				if open {
+					is.Tenants++
+				}
+			}
 			for _, u := range t.tallies[wave].Unconfirmed {
 				if u.Gate == name {
 					is.Waiting = len(u.Tenants)

@@ -80,6 +80,7 @@ type TenantLive struct {
 type Isolation struct {
 	Groups      int             `json:"groups"`
 	Memberships int64           `json:"memberships"`
+	Unseen      bool            `json:"unseen,omitempty"` // the account does not see groups: only mapping rows were looked at
 	Violations  []state.Finding `json:"violations,omitempty"`
 }
 

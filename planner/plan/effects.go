@@ -93,23 +93,31 @@ type Group struct {
 // Empty reports whether there is nothing to do: no change of the schema, of an object or of a user, and no mail. That a wave changes
 // its state alone does not count (L15).
 func (e *Effects) Empty() bool {
-	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users()+e.Mails() == 0
+	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users()+e.Mails()+e.Releases() == 0
 }
 
-// Users is the number of user changes; who is only written to is not changed.
+// Users is the number of user changes; who is only written to, or whose person gives an address up, is not among them: most of
+// those are changed otherwise as well.
 func (e *Effects) Users() (n int64) {
 	for _, s := range e.Segments {
-		if s.Kind != SegmentMail {
+		if s.Kind.Changes() {
 			n += s.Users
 		}
 	}
 	return n
 }
 
-// Mails is how many mails go to users who are not changed.
-func (e *Effects) Mails() (n int64) {
+// Mails is how many mails go to users who are not changed by them.
+func (e *Effects) Mails() int64 { return e.usersOf(SegmentKind.Mails) }
+
+// Releases is how many persons give addresses up that others hold now.
+func (e *Effects) Releases() int64 {
+	return e.usersOf(func(k SegmentKind) bool { return k == SegmentRelease })
+}
+
+func (e *Effects) usersOf(is func(SegmentKind) bool) (n int64) {
 	for _, s := range e.Segments {
-		if s.Kind == SegmentMail {
+		if is(s.Kind) {
 			n += s.Users
 		}
 	}
@@ -158,16 +166,24 @@ func (c ObjectChange) Object() state.Object {
 // SegmentKind is what the users of a segment have in common.
 type SegmentKind string
 
-// Follow: users moved before whose memberships or person follow their row (L24, L25, L28). Move: users of a
+// Release: users whose persons give up addresses that others hold now; before all others. Follow: users moved before whose memberships or person follow their row (L24, L25, L28). Move: users of a
 // wave. Withdraw: users who are not moved, from whose persons is taken what lets them in. Restore: users taken back. Mail: users moved
-// before who are sent a mail, and nothing else.
+// before who are sent a mail, and nothing else. Announce: users, moved or not, to whom a wave is announced.
 const (
+	SegmentRelease  SegmentKind = "release"
 	SegmentFollow   SegmentKind = "follow"
 	SegmentWithdraw SegmentKind = "withdraw"
 	SegmentMove     SegmentKind = "move"
 	SegmentRestore  SegmentKind = "restore"
 	SegmentMail     SegmentKind = "mail"
+	SegmentAnnounce SegmentKind = "announce"
 )
+
+// Mails reports whether the users of a segment are only written to.
+func (k SegmentKind) Mails() bool { return k == SegmentMail || k == SegmentAnnounce }
+
+// Changes reports whether the users of a segment are counted as changed.
+func (k SegmentKind) Changes() bool { return !k.Mails() && k != SegmentRelease }
 
 // Segment is the head of a stream of user changes in the order of tenant id, user id.
 type Segment struct {
@@ -256,7 +272,7 @@ func (e *Effects) PostgresOnly() bool { return e.Undo != nil && e.Undo.PostgresO
 // GivesBack reports whether a rollback of these effects has something to do, as far as users, objects and the schema go: what
 // was taken from users who are not moved stays taken.
 func (e *Effects) GivesBack() bool {
-	moved := func(s Segment) bool { return s.Kind != SegmentWithdraw && s.Kind != SegmentMail }
+	moved := func(s Segment) bool { return s.Kind != SegmentWithdraw && !s.Kind.Mails() }
 	return len(e.Objects)+len(e.Schema) > 0 || slices.ContainsFunc(e.Segments, moved)
 }
 

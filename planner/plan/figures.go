@@ -94,7 +94,7 @@ func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 		}
 	}
 	join, leave, keep := e.GroupsOf(s.Join), e.GroupsOf(s.Leave), e.GroupsOf(s.Keep)
-	add(true, FigureUsers)
+	add(kind.Changes(), FigureUsers)
 	before, after := adminOf(slices.Concat(leave, keep), Group.was), adminOf(slices.Concat(join, keep), Group.is)
 	add(len(before)+len(after) > 0, FigureAdmins)
 	add(!within(after, before), FigureGainAdmin)
@@ -111,7 +111,9 @@ func (e *Effects) Count(f Figures, kind SegmentKind, c Counted) {
 	}
 	add(act != state.PersonNone, FigureOf(act))
 	add(s.Effect.Method != state.MethodInvalid && !s.Ground.Moved, FigureTo(s.Effect.Method))
-	for _, w := range s.Effect.Switches() {
+	effect := s.Effect
+	effect.Release = kind == SegmentRelease // each once
+	for _, w := range effect.Switches() {
 		add(*w.On, Figure(w.Name))
 	}
 	add(len(leave) > 0 || act == state.PersonExpire || act == state.PersonDelete ||

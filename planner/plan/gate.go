@@ -93,7 +93,9 @@ func (s *Sampling) ClosedTo(wave string, tenant uuid.UUID, confirmed []state.Con
 	if s == nil {
 		return ""
 	}
-	i := slices.IndexFunc(s.Start, func(g state.Gate) bool { return g.PerTenant && !Confirmed(confirmed, wave, g.Name, tenant) })
+	i := slices.IndexFunc(s.Start, func(g state.Gate) bool {
+		return g.PerTenant && !OpenedBy(confirmed, wave, config.RecordedGate(g), tenant)
+	})
 	if i < 0 {
 		return ""
 	}
@@ -107,7 +109,7 @@ func ByHand(list []state.Confirmation, wave string, g config.Gate) state.Finding
 		if c.Wave != wave || c.Gate != g.Name || c.Tenant != uuid.Nil {
 			continue
 		}
-		if g.Value.IsZero() || g.Value.SampleValue(c.Value) == config.SampleTrue {
+		if Enough(g, c) {
 			return state.Finding{}
 		}
 		return state.About(state.CodeGateValue, state.OfWave(wave), state.Text(state.KeyGate, g.Name),
@@ -116,11 +118,19 @@ func ByHand(list []state.Confirmation, wave string, g config.Gate) state.Finding
 	return state.About(state.CodeGateClosed, state.OfWave(wave), state.Text(state.KeyGate, g.Name))
 }
 
-// Confirmed reports whether somebody has opened a gate of a wave by hand: for one tenant, or with the zero one for all of it.
-func Confirmed(list []state.Confirmation, wave, gate string, tenant uuid.UUID) bool {
-	return slices.ContainsFunc(list, func(c state.Confirmation) bool {
-		return state.InWave(wave, c.Wave) && c.Gate == gate && c.Tenant == tenant
-	})
+// OpenedBy reports whether a tenant has opened a gate of a wave for itself. What the gate was confirmed with last for that tenant counts.
+func OpenedBy(list []state.Confirmation, wave string, g config.Gate, tenant uuid.UUID) bool {
+	for _, c := range slices.Backward(list) {
+		if state.InWave(wave, c.Wave) && c.Gate == g.Name && c.Tenant == tenant {
+			return Enough(g, c)
+		}
+	}
+	return false
+}
+
+// Enough reports whether a confirmation opens a gate by what was measured.
+func Enough(g config.Gate, c state.Confirmation) bool {
+	return g.Broken == "" && (g.Value.IsZero() || g.Value.SampleValue(c.Value) == config.SampleTrue)
 }
 
 // GateClosed says why a gate with a condition is closed for figures of a wave; zero: it is open.

@@ -34,7 +34,7 @@ const (
 	AdminsAsMembers HazardCode = "ADMINS_AS_MEMBERS"
 	// LoosensBrake: a wave starts because what held it back was edited.
 	LoosensBrake HazardCode = "LOOSENS_BRAKE"
-	// SendsMail: users are invited who were moved before there was an invitation, or are invited once more.
+	// SendsMail: users are invited who were moved before there was an invitation, or are invited once more; or a wave is announced too late.
 	SendsMail HazardCode = "SENDS_MAIL"
 	// LinkToUnverified: a mail to an address that nobody has confirmed gives the account to whoever reads it.
 	LinkToUnverified HazardCode = "LINK_TO_UNVERIFIED"

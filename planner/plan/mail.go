@@ -22,34 +22,46 @@ type Letter struct {
 // IsZero reports whether there is no mail.
 func (l Letter) IsZero() bool { return l == Letter{} }
 
-// Mailing is how the users of a wave are written to.
+// Mailing is how the users of a wave are written to, or those to whom it is announced.
 type Mailing struct {
-	Wave          string         `json:"wave"`
-	Link          state.MailLink `json:"link"`
-	From          string         `json:"from"` // a mailbox, as are ReplyTo and, mostly, Support
-	ReplyTo       string         `json:"reply_to,omitempty"`
-	Support       string         `json:"support,omitempty"`
-	GuideURL      string         `json:"guide_url,omitempty"`
-	Subject       string         `json:"subject"`
-	Template      state.Hash     `json:"template"` // SHA-256 of Text
-	Text          string         `json:"text"`     // the template
-	Rate          int64          `json:"rate,omitempty"`
-	PasswordUntil time.Time      `json:"password_until,omitzero"`
+	Wave string `json:"wave"`
+	// LetterAnnouncement; "": of invitations and reminders.
+	Letter        state.LetterKind `json:"letter,omitempty"`
+	Link          state.MailLink   `json:"link"`
+	From          string           `json:"from"` // a mailbox, as are ReplyTo and, mostly, Support
+	ReplyTo       string           `json:"reply_to,omitempty"`
+	Support       string           `json:"support,omitempty"`
+	GuideURL      string           `json:"guide_url,omitempty"`
+	Subject       string           `json:"subject"`
+	Template      state.Hash       `json:"template"` // SHA-256 of Text
+	Text          string           `json:"text"`     // the template
+	Rate          int64            `json:"rate,omitempty"`
+	PasswordUntil time.Time        `json:"password_until,omitzero"`
 	// A code is sent only if this opens while the code is good; nil: at any time.
 	Window *state.Window `json:"window,omitempty"`
 }
 
-// Mailing is how the users of a wave are written to; nil: they are not. Those of a step that is no longer one are written to as those
-// of another step of the same wave: all have its invitation.
-func (e *Effects) Mailing(wave string) *Mailing {
-	i := slices.IndexFunc(e.Mailings, func(m Mailing) bool { return m.Wave == wave })
+// Mailing is how the users of a wave are written to by a letter; nil: they are not. Those of a step that is no longer one are written to
+// as those of another step of the same wave: all have its letters.
+func (e *Effects) Mailing(wave string, letter state.LetterKind) *Mailing {
+	announces := letter == state.LetterAnnouncement
+	i := slices.IndexFunc(e.Mailings, func(m Mailing) bool { return m.Wave == wave && m.announces() == announces })
 	if i < 0 {
-		i = slices.IndexFunc(e.Mailings, func(m Mailing) bool { return state.WholeWave(m.Wave) == state.WholeWave(wave) })
+		i = slices.IndexFunc(e.Mailings, func(m Mailing) bool {
+			return state.WholeWave(m.Wave) == state.WholeWave(wave) && m.announces() == announces
+		})
 	}
 	if i < 0 {
 		return nil
 	}
 	return &e.Mailings[i]
+}
+
+func (m *Mailing) announces() bool { return m.Letter == state.LetterAnnouncement }
+
+// Of reports whether a letter of its wave is written like that.
+func (m *Mailing) Of(l state.LetterKind) bool {
+	return m.announces() == (l == state.LetterAnnouncement)
 }
 
 // Mailed counts the users of shapes who are sent a mail, by what that is.
@@ -63,26 +75,39 @@ func Mailed(shapes []Counted) map[Letter]int64 {
 	return counts
 }
 
-// mailsSound: each wave is there once, with the template that its digest says.
+// mailsSound: each wave is there once for each sort of letter, with the template that its digest says. What announces has no way in.
 func (e *Effects) mailsSound() bool {
-	seen := map[string]bool{}
+	type sort struct {
+		wave   string
+		letter state.LetterKind
+	}
+	seen := map[sort]bool{}
 	links := []state.MailLink{state.LinkCode, state.LinkRecover, state.LinkLogin, state.LinkNone}
 	for _, m := range e.Mailings {
-		if m.Wave == "" || seen[m.Wave] || !slices.Contains(links, m.Link) || m.Template != TemplateDigest(m.Text) {
+		of := sort{m.Wave, m.Letter}
+		if m.Wave == "" || seen[of] || !slices.Contains(links, m.Link) || m.Template != TemplateDigest(m.Text) {
 			return false
 		}
-		seen[m.Wave] = true
+		if m.Letter != "" && (!m.announces() || m.Link != state.LinkNone || m.Window != nil) {
+			return false
+		}
+		seen[of] = true
 	}
 	return true
 }
 
-// Writes reports whether a shape may stand in effects as far as its mail goes: of one that there is, to users who are moved then.
-func (e *Effects) Writes(s Shape, kind SegmentKind) bool {
-	l := s.Letter
-	if l.IsZero() {
-		return kind != SegmentMail
+// Writes reports whether a shape may stand in a segment as far as its mail goes: of one that there is, to users who are moved then, or
+// to whom a wave is announced.
+func (e *Effects) Writes(s Shape, in Segment) bool {
+	l, kind := s.Letter, in.Kind
+	switch {
+	case l.IsZero():
+		return !kind.Mails()
+	case kind == SegmentAnnounce:
+		only := Letter{Kind: state.LetterAnnouncement, Link: state.LinkNone, Round: 1, Owed: l.Owed}
+		return l == only && e.Mailing(in.Wave, l.Kind) != nil
 	}
-	m := e.Mailing(s.After.Wave)
+	m := e.Mailing(s.After.Wave, l.Kind)
 	return (kind == SegmentMail || kind == SegmentMove && l.Kind == state.LetterInvitation) && m != nil && l.Round > 0 &&
 		(l.Kind == state.LetterInvitation || l.Kind == state.LetterReminder) && (l.Link == m.Link || l.Link == state.LinkLogin) &&
 		s.After.Standing == state.Moved && (!l.Unverified || l.Link == state.LinkCode)

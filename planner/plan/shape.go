@@ -43,7 +43,7 @@ type UserChange struct {
 	Before state.Digest // of the row and of what is recorded of the user
 	Shape  int          // index into the segment's table
 	Record int64        // SegmentRestore: the oldest journal record that is undone; its image and prior are restored
-	Mails  int64        // SegmentRestore with Effect.Mail: journal record with the addresses that are given back
+	Mails  int64        // SegmentRestore with Effect.Mail: journal record with the addresses that are given back; 0: it gets that of its row
 	Person uuid.UUID    // with PersonAdopt: who is taken over
 }
 

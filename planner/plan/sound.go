@@ -21,7 +21,7 @@ func (e *Effects) Sound() bool {
 	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Policies) > 0 || refresh && e.Braked != (state.Digest{}) {
 		return false
 	}
-	only := func(s Segment) bool { return s.Kind != SegmentMail }
+	only := func(s Segment) bool { return !s.Kind.Mails() }
 	if invite && (len(e.Schema)+len(e.Objects)+len(e.Waves)+len(e.Brakes)+len(e.Policies)+len(e.Wishes) > 0 || slices.ContainsFunc(e.Segments, only)) {
 		return false
 	}
@@ -85,13 +85,17 @@ func (e *Effects) segmentsSound() bool {
 		waves[w.Name] = true
 	}
 	seen := map[Segment]bool{}
-	for _, s := range e.Segments {
+	for i, s := range e.Segments {
 		place := Segment{Kind: s.Kind, Wave: s.Wave}
 		if s.Users <= 0 || seen[place] {
 			return false
 		}
 		seen[place] = true
 		switch s.Kind {
+		case SegmentRelease:
+			if s.Wave != "" || i > 0 { // before any address is given
+				return false
+			}
 		case SegmentFollow:
 			if s.Wave != "" || e.Undo != nil {
 				return false
@@ -101,7 +105,11 @@ func (e *Effects) segmentsSound() bool {
 				return false
 			}
 		case SegmentMail:
-			if e.Mailing(s.Wave) == nil || e.Undo != nil {
+			if e.Mailing(s.Wave, state.LetterInvitation) == nil || e.Undo != nil {
+				return false
+			}
+		case SegmentAnnounce:
+			if e.Mailing(s.Wave, state.LetterAnnouncement) == nil || e.Undo != nil {
 				return false
 			}
 		case SegmentMove:
@@ -349,7 +357,13 @@ func (s Shape) Fits(kind SegmentKind) bool {
 	case e.Link && kind != SegmentMove, e.Restore && kind != SegmentRestore, e.Restore && s.Ground.RowGone:
 		return false
 	case kind == SegmentMail:
+		return s.mails() && s.Ground.Linked
+	case kind == SegmentAnnounce:
 		return s.mails()
+	case kind == SegmentRelease:
+		return s.Effect.OnlyReleases() && s.Join == 0 && s.Leave == 0
+	case e.Release && !e.Mail:
+		return false
 	case s.Ground.Moved:
 		return kind == SegmentMove && s.raises()
 	case kind != SegmentWithdraw:
@@ -365,7 +379,7 @@ func (s Shape) RowOnly() bool {
 
 // mails reports whether a shape does nothing but send a mail to users who stay as they are.
 func (s Shape) mails() bool {
-	return s.Ground.Relies == providers.ReliesMail && s.Ground.Linked && s.Ground.Unrecorded && !s.Ground.RowGone && !s.Ground.Moved &&
+	return s.Ground.Relies == providers.ReliesMail && s.Ground.Unrecorded && !s.Ground.RowGone && !s.Ground.Moved &&
 		s.Effect == (state.Effect{}) && s.Join == 0 && s.Leave == 0 && s.Keep == 0
 }
 

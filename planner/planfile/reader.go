@@ -172,7 +172,7 @@ func (u *userRows) next() (c plan.UserChange, err error) {
 		if effect.Mail {
 			c.Mails = int64(number())
 		}
-		if c.Record <= 0 || effect.Mail && c.Mails <= 0 {
+		if c.Record <= 0 || c.Mails < 0 {
 			err = errDamaged
 		}
 	}

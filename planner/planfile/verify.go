@@ -208,7 +208,7 @@ func (f *File) count() error {
 	for i, s := range f.effects.Segments {
 		counted := make([]plan.Counted, len(f.shapes[i]))
 		for k, shape := range f.shapes[i] {
-			if !f.effects.Names(shape) || !shape.Fits(s.Kind) || !f.effects.Writes(shape, s.Kind) || f.effects.PostgresOnly() && !shape.RowOnly() {
+			if !f.effects.Names(shape) || !shape.Fits(s.Kind) || !f.effects.Writes(shape, s) || f.effects.PostgresOnly() && !shape.RowOnly() {
 				return errDamaged
 			}
 			counted[k].Shape = shape

@@ -85,7 +85,7 @@ func full() *whole {
 	u.Shape.Join, u.Shape.Leave, u.Shape.Keep = 1, 2, 3
 	u.Shape.Letter = plan.Letter{} // nor does a mail
 	m := &e.Mailings[0]
-	m.Link, m.Template = state.LinkCode, plan.TemplateDigest(m.Text)
+	m.Letter, m.Link, m.Template = "", state.LinkCode, plan.TemplateDigest(m.Text) // an announcement has no window
 	u.Change.Shape = 0
 	second := *u
 	f.fill(reflect.ValueOf(&second.Change).Elem())

@@ -180,10 +180,10 @@ func Loosened(in Input, verdicts []Verdict, recorded Before) (list []Release) {
 		case t.AddedDue > 0 && len(again[w.Name].Again) > 0:
 			list = append(list, Release{Wave: w.Name, Why: again[w.Name].Again, Users: t.AddedDue})
 		case !wider[w.Name].IsZero() && t.Due > t.Left:
-			why := append([]state.Finding{wider[w.Name]}, unconfirmed(w.Name, t.Released)...)
+			why := append([]state.Finding{wider[w.Name]}, unconfirmed(config.Wave{Name: w.Name}, t.Released)...)
 			list = append(list, Release{Wave: w.Name, Why: why, Users: t.Due - t.Left})
 		case !was && len(t.Released) > 0:
-			r := Release{Wave: w.Name, Why: unconfirmed(w.Name, t.Released)}
+			r := Release{Wave: w.Name, Why: unconfirmed(config.Wave{Name: w.Name}, t.Released)}
 			for _, u := range t.Released {
 				r.Users += u.Users
 			}

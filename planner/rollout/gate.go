@@ -38,10 +38,13 @@ type Unconfirmed struct {
 }
 
 // unconfirmed says which tenants of a wave wait.
-func unconfirmed(wave string, list []Unconfirmed) (reasons []state.Finding) {
+func unconfirmed(w config.Wave, list []Unconfirmed) (reasons []state.Finding) {
 	for _, u := range list {
-		reasons = append(reasons, state.About(state.CodeTenantsUnconfirmed, state.OfWave(wave), state.Text(state.KeyGate, u.Gate),
-			state.List(state.KeyTenants, u.Tenants...)).Times(u.Users))
+		args := []state.Arg{state.Text(state.KeyGate, u.Gate), state.List(state.KeyTenants, u.Tenants...)}
+		if wants := w.Gate(u.Gate).Value; !wants.IsZero() {
+			args = append(args, state.Text(state.KeyCondition, wants.Text()))
+		}
+		reasons = append(reasons, state.About(state.CodeTenantsUnconfirmed, state.OfWave(w.Name), args...).Times(u.Users))
 	}
 	return reasons
 }

@@ -288,3 +288,50 @@ func TestValueGate(t *testing.T) {
 		t.Errorf("fulfilled by both: %+v", list)
 	}
 }
+
+// TestValueOfTenant: each tenant opens a gate by its own value, the last one, and for all steps of a wave at once.
+func TestValueOfTenant(t *testing.T) {
+	t.Parallel()
+	least, err := config.ParseValueCondition("result.value >= 4.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	globex := uuid.MustParse("00000000-0000-7000-8000-00000000b0b0")
+	wants := config.Gate{Name: "survey", PerTenant: true, Value: least}
+	any := config.Gate{Name: "survey", PerTenant: true}
+	said := func(wave string, tenant uuid.UUID, value string) state.Confirmation {
+		return state.Confirmation{Wave: wave, Gate: "survey", Tenant: tenant, Value: value}
+	}
+	for name, c := range map[string]struct {
+		gate config.Gate
+		wave string
+		list []state.Confirmation
+		acme bool
+	}{
+		"not confirmed":                 {wants, "pilot", nil, false},
+		"enough":                        {wants, "pilot", []state.Confirmation{said("pilot", acme, "4.5")}, true},
+		"too little":                    {wants, "pilot", []state.Confirmation{said("pilot", acme, "4.49")}, false},
+		"without a value":               {wants, "pilot", []state.Confirmation{said("pilot", acme, "")}, false},
+		"no number":                     {wants, "pilot", []state.Confirmation{said("pilot", acme, "good")}, false},
+		"another tenant's":              {wants, "pilot", []state.Confirmation{said("pilot", globex, "5")}, false},
+		"of the whole wave":             {wants, "pilot", []state.Confirmation{said("pilot", uuid.Nil, "5")}, false},
+		"another wave's":                {wants, "pilot", []state.Confirmation{said("rest", acme, "5")}, false},
+		"the last shuts":                {wants, "pilot", []state.Confirmation{said("pilot", acme, "5"), said("pilot", globex, "5"), said("pilot", acme, "4")}, false},
+		"the last opens":                {wants, "pilot", []state.Confirmation{said("pilot", acme, "4"), said("pilot", acme, "5"), said("pilot", globex, "1")}, true},
+		"a step, by its wave":           {wants, "rest[25]", []state.Confirmation{said("rest", acme, "5")}, true},
+		"a step: the last of both":      {wants, "rest[25]", []state.Confirmation{said("rest[25]", acme, "5"), said("rest", acme, "4")}, false},
+		"a step: another one's":         {wants, "rest[25]", []state.Confirmation{said("rest[5]", acme, "5")}, false},
+		"any value":                     {any, "pilot", []state.Confirmation{said("pilot", acme, "1")}, true},
+		"any value, and none":           {any, "pilot", []state.Confirmation{said("pilot", acme, "")}, true},
+		"a form of another version":     {config.Gate{Name: "survey", PerTenant: true, Broken: "?"}, "pilot", []state.Confirmation{said("pilot", acme, "5")}, false},
+		"recorded, as apply goes by it": {config.RecordedGate(wants.Record()), "pilot", []state.Confirmation{said("pilot", acme, "4.4")}, false},
+	} {
+		if got := plan.OpenedBy(c.list, c.wave, c.gate, acme); got != c.acme {
+			t.Errorf("%s: %t", name, got)
+		}
+		s := plan.NewSampling([]config.Gate{c.gate}, nil, state.WaveFigures{}, nil)
+		if got := s.ClosedTo(c.wave, acme, c.list) == ""; got != c.acme && c.gate.Broken == "" {
+			t.Errorf("%s: apply has it %t", name, got)
+		}
+	}
+}

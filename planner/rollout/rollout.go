@@ -40,6 +40,7 @@ type Verdict struct {
 	Reasons     []state.Finding // why it is held or soaking, and its pauses
 	Since       time.Time       // done or started, as recorded
 	Until       time.Time       // a date that it waits for: start.at, or the end of soak
+	Opens       time.Time       // of one that has not started: when it may, as far as dates say; zero: there is none
 	MovedAfter  bool            // once this plan is carried out, nobody whom it selects is due
 	DoneAfter   bool            // and it is done then
 	RestartSoak bool            // moving somebody starts the clock of soak again
@@ -69,6 +70,9 @@ func Judge(in Input) []Verdict {
 	for i, w := range in.Waves {
 		j.index[w.Name] = i
 		j.out[i] = j.wave(i)
+		if w.Enabled && in.Recorded[w.Name].Started.IsZero() {
+			j.out[i].Opens = j.opens(i)
+		}
 	}
 	return j.out
 }
@@ -85,7 +89,7 @@ func (j *judge) wave(i int) Verdict {
 	rec := j.Recorded[w.Name]
 	// What a pause keeps from those who are moved must be seen however their wave stands.
 	pauses, whole := j.paused(w.Name)
-	pauses = append(pauses, unconfirmed(w.Name, t.Unconfirmed)...)
+	pauses = append(pauses, unconfirmed(w, t.Unconfirmed)...)
 	switch {
 	case !w.Enabled:
 		return Verdict{State: plan.WaveDisabled, Reasons: pauses, Since: rec.Started}

@@ -9,14 +9,21 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/config"
+	"anthill/planner/plan"
 	"anthill/planner/rollout"
 	"anthill/state"
 )
 
 // optIn says which tenants have opened the gates of waves that each opens for itself.
 type optIn struct {
-	declared, recorded [][]string // by wave: such gates of its start
-	confirmed          map[confirmation]bool
+	declared, recorded [][]config.Gate // by wave: such gates of its start
+	// the last one, as only that counts; its place tells which of two is the last
+	confirmed map[confirmation]confirmed
+}
+
+type confirmed struct {
+	state.Confirmation
+	place int
 }
 
 type confirmation struct {
@@ -25,18 +32,19 @@ type confirmation struct {
 }
 
 func newOptIn(waves []config.Wave, st *state.State) optIn {
-	o := optIn{confirmed: map[confirmation]bool{}}
-	for _, c := range st.Confirmations {
-		o.confirmed[confirmation{c.Wave, c.Gate, c.Tenant}] = true
+	o := optIn{confirmed: map[confirmation]confirmed{}}
+	for i, c := range st.Confirmations {
+		o.confirmed[confirmation{c.Wave, c.Gate, c.Tenant}] = confirmed{c, i + 1}
 	}
 	for _, w := range waves {
 		declared := w.OpenedByTenant()
 		o.declared = append(o.declared, declared)
-		var recorded []string
+		var recorded []config.Gate
 		if b, was := rollout.RecordedOf(st.Brakes, w.Name); was {
 			for _, g := range b.Gates {
-				if g.PerTenant && slices.Contains(b.StartGates, g.Name) && !slices.Contains(declared, g.Name) {
-					recorded = append(recorded, g.Name)
+				stands := slices.ContainsFunc(declared, func(d config.Gate) bool { return d.Record() == g })
+				if g.PerTenant && slices.Contains(b.StartGates, g.Name) && !stands {
+					recorded = append(recorded, config.RecordedGate(g))
 				}
 			}
 		}
@@ -46,10 +54,14 @@ func newOptIn(waves []config.Wave, st *state.State) optIn {
 }
 
 // closed is the first of some gates of a wave that a tenant has not opened; "": it has opened all.
-func (o optIn) closed(wave string, gates []string, tenant uuid.UUID) string {
+func (o optIn) closed(wave string, gates []config.Gate, tenant uuid.UUID) string {
 	for _, g := range gates {
-		if !o.confirmed[confirmation{wave, g, tenant}] && !o.confirmed[confirmation{state.WholeWave(wave), g, tenant}] {
-			return g
+		last := o.confirmed[confirmation{wave, g.Name, tenant}]
+		if whole := o.confirmed[confirmation{state.WholeWave(wave), g.Name, tenant}]; whole.place > last.place {
+			last = whole
+		}
+		if last.place == 0 || !plan.Enough(g, last.Confirmation) {
+			return g.Name
 		}
 	}
 	return ""

@@ -17,6 +17,7 @@ import (
 
 // Decided is what Decide found out about all users. Their changes are in the sink.
 type Decided struct {
+	Release   int // segment of those whose persons give an address up; -1: there is none
 	Follow    int // segment of those who were moved before; -1: there is none
 	Withdraw  int // segment of those who are neither moved nor due; -1: there is none
 	Waves     []Wave
@@ -43,12 +44,14 @@ type Wave struct {
 	Segment  int // -1: nobody is due
 	Withdraw int // segment of those due, as it is where the wave does not move; -1: there is none
 	Mail     int // segment of those moved before who are written to; -1: there is none
-	Tally    rollout.Tally
-	Matched  int64 // belong to the wave
-	Skipped  int64 // of them, for good
-	NotMoved map[plan.SkipReason]int64
-	Said     said // what is to be said of its users where they are moved
-	stay     ways // of those due, as it is where the wave does not move
+
+	Announced Announced
+	Tally     rollout.Tally
+	Matched   int64 // belong to the wave
+	Skipped   int64 // of them, for good
+	NotMoved  map[plan.SkipReason]int64
+	Said      said // what is to be said of its users where they are moved
+	stay      ways // of those due, as it is where the wave does not move
 	unwritten
 	waiting  perTenant // until their tenants have opened a gate
 	released perTenant // due, and held by a gate of before that each tenant opened
@@ -98,8 +101,14 @@ func Decide(
 	j *world.Joined, o *objects.Plan, scope Scope, table *plan.Table, sink plan.Sink,
 ) (*Decided, hcl.Diagnostics, error) {
 	d := newDecider(j, o, table, sink)
-	d.scope = scope
+	d.scope, d.given.scope = scope, scope
+	if err := d.given.find(d.addRelease); err != nil {
+		return nil, nil, err
+	}
 	if err := j.Entries.Each(d.user); err != nil {
+		return nil, nil, err
+	}
+	if err := d.tellAdmins(-1); err != nil {
 		return nil, nil, err
 	}
 	d.noteWithdraws()
@@ -135,6 +144,8 @@ type decider struct {
 	rules     map[uuid.UUID]plan.Group // groups of ours with a members' rule, dormant ones too
 	withdraws map[string]int           // segments of SegmentWithdraw, by the wave that makes them needless; "": none
 	names     nameBook
+	given     released
+	released  int64 // persons that give an address up
 	counts    counts
 	losses    losses
 	doors     doors
@@ -142,10 +153,13 @@ type decider struct {
 	belongs   []bool         // by place in Index.Members: whether the membership is no stranger's
 	matching  []int          // reused
 	index     map[string]int // of declared waves, by name
-	raises    bool           // a policy raises users who were moved under another
-	raising   []int          // reused
-	last      lastSpan
-	rowBack   rowBack
+
+	started    map[string]bool // waves
+	announcing announcing
+	raises     bool  // a policy raises users who were moved under another
+	raising    []int // reused
+	last       lastSpan
+	rowBack    rowBack
 }
 
 type pause struct {
@@ -188,6 +202,7 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	}
 	d := &decider{
 		Joined:    j,
+		given:     released{Joined: j},
 		objects:   o,
 		table:     table,
 		sink:      sink,
@@ -205,9 +220,10 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 		rowBack:   rowBack{linked: map[string]int64{}},
 		belongs:   make([]bool, len(j.Index.Members)),
 		index:     map[string]int{},
+		started:   map[string]bool{},
 		admins:    newAdminCount(j.Observed, o.Changes),
 	}
-	d.Decided = Decided{Follow: -1, Withdraw: -1, MovedOf: map[uuid.UUID]int64{}, Duals: map[string]int64{}}
+	d.Decided = Decided{Release: -1, Follow: -1, Withdraw: -1, MovedOf: map[uuid.UUID]int64{}, Duals: map[string]int64{}}
 	d.names = nameBook{
 		names:    world.Repeated(j.Names),
 		mails:    world.Repeated(j.Mails),
@@ -222,10 +238,15 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 	d.counts = counts{unselected: map[string]int64{}, sleeping: map[string]int64{}, policies: map[string]int64{}, unordered: map[[2]int]int64{}}
 	for i, w := range c.Waves {
 		d.index[w.Name] = i
-		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, Mail: -1, NotMoved: map[plan.SkipReason]int64{}})
+		d.Waves = append(d.Waves, Wave{Wave: w, Segment: -1, Withdraw: -1, Mail: -1, Announced: Announced{Segment: -1}, NotMoved: map[plan.SkipReason]int64{}})
+		d.announcing.toAdmins = d.announcing.toAdmins || w.Announcement != nil && w.Announcement.ToAdmins
 		if j.EnrolledKnown {
 			d.Waves[len(d.Waves)-1].Tally.Figures.Enrolled = new(int64)
 		}
+	}
+	d.announcing.tenant, d.announcing.waves = -1, map[int]stage{}
+	for _, w := range j.State.Waves {
+		d.started[w.Name] = !w.Started.IsZero()
 	}
 	for _, p := range c.Policies {
 		d.policies[p.Name] = p
@@ -240,8 +261,12 @@ func newDecider(j *world.Joined, o *objects.Plan, table *plan.Table, sink plan.S
 // user decides one entry.
 func (d *decider) user(e *world.Entry) error {
 	counts, readdressed := d.counts.drift, d.readdressed
+	if err := d.tellAdmins(e.Tenant); err != nil {
+		return err
+	}
 	d.left = !d.scope.has(e.TenantNow(d.Observed), e.Recorded.Wave)
 	err := d.decide(e)
+	d.noteAdmin(e)
 	if d.left {
 		// What is noted is about the users of the plan.
 		d.counts.drift, d.readdressed = counts, readdressed
@@ -477,13 +502,13 @@ func (d *decider) candidate(e *world.Entry) error {
 	if d.waitsForTenant(own, e.Tenant) {
 		w.Tally.Waiting++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
-		return errors.Join(d.skip(e, w, plan.SkipUnconfirmed), d.withdraw(e, ""))
+		return errors.Join(d.skip(e, w, plan.SkipUnconfirmed), d.withdraw(e, ""), d.announce(e, w, whenOpen))
 	}
 	if added && d.scope.Held[w.Name] {
 		w.Tally.Waiting++
 		w.Tally.Widened++
 		d.countWay(&d.stay, e, nil, uuid.Nil)
-		return errors.Join(d.skip(e, w, plan.SkipWidened), d.withdraw(e, ""))
+		return errors.Join(d.skip(e, w, plan.SkipWidened), d.withdraw(e, ""), d.announce(e, w, whenOpen))
 	}
 	if added {
 		w.Tally.AddedDue++
@@ -497,7 +522,7 @@ func (d *decider) candidate(e *world.Entry) error {
 		d.isReleased(own, e.Tenant)
 	}
 	d.countWay(stay, e, nil, uuid.Nil)
-	if err := d.withdraw(e, w.Name); err != nil {
+	if err := errors.Join(d.withdraw(e, w.Name), d.announce(e, w, whenStarts)); err != nil {
 		return err
 	}
 	return d.move(e, w)
@@ -563,7 +588,7 @@ func (d *decider) skipReason(e *world.Entry) plan.SkipReason {
 		return plan.SkipNone
 	case d.names.mails[e.Mail] && !d.takesShared(e):
 		return plan.SkipShared
-	case d.Index.MailTaken(e.Mail, e.Person):
+	case d.given.taken(e.Mail, e.Person):
 		return d.adoptReason(e)
 	}
 	return plan.SkipNone

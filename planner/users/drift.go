@@ -24,6 +24,7 @@ type drifting struct {
 	Drifted
 	row, link, person, expired, enabled, method, mail, early int64
 
+	given released
 	mails map[uint64]bool            // hashes of addresses that more than one row has
 	rules map[uuid.UUID][]plan.Group // as recorded, by tenant
 	ours  map[uuid.UUID]int64        // memberships that we gave, or that rows ask for, by group
@@ -33,8 +34,11 @@ type drifting struct {
 // Drift compares what is recorded of users with what is there. Users of the open run are left out; while there is one, nobody
 // knows who was added to groups by others.
 func Drift(j *world.Joined, openRun bool) (Drifted, error) {
-	d := drifting{Joined: j, mails: world.Repeated(j.Mails), rules: byTenant(recordedRules(j)),
+	d := drifting{Joined: j, given: released{Joined: j}, mails: world.Repeated(j.Mails), rules: byTenant(recordedRules(j)),
 		ours: map[uuid.UUID]int64{}, lost: map[uuid.UUID]int64{}}
+	if err := d.given.find(func(*world.Entry, uuid.UUID) error { return nil }); err != nil {
+		return Drifted{}, err
+	}
 	if err := j.Entries.Each(func(e *world.Entry) error {
 		d.user(e)
 		return nil
@@ -81,7 +85,7 @@ func (d *drifting) user(e *world.Entry) {
 	count(&d.early, there && rec.MadePerson && p.Early)
 	// No address is recorded. What can be seen is that one that we keep like the row's is another, and the next plan would
 	// write it.
-	count(&d.mail, e.Is(world.MailDiffers) && d.Tenants[e.Tenant].Live() && mailFits(d.Joined, d.mails, e))
+	count(&d.mail, e.Is(world.MailDiffers) && d.Tenants[e.Tenant].Live() && mailFits(&d.given, d.mails, e))
 	count(&d.method, e.Is(world.HasRow) && e.Method == state.MethodPassword)
 	if changed {
 		d.Users++

@@ -72,6 +72,8 @@ func (d *decider) followUp(e *world.Entry) error {
 		// The digest of such a row covers the address as well.
 		s.Ground.Relies = providers.ReliesAll
 		s.Effect.Mail = c.Gains() && !s.After.Asleep && d.mailMayFollow(e)
+		p, _ := d.Index.Person(e.Person)
+		s.Effect.Release = s.Effect.Mail && d.given.gives(e.Person, p.Mail)
 	}
 	return d.regroup(e, c, s)
 }
@@ -269,7 +271,7 @@ func (d *decider) addFollow(s plan.Shape, c plan.UserChange) error {
 // mailMayFollow reports whether the person's address may become the row's: Self-auth would accept it, and nobody else
 // has it.
 func (d *decider) mailMayFollow(e *world.Entry) bool {
-	if !mailFits(d.Joined, d.names.mails, e) {
+	if !mailFits(&d.given, d.names.mails, e) {
 		if p, _ := d.Index.Person(e.Person); p.Mail == 0 && d.omitsMail(e) {
 			return false // as it was made
 		}
@@ -283,9 +285,9 @@ func (d *decider) mailMayFollow(e *world.Entry) bool {
 }
 
 // mailFits is mailMayFollow without counting. mails are the addresses that more than one row has.
-func mailFits(j *world.Joined, mails map[uint64]bool, e *world.Entry) bool {
-	return e.Problem == plan.SkipNone && !mails[e.Mail] && !j.Index.MailTaken(e.Mail, e.Person) &&
-		(e.Is(world.IsVerified) || j.Config.Identity.Unverified != "skip")
+func mailFits(given *released, mails map[uint64]bool, e *world.Entry) bool {
+	return e.Problem == plan.SkipNone && !mails[e.Mail] && !given.taken(e.Mail, e.Person) &&
+		(e.Is(world.IsVerified) || given.Config.Identity.Unverified != "skip")
 }
 
 // mayLeave reports whether a membership that we added and that is no longer wanted ends. It stays where the group is

@@ -35,6 +35,9 @@ func (d *decider) write(e *world.Entry) error {
 		return nil
 	}
 	w, to := &d.Waves[i], d.scope.Writes
+	if w.Invitation == nil {
+		return nil
+	}
 	if to.Wave != "" && !state.InWave(w.Name, to.Wave) || to.User != uuid.Nil && to.User != e.User {
 		return nil
 	}

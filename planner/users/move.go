@@ -38,7 +38,7 @@ func (d *decider) move(e *world.Entry, w *Wave) error {
 		if ours && e.Is(world.PersonExpired) && d.closedByUs(e.Person) {
 			s.Effect.Act = state.PersonEnable
 		}
-	case e.Is(world.IsNamed), !there && !d.omitsMail(e) && d.Index.MailTaken(e.Mail, e.Person):
+	case e.Is(world.IsNamed), !there && !d.omitsMail(e) && d.given.taken(e.Mail, e.Person):
 		// skipReason has let it pass, so the holder of the address may be taken over. Nobody else gets it in this plan.
 		person, c.Person = e.Holder, e.Holder
 		s.Ground.Named = e.Is(world.IsNamed)
@@ -101,7 +101,9 @@ func (d *decider) planPerson(e *world.Entry, s *plan.Shape, said *said) {
 	if e.Is(world.PersonThere) {
 		// The person of an earlier move comes back, and the row may have another address by now.
 		p, _ := d.Index.Person(e.Person)
-		s.Effect.Mail = p.Mail != e.Mail && d.Config.Identity.FollowMail && !d.omitsMail(e)
+		s.Effect.Mail = e.Is(world.MailDiffers) && (d.Config.Identity.FollowMail || p.Mail == 0 || d.given.gives(e.Person, p.Mail)) &&
+			!d.omitsMail(e)
+		s.Effect.Release = s.Effect.Mail && d.given.gives(e.Person, p.Mail)
 		return
 	}
 	s.Effect.NoMail = d.omitsMail(e)

@@ -50,6 +50,8 @@ func (d *decider) notes() (list []state.Finding) {
 		list = append(list, state.About(state.CodeAsleepHeld, state.OfWave(w)).Times(c.sleeping[w]))
 	}
 	list = append(list, counted(
+		state.Found(state.CodeMailReleased).Times(d.released),
+		state.Found(state.CodeMailAstray).Times(d.given.kept),
 		state.Found(state.CodeMailStuck).Times(c.mailStuck),
 		state.Found(state.CodeInNoWave).Times(c.nowhere),
 	)...)

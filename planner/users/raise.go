@@ -2,6 +2,7 @@ package users
 
 import (
 	"cmp"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -83,7 +84,7 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 		if reason == plan.SkipWidened {
 			w.Tally.Widened++
 		}
-		return d.skip(e, w, reason)
+		return errors.Join(d.skip(e, w, reason), d.announceRaise(e, w, reason))
 	}
 	if added {
 		w.Tally.AddedDue++
@@ -94,7 +95,19 @@ func (d *decider) raiseMoved(e *world.Entry) error {
 		return nil
 	}
 	d.isReleased(own, e.Tenant)
-	return d.addRaise(e, w)
+	return errors.Join(d.announce(e, w, whenStarts), d.addRaise(e, w))
+}
+
+// announceRaise announces a wave to a user whom it does not raise yet: who cannot come in by Self-auth most needs to hear of it while the
+// password works.
+func (d *decider) announceRaise(e *world.Entry, w *Wave, waits plan.SkipReason) error {
+	switch waits {
+	case plan.SkipPaused:
+		return nil
+	case plan.SkipUnconfirmed, plan.SkipWidened:
+		return d.announce(e, w, whenOpen)
+	}
+	return d.announce(e, w, whenAble)
 }
 
 // waitsToRaise says what a user waits for until it can be raised; SkipNone: nothing.

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -327,17 +328,82 @@ func (t *taker) takeBack(ctx context.Context, made []state.Record, rec *state.Us
 	c := plan.UserChange{User: oldest.User, Record: oldest.ID}
 	// The first record that changed the address has those that the person held before. A user who is not moved any more
 	// keeps the new one: its person expires.
-	m := slices.IndexFunc(made, func(r state.Record) bool { return r.Effect.Mail })
+	m := slices.IndexFunc(made, func(r state.Record) bool { return r.Effect.Mail || r.Effect.Release })
 	if m >= 0 && s.After.Standing == state.Moved {
-		s.Effect.Mail, c.Mails = true, made[m].ID
+		var err error
+		if s.Effect.Mail, c.Mails, err = t.addressBack(ctx, made[m], last.Person, row); err != nil {
+			return err
+		}
 	}
 	if t.undoing.Kind == state.RunApply {
 		t.pause(oldest.Wave, scopeOf(oldest, rec, row))
 	}
 	if s.After.Standing != state.Moved && t.undoing.Codes[oldest.User] {
-		t.Codes++
+		used, err := t.hasUsed(ctx, last.Person)
+		if err != nil {
+			return err
+		}
+		if !used {
+			t.Codes++
+		}
 	}
 	return t.add(oldest.Wave, s, c, rec, row)
+}
+
+// addressBack says which addresses a person gets who stays moved: those that it had before a record, unless another live row or
+// another person has one of them by now. Who would be left with none gets that of its row then (mails is 0), if nobody else has it.
+func (t *taker) addressBack(
+	ctx context.Context, before state.Record, person uuid.UUID, row *providers.User,
+) (gives bool, mails int64, err error) {
+	user := before.User
+	free := true
+	for _, m := range before.Mails {
+		is, err := t.isFree(ctx, m, user, person)
+		if err != nil {
+			return false, 0, err
+		}
+		free = free && is
+	}
+	if free {
+		return true, before.ID, nil
+	}
+	t.Kept++
+	if p, _ := t.Index.Person(person); p.Mail != 0 || row == nil || row.Deleted || !world.MailFits(row.Email) {
+		return false, 0, nil
+	}
+	gives, err = t.isFree(ctx, row.Email, user, person)
+	return gives, 0, err
+}
+
+// isFree reports whether no other person holds an address, and no other live row. The first question reads all rows; it is only
+// asked where a run has changed addresses.
+func (t *taker) isFree(ctx context.Context, mail string, user, person uuid.UUID) (bool, error) {
+	h := t.Index.Hash(mail)
+	for holder := range t.Index.MailHolders(h) {
+		if holder != person {
+			return false, nil
+		}
+	}
+	if t.addressed == nil {
+		t.addressed = []addressed{}
+		for row, err := range t.Database.Users(ctx) {
+			if err != nil {
+				return false, err
+			}
+			i := t.TenantIndex(row.Tenant)
+			if !row.Deleted && i >= 0 && !t.Tenants[i].Deleted {
+				t.addressed = append(t.addressed, addressed{t.Index.Hash(row.Email), row.ID})
+			}
+		}
+		slices.SortFunc(t.addressed, func(a, b addressed) int { return cmp.Compare(a.mail, b.mail) })
+	}
+	i, _ := slices.BinarySearchFunc(t.addressed, h, func(a addressed, h uint64) int { return cmp.Compare(a.mail, h) })
+	for ; i < len(t.addressed) && t.addressed[i].mail == h; i++ {
+		if t.addressed[i].user != user {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // leaveToOthers leaves a person its login, and the groups that they ask for, where other rows are linked to it by now. It

@@ -63,7 +63,8 @@ type TakenBack struct {
 	Completed int64               // users taken back who have logged in through Self-auth
 	Asleep    int64               // persons to be expired who are expired by now
 	Awake     int64               // persons whom the runs woke, and who stay so
-	Codes     int64               // users taken back who may still use a one-time code
+	Kept      int64               // users whose earlier addresses others have by now
+	Codes     int64               // users taken back who may still use a one-time code: they have no credential, as far as that is known
 	Admins    []Admins            // of each tenant, by index of the world's tenants
 	ways      ways
 	Schema    Weighed // with Undoing.Schema
@@ -120,9 +121,11 @@ type taker struct {
 		read bool
 		rows []holder // sorted by person
 	}
-	enrolled []uuid.UUID  // persons with a credential, sorted; nil: not asked yet
-	image    state.Image  // with Undoing.Schema: of the row in hand
-	restored *state.Image // what this rollback makes of it; nil: it stays
+	addressed []addressed  // of all live rows, sorted by address; nil: not asked yet
+	enrolled  []uuid.UUID  // persons with a credential, sorted; nil: not asked yet
+	unseen    bool         // the account may not see who has one
+	image     state.Image  // with Undoing.Schema: of the row in hand
+	restored  *state.Image // what this rollback makes of it; nil: it stays
 }
 
 // readRules notes who belongs in each group of ours, as recorded, or as this rollback restores it.
@@ -190,6 +193,12 @@ type holder struct {
 	tenant int32 // index
 	role   string
 	active bool
+}
+
+// addressed is a live row by the hash of its address.
+type addressed struct {
+	mail uint64
+	user uuid.UUID
 }
 
 // holders are the rows that are linked to a person and are not deleted. The first question reads all rows: it is asked of
@@ -450,6 +459,18 @@ func (t *taker) needSince(r state.User, made []state.Record, row *providers.User
 			t.Needs.Since[g]++
 		}
 	}
+}
+
+// hasUsed reports whether the code of a person has done its work: it has a credential. Where nobody may see that, it has not.
+func (t *taker) hasUsed(ctx context.Context, person uuid.UUID) (bool, error) {
+	if t.undoing.PostgresOnly || t.unseen {
+		return false, nil
+	}
+	used, err := t.hasEnrolled(ctx, person)
+	if state.ErrorKindOf(err) == state.ErrorDenied {
+		t.unseen, err = true, nil
+	}
+	return used, err
 }
 
 // hasEnrolled reports whether a person has a credential in Self-auth. The first user without a password makes it ask,

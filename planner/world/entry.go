@@ -61,13 +61,13 @@ const (
 	PersonThere   // Person is in the directory
 	PersonOurs    // and its id, or what is recorded, says that it is ours
 	PersonExpired // and it is expired
-	MailDiffers   // the address of the user's own person is not the row's (L26)
+	MailDiffers   // the address of the user's own person is not the row's, letter by letter (L26)
 	RecordedDual  // it was moved so that its password goes on working
 	IsInvited     // the row holds a time of invitation
 	IsCompleted   // it is moved, and has logged in through Self-auth (providers.Completed)
 	IsNamed       // Holder is the person that somebody has made by hand for this user
 	IsReachable   // the row's address is one to which a mail can be sent
-	MayBeMailed   // it is moved under a wave that writes to its users: MailDigest is known
+	MayBeMailed   // it is moved under a wave that writes to its users, or a wave may be announced to it: MailDigest is known
 	WasMailed     // Mailed says something
 	MailUnfit     // the row has no address that Self-auth takes, and its person gets none (identity.mail = "omit")
 )
@@ -157,7 +157,7 @@ func (s *Entries) write(e *Entry) error {
 		b = append(b, e.MailDigest[:]...)
 	}
 	if e.Is(WasMailed) {
-		b = appendMailed(b, &e.Mailed)
+		b = s.mailed(b, &e.Mailed)
 	}
 	s.buf = b
 	s.count++
@@ -302,7 +302,7 @@ func (d *decoder) entry(e *Entry) {
 	}
 }
 
-func appendMailed(b []byte, m *state.Mailed) []byte {
+func (s *Entries) mailed(b []byte, m *state.Mailed) []byte {
 	for _, n := range []int{m.Invitations, m.Reminders, m.Reminded} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
@@ -317,6 +317,12 @@ func appendMailed(b []byte, m *state.Mailed) []byte {
 		b = append(b, 0)
 		if on {
 			b[len(b)-1] = 1
+		}
+	}
+	for _, waves := range [][]string{m.Announced, m.Announcing} {
+		b = binary.AppendUvarint(b, uint64(len(waves)))
+		for _, w := range waves {
+			b = binary.AppendUvarint(b, uint64(s.words.of(w)))
 		}
 	}
 	return b
@@ -337,6 +343,14 @@ func (d *decoder) mailed(m *state.Mailed) {
 	}
 	for _, on := range []*bool{&m.Refused, &m.Doubtful, &m.Again, &m.Owed} {
 		*on = d.byte() == 1
+	}
+	for _, waves := range []*[]string{&m.Announced, &m.Announcing} {
+		for range d.uvarint() {
+			if d.err != nil {
+				return
+			}
+			*waves = append(*waves, d.word())
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"hash/maphash"
+	"iter"
 	"slices"
 	"strings"
 
@@ -32,6 +33,7 @@ type Index struct {
 	seed    maphash.Seed
 	persons []Person // sorted by id
 	mails   []mail   // sorted by hash
+	alike   bool     // an address stands more than once, in other letters
 	names   []uint64 // of all entries, sorted
 }
 
@@ -39,6 +41,7 @@ type Index struct {
 type Person struct {
 	ID      uuid.UUID
 	Mail    uint64 // hash of the primary address; 0: none
+	letters uint32 // hash of that address as it is written
 	Expired bool
 	Closed  bool // by Anthill itself: nobody else has expired it since
 	Early   bool // it is valid only from a time that lies ahead
@@ -74,6 +77,14 @@ func CompareID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 // collides; no hash is kept beyond this process.
 func (d *Index) Hash(s string) uint64 { return maphash.String(d.seed, strings.ToLower(s)) }
 
+// lettersOf is the hash of an address as it is written: Self-auth takes Ann@x.example and ann@x.example for two.
+func (d *Index) lettersOf(s string) uint32 { return uint32(maphash.String(d.seed, s)) }
+
+// Has reports whether an address is a person's primary one, letter by letter.
+func (d *Index) Has(p Person, address string) bool {
+	return p.Mail == d.Hash(address) && p.letters == d.lettersOf(address)
+}
+
 func newIndex() *Index {
 	return &Index{seed: maphash.MakeSeed(), Groups: map[uuid.UUID]Group{}, ByName: map[string]uuid.UUID{},
 		Inside: map[uuid.UUID]string{}, Holds: map[uuid.UUID]string{}, Hidden: map[uuid.UUID]string{}}
@@ -98,7 +109,7 @@ func readIndex(ctx context.Context, src providers.Directory) (*Index, error) {
 		}
 		one := Person{ID: p.ID, Expired: p.Expired, Closed: p.Closed, Early: p.Early}
 		if len(p.Mails) > 0 {
-			one.Mail = d.Hash(p.Mails[0])
+			one.Mail, one.letters = d.Hash(p.Mails[0]), d.lettersOf(p.Mails[0])
 		}
 		d.persons = append(d.persons, one)
 		d.names = append(d.names, d.Hash(p.Name))
@@ -110,6 +121,9 @@ func readIndex(ctx context.Context, src providers.Directory) (*Index, error) {
 	slices.SortFunc(d.mails, func(a, b mail) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), CompareID(a.person, b.person))
 	})
+	for i := 1; i < len(d.mails); i++ {
+		d.alike = d.alike || d.mails[i].hash == d.mails[i-1].hash
+	}
 	slices.SortFunc(d.Members, func(a, b Member) int {
 		return cmp.Or(CompareID(a.Person, b.Person), cmp.Compare(a.Group, b.Group))
 	})
@@ -240,15 +254,13 @@ func (d *Index) NameTaken(h uint64) bool {
 
 func byHash(m mail, h uint64) int { return cmp.Compare(m.hash, h) }
 
-// MailTaken reports whether a person other than own holds an address of that hash.
-func (d *Index) MailTaken(h uint64, own uuid.UUID) bool {
-	i, _ := slices.BinarySearchFunc(d.mails, h, byHash)
-	for ; i < len(d.mails) && d.mails[i].hash == h; i++ {
-		if d.mails[i].person != own {
-			return true
+// MailHolders are the persons who hold an address of that hash.
+func (d *Index) MailHolders(h uint64) iter.Seq[uuid.UUID] {
+	return func(yield func(uuid.UUID) bool) {
+		i, _ := slices.BinarySearchFunc(d.mails, h, byHash)
+		for ; i < len(d.mails) && d.mails[i].hash == h && yield(d.mails[i].person); i++ {
 		}
 	}
-	return false
 }
 
 // Holder returns the person who holds an address of that hash; the zero id where there is none, or more than one.

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -42,11 +43,25 @@ type Joined struct {
 	Blocked    map[int]bool       // the tenants concerned, by index
 	// EnrolledKnown: who has a credential in Self-auth was asked, or nobody is moved. Else no figure of it is known.
 	EnrolledKnown bool
-	NamedFor      map[uuid.UUID]uuid.UUID // person -> the user whom somebody has made it for by hand
+	// Astray are the addresses of persons that live rows of other users hold and may be given, each once, sorted: whether the
+	// person's own row holds it as well is not looked at.
+	Astray   []Address
+	NamedFor map[uuid.UUID]uuid.UUID // person -> the user whom somebody has made it for by hand
 
 	open    []uuid.UUID // users of the open run, sorted
 	claimed []uuid.UUID // persons that belong to a user, sorted; kept where persons are adopted
 	links   []link      // of all linked rows, sorted by person
+}
+
+// Address is an address of a person, by its hash.
+type Address struct {
+	Person uuid.UUID
+	Mail   uint64
+}
+
+// CompareAddress orders addresses by person, and then by hash.
+func CompareAddress(a, b Address) int {
+	return cmp.Or(CompareID(a.Person, b.Person), cmp.Compare(a.Mail, b.Mail))
 }
 
 // link is a linked row that is not deleted: to whom, and what says where that person belongs.
@@ -108,8 +123,9 @@ type joiner struct {
 	moved   bool             // somebody is moved
 	named   map[uuid.UUID]uuid.UUID
 	writes  map[string]bool // waves, by their whole names, that write to their users
-	mailing bool            // there are such waves
+	mailing bool            // there are such waves, or such that are announced
 	writing bool            // and they have moved users
+	tells   bool            // waves are announced
 }
 
 // Join merges rows and recorded users, both in the order of tenant id, user id, into the spool. The caller closes the
@@ -130,7 +146,8 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 	}
 	for _, w := range c.Waves {
 		j.writes[state.WholeWave(w.Name)] = w.Invitation != nil // all steps of a wave do alike
-		j.mailing = j.mailing || w.Invitation != nil
+		j.tells = j.tells || w.Announcement != nil
+		j.mailing = j.mailing || w.Invitation != nil || j.tells
 	}
 	for _, p := range c.Policies {
 		j.onLink[p.Name] = p.CompleteOnLink
@@ -174,6 +191,8 @@ func (o *Observed) Join(ctx context.Context, s Streams) (_ *Joined, err error) {
 	slices.Sort(j.Names)
 	slices.Sort(j.Mails)
 	slices.SortFunc(j.claimed, CompareID)
+	slices.SortFunc(j.Astray, CompareAddress)
+	j.Astray = slices.Compact(j.Astray)
 	j.isolate()
 	return &j.Joined, nil
 }
@@ -236,12 +255,10 @@ func (j *joiner) merge(ctx context.Context, s Streams) error {
 			}
 		}
 		e := j.row(u, r)
-		if r != nil {
-			if e.Mailed, err = mails.of(u.ID); err != nil {
-				return err
-			}
-			e.note(WasMailed, !e.Mailed.IsZero())
+		if e.Mailed, err = mails.of(u.ID); err != nil {
+			return err
 		}
+		e.note(WasMailed, !e.Mailed.IsZero())
 		if err := j.Entries.write(&e); err != nil {
 			return err
 		}
@@ -252,7 +269,7 @@ func (j *joiner) merge(ctx context.Context, s Streams) error {
 	return flush(func(state.User) bool { return true })
 }
 
-// mailStream is a stream of mails in the order of recorded users.
+// mailStream is a stream of mails in the order of rows and recorded users.
 type mailStream struct {
 	next func() (state.Mail, error, bool)
 	m    state.Mail
@@ -342,9 +359,11 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	}
 	j.setPerson(&e, u, r)
 	e.Digest = providers.DigestUser(u, j.relies(&e, u), r)
-	if e.Moved() && j.writes[state.WholeWave(r.Wave)] {
+	writes := e.Moved() && j.writes[state.WholeWave(r.Wave)]
+	j.writing = j.writing || writes
+	if writes || j.tells && !u.Deleted {
 		e.note(MayBeMailed, true)
-		e.MailDigest, j.writing = providers.DigestUser(u, providers.ReliesMail, r), true
+		e.MailDigest = providers.DigestUser(u, providers.ReliesMail, r)
 	}
 	if r != nil && r.MadePerson && j.mailing {
 		j.writing = true // who was taken back may have enrolled meanwhile
@@ -373,6 +392,7 @@ func (j *joiner) row(u providers.User, r *state.User) Entry {
 	default:
 		j.judgeMail(&e, u)
 	}
+	j.lookAstray(&e, u)
 	if !e.Is(IsNamed) {
 		j.setName(&e, u, j.Tenants[e.Tenant].Slug)
 	}
@@ -385,17 +405,35 @@ func (j *joiner) relies(e *Entry, u providers.User) providers.Relies {
 	if !e.Moved() {
 		return providers.ReliesAll
 	}
-	follows := e.Recorded.MadePerson && e.Is(PersonThere) && !e.Is(IsInactive) && j.config.Identity.FollowMail
-	if p, _ := j.Index.Person(e.Person); !follows || p.Mail == j.Index.Hash(u.Email) {
+	p, _ := j.Index.Person(e.Person)
+	// Who has slept may have given its address up.
+	follows := e.Recorded.MadePerson && e.Is(PersonThere) && !e.Is(IsInactive) &&
+		(j.config.Identity.FollowMail || e.Recorded.Asleep && p.Mail == 0)
+	if !follows || j.Index.Has(p, u.Email) {
 		return providers.ReliesMember
 	}
 	problem := mailProblem(u.Email)
-	if p, _ := j.Index.Person(e.Person); problem != plan.SkipNone && p.Mail == 0 && j.config.Identity.OmitMail {
+	if problem != plan.SkipNone && p.Mail == 0 && j.config.Identity.OmitMail {
 		return providers.ReliesMember
 	}
 	e.note(MailDiffers, true)
 	e.Problem = problem
 	return providers.ReliesAll
+}
+
+// lookAstray notes who else holds the row's address, if the row may be given it: not where its own person is not ours, which
+// keeps what it has.
+func (j *joiner) lookAstray(e *Entry, u providers.User) {
+	own, _ := j.Index.Person(e.Person)
+	if own.Mail == e.Mail && !j.Index.alike {
+		return
+	}
+	fixed := e.Is(IsNamed) || e.Moved() && !e.Recorded.MadePerson || e.Is(PersonThere) && !e.Is(PersonOurs) || !u.Verified && j.config.Identity.Unverified == "skip"
+	for holder := range j.Index.MailHolders(e.Mail) {
+		if holder != e.Person && !fixed && mailProblem(u.Email) == plan.SkipNone {
+			j.Astray = append(j.Astray, Address{holder, e.Mail})
+		}
+	}
 }
 
 // judgeMail says why a person cannot be made from the row's address, or who holds it and may be taken over.
@@ -494,6 +532,7 @@ func (j *joiner) setPerson(e *Entry, u providers.User, r *state.User) {
 	// Then it was found by an id that we choose.
 	if there && e.Link == uuid.Nil {
 		e.note(PersonOurs, true)
+		e.note(MailDiffers, !e.Moved() && !j.Index.Has(p, u.Email))
 	}
 }
 

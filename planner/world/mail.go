@@ -30,6 +30,9 @@ func mailProblem(s string) plan.SkipReason {
 	return plan.SkipNone
 }
 
+// MailFits reports whether Self-auth takes an address.
+func MailFits(s string) bool { return mailProblem(s) == plan.SkipNone }
+
 // reachable reports whether a mail can be sent to an address. Mail servers take more than Self-auth does.
 func reachable(s string) bool {
 	if mailProblem(s) == plan.SkipNone {

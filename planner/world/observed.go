@@ -18,6 +18,7 @@ type Sources struct {
 	Lineage   uuid.UUID
 	Database  providers.Database
 	Directory providers.Directory // nil: it is not asked, and nothing of Self-auth is known; absence from Index says nothing then
+	Seen      *providers.Sight    // where Directory is nil: the one person that was looked at; nil: none was
 }
 
 // Observed is what both sides hold besides users.
@@ -72,7 +73,12 @@ func Observe(ctx context.Context, src Sources) (*Observed, error) {
 
 func (src Sources) index(ctx context.Context) (*Index, error) {
 	if src.Directory == nil {
-		return newIndex(), nil
+		d := newIndex()
+		if src.Seen != nil && src.Seen.Person != nil {
+			p := src.Seen.Person
+			d.persons = append(d.persons, Person{ID: p.ID, Expired: p.Expired, Closed: p.Closed, Early: p.Early, Enrolled: src.Seen.Enrolled})
+		}
+		return d, nil
 	}
 	return readIndex(ctx, src.Directory)
 }

@@ -28,7 +28,7 @@ func (b ByHand) Step(name string) (statements []string, known bool) {
   add column if not exists {invited_at} timestamptz, add column if not exists {completed_at} timestamptz`}
 	case providers.SchemaSessionColumns:
 		list = []string{`alter table {sessions} add column if not exists {session_link} uuid,
-  add column if not exists {method} varchar(50) not null default {value.jwt},
+  add column if not exists {sessions.method} varchar(50) not null default {value.jwt},
   alter column {access_token_hash} drop not null, alter column {refresh_token_hash} drop not null`}
 	case providers.SchemaFilled:
 		list = []string{"update {users} set {method} = case when {password_hash} is null then {value.self_auth} else {value.dual} end, " +
@@ -53,14 +53,14 @@ func (b ByHand) Step(name string) (statements []string, known bool) {
 func (b ByHand) check(table, first string) []string {
 	name := pgx.Identifier{b.names.checkName(table)}.Sanitize()
 	return []string{
-		"alter table {" + table + "} add constraint " + name + " check ({method} in (" + first + ", {value.self_auth}, {value.dual})) not valid",
+		"alter table {" + table + "} add constraint " + name + " check ({" + table + ".method} in (" + first + ", {value.self_auth}, {value.dual})) not valid",
 		"alter table {" + table + "} validate constraint " + name,
 	}
 }
 
 // Map makes a mapping row, and leaves one that is there.
 func (b ByHand) Map() string {
-	return b.names.sql(`insert into {mapping} ({tenant_id}, {group_id}, {group_name}, {role})
+	return b.names.sql(`insert into {mapping} ({mapping.tenant_id}, {group_id}, {group_name}, {mapping.role})
   values (:'tenant', :'group', :'name', :'role') on conflict do nothing`)
 }
 

@@ -10,7 +10,7 @@ import (
 // TestStepsByHand: the statements for psql make the same of a baseline as the steps do, under either naming.
 func TestStepsByHand(t *testing.T) {
 	t.Parallel()
-	for _, naming := range presets() {
+	for _, naming := range Namings() {
 		t.Run(naming, func(t *testing.T) {
 			t.Parallel()
 			p, c, _ := opened(t, sandbox.Options{Naming: naming})

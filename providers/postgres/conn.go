@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxConns       = 6
-	connectTimeout = 10 * time.Second
+	maxConns         = 6 // and the lock's
+	connectTimeout   = 10 * time.Second
+	cachedStatements = 512
 )
 
 func hostOf(host string, port uint16) string {
@@ -48,7 +49,7 @@ const sortMemory = "set local work_mem = '64MB'"
 func (p *Provider) Snapshot(ctx context.Context) (_ *Snapshot, err error) {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return nil, unreachable(p.host, err)
+		return nil, fail("connect to "+p.host, err)
 	}
 	s := &Snapshot{p: p, conn: conn}
 	defer func() {

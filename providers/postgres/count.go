@@ -70,7 +70,12 @@ func (c *counting) columnsOf() columnsOf {
 		return columnsOf{method: `u.{method}`, invited: `u.{invited_at} is not null`, completed: `u.{completed_at} is not null`,
 			apart: `coalesce(u.{completed_at}::timestamptz <> u.{linked_at}::timestamptz, false)`}
 	}
-	return columnsOf{method: futureMethod, invited: `false`, completed: `u.{link_id} is not null and u.{linked_at} is not null`, apart: `false`}
+	return columnsOf{method: ofUser(futureMethod), invited: `false`, completed: `u.{link_id} is not null and u.{linked_at} is not null`, apart: `false`}
+}
+
+// ofUser is an expression over columns of users beside other tables, which may have columns of the same names.
+func ofUser(expression string) string {
+	return strings.NewReplacer("{link_id}", "u.{link_id}", "{password_hash}", "u.{password_hash}").Replace(expression)
 }
 
 // completed is providers.Completed; whoever is not moved by us has logged in where the application says so.
@@ -131,7 +136,7 @@ func (c *counting) marks() string {
 		{`u.{status} = 'active'`, countActive},
 		{`u.{status} = 'suspended'`, countSuspended},
 		{c.excluded(), countExcluded},
-		{"u.{link_id} is not null and " + isBcrypt, countPassword}, // the form is dear to look at
+		{"u.{link_id} is not null and " + ofUser(isBcrypt), countPassword}, // the form is dear to look at
 		{`u.{link_id} is not null`, countLinked},
 		{of.invited, countInvited},
 		{c.completed(), countCompleted},
@@ -200,7 +205,7 @@ func (s *Snapshot) CountUsers(ctx context.Context, by providers.CountBy) ([]prov
 	sql, args := s.p.countUsers(by)
 	rows, err := s.count(ctx, sql, args)
 	if err != nil {
-		return nil, fail(doing, err)
+		return nil, s.p.unread(ctx, doing, "users", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (u providers.UserCount, err error) {
 		var f factsOf
@@ -208,7 +213,7 @@ func (s *Snapshot) CountUsers(ctx context.Context, by providers.CountBy) ([]prov
 		u.UserFacts = f.facts()
 		return u, err
 	})
-	return list, fail(doing, err)
+	return list, s.p.unread(ctx, doing, "users", err)
 }
 
 func (p *Provider) countUsers(by providers.CountBy) (sql string, args []any) {
@@ -250,8 +255,8 @@ func (p *Provider) countDays(by providers.CountBy) (sql string, args []any) {
 		case when ` + c.completed() + ` then ` + day(first) + ` end,
 		` + fmt.Sprintf(`(case %s when {value.password} then %d when {value.dual} then %d when {value.self_auth} then %d else 0 end)`,
 		of.method, state.MethodPassword, state.MethodDual, state.MethodSelfAuth) + `,
-		t.{status} = 'active' and not (` + c.excluded() + `), count(*)` + c.from() + `
-		join {tenants} t on t.{tenant_id} = u.{tenant_id} and t.{deleted_at} is null
+		t.{tenants.status} = 'active' and not (` + c.excluded() + `), count(*)` + c.from() + `
+		join {tenants} t on t.{tenants.tenant_id} = u.{tenant_id} and t.{tenants.deleted_at} is null
 		where u.{deleted_at} is null and u.{link_id} is not null group by 1, 2, 3, 4`
 	return p.names.sql(sql), c.args
 }
@@ -275,7 +280,7 @@ func (s *Snapshot) UserLines(ctx context.Context, which Listed, by providers.Cou
 		sql, args := s.p.userLines(which, by)
 		rows, err := s.tx.Query(ctx, sql, args...)
 		if err != nil {
-			yield(providers.UserLine{}, fail(doing, err))
+			yield(providers.UserLine{}, s.p.unread(ctx, doing, "users", err))
 			return
 		}
 		defer rows.Close()
@@ -284,7 +289,7 @@ func (s *Snapshot) UserLines(ctx context.Context, which Listed, by providers.Cou
 			var u providers.UserLine
 			var seen, invited, created *time.Time
 			if err := rows.Scan(append(f.into(), &u.ID, &seen, &invited, &created)...); err != nil {
-				yield(u, fail(doing, err))
+				yield(u, s.p.unread(ctx, doing, "users", err))
 				return
 			}
 			u.UserFacts = f.facts()
@@ -294,7 +299,7 @@ func (s *Snapshot) UserLines(ctx context.Context, which Listed, by providers.Cou
 			}
 		}
 		if err := rows.Err(); err != nil {
-			yield(providers.UserLine{}, fail(doing, err))
+			yield(providers.UserLine{}, s.p.unread(ctx, doing, "users", err))
 		}
 	}
 }
@@ -312,13 +317,13 @@ func (p *Provider) userLines(which Listed, by providers.CountBy) (sql string, ar
 	where := "(" + of.method + ") = {value.password}"
 	switch which {
 	case ListAlone:
-		where = "u.{link_id} is not null and ((" + of.method + ") = {value.self_auth} or " + isBcrypt + " is not true)"
+		where = "u.{link_id} is not null and ((" + of.method + ") = {value.self_auth} or " + ofUser(isBcrypt) + " is not true)"
 	case ListNew:
 		where += " and u.{created_at} >= " + c.arg(by.NewSince)
 	}
 	sql = `select ` + common + `, u.{user_id}, ` + seen + `, ` + invited + `, u.{created_at}::timestamptz` + c.from() + `
-		join {tenants} t on t.{tenant_id} = u.{tenant_id} and t.{deleted_at} is null
-		left join (select {user_id} as of_user, max({created_at}::timestamptz) as seen from {sessions} group by 1) s on s.of_user = u.{user_id}
+		join {tenants} t on t.{tenants.tenant_id} = u.{tenant_id} and t.{tenants.deleted_at} is null
+		left join (select {sessions.user_id} as of_user, max({sessions.created_at}::timestamptz) as seen from {sessions} group by 1) s on s.of_user = u.{user_id}
 		where u.{deleted_at} is null and ` + where + `
 		order by ` + seen + ` desc nulls last, u.{user_id}`
 	return p.names.sql(sql), c.args
@@ -342,11 +347,11 @@ func (s *Snapshot) CountSessions(ctx context.Context, at time.Time) ([]providers
 func (p *Provider) countSessions() string {
 	method := "{value.jwt}"
 	if p.methods.Load() {
-		method = "{method}"
+		method = "{sessions.method}"
 	}
 	return p.names.sql(`select ` + method + `::text, count(*), count(*) filter (where not {revoked}),
-			count(*) filter (where {created_at}::timestamptz >= $1), count(distinct {user_id}) filter (where {created_at}::timestamptz >= $1),
-			max({created_at}::timestamptz), min({created_at}::timestamptz)
+			count(*) filter (where {sessions.created_at}::timestamptz >= $1), count(distinct {sessions.user_id}) filter (where {sessions.created_at}::timestamptz >= $1),
+			max({sessions.created_at}::timestamptz), min({sessions.created_at}::timestamptz)
 		from {sessions} group by 1 order by 1`)
 }
 

@@ -45,7 +45,7 @@ func spelled(naming, sql string) string {
 // TestCountUsers: counts are what Go makes of the same rows one by one, by the rules that the planner goes by, under both namings.
 func TestCountUsers(t *testing.T) {
 	t.Parallel()
-	for _, naming := range presets() {
+	for _, naming := range Namings() {
 		t.Run(naming, func(t *testing.T) {
 			t.Parallel()
 			p, c, _ := opened(t, sandbox.Options{Naming: naming, Level: "dual"})
@@ -138,7 +138,7 @@ func readRecorded(t *testing.T, c *pgx.Conn) map[uuid.UUID]state.User {
 // zero, and completions are logins.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
-	for _, naming := range presets() {
+	for _, naming := range Namings() {
 		t.Run(naming, func(t *testing.T) {
 			t.Parallel()
 			p, c, _ := opened(t, sandbox.Options{Naming: naming, Level: "dual"})
@@ -286,7 +286,7 @@ func explained(t *testing.T, c *pgx.Conn, sql string, args ...any) []string {
 // TestUserLines: who still logs in by password alone, seen last first and then by id; who has no other way in; who is new.
 func TestUserLines(t *testing.T) {
 	t.Parallel()
-	for _, naming := range presets() {
+	for _, naming := range Namings() {
 		t.Run(naming, func(t *testing.T) {
 			t.Parallel()
 			p, c, _ := opened(t, sandbox.Options{Naming: naming, Level: "dual"})

@@ -34,14 +34,17 @@ func fail(doing string, err error) error {
 	}
 	e := &state.Error{Side: side, Doing: doing, Err: err}
 	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
 	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &connect):
+		return unconnected(connect.Config, err)
 	case errors.As(err, &pg):
 		if hiding := state.RefusedHiding(doing, pg.Code, pg.Routine, pg.Message); hiding != nil {
 			return hiding
 		}
 		e.Kind, e.Reason, e.Cure = byState(pg)
-	case errors.Is(err, context.Canceled):
-		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.Reason = state.ErrorUnreachable, "no answer in time"
 	default:
@@ -88,12 +91,12 @@ func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 	case codeDenied:
 		return state.ErrorDenied, reason,
 			"Grant the right, as the owner of the tables, or use another role in DATABASE_URL."
-	case "25006":
+	case codeReads:
 		return state.ErrorDenied, reason,
 			"This server or role only reads (a standby?): it is enough to plan, not to apply."
 	case "40001", "40P01", "55P03", "55006", "57014":
 		return state.ErrorTransient, reason, ""
-	case "22021":
+	case "22021", "22P05":
 		return state.ErrorInternal, reason,
 			"A text in the tables is not in the encoding that the database says: mend it, then plan again."
 	case "42P01", "42703":
@@ -108,39 +111,9 @@ func byState(pg *pgconn.PgError) (kind state.ErrorKind, reason, cure string) {
 	return state.ErrorInternal, fmt.Sprintf("%s (SQLSTATE %s)", reason, pg.Code), ""
 }
 
-// unreachable is the error of a connection that was not made.
-func unreachable(host string, err error) error {
-	var pg *pgconn.PgError
-	// Of classes 22 and 42 are settings that there are not, and values that they do not take.
-	if errors.As(err, &pg) && pg.SeverityUnlocalized == "FATAL" && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "42")) {
-		return &state.Error{
-			Kind: state.ErrorMissing, Side: side, Doing: "connect to " + host,
-			Reason: "the server does not know a setting that DATABASE_URL names, or not its value",
-			Cure: "It is not shown here, as it may be what follows a blank or an & in a password: in key=value a password stands in " +
-				"single quotes, in a URL it is percent-encoded.",
-		}
-	}
-	e := fail("connect to "+host, err)
-	var pe *state.Error
-	if errors.As(e, &pe) && pe.Kind == state.ErrorUnreachable && pe.Cure == "" {
-		pe.Cure = "Check DATABASE_URL, and that the server runs and lets this machine in."
-	}
-	return e
-}
-
-// noIdentity adds the cure to the error of a role that may not ask which server this is.
-func noIdentity(err error, role string) error {
-	var e *state.Error
-	if errors.As(err, &e) && e.Kind == state.ErrorDenied {
-		e.Cure = "Plans are bound to it. As a superuser:\n\n" +
-			"    GRANT EXECUTE ON FUNCTION pg_control_system() TO " + pgx.Identifier{role}.Sanitize()
-	}
-	return err
-}
-
 // noTables is the error of tables and columns that are not there. other is the naming that would fit, "" none;
-// elsewhere are the schemas that have such tables.
-func (n *names) noTables(tables, columns []string, other string, elsewhere []string) error {
+// elsewhere are the schemas that have such tables; wanting are statements that make what is missing.
+func (n *names) noTables(tables, columns []string, other string, elsewhere, wanting []string) error {
 	var lacks []string
 	if len(tables) > 0 {
 		lacks = append(lacks, "there is no table "+strings.Join(tables, ", "))
@@ -149,6 +122,10 @@ func (n *names) noTables(tables, columns []string, other string, elsewhere []str
 		lacks = append(lacks, "there is no column "+strings.Join(columns, ", "))
 	}
 	cure := "Is DATABASE_URL the application's database?"
+	if len(wanting) > 0 {
+		cure = "Is DATABASE_URL the application's database? Then run the application's own migrations that make them or, where it has " +
+			"none:\n\n    " + strings.Join(wanting, "\n    ")
+	}
 	if len(elsewhere) > 0 {
 		cure = fmt.Sprintf("The schema %s has them. Name it in DATABASE_URL:\n\n    postgres://...?search_path=%s",
 			strings.Join(elsewhere, ", "), elsewhere[0])
@@ -162,18 +139,6 @@ func (n *names) noTables(tables, columns []string, other string, elsewhere []str
 		Reason: fmt.Sprintf("%s (search path %s, naming %q)", strings.Join(lacks, "; "),
 			strings.Join(n.places.path, ", "), n.preset),
 		Cure: cure,
-	}
-}
-
-// noEntry is the error of a table in a schema that the role may not use.
-func noEntry(f place, path []string, role string) error {
-	return &state.Error{
-		Kind: state.ErrorDenied, Side: side, Doing: finding,
-		Reason: fmt.Sprintf("the search path (%s) leads to %s.%s, and role %s may not use the schema %s",
-			strings.Join(path, ", "), f.schema, f.name, role, f.schema),
-		Cure: fmt.Sprintf("Where another schema has the tables, name it in DATABASE_URL (search_path=NAME). Else, as the "+
-			"owner of the schema:\n\n    GRANT USAGE ON SCHEMA %s TO %s;",
-			pgx.Identifier{f.schema}.Sanitize(), pgx.Identifier{role}.Sanitize()),
 	}
 }
 
@@ -192,13 +157,14 @@ func noTable(f place, path []string) error {
 	}
 }
 
-// unreadable is the error of columns that the role may not read.
-func unreadable(role string, lacks, grants []string) error {
+// onlyPart is the error of a partition that has the name of a table: the rows of the others would look as if they were gone.
+func onlyPart(f place, path []string) error {
 	return &state.Error{
-		Kind: state.ErrorDenied, Side: side, Doing: looking,
-		Reason: "role " + role + " may not read " + strings.Join(lacks, "; "),
-		Cure: "Only whether there is a password is read of it, never the password. As the owner of the tables:\n\n    " +
-			strings.Join(grants, "\n    "),
+		Kind: state.ErrorMissing, Side: side, Doing: finding,
+		Reason: fmt.Sprintf("the search path (%s) leads to %s.%s, which is a partition of %s: it has only a part of the rows",
+			strings.Join(path, ", "), f.schema, f.name, f.above),
+		Cure: "The rows of the other partitions would look as if they were gone. Name the schema of the whole table in " +
+			"DATABASE_URL:\n\n    postgres://...?search_path=NAME",
 	}
 }
 
@@ -219,15 +185,5 @@ func uncounted(table pgx.Identifier) error {
 		Reason: fmt.Sprintf("%s shows no row, and users of it were moved", strings.Join(table, ".")),
 		Cure: "Nothing was concluded from that. Is it the right table, and the right database? If its rows are gone for " +
 			"good, have that counted, as the owner:\n\n    ANALYZE " + table.Sanitize() + ";",
-	}
-}
-
-// noSession is the error of a pooler that keeps no session for a connection.
-func noSession(host string) error {
-	return &state.Error{
-		Kind: state.ErrorMissing, Side: side, Doing: "connect to " + host,
-		Reason: "a pooler answers there that gives each transaction another session of the server",
-		Cure: "Neither settings nor the lock on the target would hold. Put the server's own address into DATABASE_URL, or " +
-			"that of a pool of sessions (pgbouncer: pool_mode = session).",
 	}
 }

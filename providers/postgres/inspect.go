@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"anthill/providers"
-	"anthill/state"
 )
 
 // column is a column as the catalogue has it.
@@ -51,23 +50,24 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	}
 	err = p.pool.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&i.System)
 	if err != nil {
-		return i, noIdentity(fail("read the server's identity", err), i.Role)
+		return i, fail("read the server's identity", err)
 	}
-	if err := p.usable(i.Role); err != nil {
+	if err := p.usable(); err != nil {
 		return i, err
 	}
 	c, err := p.catalogue(ctx)
 	if err != nil {
 		return i, err
 	}
-	if err := p.missing(ctx, c); err != nil {
+	p.names.gone, p.names.unmapped = nil, false
+	if err := p.missing(ctx, c, &i); err != nil {
+		return i, err
+	}
+	if err := p.fit(ctx); err != nil {
 		return i, err
 	}
 	p.judge(c, &i)
 	if err := p.unhidden(ctx, i.Role); err != nil {
-		return i, err
-	}
-	if err := p.readable(ctx, i.Role); err != nil {
 		return i, err
 	}
 	i.Rows, _, err = p.count(ctx, p.pool, "users")
@@ -163,8 +163,8 @@ func (n *names) absent(c catalogue) (tables, columns []string) {
 			continue
 		}
 		for _, col := range cols {
-			if _, ok := c.tables[table][n.columns[col]]; !ok {
-				columns = append(columns, table+"."+n.columns[col])
+			if _, ok := c.tables[table][n.col(logical, col)]; !ok {
+				columns = append(columns, n.qualified(logical, col))
 			}
 		}
 	}
@@ -173,15 +173,15 @@ func (n *names) absent(c catalogue) (tables, columns []string) {
 	return tables, columns
 }
 
-func (p *Provider) missing(ctx context.Context, c catalogue) error {
+func (p *Provider) missing(ctx context.Context, c catalogue, i *providers.Inspection) error {
 	tables, columns := p.names.absent(c)
 	if len(tables)+len(columns) == 0 {
 		return nil
 	}
 	// The usual mistake is the wrong naming, which is told by trying the others.
 	fits := ""
-	for _, other := range presets() {
-		n, err := preset(other)
+	for _, other := range Namings() {
+		n, err := spell(other, p.names.own)
 		if err != nil || other == p.names.preset {
 			continue
 		}
@@ -189,49 +189,20 @@ func (p *Provider) missing(ctx context.Context, c catalogue) error {
 			fits = other
 		}
 	}
-	if fits != "" || len(tables) == 0 {
-		return p.names.noTables(tables, columns, fits, nil)
+	wanting := p.names.wanting(tables, columns)
+	if fits != "" {
+		return p.names.noTables(tables, columns, fits, nil, wanting)
 	}
-	elsewhere, err := p.elsewhere(ctx, tables)
-	if err != nil {
-		return err
-	}
-	return p.names.noTables(tables, columns, fits, elsewhere)
-}
-
-// MayWrite refuses a role or a server that could not carry out a plan, before the first effect. alters says whether the
-// schema is to be changed as well, which only the owner of the tables may.
-func (p *Provider) MayWrite(ctx context.Context, alters bool) error {
-	const doing = "check the role"
-	var role, lacks string
-	var standby bool
-	users, mapping, sessions := p.names.sql("{users}"), p.names.sql("{mapping}"), p.names.sql("{sessions}")
-	err := p.pool.QueryRow(ctx, `select current_user,
-			pg_is_in_recovery() or current_setting('transaction_read_only')::bool,
-			concat_ws(', ',
-				case when not has_table_privilege($1::regclass, 'update') then 'UPDATE on ' || $1 end,
-				case when not has_table_privilege($2::regclass, 'insert, update, delete')
-						or not has_table_privilege($2::regclass, 'update')
-						or not has_table_privilege($2::regclass, 'delete')
-					then 'INSERT, UPDATE, DELETE on ' || $2 end,
-				case when $4 and exists (select from pg_class
-						where oid in ($1::regclass, $3::regclass) and not pg_has_role(relowner, 'usage'))
-					then 'being the owner of ' || $1 || ' and ' || $3 end)`,
-		users, mapping, sessions, alters).Scan(&role, &standby, &lacks)
-	switch {
-	case err != nil:
-		return fail(doing, err)
-	case standby:
-		return &state.Error{
-			Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "this server or role only reads",
-			Cure: "It is enough to plan. To apply, name the primary server in DATABASE_URL. Nothing was changed.",
-		}
-	case lacks != "":
-		return &state.Error{
-			Kind: state.ErrorDenied, Side: side, Doing: doing, Reason: "role " + role + " lacks " + lacks,
-			Cure: "It is enough to plan. To apply, grant that, or use another role in DATABASE_URL. Nothing " +
-				"was changed.",
+	var elsewhere []string
+	if len(tables) > 0 {
+		var err error
+		if elsewhere, err = p.elsewhere(ctx, tables); err != nil {
+			return err
 		}
 	}
-	return nil
+	err := p.names.noTables(tables, columns, fits, elsewhere, wanting)
+	if p.noteGone(tables, columns, wanting, i, err) {
+		return nil
+	}
+	return err
 }

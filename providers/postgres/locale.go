@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"anthill/providers"
+	"anthill/state"
 )
 
 const profiles = "user_profiles" // beside the table of users, where there is one
@@ -34,4 +35,20 @@ func (p *Provider) Locale(ctx context.Context, user uuid.UUID) (l providers.Loca
 		l.Zone = at
 	}
 	return l, nil
+}
+
+// Profiles are the rights to read what Locale reads, where there are profiles.
+func (p *Provider) Profiles(ctx context.Context) ([]state.Right, error) {
+	table := p.names.table("users")
+	rows, err := p.pool.Query(ctx, `select n.nspname::text, c.relname::text, a.attname::text from pg_attribute a
+		join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+		where n.nspname = $1 and c.relname = $2 and a.attname in ('user_id', 'language', 'timezone') and not a.attisdropped`, table[0], profiles)
+	if err != nil {
+		return nil, fail(looking, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (state.Right, error) {
+		r := state.Right{On: state.OnTable, Privilege: "SELECT"}
+		return r, row.Scan(&r.Schema, &r.Name, &r.Column)
+	})
+	return list, fail(looking, err)
 }

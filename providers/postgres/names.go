@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -13,75 +14,96 @@ import (
 // names is a naming: how tables, columns and values are spelled.
 type names struct {
 	preset  string
+	own     map[string]string // what is called otherwise than in the preset, by logical names
 	tables  map[string]string
-	columns map[string]string
+	columns map[string]string       // by table and column: "users.email"
 	methods map[state.Method]string // of users
 	session string                  // sessions.auth_method of sessions by password
 	idp     string                  // in the names of shipped indexes
 	places  places                  // where the tables are; found once, by Open
+	gone    map[string]string       // columns of users that are gone, with what they read as; set by Inspect
+	// the mapping table is gone; set by Inspect
+	unmapped bool
 }
 
-// presets are the namings by name.
-func presets() []string { return []string{"self_auth", "kanidm"} }
-
 // Namings are the names of the namings.
-func Namings() []string { return presets() }
+func Namings() []string { return state.Namings() }
 
-func preset(name string) (*names, error) {
-	value := map[string]string{"self_auth": "self-auth", "kanidm": "kanidm"}[name]
-	if value == "" {
-		return nil, fmt.Errorf("there is no naming %q: there are %s", name, strings.Join(presets(), " and "))
+// spell is a naming, with what is called otherwise in this database. own is as of config.Settings.
+func spell(naming string, own map[string]string) (*names, error) {
+	all := state.PhysicalNames(naming)
+	if all == nil {
+		return nil, fmt.Errorf("there is no naming %q: there are %s", naming, strings.Join(Namings(), " and "))
 	}
+	maps.Copy(all, own)
 	n := &names{
-		preset:  name,
-		idp:     name,
-		session: "jwt",
-		tables: map[string]string{"tenants": "tenants", "users": "users", "sessions": "sessions", "mapping": name +
-			"_tenant_groups"},
-		columns: map[string]string{
-			"tenant_id": "tenant_id", "slug": "slug", "name": "name", "plan": "plan", "status": "status",
-			"deleted_at": "deleted_at", "settings": "settings",
-			"user_id": "user_id", "email": "email", "full_name": "full_name", "role": "role",
-			"email_verified": "email_verified",
-			"password_hash":  "password_hash", "link_id": name + "_user_id", "linked_at": name + "_synced_at",
-			"method": "auth_method", "invited_at": "migration_invited_at", "completed_at": "migration_completed_at",
-			"last_login_at": "last_login_at",
-			"group_id":      name + "_group_uuid", "group_name": name + "_group_name",
-			"access_token_hash": "access_token_hash", "refresh_token_hash": "refresh_token_hash",
-			"session_link": name + "_session_id", "session_id": "session_id",
-			"created_at": "created_at", "revoked": "revoked",
-		},
-		methods: map[state.Method]string{state.MethodPassword: "password", state.MethodDual: "dual",
-			state.MethodSelfAuth: value},
+		preset: naming, own: own, idp: naming, session: all["values.jwt"],
+		tables: map[string]string{}, columns: map[string]string{},
+		methods: map[state.Method]string{state.MethodPassword: all["values.password"], state.MethodDual: all["values.dual"],
+			state.MethodSelfAuth: all["values.self_auth"]},
+	}
+	for table, columns := range state.LogicalColumns() {
+		n.tables[table] = all[table]
+		for _, c := range columns {
+			n.columns[table+"."+c] = all[table+"."+c]
+		}
 	}
 	return n, nil
 }
 
-var placeholder = regexp.MustCompile(`\{[a-z_.]+\}`)
+// col is what a column is called.
+func (n *names) col(table, column string) string {
+	name, ok := n.columns[table+"."+column]
+	if !ok {
+		panic("postgres: no name for " + table + "." + column + ". This is a bug in Anthill.")
+	}
+	return name
+}
 
-// sql fills in {table}, {column} and {value.method}: identifiers quoted, tables with the schema where they were found,
-// values as quoted literals.
+var placeholder = regexp.MustCompile(`(\b[a-z]\.)?\{[a-z_.]+\}`)
+
+// sql fills in {table}, {column}, {table.column} and {value.method}: identifiers quoted, tables with the schema
+// where they were found, values as quoted literals. A column without its table is that of users where users has such a one: what
+// is not about users names its table.
 func (n *names) sql(text string) string {
+	return n.fill(text, func(name string) string { return name })
+}
+
+// fill is sql for a text that is filled in further: as makes of a name what stands for it there.
+func (n *names) fill(text string, as func(string) string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
-		key := p[1 : len(p)-1]
-		if _, ok := n.tables[key]; ok {
-			return n.table(key).Sanitize()
+		of, key, _ := strings.Cut(strings.TrimSuffix(p, "}"), "{")
+		if reads, gone := n.gone[strings.TrimPrefix(key, "users.")]; gone {
+			return reads
 		}
-		if c, ok := n.columns[key]; ok {
+		return of + as(n.one(key))
+	})
+}
+
+// one is what stands for a name.
+func (n *names) one(key string) string {
+	if _, ok := n.tables[key]; ok {
+		return n.table(key).Sanitize()
+	}
+	if c, ok := n.columns[key]; ok {
+		return pgx.Identifier{c}.Sanitize()
+	}
+	for _, table := range []string{"users", "mapping", "tenants", "sessions"} {
+		if c, ok := n.columns[table+"."+key]; ok {
 			return pgx.Identifier{c}.Sanitize()
 		}
-		switch key {
-		case "value.password":
-			return literal(n.methods[state.MethodPassword])
-		case "value.dual":
-			return literal(n.methods[state.MethodDual])
-		case "value.self_auth":
-			return literal(n.methods[state.MethodSelfAuth])
-		case "value.jwt":
-			return literal(n.session)
-		}
-		panic("postgres: no name for " + p + ". This is a bug in Anthill.")
-	})
+	}
+	switch key {
+	case "value.password":
+		return literal(n.methods[state.MethodPassword])
+	case "value.dual":
+		return literal(n.methods[state.MethodDual])
+	case "value.self_auth":
+		return literal(n.methods[state.MethodSelfAuth])
+	case "value.jwt":
+		return literal(n.session)
+	}
+	panic("postgres: no name for {" + key + "}. This is a bug in Anthill.")
 }
 
 // literal quotes a value for DDL, which takes no parameters.

@@ -21,7 +21,7 @@ type part struct {
 }
 
 func (n *names) column(c catalogue, table, col string) (column, bool) {
-	found, ok := c.tables[n.tables[table]][n.columns[col]]
+	found, ok := c.tables[n.tables[table]][n.col(table, col)]
 	return found, ok
 }
 
@@ -93,8 +93,7 @@ func (n *names) partFilled(step, table, value string) part {
 
 // partChecked is the check of a column of methods, of which first is that of passwords.
 func (n *names) partChecked(table, first string) part {
-	want := []string{first, n.methods[state.MethodDual], n.methods[state.MethodSelfAuth]}
-	slices.Sort(want)
+	want := n.methodValues(first)
 	list := make([]string, len(want))
 	for i, v := range want {
 		list[i] = literal(v)
@@ -103,11 +102,16 @@ func (n *names) partChecked(table, first string) part {
 	return part{step: table + ".method.check", text: text, live: func(c catalogue) (live string) {
 		f, _ := n.column(c, table, "method")
 		for _, k := range f.checks {
-			switch alike := slices.Equal(literals(k.text), want); {
+			// Whatever others let in, this one lets no row be written that has a value of ours.
+			if narrow(k.text, want) {
+				return k.text
+			}
+			switch alike := wide(k.text, want); {
 			case alike && k.valid:
-				return text
+				live = text
+			case live == text:
 			case alike:
-				live = text + " not valid"
+				live = text + notValid
 			case k.name == n.checkName(table) && live == "":
 				live = k.text
 			}
@@ -135,19 +139,22 @@ var columnTypes = map[string]string{
 	"completed_at": "timestamptz", "session_link": "uuid",
 }
 
-// partIndexed is an index. Of another one of the name the columns tell it; its condition is not compared.
+// partIndexed is an index. Of another one of the name the columns tell it; its condition is not compared. One of these columns
+// under another name serves as well.
 func (n *names) partIndexed(i index) part {
 	of := func(table string, columns []string) string {
 		return fmt.Sprintf("index %s on %s (%s)", i.name, table, strings.Join(columns, ", "))
 	}
 	columns := make([]string, len(i.columns))
 	for k, c := range i.columns {
-		columns[k] = n.columns[c]
+		columns[k] = n.col(i.table, c)
 	}
 	return part{step: "index." + i.key, text: of(n.tables[i.table], columns), extra: true, stays: true,
 		live: func(c catalogue) string {
 			found, ok := c.indexes[i.name]
 			switch {
+			case !ok && c.indexed(n.tables[i.table], columns):
+				return of(n.tables[i.table], columns)
 			case !ok:
 				return ""
 			case !found.valid:
@@ -155,6 +162,16 @@ func (n *names) partIndexed(i index) part {
 			}
 			return of(found.table, found.columns)
 		}}
+}
+
+// indexed reports whether a valid index of just these columns is there.
+func (c catalogue) indexed(table string, columns []string) bool {
+	for _, found := range c.indexes {
+		if found.valid && found.table == table && slices.Equal(found.columns, columns) {
+			return true
+		}
+	}
+	return false
 }
 
 const notValid = " not valid"
@@ -218,6 +235,10 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 	if i.Level != providers.LevelBetween {
 		i.Present, i.Absent = nil, nil
 	}
+	if i.Level != providers.LevelBetween || len(i.Gone) > 0 {
+		return
+	}
+	i.Remaining, i.Cure = p.names.remaining(c), p.names.cure(c, due[providers.SchemaFilled])
 }
 
 // fresh reports whether a column of methods stands as the step leaves it that makes it: nothing of what is made behind the

@@ -12,9 +12,10 @@ import (
 type place struct {
 	schema, name string
 	oid          uint32
-	kind         string // relkind of pg_class
-	foreign      bool   // rows of it are on another server
-	enter        bool   // the role may use the schema
+	kind         string   // relkind of pg_class
+	foreign      bool     // rows of it are on another server
+	above        string   // the table that it is a partition of; "" none
+	below        []uint32 // partitions and inheriting tables, of all levels
 }
 
 // places are the tables by their names, as the search path of the first connection found them: with their schema from
@@ -38,16 +39,19 @@ func (p *Provider) find(ctx context.Context) error {
 			with recursive tree as (select c.oid as id
 				union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
 			select from tree join pg_class f on f.oid = tree.id where f.relkind = 'f'),
-			has_schema_privilege(n.oid, 'usage')
+			coalesce((select inhparent::regclass::text from pg_inherits where inhrelid = c.oid and c.relispartition), ''),
+			array(with recursive tree as (select inhrelid as id from pg_inherits where inhparent = c.oid
+				union select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
+			select id from tree)
 		from unnest($1::text[]) with ordinality as s (name, rank)
 			join pg_namespace n on n.nspname = s.name join pg_class c on c.relnamespace = n.oid
 		where c.relname = any($2) and c.relkind in ('r', 'p', 'v', 'm', 'f')
-		order by s.rank`, p.names.places.path, allTables())
+		order by s.rank`, p.names.places.path, p.names.allTables())
 	if err != nil {
 		return fail(finding, err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f place, err error) {
-		return f, row.Scan(&f.schema, &f.name, &f.oid, &f.kind, &f.foreign, &f.enter)
+		return f, row.Scan(&f.schema, &f.name, &f.oid, &f.kind, &f.foreign, &f.above, &f.below)
 	})
 	for _, f := range list {
 		if _, earlier := p.names.places.tables[f.name]; !earlier {
@@ -62,10 +66,11 @@ func (p *Provider) find(ctx context.Context) error {
 func (p *Provider) elsewhere(ctx context.Context, tables []string) ([]string, error) {
 	rows, err := p.pool.Query(ctx, `
 		select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.relname = any($1) and c.relkind in ('r', 'p') and exists (select from pg_attribute a
+		where c.relname = any($1) and c.relkind in ('r', 'p') and c.relpersistence <> 't' and exists (select from pg_attribute a
 			where a.attrelid = c.oid and a.attname = any($2) and not a.attisdropped)
 		group by 1 having count(*) = cardinality($1) order by 1`,
-		tables, []string{p.names.columns["tenant_id"], p.names.columns["access_token_hash"]})
+		tables, []string{p.names.col("users", "tenant_id"), p.names.col("tenants", "tenant_id"), p.names.col("mapping", "tenant_id"),
+			p.names.col("sessions", "access_token_hash")})
 	if err != nil {
 		return nil, fail(finding, err)
 	}
@@ -82,9 +87,9 @@ func (x places) all() (list []uint32) {
 }
 
 // allTables are the names of the tables in all namings, as the wrong naming is told by trying the others.
-func allTables() (list []string) {
-	for _, name := range presets() {
-		if n, err := preset(name); err == nil {
+func (n *names) allTables() (list []string) {
+	for _, name := range Namings() {
+		if n, err := spell(name, n.own); err == nil {
 			for _, table := range n.tables {
 				list = append(list, table)
 			}
@@ -104,6 +109,15 @@ func (n *names) oids(logical ...string) (list []uint32) {
 	return list
 }
 
+// tree is a table with its partitions, or those that inherit from it.
+func (n *names) tree(logical string) []uint32 {
+	return append(n.oids(logical), n.places.tables[n.tables[logical]].below...)
+}
+
+func (n *names) partitioned(logical string) bool {
+	return n.places.tables[n.tables[logical]].kind == "p"
+}
+
 // table names a table with its schema.
 func (n *names) table(logical string) pgx.Identifier {
 	name := n.tables[logical]
@@ -113,17 +127,16 @@ func (n *names) table(logical string) pgx.Identifier {
 	return pgx.Identifier{name}
 }
 
-// usable refuses what the search path finds where it is no table of ours to read: in a schema that the role may not
-// use, or with rows that somebody else chooses.
-func (p *Provider) usable(role string) error {
+// usable refuses what the search path finds where it is no table of ours to read: its rows are chosen by somebody else.
+func (p *Provider) usable() error {
 	for _, logical := range []string{"users", "tenants", "mapping", "sessions"} {
 		f, ok := p.names.places.tables[p.names.tables[logical]]
 		switch {
 		case !ok:
-		case !f.enter:
-			return noEntry(f, p.names.places.path, role)
 		case f.foreign, f.kind != "r" && f.kind != "p":
 			return noTable(f, p.names.places.path)
+		case f.above != "":
+			return onlyPart(f, p.names.places.path)
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func shapeOf(t *testing.T, c *pgx.Conn) string {
 
 func TestUpgradeMakesWhatIsShipped(t *testing.T) {
 	t.Parallel()
-	for _, naming := range presets() {
+	for _, naming := range Namings() {
 		t.Run(naming, func(t *testing.T) {
 			t.Parallel()
 			p, c, i := opened(t, sandbox.Options{Naming: naming})
@@ -387,7 +387,7 @@ func TestRefusedConnections(t *testing.T) {
 		"postgres://who:s3cret@127.0.0.1:1/app":        state.ErrorUnreachable,
 		"postgres://who:s3cret@/app?host=/nonexistent": state.ErrorUnreachable,
 		"postgres://who:s3cret word@[bad":              state.ErrorMissing,
-		pgtest.Server().URL("no such"):                 state.ErrorMissing,
+		pgtest.Server().URL("no such"):                 state.ErrorUnreachable,
 		strings.Replace(pgtest.Server().URL("postgres"), "anthill@", "nobody_there:s3cret@",
 			1): state.ErrorUnauthenticated,
 	} {

@@ -15,7 +15,7 @@ import (
 // alone, whatever code it has. A trigger of the application may raise any.
 
 // SQLSTATEs: a value that must be unique, a right that is missing, a query that was cancelled, an exception that a
-// trigger raises without a code of its own, and a lock that was waited for in vain.
+// trigger raises without a code of its own, a lock that was waited for in vain, and a circle of sessions that wait.
 const (
 	codeUnique       = "23505"
 	codeNotSupported = "0A000" // a statement that returns rows, of a table with rules
@@ -23,7 +23,13 @@ const (
 	codeCancelled    = "57014"
 	codeRaised       = "P0001"
 	codeLocked       = "55P03"
+	codeDeadlock     = "40P01"
 )
+
+// blocked reports whether a statement waited in vain for what another session holds.
+func blocked(pg *pgconn.PgError) bool {
+	return !raised(pg) && (pg.Code == codeLocked || pg.Code == codeDeadlock)
+}
 
 // raised reports whether a function in the database raised an error by itself, with a code and a message of its choice.
 func raised(pg *pgconn.PgError) bool { return pg.Code == codeRaised || pg.Routine == "exec_stmt_raise" }
@@ -57,17 +63,21 @@ func transient(pg *pgconn.PgError) bool {
 // ruleName names what a row breaks.
 func ruleName(pg *pgconn.PgError) string { return cmp.Or(pg.ConstraintName, "SQLSTATE "+pg.Code) }
 
-// lostRight returns pg where it says that the role may not do something to a table, and the role indeed has no longer
-// all of these rights. With them, it is one row that is denied: by a policy, or by a trigger.
+// lostRight returns pg where it says that the role may not do something to a table, and that is what our own statement wants,
+// or the role has no longer these rights at all. Else it is one row that is denied: by a policy, or by a trigger, whose
+// statements tell where they are.
 func (p *Provider) lostRight(
 	ctx context.Context, q rowQuerier, pg *pgconn.PgError, table string, rights ...string,
 ) error {
 	if pg.Code != codeDenied || raised(pg) {
 		return nil
 	}
+	if pg.Routine == "aclcheck_error" && pg.Where == "" {
+		return pg
+	}
 	var has bool
-	err := q.QueryRow(ctx, "select bool_and(has_table_privilege($1::regclass, r)) from unnest($2::text[]) as r", table,
-		rights).Scan(&has)
+	err := q.QueryRow(ctx, `select bool_and(case r when 'delete' then has_table_privilege($1::regclass, r)
+		else has_any_column_privilege($1::regclass, r) end) from unnest($2::text[]) as r`, table, rights).Scan(&has)
 	if err == nil && !has {
 		return pg
 	}

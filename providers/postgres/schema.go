@@ -55,7 +55,7 @@ func (n *names) steps() []step {
 
 // qualified is a column with its table, as people read it.
 func (n *names) qualified(table, column string) string {
-	return n.tables[table] + "." + n.columns[column]
+	return n.tables[table] + "." + n.col(table, column)
 }
 
 func (n *names) qualifiedAll(table string, columns []string) []string {
@@ -66,10 +66,9 @@ func (n *names) qualifiedAll(table string, columns []string) []string {
 	return list
 }
 
-// checkName is the name that the check of a table's method has where it was shipped.
-func (n *names) checkName(table string) string {
-	return n.tables[table] + "_" + n.columns["method"] + "_check"
-}
+// checkName is the name that the check of a table's method has where it was shipped. It is the same whatever the table is called,
+// as a constraint keeps its name when its table gets another one.
+func (n *names) checkName(table string) string { return table + "_auth_method_check" }
 
 func (n *names) nullable(table, column string) state.Finding {
 	return state.Found(state.CodeColumnNullable, state.List(state.KeyColumns, n.qualified(table, column)))
@@ -165,9 +164,9 @@ func (p *Provider) addUserColumns(ctx context.Context, _ func(int64, int64)) err
 
 func (p *Provider) addSessionColumns(ctx context.Context, _ func(int64, int64)) error {
 	err := p.short(ctx, `alter table {sessions} add column if not exists {session_link} uuid,
-		add column if not exists {method} varchar(50) not null default {value.jwt},
+		add column if not exists {sessions.method} varchar(50) not null default {value.jwt},
 		alter column {access_token_hash} drop not null, alter column {refresh_token_hash} drop not null,
-		alter column {method} set default {value.jwt},
+		alter column {sessions.method} set default {value.jwt},
 		drop constraint if exists `+guard("sessions"))
 	if err != nil {
 		return err
@@ -189,7 +188,7 @@ func (p *Provider) filled(ctx context.Context, table string) error {
 	err := p.pool.QueryRow(ctx, `select not a.attnotnull,
 			exists (select from pg_constraint k where k.conrelid = a.attrelid and k.conname = $3)
 		from pg_attribute a where a.attrelid = $1::regclass and a.attname = $2`,
-		p.names.sql("{"+table+"}"), p.names.columns["method"], name).Scan(&nullable, &left)
+		p.names.sql("{"+table+"}"), p.names.col(table, "method"), name).Scan(&nullable, &left)
 	alter := "alter table {" + table + "} "
 	unguard := fmt.Sprintf("alter table {%s} drop constraint if exists %s", table, name)
 	switch {
@@ -200,13 +199,13 @@ func (p *Provider) filled(ctx context.Context, table string) error {
 	case !nullable:
 		return nil
 	}
-	err = p.short(ctx, unguard+", add constraint "+name+" check ({method} is not null) not valid")
+	err = p.short(ctx, unguard+", add constraint "+name+" check ({"+table+".method} is not null) not valid")
 	if err != nil {
 		return err
 	}
 	err = p.short(ctx, alter+"validate constraint "+name)
 	if err == nil {
-		return p.short(ctx, alter+"alter column {method} set not null, drop constraint "+name)
+		return p.short(ctx, alter+"alter column {"+table+".method} set not null, drop constraint "+name)
 	}
 	if state.ErrorKindOf(err) == state.ErrorConflict {
 		column := p.names.qualified(table, "method")
@@ -230,7 +229,7 @@ func check(table, constraint, first string) runner {
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return fail("look at a constraint", err)
 		}
-		if there && len(literals(def)) != 3 {
+		if there && !wide(def, p.names.methodValues(literals(p.names.sql(first))[0])) {
 			return &state.Error{
 				Kind: state.ErrorMissing, Side: side, Doing: "add the check of the three values",
 				Reason: fmt.Sprintf("there is a constraint %s already, and it is another one", constraint),
@@ -240,7 +239,7 @@ func check(table, constraint, first string) runner {
 		name := pgx.Identifier{constraint}.Sanitize()
 		if !there {
 			values := "(" + first + ", {value.self_auth}, {value.dual})"
-			sql := "alter table {" + table + "} add constraint " + name + " check ({method} in " + values +
+			sql := "alter table {" + table + "} add constraint " + name + " check ({" + table + ".method} in " + values +
 				") not valid"
 			if err := p.short(ctx, sql); err != nil {
 				return err
@@ -254,7 +253,8 @@ func check(table, constraint, first string) runner {
 	}
 }
 
-const backfillBatch = 5000
+// backfillBatch is few enough that the application's sessions do not wait for long for rows that are filled in.
+const backfillBatch = 1000
 
 // backfillSQL fills in a batch of the rows that come after an id (from the first row, if that is zero). It returns how
 // many rows it looked at, the last of their ids, and how many it wrote.
@@ -262,11 +262,11 @@ const backfillSQL = `with batch as materialized (
 		select {user_id} as id from {users}
 		where {link_id} is not null and {method} = {value.password}
 			and ({user_id} > $1 or $1 = '00000000-0000-0000-0000-000000000000')
-		order by {user_id} limit %d for update),
+		order by {user_id} limit %d for update %s),
 	written as (
 		update {users} u
-		set {method} = case when {password_hash} is null then {value.self_auth} else {value.dual} end,
-			{completed_at} = coalesce({completed_at}, {linked_at})
+		set {method} = case when u.{password_hash} is null then {value.self_auth} else {value.dual} end,
+			{completed_at} = coalesce(u.{completed_at}, u.{linked_at})
 		from batch where u.{user_id} = batch.id returning 1)
 	select (select count(*) from batch), coalesce((select id from batch order by id desc limit 1), $1),
 		(select count(*) from written)`
@@ -282,7 +282,20 @@ func (p *Provider) backfill(ctx context.Context, progress func(done, total int64
 	}
 	// Each batch is a transaction of its own, so that no row stays locked for long. A kill leaves the rest for next time:
 	// rows that are filled in are not found again.
-	batch := p.names.sql(fmt.Sprintf(backfillSQL, backfillBatch))
+	// Rows that somebody holds come last, each alone: nobody waits for others meanwhile.
+	for _, batch := range []string{fmt.Sprintf(backfillSQL, backfillBatch, "skip locked"), fmt.Sprintf(backfillSQL, 1, "")} {
+		if err := p.backfillBy(ctx, p.names.sql(batch), func(written int64) {
+			done += written
+			progress(done, max(total, done))
+		}); err != nil {
+			return fail(doing, err)
+		}
+	}
+	return nil
+}
+
+// backfillBy fills in by a statement until it finds no more rows.
+func (p *Provider) backfillBy(ctx context.Context, batch string, filled func(written int64)) error {
 	last := uuid.Nil
 	for {
 		var n, written int64
@@ -292,14 +305,10 @@ func (p *Provider) backfill(ctx context.Context, progress func(done, total int64
 			}
 			return tx.QueryRow(ctx, batch, last).Scan(&n, &last, &written)
 		})
-		if err != nil {
-			return fail(doing, err)
+		if err != nil || n == 0 {
+			return err
 		}
-		if n == 0 {
-			return nil
-		}
-		done += written
-		progress(done, max(total, done))
+		filled(written)
 	}
 }
 
@@ -325,8 +334,10 @@ func (n *names) indexes() []index {
 }
 
 // on is what the index is of, in SQL.
-func (i index) on() string {
-	return "{" + i.table + "} ({" + strings.Join(i.columns, "}, {") + "}) where " + i.where
+func (i index) on() string { return "{" + i.table + "} (" + i.columnList() + ") where " + i.where }
+
+func (i index) columnList() string {
+	return "{" + i.table + "." + strings.Join(i.columns, "}, {"+i.table+".") + "}"
 }
 
 // build makes an index while others write. An invalid index of the name is what a killed process left: it is dropped
@@ -342,10 +353,12 @@ func (i index) build(p *Provider, ctx context.Context, _ func(int64, int64)) err
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fail(doing, err)
 	}
-	if valid {
+	switch {
+	case valid:
 		return nil
-	}
-	if there {
+	case p.names.partitioned(i.table):
+		return fail(doing, i.buildParts(ctx, p))
+	case there:
 		half := pgx.Identifier{schema, i.name}.Sanitize()
 		if err := p.alone(ctx, "drop index concurrently if exists "+half); err != nil {
 			return fail(doing, err)

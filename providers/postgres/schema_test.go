@@ -13,7 +13,7 @@ import (
 // TestStepsAsFacts: what each step does, under the names that the database has.
 func TestStepsAsFacts(t *testing.T) {
 	t.Parallel()
-	n, err := preset("kanidm")
+	n, err := spell("kanidm", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

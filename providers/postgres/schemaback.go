@@ -101,13 +101,13 @@ func (n *names) leaving(table string) leaving {
 				or {invited_at} is not null or {completed_at} is not null)`,
 		}
 	}
-	const held = "({session_link} is not null or {method} <> {value.jwt})"
+	const held = "({session_link} is not null or {sessions.method} <> {value.jwt})"
 	return leaving{
 		name:     "sessions",
 		id:       "session_id",
 		columns:  []string{"session_link", "method"},
 		required: []string{"access_token_hash", "refresh_token_hash"},
-		values:   map[string]string{"session_link": "{session_link} is not null", "method": "{method} <> {value.jwt}"},
+		values:   map[string]string{"session_link": "{session_link} is not null", "method": "{sessions.method} <> {value.jwt}"},
 		held:     held,
 		archived: []string{"session_link", "method"},
 		needs:    "({access_token_hash} is null or {refresh_token_hash} is null or not {revoked} and " + held + ")",
@@ -118,6 +118,9 @@ func (n *names) leaving(table string) leaving {
 // in puts the table's name into a statement.
 func (l leaving) in(sql string) string { return strings.ReplaceAll(sql, "{table}", "{"+l.name+"}") }
 
+// col stands for a column of the table in a statement.
+func (l leaving) col(column string) string { return "{" + l.name + "." + column + "}" }
+
 // needsNow is what keeps a row in the table as far as the columns are there.
 func (l leaving) needsNow(there bool) string {
 	if there {
@@ -125,7 +128,7 @@ func (l leaving) needsNow(there bool) string {
 	}
 	list := make([]string, len(l.required))
 	for i, c := range l.required {
-		list[i] = "{" + c + "} is null"
+		list[i] = l.col(c) + " is null"
 	}
 	return "(" + strings.Join(list, " or ") + ")"
 }
@@ -147,11 +150,13 @@ func (i index) drop(p *Provider, ctx context.Context, _ time.Time) error {
 			join pg_namespace n on n.oid = c.relnamespace join pg_index x on x.indexrelid = c.oid
 		where x.indrelid = any($1) and c.relname = $2 and exists (`+dependents+` and d.objid = c.oid)`,
 		p.names.oids("users", "sessions"), i.name, p.names.leavingOids(), p.names.leavingColumns()).Scan(&schema)
-	if errors.Is(err, pgx.ErrNoRows) {
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fail(doing, err)
+	case p.names.partitioned(i.table):
+		return fail(doing, i.dropParts(ctx, p, schema))
 	}
 	return fail(doing, p.alone(ctx, "drop index concurrently if exists "+pgx.Identifier{schema, i.name}.Sanitize()))
 }
@@ -164,7 +169,7 @@ const dependents = `select from pg_depend d join pg_attribute a on a.attrelid = 
 func (n *names) leavingOids() (list []uint32) {
 	for _, table := range []string{"users", "sessions"} {
 		for range n.leaving(table).columns {
-			list = append(list, n.oids(table)...)
+			list = append(list, n.tree(table)...)
 		}
 	}
 	return list
@@ -173,7 +178,9 @@ func (n *names) leavingOids() (list []uint32) {
 func (n *names) leavingColumns() (list []string) {
 	for _, table := range []string{"users", "sessions"} {
 		for _, c := range n.leaving(table).columns {
-			list = append(list, n.columns[c])
+			for range n.tree(table) {
+				list = append(list, n.col(table, c))
+			}
 		}
 	}
 	return list
@@ -208,7 +215,8 @@ func (p *Provider) others(ctx context.Context, q querier) ([]string, error) {
 			left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
 			left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
 			left join pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
-		where d.refclassid = 'pg_class'::regclass and coalesce(i.relname, k.conname, '') <> all($3::text[])
+			left join pg_class whole on whole.oid = pg_partition_root(i.oid)
+		where d.refclassid = 'pg_class'::regclass and coalesce(whole.relname, i.relname, k.conname, '') <> all($3::text[])
 			and (f.oid is null or f.adrelid <> a.attrelid or f.adnum <> a.attnum)
 			and (k.oid is null or k.contype <> 'n')
 		order by 1`, p.names.leavingOids(), p.names.leavingColumns(), ours)
@@ -223,7 +231,7 @@ func (p *Provider) others(ctx context.Context, q querier) ([]string, error) {
 func (p *Provider) columnsThere(ctx context.Context, q querier, l leaving) (bool, error) {
 	columns := make([]string, len(l.columns))
 	for i, c := range l.columns {
-		columns[i] = p.names.columns[c]
+		columns[i] = p.names.col(l.name, c)
 	}
 	rows, err := q.Query(ctx, `select attname::text from pg_attribute
 		where attrelid = any($1) and attname = any($2) and not attisdropped order by 1`, p.names.oids(l.name), columns)
@@ -281,8 +289,8 @@ func (p *Provider) needing(ctx context.Context, q querier, l leaving, since time
 		return n, fail("look at the schema", err)
 	}
 	rows, err := q.Query(ctx, p.names.sql(l.in(fmt.Sprintf(`with needing as (
-			select {%s} as id from {table} where %s and $1::timestamptz is not null)
-		select id, (select count(*) from needing) from needing order by id limit $2`, l.id, l.needsNow(there)))),
+			select %s as id from {table} where %s and $1::timestamptz is not null)
+		select id, (select count(*) from needing) from needing order by id limit $2`, l.col(l.id), l.needsNow(there)))),
 		since, providers.NeedingListed)
 	if err != nil {
 		return n, fail("look who needs the columns", err)
@@ -337,7 +345,7 @@ func (l leaving) take(p *Provider, ctx context.Context, since time.Time) error {
 		return p.short(ctx, l.in("alter table {table} "+strings.Join(alter, ", ")))
 	}
 	for _, c := range l.columns {
-		alter = append(alter, "drop column {"+c+"}")
+		alter = append(alter, "drop column "+l.col(c))
 	}
 	helper := l.helper()
 	if err := helper.build(p, ctx, nil); err != nil {
@@ -357,8 +365,10 @@ func (l leaving) take(p *Provider, ctx context.Context, since time.Time) error {
 func (p *Provider) takeLocked(
 	ctx context.Context, tx pgx.Tx, l leaving, since time.Time, alter []string,
 ) error {
+	// A table that inherits has no index of ours: without a scan in sight the server would think the query so dear that it
+	// compiles it, which takes longer than running it.
 	_, err := tx.Exec(ctx, p.names.sql(l.in("lock table {table} in access exclusive mode; "+
-		"set local enable_seqscan = off; set local statement_timeout = "+literal(mostLocked))))
+		"set local enable_seqscan = off; set local jit = off; set local statement_timeout = "+literal(mostLocked))))
 	if err != nil {
 		return err
 	}
@@ -369,6 +379,9 @@ func (p *Provider) takeLocked(
 	needing := l
 	needing.needs = l.marked + " and " + l.needs
 	n, err := p.needing(ctx, tx, needing, since)
+	if state.ErrorKindOf(err) == state.ErrorTransient { // nobody waits for a lock here
+		return errTooMuch()
+	}
 	if err != nil {
 		return err
 	}
@@ -388,12 +401,16 @@ func (p *Provider) takeLocked(
 	return err
 }
 
-// tooMuch says what to do where the columns hold so much that moving it would keep the application waiting.
 func tooMuch(err error) error {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != "57014" {
-		return err
+	if errors.As(err, &pg) && pg.Code == codeCancelled {
+		return errTooMuch()
 	}
+	return err
+}
+
+// errTooMuch says what to do where the columns hold so much that moving it would keep the application waiting.
+func errTooMuch() error {
 	return &state.Error{
 		Kind: state.ErrorMissing, Side: side, Doing: "move what the columns hold to the archive",
 		Reason: "it did not go within " + mostLocked + ", for which the application's writers had to wait; the columns stand",
@@ -414,7 +431,7 @@ func (p *Provider) require(ctx context.Context, l leaving, since time.Time) erro
 // requiring are the parts of a statement that makes columns not null which are guarded.
 func (l leaving) requiring() (parts []string) {
 	for _, c := range l.required {
-		parts = append(parts, fmt.Sprintf("alter column {%s} set not null", c))
+		parts = append(parts, "alter column "+l.col(c)+" set not null")
 	}
 	return append(parts, "drop constraint "+guard(l.name))
 }
@@ -429,7 +446,7 @@ func (p *Provider) guarded(ctx context.Context, l leaving, since time.Time) (nul
 	var there bool
 	columns, parts := make([]string, len(l.required)), make([]string, len(l.required))
 	for i, c := range l.required {
-		columns[i], parts[i] = p.names.columns[c], "{"+c+"} is not null"
+		columns[i], parts[i] = p.names.col(l.name, c), l.col(c)+" is not null"
 	}
 	err = p.pool.QueryRow(ctx, `select exists (select from pg_attribute where attrelid = any($1) and attname = any($2)
 			and not attnotnull), exists (select from pg_constraint where conrelid = any($1) and conname = $3)`,

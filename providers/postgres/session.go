@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -51,21 +50,6 @@ func settings(major int) string {
 
 const lockTimeout = "30s"
 
-// prepare makes a new connection ready. *state.Error where its settings would not hold.
-func prepare(ctx context.Context, conn *pgx.Conn) error {
-	pid, err := backend(ctx, conn)
-	if err != nil {
-		return err
-	}
-	// Postgres tells the number of the session when it begins. Another one is that of a pooler.
-	if pid != strconv.FormatUint(uint64(conn.PgConn().PID()), 10) {
-		if err := ownSession(ctx, conn, pid); err != nil {
-			return err
-		}
-	}
-	return simple(ctx, conn, settings(major(conn.PgConn().ParameterStatus("server_version"))))
-}
-
 // major is the first number of a version as the server tells it, such as "15.18 (Debian 15.18-0)" or "18beta1"; 0 where
 // it tells none.
 func major(version string) (n int) {
@@ -76,47 +60,6 @@ func major(version string) (n int) {
 		n = 10*n + int(c-'0')
 	}
 	return n
-}
-
-// ownSession refuses a pooler that gives each transaction another session: settings would not hold there and reach the
-// application's sessions, and the lock on the target would stay with one of them. A pooler that is idle gives the
-// session that one connection has just used to the next; a busy one changes that of a connection.
-func ownSession(ctx context.Context, conn *pgx.Conn, was string) error {
-	const looks = 3
-	other, err := pgx.ConnectConfig(ctx, conn.Config())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = other.Close(ctx) }() // nothing was done with it
-	for range looks {
-		if err := simple(ctx, other, "begin"); err != nil {
-			return err
-		}
-		theirs, err := backend(ctx, other)
-		if err != nil {
-			return err
-		}
-		if err := simple(ctx, other, "rollback"); err != nil {
-			return err
-		}
-		is, err := backend(ctx, conn)
-		if err != nil {
-			return err
-		}
-		if theirs == was || is != was {
-			return noSession(hostOf(conn.Config().Host, conn.Config().Port))
-		}
-	}
-	return nil
-}
-
-// backend is the number of the server's process that answers.
-func backend(ctx context.Context, conn *pgx.Conn) (string, error) {
-	results, err := conn.PgConn().Exec(ctx, "select pg_backend_pid()").ReadAll()
-	if err != nil || len(results) != 1 || len(results[0].Rows) != 1 {
-		return "", err
-	}
-	return string(results[0].Rows[0][0]), nil
 }
 
 // simple runs statements in the simple protocol, which every pooler passes on.

@@ -29,45 +29,6 @@ func (p *Provider) unhidden(ctx context.Context, role string) error {
 	return state.HiddenRows(role, list)
 }
 
-// readable refuses columns that the role may not read, all at once and before anything is read.
-func (p *Provider) readable(ctx context.Context, role string) error {
-	var tables []uint32
-	var columns []string
-	for logical, names := range map[string][]string{
-		"users":   append(baseline()["users"], "method", "invited_at", "completed_at"),
-		"tenants": append(baseline()["tenants"], "settings"),
-		"mapping": baseline()["mapping"],
-	} {
-		for _, name := range names {
-			tables, columns = append(tables, p.names.oids(logical)...), append(columns, p.names.columns[name])
-		}
-	}
-	rows, err := p.pool.Query(ctx, `
-		select format('%s of %I.%I', string_agg(a.attname, ', ' order by a.attname), n.nspname, t.relname),
-			format('GRANT SELECT (%s) ON %I.%I TO %I;', string_agg(quote_ident(a.attname), ', ' order by a.attname),
-				n.nspname, t.relname, $3::text)
-		from unnest($1::oid[], $2::text[]) as c (id, name) join pg_attribute a on a.attrelid = c.id and a.attname = c.name
-			join pg_class t on t.oid = c.id join pg_namespace n on n.oid = t.relnamespace
-		where not a.attisdropped and not has_column_privilege(a.attrelid, a.attnum, 'select')
-		group by n.nspname, t.relname order by 1`, tables, columns, role)
-	if err != nil {
-		return fail(looking, err)
-	}
-	defer rows.Close()
-	var lacks, grants []string
-	for rows.Next() {
-		var lack, grant string
-		if err := rows.Scan(&lack, &grant); err != nil {
-			return fail(looking, err)
-		}
-		lacks, grants = append(lacks, lack), append(grants, grant)
-	}
-	if err := rows.Err(); err != nil || len(lacks) == 0 {
-		return fail(looking, err)
-	}
-	return unreadable(role, lacks, grants)
-}
-
 // count is how many rows a table has by the catalogue, partitions and inheriting tables included. known is false where
 // nobody has counted since the table was made or emptied (TRUNCATE). After a DELETE it is too many for a while.
 func (p *Provider) count(ctx context.Context, q querier, logical string) (count int64, known bool, err error) {

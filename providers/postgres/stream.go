@@ -56,12 +56,12 @@ func (s *stream[T]) send(ctx context.Context, rows []T) error {
 }
 
 // readAhead reads in batches, as handing over each row by itself would cost more than reading it.
-func readAhead[T any](ctx context.Context, q querier, sql string, read func(raw [][]byte) (T, error), to *stream[T],
+func readAhead[T any](ctx context.Context, p *Provider, q querier, sql string, read func(raw [][]byte) (T, error), to *stream[T],
 	args ...any,
 ) error {
 	rows, err := queryUsers(ctx, q, sql, args...)
 	if err != nil {
-		return err
+		return p.unread(ctx, reading, "users", err)
 	}
 	defer rows.Close()
 	some := make([]T, 0, readBatch)
@@ -78,7 +78,7 @@ func readAhead[T any](ctx context.Context, q querier, sql string, read func(raw 
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return err
+		return p.unread(ctx, reading, "users", err)
 	}
 	return to.send(ctx, some)
 }

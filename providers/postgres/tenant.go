@@ -24,23 +24,24 @@ func canonicalJSON(text string) string {
 }
 
 // tenantRow are the columns of a providers.Tenant, in its order.
-const tenantRow = "{tenant_id}, {slug}, {name}, {plan}, {status}, {deleted_at} is not null, {settings}::text"
+const tenantRow = "{tenants.tenant_id}, {slug}, {name}, {plan}, {tenants.status}, {tenants.deleted_at} is not null, {settings}::text"
 
 // Tenants returns all tenants, sorted by id.
 func (s *Snapshot) Tenants(ctx context.Context) ([]providers.Tenant, error) {
 	const doing = "read tenants"
-	rows, err := s.tx.Query(ctx, s.p.names.sql("select "+tenantRow+" from {tenants} order by {tenant_id}"))
+	rows, err := s.tx.Query(ctx, s.p.names.sql("select "+tenantRow+" from {tenants} order by {tenants.tenant_id}"))
 	if err != nil {
-		return nil, fail(doing, err)
+		return nil, s.p.unread(ctx, doing, "tenants", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t providers.Tenant, err error) {
 		err = row.Scan(&t.ID, &t.Slug, &t.Name, &t.Plan, &t.Status, &t.Deleted, &t.Settings)
 		if err == nil {
 			t.Settings = canonicalJSON(t.Settings)
+			err = s.p.names.sound("tenants", t.ID, t.Slug, t.Name, t.Plan, t.Status)
 		}
 		return t, err
 	})
-	return list, fail(doing, err)
+	return list, s.p.unread(ctx, doing, "tenants", err)
 }
 
 func onlyTenants(kind state.Kind) error {
@@ -58,7 +59,7 @@ func (p *Provider) ReadObject(
 	if err := onlyTenants(kind); err != nil {
 		return nil, id, err
 	}
-	which, arg := "{tenant_id} = $1", any(id)
+	which, arg := "{tenants.tenant_id} = $1", any(id)
 	if id == uuid.Nil && slug != "" {
 		which, arg = "{slug} = $1", slug
 	}
@@ -69,7 +70,10 @@ func (p *Provider) ReadObject(
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, id, nil
 	case err != nil:
-		return nil, id, fail("read a tenant", err)
+		return nil, id, p.unread(ctx, "read a tenant", "tenants", err)
+	}
+	if err := p.names.sound("tenants", t.ID, t.Slug, t.Name, t.Plan, t.Status); err != nil {
+		return nil, id, err
 	}
 	t.Settings = canonicalJSON(t.Settings)
 	return t.Attributes(), t.ID, nil
@@ -101,11 +105,11 @@ func (p *Provider) CreateObject(
 	if err := onlyTenants(kind); err != nil {
 		return id, err
 	}
-	columns, places, args := []string{"{tenant_id}"}, []string{"$1"}, []any{id}
+	columns, places, args := []string{"{tenants.tenant_id}"}, []string{"$1"}, []any{id}
 	for _, name := range a.Sorted() {
 		if column, text := tenantColumns()[name], a.Text(name); column != "" && text != "" {
 			args = append(args, text)
-			columns = append(columns, "{"+column+"}")
+			columns = append(columns, "{tenants."+column+"}")
 			places = append(places, fmt.Sprintf("$%d%s", len(args), cast(name)))
 		}
 	}
@@ -134,17 +138,17 @@ func (p *Provider) ChangeObject(ctx context.Context, kind state.Kind, id uuid.UU
 		switch {
 		case column != "":
 			args = append(args, text)
-			sets = append(sets, fmt.Sprintf("{%s} = $%d%s", column, len(args), cast(name)))
+			sets = append(sets, fmt.Sprintf("{tenants.%s} = $%d%s", column, len(args), cast(name)))
 		case name == state.AttrDeleted && text == "":
-			sets = append(sets, "{deleted_at} = null")
+			sets = append(sets, "{tenants.deleted_at} = null")
 		case name == state.AttrDeleted:
-			sets = append(sets, "{deleted_at} = now()")
+			sets = append(sets, "{tenants.deleted_at} = now()")
 		}
 	}
 	if len(sets) == 0 {
 		return nil
 	}
-	sql := "update {tenants} set " + strings.Join(sets, ", ") + " where {tenant_id} = $1"
+	sql := "update {tenants} set " + strings.Join(sets, ", ") + " where {tenants.tenant_id} = $1"
 	return p.writeTenant(ctx, "change a tenant", "update", func() error {
 		n, err := p.exec(ctx, sql, args...)
 		if err == nil && n == 0 {
@@ -167,16 +171,16 @@ func (p *Provider) deleteTenant(ctx context.Context, doing string, id uuid.UUID)
 	var users, tagged int64
 	err := p.inTx(ctx, func(tx pgx.Tx) error {
 		// The lock keeps a user of this tenant from being added meanwhile: a foreign key waits for it.
-		if _, err := tx.Exec(ctx, p.names.sql("select from {tenants} where {tenant_id} = $1 for update"),
+		if _, err := tx.Exec(ctx, p.names.sql("select from {tenants} where {tenants.tenant_id} = $1 for update"),
 			id); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, p.names.sql("select count(*) from {users} where {tenant_id} = $1"),
+		if err := tx.QueryRow(ctx, p.names.sql("select count(*) from {users} where {users.tenant_id} = $1"),
 			id).Scan(&users); err != nil || users > 0 {
 			return err
 		}
 		tag, err := p.asRole(ctx, tx,
-			p.names.sql("update {tenants} set {deleted_at} = now() where {tenant_id} = $1 and {deleted_at} is null"),
+			p.names.sql("update {tenants} set {tenants.deleted_at} = now() where {tenants.tenant_id} = $1 and {tenants.deleted_at} is null"),
 			id)
 		tagged = tag.RowsAffected()
 		return err

@@ -84,7 +84,7 @@ const futureMethod = `case when {link_id} is null then {value.password}
 // imageColumns follow userColumns where a row is read to be written.
 func (p *Provider) imageColumns() string {
 	const live = `, exists (select from {tenants} t
-		where t.{tenant_id} = u.{tenant_id} and t.{status} = 'active' and t.{deleted_at} is null)`
+		where t.{tenants.tenant_id} = u.{tenant_id} and t.{tenants.status} = 'active' and t.{tenants.deleted_at} is null)`
 	return p.momentColumns() + live
 }
 
@@ -129,6 +129,9 @@ func (r *userReader) user(raw [][]byte) (u providers.User, err error) {
 	copy(u.Tenant[:], raw[1])
 	u.Email, u.FullName = string(raw[2]), string(raw[3])
 	u.Role, u.Status = r.word(raw[4]), r.word(raw[5])
+	if err := r.names.sound("users", u.ID, u.Email, u.FullName, u.Role, u.Status); err != nil {
+		return u, err
+	}
 	if len(raw[6]) == 16 {
 		copy(u.Link[:], raw[6])
 	}
@@ -178,11 +181,41 @@ func (p *Provider) Linked(ctx context.Context, persons []uuid.UUID) ([]providers
 	return p.readRows(ctx, p.pool, sql, ids(persons))
 }
 
+// Addressed are the users, neither they nor their tenants deleted, whose rows hold some addresses, by address in small letters. No
+// index helps with that: it reads the whole table.
+func (p *Provider) Addressed(ctx context.Context, addresses []string) (map[string][]uuid.UUID, error) {
+	const doing = "look for addresses"
+	small := make([]string, len(addresses))
+	for i, a := range addresses {
+		small[i] = strings.ToLower(a)
+	}
+	found := map[string][]uuid.UUID{}
+	if len(small) == 0 {
+		return found, nil
+	}
+	rows, err := p.pool.Query(ctx, p.names.sql(`select lower({email}::text), {user_id} from {users} u
+		where lower({email}::text) = any($1) and {deleted_at} is null and exists (select from {tenants} t
+			where t.{tenants.tenant_id} = u.{tenant_id} and t.{tenants.deleted_at} is null)`), small)
+	if err != nil {
+		return nil, fail(doing, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var address string
+		var user [16]byte
+		if err := rows.Scan(&address, &user); err != nil {
+			return nil, fail(doing, err)
+		}
+		found[address] = append(found[address], user)
+	}
+	return found, fail(doing, rows.Err())
+}
+
 func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...any) ([]providers.UserRow, error) {
 	const doing = "read users again"
 	rows, err := queryUsers(ctx, q, sql, args...)
 	if err != nil {
-		return nil, fail(doing, err)
+		return nil, p.unread(ctx, doing, "users", err)
 	}
 	defer rows.Close()
 	r := p.userReader()
@@ -197,7 +230,7 @@ func (p *Provider) readRows(ctx context.Context, q querier, sql string, args ...
 		list = append(list, providers.UserRow{User: u, Image: r.image(u, raw)})
 	}
 	if err := rows.Err(); err != nil || len(list) > 0 {
-		return list, fail(doing, err)
+		return list, p.unread(ctx, doing, "users", err)
 	}
 	// Those who were asked for were there when the plan was made. That all of them are gone is believed of a table that
 	// shows other rows.
@@ -248,14 +281,14 @@ func (s *Snapshot) Ahead(ctx context.Context) {
 				if _, err := tx.Exec(ctx, sortMemory); err != nil {
 					return err
 				}
-				return readAhead(ctx, tx, s.p.usersInOrder(s.p.userColumns()), s.p.userReader().user, to)
+				return readAhead(ctx, s.p, tx, s.p.usersInOrder(s.p.userColumns()), s.p.userReader().user, to)
 			})
 	})
 }
 
 func (s *Snapshot) readUsers(ctx context.Context, q querier) *stream[providers.User] {
 	return newStream(ctx, func(ctx context.Context, to *stream[providers.User]) error {
-		return readAhead(ctx, q, s.p.usersInOrder(s.p.userColumns()), s.p.userReader().user, to)
+		return readAhead(ctx, s.p, q, s.p.usersInOrder(s.p.userColumns()), s.p.userReader().user, to)
 	})
 }
 
@@ -264,7 +297,7 @@ func (s *Snapshot) UsersOf(ctx context.Context, tenant uuid.UUID) iter.Seq2[prov
 	return func(yield func(providers.User, error) bool) {
 		rows := newStream(ctx, func(ctx context.Context, to *stream[providers.User]) error {
 			sql := s.p.names.sql("select " + s.p.userColumns() + " from {users} where {tenant_id} = $1 order by {user_id}")
-			return readAhead(ctx, s.tx, sql, s.p.userReader().user, to, [16]byte(tenant))
+			return readAhead(ctx, s.p, s.tx, sql, s.p.userReader().user, to, [16]byte(tenant))
 		})
 		defer rows.close()
 		rows.each(yield)
@@ -282,7 +315,7 @@ func (s *Snapshot) UserRows(ctx context.Context) iter.Seq2[providers.UserRow, er
 	}
 	return func(yield func(providers.UserRow, error) bool) {
 		rows := newStream(ctx, func(ctx context.Context, to *stream[providers.UserRow]) error {
-			return readAhead(ctx, s.tx, s.p.usersInOrder(s.p.userColumns()+s.p.momentColumns()), read, to)
+			return readAhead(ctx, s.p, s.tx, s.p.usersInOrder(s.p.userColumns()+s.p.momentColumns()), read, to)
 		})
 		defer rows.close()
 		rows.each(yield)

@@ -16,38 +16,67 @@ import (
 )
 
 const (
-	writing  = "write users"
-	holds    = "10s"   // how long a try waits for a row, or for what a trigger wants, that somebody else holds
-	holdsNow = "100ms" // the same in the last try, for each row
+	writing = "write users"
+	// holdsNow is how long a statement that holds rows waits: for what a trigger wants, or for a table.
+	holdsNow = "100ms"
+	// settles is how long outcomes are tried to be written, where somebody else holds a table of the recorded state.
+	settles = 30 * time.Second
 )
 
 // writeTries bounds how often a transaction that lost against the application's own ones is tried again.
 const writeTries = 5
 
+// whileHeld is for a statement that writes rows which are held: the row security of the role, and no long wait.
+const whileHeld = "select concat(set_config('row_security', null, true), set_config('lock_timeout', '" + holdsNow + "', true))"
+
+// errBlocked says that what is written waits for what somebody else holds.
+var errBlocked = errors.New("what is written to the rows waits for another session")
+
 // WriteUsers is one transaction: it locks the rows, compares digests, writes those that match, calls settle with the
 // results (in the order of writes) and the transaction, and commits. A row that the database does not take is left out
-// alone, with the reason; so is one that somebody else holds for long. What is transient is tried again from the start,
-// settle too. An error of settle rolls everything back.
+// alone, with the reason. So is one that somebody else holds: no row is waited for while others are locked. Where what
+// a trigger wants is held by somebody, all are left out, and told to be (CodeTableHeld): fewer of them may be written.
+// What is transient otherwise is tried again from the start, settle too. An error of settle rolls everything back.
 func (p *Provider) WriteUsers(
 	ctx context.Context, writes []providers.UserWrite, settle func(state.Tx, []providers.UserResult) error,
 ) (err error) {
 	w := writer{Provider: p}
-	for try := range writeTries {
-		w.last = try == writeTries-1
-		w.skips = w.skips || w.last
-		if err = w.write(ctx, writes, settle); state.ErrorKindOf(err) != state.ErrorTransient {
-			break
+	began := time.Now()
+	for try := 1; ; try++ {
+		w.last = try >= writeTries
+		err = w.write(ctx, writes, settle)
+		switch again := state.ErrorKindOf(err) == state.ErrorTransient; {
+		case errors.Is(err, errBlocked):
+			w.blocked = true
+		case !again, w.last && (!w.settling || time.Since(began) >= settles):
+			return err
+		default:
+			if err := pause(ctx, time.Duration(min(try, writeTries))*50*time.Millisecond); err != nil {
+				return err
+			}
 		}
 	}
-	return err
+}
+
+// pause waits; an error says that ctx has ended.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // writer is one call of WriteUsers.
 type writer struct {
 	*Provider
 
-	last  bool // the last try: what is transient is the failure of the row by now
-	skips bool // rows were waited for in vain: those that are held are left out
+	last     bool // the last try: what is transient is the failure of the row by now
+	blocked  bool // writing was waited for in vain: nothing is locked or written, and that is told of each
+	settling bool // the rows are written
 
 	readsBack bool // the table has a rule of its own, with which a statement returns nothing
 }
@@ -56,6 +85,7 @@ type writer struct {
 func (p *writer) write(
 	ctx context.Context, writes []providers.UserWrite, settle func(state.Tx, []providers.UserResult) error,
 ) (err error) {
+	p.settling = false
 	tx, err := p.pool.Begin(ctx)
 	if err != nil {
 		return fail(writing, err)
@@ -69,24 +99,21 @@ func (p *writer) write(
 	if err := p.fenced(ctx, tx); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+holds+"'"); err != nil {
-		return fail(writing, err)
-	}
 	results := make([]providers.UserResult, len(writes))
-	fit, err := p.lockRows(ctx, tx, writes, results)
-	if err != nil {
-		p.skips = true
-		return err
-	}
-	if p.last {
-		// Each row may be tried alone now, and whoever holds what a trigger wants was waited for before.
-		if _, err := tx.Exec(ctx, "set local lock_timeout = '"+holdsNow+"'"); err != nil {
-			return fail(writing, err)
+	if p.blocked {
+		for i := range results {
+			results[i].Refused = state.Found(state.CodeTableHeld)
+		}
+	} else {
+		fit, err := p.lockRows(ctx, tx, writes, results)
+		if err != nil {
+			return err
+		}
+		if err := p.writeRows(ctx, tx, writes, fit, results); err != nil {
+			return err
 		}
 	}
-	if err := p.writeRows(ctx, tx, writes, fit, results); err != nil {
-		return err
-	}
+	p.settling = true
 	// Outcomes commit with the rows, or neither does: that is how a killed run knows who is done.
 	if err := settle(transaction{tx}, results); err != nil {
 		return err
@@ -94,7 +121,8 @@ func (p *writer) write(
 	return fail(writing, tx.Commit(ctx))
 }
 
-// lockRows locks the rows in the order of ids and returns the indexes of those that are as the plan relies on.
+// lockRows locks those of the rows that nobody else holds, and returns the indexes of those that are as the plan relies
+// on. It waits for no row: whoever waits for one that we hold would wait for that one, too.
 func (p *writer) lockRows(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, results []providers.UserResult,
 ) (fit []int, err error) {
@@ -102,18 +130,14 @@ func (p *writer) lockRows(
 	for i, w := range writes {
 		users[i] = w.User
 	}
-	// In one order for everybody: two runs, or the application and a run, that lock the same rows do not block each other.
-	sql := p.names.sql("select " + p.userColumns() + p.imageColumns() +
-		" from {users} u where {user_id} = any($1) order by {user_id} for update of u")
-	if p.skips {
-		sql += " skip locked"
-	}
-	rows, err := p.readRows(ctx, tx, sql, ids(users))
+	sql := "select " + p.userColumns() + p.imageColumns() +
+		" from {users} u where {user_id} = any($1) order by {user_id} for " + strength(writes) + " of u"
+	rows, err := p.readRows(ctx, tx, p.names.sql(sql+" skip locked"), ids(users))
 	if err != nil {
 		return nil, err
 	}
 	var held map[uuid.UUID]bool
-	if p.skips && len(rows) < len(writes) {
+	if len(rows) < len(writes) {
 		if held, err = p.existing(ctx, tx, users); err != nil {
 			return nil, err
 		}
@@ -134,6 +158,15 @@ func (p *writer) lockRows(
 		}
 	}
 	return fit, nil
+}
+
+// strength is the lock that writing rows takes. The link is a key, by its unique index: writing it would wait for every
+// session that has just referred to the user. Without it the application logs the user in meanwhile.
+func strength(writes []providers.UserWrite) string {
+	if slices.ContainsFunc(writes, func(w providers.UserWrite) bool { return w.Link != uuid.Nil || w.Restore != nil }) {
+		return "update"
+	}
+	return "no key update"
 }
 
 // existing are those of the users who have a row, held by somebody or not.
@@ -157,6 +190,12 @@ func (p *writer) writeRows(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, fit []int, results []providers.UserResult,
 ) error {
 	if len(fit) == 0 {
+		return nil
+	}
+	if p.names.without() { // what they would hold is gone with its column
+		for _, i := range fit {
+			results[i].Written = true
+		}
 		return nil
 	}
 	refused, err := p.tryRows(ctx, tx, writes, fit, results)
@@ -194,6 +233,8 @@ func (p *writer) tryRows(
 		return p.tryRows(ctx, tx, writes, which, results)
 	}
 	switch {
+	case errors.As(err, &pg) && blocked(pg):
+		return refused, errBlocked
 	case err == nil && !kept:
 		for _, i := range which {
 			results[i].Written, results[i].Synced = true, synced[writes[i].User]
@@ -236,9 +277,9 @@ func (p *writer) updateRows(
 	back := slices.DeleteFunc(slices.Clone(which), func(i int) bool { return !restores(i) })
 	var b pgx.Batch
 	var before, after int64
-	w := written{synced: make(map[uuid.UUID]time.Time, len(plain))}
+	w := seenRows{synced: make(map[uuid.UUID]time.Time, len(plain))}
 	// As the triggers of these rows do it for the application (see Provider.asRole).
-	b.Queue(p.names.sql(roleSecurity + touched)).QueryRow(scanTouched(&before))
+	b.Queue(p.names.sql(whileHeld + touched)).QueryRow(scanTouched(&before))
 	if len(plain) > 0 {
 		p.updateLinks(&b, &w, writes, plain)
 	}
@@ -275,14 +316,14 @@ func scanTouched(n *int64) func(pgx.Row) error {
 	}
 }
 
-// written is what was seen of rows that were written: how many, how many of them hold link and method as written, and the
+// seenRows are what was seen of rows that were written: how many, how many of them hold link and method as written, and the
 // synced times of those that were linked.
-type written struct {
+type seenRows struct {
 	rows, asWritten int64
 	synced          map[uuid.UUID]time.Time
 }
 
-func (w *written) read(rows pgx.Rows) error {
+func (w *seenRows) read(rows pgx.Rows) error {
 	var id [16]byte
 	var as bool
 	var at *time.Time
@@ -302,7 +343,7 @@ func (w *written) read(rows pgx.Rows) error {
 // readWritten reads the rows back.
 func (p *writer) readWritten(
 	ctx context.Context, tx pgx.Tx, writes []providers.UserWrite, which []int,
-) (w written, err error) {
+) (w seenRows, err error) {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods, restores := make([]*string, len(which)), make([]bool, len(which))
 	for k, i := range which {
@@ -328,7 +369,7 @@ func (p *writer) readWritten(
 }
 
 // update queues a statement that writes rows, and what is seen of them.
-func (p *writer) update(b *pgx.Batch, w *written, sql, returning string, args ...any) {
+func (p *writer) update(b *pgx.Batch, w *seenRows, sql, returning string, args ...any) {
 	if !p.readsBack {
 		b.Queue(p.names.sql(sql+" returning "+returning), args...).Query(w.read)
 		return
@@ -339,16 +380,20 @@ func (p *writer) update(b *pgx.Batch, w *written, sql, returning string, args ..
 	})
 }
 
-func (p *writer) updateLinks(b *pgx.Batch, seen *written, writes []providers.UserWrite, which []int) {
+func (p *writer) updateLinks(b *pgx.Batch, seen *seenRows, writes []providers.UserWrite, which []int) {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods, done := make([]*string, len(which)), make([]bool, len(which))
 	for k, i := range which {
 		w := writes[i]
 		users[k], links[k], methods[k], done[k] = w.User, nullUUID(w.Link), p.word(w.Method), w.Completed
 	}
-	p.update(b, seen, `update {users} u set
-			{link_id} = coalesce(w.link, u.{link_id}),
-			{linked_at} = case when w.link is null then u.{linked_at} else now() end,
+	// To name the key is to lock it, where there is a trigger, even if it stays as it is.
+	link := ""
+	if slices.ContainsFunc(links, func(l pgtype.UUID) bool { return l.Valid }) {
+		link = `{link_id} = coalesce(w.link, u.{link_id}),
+			{linked_at} = case when w.link is null then u.{linked_at} else now() end,`
+	}
+	p.update(b, seen, `update {users} u set `+link+`
 			{method} = coalesce(w.method, u.{method}),
 			{completed_at} = case when w.done
 				then coalesce(u.{completed_at}, case when w.link is null then u.{linked_at} end, now()) else u.{completed_at} end
@@ -360,7 +405,7 @@ func (p *writer) updateLinks(b *pgx.Batch, seen *written, writes []providers.Use
 }
 
 // updateImages gives rows back what they held.
-func (p *writer) updateImages(b *pgx.Batch, seen *written, writes []providers.UserWrite, which []int) {
+func (p *writer) updateImages(b *pgx.Batch, seen *seenRows, writes []providers.UserWrite, which []int) {
 	users, links := make([]uuid.UUID, len(which)), make([]pgtype.UUID, len(which))
 	methods := make([]*string, len(which))
 	synced, completed := make([]*time.Time, len(which)), make([]*time.Time, len(which))

@@ -125,10 +125,11 @@ func readRoots(file string) (*x509.CertPool, error) {
 // call is one request.
 type call struct {
 	method string
-	path   string // with query
-	body   []byte // JSON; nil: none
-	doing  string // for errors: "create 250 persons"
-	right  string // the built-in group that gives the right to do it
+	path   string   // with query
+	body   []byte   // JSON; nil: none
+	doing  string   // for errors: "create 250 persons"
+	right  string   // the built-in group that gives the right to do it
+	also   []string // others that do
 	writes bool
 	twice  bool // a write that may be done twice: the second time changes nothing
 	lists  bool // the answer is a listing: as long as it likes, but it must keep coming

@@ -42,7 +42,7 @@ func (e enrolment) Mint(ctx context.Context, person uuid.UUID, life time.Duratio
 		}
 	}
 	k := call{
-		method: http.MethodGet, doing: minting, right: peopleAdmins, sole: true,
+		method: http.MethodGet, doing: minting, right: peopleAdmins, also: credentialReaders[:], sole: true,
 		path: "/v1/person/" + person.String() + "/_credential/_update_intent/" +
 			strconv.FormatInt(int64(life/time.Second), 10),
 	}

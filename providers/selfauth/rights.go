@@ -3,6 +3,7 @@ package selfauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,7 +49,7 @@ func (c *conn) ofOne(ctx context.Context, k call, err error) error {
 	switch {
 	case askErr != nil:
 		return askErr
-	case !who.In(k.right):
+	case !who.In(k.right) && !slices.ContainsFunc(k.also, who.In):
 		return err
 	}
 	return &state.Error{

@@ -99,6 +99,9 @@ func countUsers(outcomes []state.Outcome) (c state.Counts) {
 		if outcomes[i].Lost {
 			continue
 		}
+		if outcomes[i].Apart && (outcomes[i].Verdict == state.Done || outcomes[i].Verdict == state.Already) {
+			continue
+		}
 		mailed := outcomes[i].Mail != nil
 		if mailed {
 			c.Mails++

@@ -36,10 +36,11 @@ func (s *Store) Mails(ctx context.Context) iter.Seq2[state.Mail, error] {
 			if _, err := tx.Exec(ctx, "set local work_mem = '64MB'"); err != nil {
 				return err
 			}
-			rows, err := tx.Query(ctx, s.sql(`select m.user_id, m.letter, m.status, m.round, m.past, m.ended, m.link
-				from {schema}.mails m join {schema}.users u on u.user_id = m.user_id
-				left join {users} a on a.{user} = u.user_id
-				order by coalesce(a.{tenant}, u.tenant), u.user_id, m.chosen, m.round, m.id`), binaryForm)
+			rows, err := tx.Query(ctx, s.sql(`select m.user_id, m.letter, m.status, m.round, m.past, m.ended, m.link, m.wave
+				from {schema}.mails m left join {schema}.users u on u.user_id = m.user_id
+				left join {users} a on a.{user} = m.user_id
+				where u.user_id is not null or a.{user} is not null
+				order by coalesce(a.{tenant}, u.tenant), m.user_id, m.chosen, m.round, m.id`), binaryForm)
 			if err != nil {
 				return err
 			}
@@ -52,7 +53,7 @@ func (s *Store) Mails(ctx context.Context) iter.Seq2[state.Mail, error] {
 					Round: int(int32(binary.BigEndian.Uint32(raw[3]))), Past: raw[4][0] == 1, Ended: moment(raw[5]),
 				}
 				copy(m.User[:], raw[0])
-				m.Link = state.MailLink(r.word(raw[6]))
+				m.Link, m.Wave = state.MailLink(r.word(raw[6])), r.word(raw[7])
 				if !yield(m, nil) {
 					stopped = true
 					return nil

@@ -46,6 +46,7 @@ func allMigrations() ([]migration, error) {
 // presence is how much of the state the catalogue shows, which every role may read.
 type presence struct {
 	schema, tables, epoch bool
+	migrations            bool
 	mayRead               bool
 	role, database        string
 }
@@ -54,12 +55,13 @@ func (s *Store) look(ctx context.Context, q interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }) (p presence, err error) {
 	// From the catalogue alone: asking a table that is not there would end the transaction.
-	err = q.QueryRow(ctx, `select n.oid is not null, c.oid is not null, e.oid is not null, current_user,
+	err = q.QueryRow(ctx, `select n.oid is not null, c.oid is not null, e.oid is not null, m.oid is not null, current_user,
 			current_database(), coalesce(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), false)
 		from (select 1) one left join pg_namespace n on n.nspname = $1
 		left join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'
-		left join pg_class e on e.relnamespace = n.oid and e.relname = 'epoch'`, s.schema).
-		Scan(&p.schema, &p.tables, &p.epoch, &p.role, &p.database, &p.mayRead)
+		left join pg_class e on e.relnamespace = n.oid and e.relname = 'epoch'
+		left join pg_class m on m.relnamespace = n.oid and m.relname = 'migrations'`, s.schema).
+		Scan(&p.schema, &p.tables, &p.epoch, &p.migrations, &p.role, &p.database, &p.mayRead)
 	return p, err
 }
 
@@ -86,14 +88,10 @@ func (s *Store) alone(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// denied says which GRANT a role lacks to read the state.
+// denied says what a role needs to read the state.
 func (s *Store) denied(p presence) error {
-	schema, role := quoted(s.schema), quoted(p.role)
-	return &state.DeniedError{Role: p.role, Grant: fmt.Sprintf(
-		"GRANT USAGE ON SCHEMA %s TO %s;\n    GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s;", schema, role, schema, role)}
+	return &state.DeniedError{Role: p.role, For: "plan", Rights: RightsOffline(s.schema, false)}
 }
-
-func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 // Bind creates the state where there is none and writes target and lineage; a state that is bound is left, or refused
 // when it belongs to another target.
@@ -132,15 +130,16 @@ func (s *Store) bind(
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, s.sql(`insert into {schema}.meta
-			(lineage, serial, environment, system, database, domain, origin)
-		values ($1, 1, $2, $3, $4, $5, $6) on conflict do nothing`),
-		lineage, target.Environment, target.System, target.Database, target.Domain, target.Origin)
-	if err != nil {
-		return 0, err
-	}
 	var st state.State
-	if err := s.readMeta(ctx, tx, 0, &st); err != nil {
+	err = s.readMeta(ctx, tx, 0, &st)
+	if errors.Is(err, pgx.ErrNoRows) {
+		_, err = tx.Exec(ctx, s.sql(`insert into {schema}.meta
+				(lineage, serial, environment, system, database, domain, origin)
+			values ($1, 1, $2, $3, $4, $5, $6)`),
+			lineage, target.Environment, target.System, target.Database, target.Domain, target.Origin)
+		return epoch, err
+	}
+	if err != nil {
 		return 0, err
 	}
 	if diff := st.Target.Differs(target); diff != "" {
@@ -163,14 +162,15 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	_, err = tx.Exec(ctx, s.sql(`create table if not exists {schema}.migrations
-		(version integer primary key, sha256 text not null, at timestamptz not null default now())`))
-	if codeOf(err) == codeDenied {
-		grant := fmt.Sprintf("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", quoted(s.schema), quoted(p.role))
-		return &state.DeniedError{Role: p.role, Grant: grant, Err: err}
-	}
-	if err != nil {
-		return err
+	if !p.migrations { // IF NOT EXISTS would want the right to make tables in any case
+		_, err = tx.Exec(ctx, s.sql(`create table {schema}.migrations
+			(version integer primary key, sha256 text not null, at timestamptz not null default now())`))
+		if codeOf(err) == codeDenied {
+			return &state.DeniedError{Role: p.role, For: "apply", Rights: []state.Right{s.onSchema("USAGE"), s.onSchema("CREATE")}, Err: err}
+		}
+		if err != nil {
+			return err
+		}
 	}
 	applied, err := s.applied(ctx, tx)
 	if err != nil {
@@ -198,8 +198,8 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx) error {
 func (s *Store) create(ctx context.Context, tx pgx.Tx, p presence) error {
 	_, err := tx.Exec(ctx, s.sql("create schema {schema}"))
 	if codeOf(err) == codeDenied {
-		grant := fmt.Sprintf("GRANT CREATE ON DATABASE %s TO %s;", quoted(p.database), quoted(p.role))
-		return &state.DeniedError{Role: p.role, Grant: grant, Err: err}
+		right := state.Right{On: state.OnDatabase, Name: p.database, Privilege: "CREATE"}
+		return &state.DeniedError{Role: p.role, For: "apply", Rights: []state.Right{right}, Err: err}
 	}
 	return err
 }

@@ -107,16 +107,25 @@ func (s *Store) fail(doing string, err error) error {
 		return err
 	}
 	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
 	kind := state.ErrorUnreachable
 	switch {
 	case state.ErrorKindOf(err) != state.ErrorInvalid, isOurs(err):
 		return err
+	case errors.As(err, &connect):
+		// Its text, and the server's, name role and database, and what else the address says.
+		return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "no other connection was made",
+			Cure: "One was, before. Are there any left (max_connections), and is the server still up?"}
 	case errors.As(err, &pg):
 		if hiding := state.RefusedHiding(doing, pg.Code, pg.Routine, pg.Message); hiding != nil {
 			return hiding
 		}
 		if state.MomentGone(pg.Code, pg.Routine) {
 			return &state.Error{Kind: kind, Side: "Postgres", Doing: doing, Reason: "the session that held what is read has ended"}
+		}
+		if pg.Code == codeReads {
+			return &state.Error{Kind: state.ErrorDenied, Side: "Postgres", Doing: doing, Reason: "this server or role only reads",
+				Cure: "That is enough to plan. Name the primary server in DATABASE_URL, and a role for which default_transaction_read_only is off."}
 		}
 		if kind = kindOf(pg.Code); kind == state.ErrorInternal {
 			return fmt.Errorf("%s: %w", doing, err)
@@ -130,6 +139,7 @@ func (s *Store) fail(doing string, err error) error {
 
 const (
 	codeDenied      = "42501" // insufficient_privilege
+	codeReads       = "25006" // read_only_sql_transaction
 	codeLockTimeout = "55P03" // lock_not_available
 )
 

@@ -1032,7 +1032,7 @@ func mails(t *testing.T, f Fixture) {
 		for m, err := range s.Mails(t.Context()) {
 			must(t, err)
 			is := all[m.User]
-			same(t, "a mail as plans see it", state.Mail{User: is.User, Letter: is.Letter, Round: is.Round, Link: is.Link, Status: is.Status, Past: is.Past,
+			same(t, "a mail as plans see it", state.Mail{User: is.User, Letter: is.Letter, Round: is.Round, Link: is.Link, Wave: is.Wave, Status: is.Status, Past: is.Past,
 				Ended: is.Ended}, m)
 		}
 		return all
