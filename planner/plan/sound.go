@@ -2,6 +2,7 @@ package plan
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -15,7 +16,14 @@ import (
 // apply and whoever shows them take that for granted.
 func (e *Effects) Sound() bool {
 	rollback, refresh, invite := e.Kind == state.RunRollback, e.Kind == state.RunRefresh, e.Kind == state.RunInvite
-	if !rollback && !refresh && !invite && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
+	if rollback != (e.Undo != nil) || rollback != (e.After != nil) || (e.Kind == state.RunRetarget) != (e.Was != nil) {
+		return false
+	}
+	switch e.Kind {
+	case state.RunApply, state.RunRollback, state.RunRefresh, state.RunInvite:
+	case state.RunRetarget:
+		return e.retargetSound()
+	default:
 		return false
 	}
 	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Policies) > 0 || refresh && e.Braked != (state.Digest{}) {
@@ -27,6 +35,12 @@ func (e *Effects) Sound() bool {
 	}
 	return e.schemaSound() && e.mailsSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() && e.wishesSound() &&
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
+}
+
+// retargetSound: it binds to another target, and has no other effect.
+func (e *Effects) retargetSound() bool {
+	alone := Effects{Kind: e.Kind, Target: e.Target, Was: e.Was, Lineage: e.Lineage, NotBefore: e.NotBefore, Identity: e.Identity, Risk: e.Risk}
+	return *e.Was != e.Target && e.hazardsSound() && reflect.DeepEqual(*e, alone)
 }
 
 // schemaSound: steps are known ones, and those that are taken back stand in the order in which they go. Apply could not go
