@@ -2,7 +2,6 @@ package plan
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -39,8 +38,10 @@ func (e *Effects) Sound() bool {
 
 // retargetSound: it binds to another target, and has no other effect.
 func (e *Effects) retargetSound() bool {
-	alone := Effects{Kind: e.Kind, Target: e.Target, Was: e.Was, Lineage: e.Lineage, NotBefore: e.NotBefore, Identity: e.Identity, Risk: e.Risk}
-	return *e.Was != e.Target && e.hazardsSound() && reflect.DeepEqual(*e, alone)
+	rest := *e
+	rest.Was = nil
+	others := len(e.Waves) + len(e.Brakes) + len(e.Policies) + len(e.Doors) + len(e.Wishes) + len(e.Mailings) + len(e.Tenants) + len(e.Groups)
+	return *e.Was != e.Target && rest.Empty() && others == 0 && e.Braked == (state.Digest{}) && len(e.Segments) == 0 && e.hazardsSound()
 }
 
 // schemaSound: steps are known ones, and those that are taken back stand in the order in which they go. Apply could not go
