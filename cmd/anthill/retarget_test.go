@@ -152,7 +152,9 @@ func TestRetargetElsewhere(t *testing.T) {
 	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
 	w.config(everyone + waveEveryone)
 	w.run(exitDone, "apply", "-auto-approve")
-	bound := func() string { return w.texts("select m.origin || m.domain || (select count(*) from anthill_state.runs) from anthill_state.meta m")[0] }
+	bound := func() string {
+		return w.texts("select m.origin || m.domain || (select count(*) from anthill_state.runs) from anthill_state.meta m")[0]
+	}
 	was := bound()
 	other := emulator(t)
 	w.env["SELF_AUTH_URL"], w.env["SELF_AUTH_CA_FILE"], w.env["SELF_AUTH_ADMIN_TOKEN"] = other.url, other.caFile, other.token

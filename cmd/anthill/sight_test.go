@@ -292,7 +292,7 @@ func TestSchemaNotToBeUsed(t *testing.T) {
 func TestNoRowInSight(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ empty, says, known string }{
-		"deleted":   {"analyze users; delete from sessions; delete from user_profiles; delete from users", "by the catalogue it has about", "analyze users"},
+		"deleted": {"analyze users; delete from sessions; delete from user_profiles; delete from users", "by the catalogue it has about", "analyze users"},
 		// Otherwise the server may have counted none by the time that it is asked.
 		"truncated": {"alter table users set (autovacuum_enabled = false); truncate users cascade", "users of it were moved", "analyze users"},
 	} {

@@ -14,12 +14,12 @@ import (
 
 func (p *program) stateCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "state",
-		Usage:       "take what is recorded of somebody out of the state, or bind it to servers with new names",
-		ArgsUsage:   "COMMAND",
+		Name:      "state",
+		Usage:     "take what is recorded of somebody out of the state, or bind it to servers with new names",
+		ArgsUsage: "COMMAND",
 		Description: "   anthill state forget 0190d2b1-7c1e-7000-8000-0242ac120002 -reason \"erasure request 4711\"\n" +
 			"   anthill state retarget -out renamed.plan",
-		Action:      cli.ShowSubcommandHelp,
+		Action: cli.ShowSubcommandHelp,
 		Subcommands: []*cli.Command{
 			{
 				Name:      "forget",
