@@ -216,6 +216,7 @@ const (
 	CodeRowAgain         Code = "row_again"
 	CodeRowGone          Code = "row_gone"
 	CodeRowChanged       Code = "row_changed"
+	CodeMailedSince      Code = "mailed_since"        // the row, or what is known of the mails that the user was sent
 	CodePausedSince      Code = "paused_since"        // wave
 	CodePauseMet         Code = "pause_met"           // wave; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeWishGone         Code = "wish_gone"           // wave; kind of the wish that was withdrawn after the plan

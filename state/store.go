@@ -142,8 +142,9 @@ type Outbox interface {
 	Invites(ctx context.Context) iter.Seq2[Invite, error]
 	// Bounced records that mails came back, and returns those that were taken or in doubt until now, as they were. Under the lock.
 	Bounced(ctx context.Context, list []MailOutcome) ([]Mail, error)
-	// SettleDoubtful records that the mails in doubt were sent, and counts them. Under the lock.
-	SettleDoubtful(ctx context.Context) (int64, error)
+	// SettleDoubtful records that the mails in doubt were sent, and counts them. Invitations that a run has chosen for the same users, and
+	// has not sent, are withdrawn. Under the lock.
+	SettleDoubtful(ctx context.Context, at time.Time) (int64, error)
 	// Shown records that a code was shown to somebody (LetterPrinted), and needs no lock; ID and Round are chosen here. ErrNoState
 	// where there is no state of this version yet.
 	Shown(ctx context.Context, m Mail) error

@@ -641,6 +641,8 @@ func (v *voice) say(f state.Finding) string {
 		return "deleted after the plan"
 	case state.CodeRowChanged:
 		return "its row changed after the plan"
+	case state.CodeMailedSince:
+		return "its row, or what it was sent, changed after the plan"
 	case state.CodePausedSince:
 		return "wave " + name + " was paused after the plan"
 	case state.CodePauseMet:

@@ -550,7 +550,7 @@ func (s *Session) unnote(ctx context.Context, back []state.Mail) error {
 // SettleDoubtful records that the mails in doubt were sent, and counts them.
 func (s *Session) SettleDoubtful(ctx context.Context) (n int64, err error) {
 	err = s.writing(ctx, postgres.Use{Invites: true}, func() error {
-		if n, err = s.store.SettleDoubtful(ctx); err != nil {
+		if n, err = s.store.SettleDoubtful(ctx, s.settings.Now().UTC()); err != nil {
 			return err
 		}
 		var list []state.Invite

@@ -169,12 +169,14 @@ func (s *Store) Bounced(ctx context.Context, list []state.MailOutcome) (back []s
 	return back, err
 }
 
-// SettleDoubtful records that the mails in doubt were sent.
-func (s *Store) SettleDoubtful(ctx context.Context) (settled int64, err error) {
+// SettleDoubtful records that the mails in doubt were sent. What a run has chosen in the place of one, and has not sent, is withdrawn.
+func (s *Store) SettleDoubtful(ctx context.Context, at time.Time) (settled int64, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, s.sql("update {schema}.mails m set status = $1 where "+inDoubt), state.MailTaken)
-		settled = tag.RowsAffected()
-		return err
+		return tx.QueryRow(ctx, s.sql(`with settled as (update {schema}.mails m set status = $1 where `+inDoubt+` returning user_id, letter, chosen),
+			instead as (update {schema}.mails n set status = $2, why = $3, ended = $4 from settled
+				where n.user_id = settled.user_id and n.letter = 'invitation' and settled.letter = 'invitation' and n.status = $5 and not n.past
+					and n.chosen >= settled.chosen)
+			select count(*) from settled`), state.MailTaken, state.MailWithdrawn, string(state.CodeMailNotDue), at, state.MailChosen).Scan(&settled)
 	})
 	return settled, err
 }

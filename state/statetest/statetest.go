@@ -1078,7 +1078,7 @@ func mails(t *testing.T, f Fixture) {
 	doubtful, err := s.DoubtfulMails(t.Context())
 	must(t, err)
 	same(t, "in doubt", ids[2:], []uuid.UUID{doubtful[0].ID})
-	n, err := s.SettleDoubtful(t.Context())
+	n, err := s.SettleDoubtful(t.Context(), at)
 	must(t, err)
 	same(t, "settled", int64(1), n)
 	back, err := s.Bounced(t.Context(), []state.MailOutcome{{ID: ids[0], At: at, MailReply: reply}, {ID: ids[1], At: at}, {ID: uuid.New(), At: at}})
