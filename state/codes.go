@@ -272,6 +272,7 @@ const (
 	// the address is not confirmed by now, and that was not allowed
 	CodeMailUnconfirmed Code = "mail_unconfirmed"
 	CodeMailUnrendered  Code = "mail_unrendered" // no text could be made for the user
+	CodeMailEnough      Code = "mail_enough"     // somebody asked for it, and the user had MostAsked
 	CodeMailWindow      Code = "mail_window"     // no working day of the wave's window lies in the time for which a code would be good
 
 	// What is noted of announcements.

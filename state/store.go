@@ -145,8 +145,11 @@ type Outbox interface {
 	// SettleDoubtful records that the mails in doubt were sent, and counts them. Invitations that a run has chosen for the same users, and
 	// has not sent, are withdrawn. Under the lock.
 	SettleDoubtful(ctx context.Context, at time.Time) (int64, error)
+	// AskedLately counts the mails that a user was sent within AskedWithin, or is about to be, codes that were shown included.
+	AskedLately(ctx context.Context, user uuid.UUID, now time.Time) (int, error)
 	// Shown records that a code was shown to somebody (LetterPrinted), and needs no lock; ID and Round are chosen here. ErrNoState
-	// where there is no state of this version yet.
+	// where there is no state of this version yet; ErrAskedEnough where the user had MostAsked, counted under one lock with all others
+	// who ask.
 	Shown(ctx context.Context, m Mail) error
 }
 

@@ -82,7 +82,9 @@ func (d *decider) due(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
 	m, to := e.Mailed, d.scope.Writes
 	switch {
 	case to.User != uuid.Nil:
-		return d.invitation(e, w, p.Enrolled), ""
+		l = d.invitation(e, w, p.Enrolled)
+		l.Asked = true
+		return l, ""
 	case m.Refused:
 		return l, state.CodeMailRefused
 	case m.Doubtful && !to.Doubtful:
