@@ -212,7 +212,8 @@ type Run interface {
 	// ActUse, as the run has gone by them, or by ActWithdraw.
 	Unconfirm(ctx context.Context, gates []WaveGate, at time.Time) error
 	Wished(ctx context.Context, wishes []Wish, act WaveAct, at time.Time) error
-	// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit, by wave and user.
+	// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit: by wave and user, those behind that
+	// were refused for good before.
 	OpenMails(ctx context.Context, limit int) ([]Mail, error)
 	// DoubtMails records that nobody knows of the mails that were rendered: the process that was about to hand them over was stopped.
 	DoubtMails(ctx context.Context, at time.Time) error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -173,11 +174,13 @@ func (s *Store) Bounced(ctx context.Context, list []state.MailOutcome) (back []s
 // SettleDoubtful records that the mails in doubt were sent. What a run has chosen in the place of one, and has not sent, is withdrawn.
 func (s *Store) SettleDoubtful(ctx context.Context, at time.Time) (settled int64, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, s.sql(`with settled as (update {schema}.mails m set status = $1 where `+inDoubt+` returning user_id, letter, chosen),
+		const all = `with settled as (update {schema}.mails m set status = $1 where {doubt} returning user_id, letter, chosen),
 			instead as (update {schema}.mails n set status = $2, why = $3, ended = $4 from settled
 				where n.user_id = settled.user_id and n.letter = 'invitation' and settled.letter = 'invitation' and n.status = $5 and not n.past
 					and n.chosen >= settled.chosen)
-			select count(*) from settled`), state.MailTaken, state.MailWithdrawn, string(state.CodeMailNotDue), at, state.MailChosen).Scan(&settled)
+			select count(*) from settled`
+		return tx.QueryRow(ctx, s.sql(strings.Replace(all, "{doubt}", inDoubt, 1)), state.MailTaken, state.MailWithdrawn,
+			string(state.CodeMailNotDue), at, state.MailChosen).Scan(&settled)
 	})
 	return settled, err
 }
@@ -304,9 +307,10 @@ func (r *run) pastMails(ctx context.Context, tx state.Tx, outcomes []state.Outco
 	return err
 }
 
-// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit, by wave and user.
+// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit: by wave and user, those behind that were
+// refused for good before.
 func (r *run) OpenMails(ctx context.Context, limit int) ([]state.Mail, error) {
-	return r.s.mails(ctx, "where run = $1 and status = $2 order by wave, user_id limit $3", r.id, state.MailChosen, limit)
+	return r.s.mails(ctx, "where run = $1 and status = $2 order by reply >= 500, wave, user_id limit $3", r.id, state.MailChosen, limit)
 }
 
 // DoubtMails records that nobody knows of the mails that a stopped process was about to hand over.
