@@ -520,7 +520,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	for _, s := range steps {
 		c.Schema = append(c.Schema, s.Does)
 	}
-	c.Notes = append(m.valuesBack(steps), m.ownMigrations(steps)...)
+	c.Notes = slices.Concat(m.valuesBack(steps), m.ownMigrations(steps), m.extras(steps))
 	c.Objects = m.declared.Context
 	c.Outside = slices.Concat(m.drifted(), m.declared.Outside, m.decided.Outside)
 	c.Notes = append(c.Notes, m.declared.Notes...)

@@ -197,3 +197,30 @@ func (in Input) mayFail(made []providers.SchemaThing) (f state.Finding) {
 	}
 	return state.Found(code, args...)
 }
+
+// extras says what the application's own migrations make besides, where the schema is of Anthill: where this plan makes it, and as long
+// as something is missing.
+func (in Input) extras(steps []providers.SchemaStep) []state.Finding {
+	columns := []string{providers.SchemaUserColumns, providers.SchemaSessionColumns}
+	due := slices.ContainsFunc(steps, func(s providers.SchemaStep) bool { return slices.Contains(columns, s.Name) })
+	stand := in.State.SchemaSteps()
+	ours := slices.ContainsFunc(columns, func(c string) bool { return stand[c].Settled && !stand[c].Back })
+	if len(in.Inspection.Extras) == 0 || !due && !ours {
+		return nil
+	}
+	var objects, comments, statements []string
+	for _, x := range in.Inspection.Extras {
+		if x.Kind == "comment" {
+			comments = append(comments, x.Name)
+		} else {
+			objects = append(objects, x.Name)
+		}
+		statements = append(statements, x.Statements...)
+	}
+	code := state.CodeExtrasMissing
+	if due {
+		code = state.CodeExtras
+	}
+	return []state.Finding{state.Found(code, state.List(state.KeyObjects, objects...), state.List(state.KeyColumns, comments...),
+		state.List(state.KeyStatements, statements...))}
+}

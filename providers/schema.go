@@ -91,6 +91,13 @@ func (t MigrationTable) Last() string {
 	return t.Applied[len(t.Applied)-1]
 }
 
+// SchemaExtra is what the application's own migrations make besides what the dual schema needs, and no step makes.
+type SchemaExtra struct {
+	Kind       string   // view, function, or comment: of a column
+	Name       string   // of a column with its table
+	Statements []string // that make it, each on one line; the columns of the dual schema have to be there
+}
+
 // SchemaBack are the names of the steps that can be taken back, in the order in which they are. The back-fill is none of
 // them: what it has written goes with its column.
 func SchemaBack() []string {

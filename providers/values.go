@@ -184,6 +184,7 @@ type Inspection struct {
 	Rows      int64        // live users by the catalogue's estimate, for progress only
 	Bare      bool         // rows of users have no method yet, or no more: none can be linked or given back
 
+	Extras  []SchemaExtra    // that are not there
 	Things  []SchemaThing    // that steps make, in their order
 	Noted   []MigrationTable // of tools that keep the application's migrations, in the order of the search path
 	Shipped []Migration      // the application's own that make the dual schema

@@ -305,13 +305,15 @@ const (
 
 	// The application's own migrations, and what steps of the schema make. Later: the plan makes it; stop: it is there by now. table and name
 	// (of the tool), version: the last that was run, columns: that fail them; files: that make them as the application was shipped.
-	CodeToolLater   Code = "tool_later"
-	CodeToolStops   Code = "tool_stops"
-	CodeFilesLater  Code = "files_later"  // as of tool_later, and from: the folder; why: file_fails; statements
-	CodeFilesStop   Code = "files_stop"   // as of files_later
-	CodeFileFails   Code = "file_fails"   // in why; name; objects: that are there
-	CodeFilesUnread Code = "files_unread" // files; from: the folder; count
-	CodeTableUnread Code = "table_unread" // table, role: that may not read it; said: why it cannot be read otherwise; statements
+	CodeToolLater     Code = "tool_later"
+	CodeToolStops     Code = "tool_stops"
+	CodeFilesLater    Code = "files_later"    // as of tool_later, and from: the folder; why: file_fails; statements
+	CodeFilesStop     Code = "files_stop"     // as of files_later
+	CodeFileFails     Code = "file_fails"     // in why; name; objects: that are there
+	CodeFilesUnread   Code = "files_unread"   // files; from: the folder; count
+	CodeExtras        Code = "extras"         // objects, columns: that have no comment; statements: what the application's migrations make besides
+	CodeExtrasMissing Code = "extras_missing" // as of extras, where the columns are there
+	CodeTableUnread   Code = "table_unread"   // table, role: that may not read it; said: why it cannot be read otherwise; statements
 
 	// What this process waits for, and who has it. query is there only where it was asked for.
 	CodeWaits         Code = "waits"          // kind (WaitOn...), table, index: that is being built; span; why: who; count of them

@@ -29,6 +29,12 @@ func (v *voice) ownMigrations(f state.Finding) string {
 			plural(n, "it makes", "they make") + " what Anthill has made: " + v.sayAll(f.Arg(state.KeyWhy).Findings, "; ") + " (" + v.notedIn(f) +
 			"). Note " + plural(n, "it", "them") + " there as run, with what else " + plural(n, "it does", "they do") + " done by hand, or write IF NOT EXISTS into " +
 			plural(n, "it", "them")
+	case state.CodeExtras:
+		return "the application's own migrations make " + v.extras(f) + " besides; no step does, and Anthill needs nothing of it. Where the application, or " +
+			"somebody's report, does: once the schema is made, as the owner of the tables"
+	case state.CodeExtrasMissing:
+		return v.extras(f) + " of the application's own migrations " + plural(int64(len(f.Arg(state.KeyObjects).List)+len(f.Arg(state.KeyColumns).List)), "is", "are") +
+			" not there; Anthill needs nothing of it, and " + v.inline("plan", "-json") + " has the statements"
 	case state.CodeFileFails:
 		return text(state.KeyName) + " (" + names(state.KeyObjects) + ")"
 	case state.CodeFilesUnread:
@@ -42,6 +48,15 @@ func (v *voice) ownMigrations(f state.Finding) string {
 		return text(state.KeyTable) + " cannot be read (" + text(state.KeySaid) + ")" + all
 	}
 	return v.escape(string(f.Code))
+}
+
+// extras names what is made besides.
+func (v *voice) extras(f state.Finding) string {
+	objects := v.fewNames(f.Arg(state.KeyObjects).List)
+	if n := int64(len(f.Arg(state.KeyColumns).List)); n > 0 {
+		objects = append(objects, of(n, "comment of a column", "comments of columns"))
+	}
+	return strings.Join(objects, ", ")
 }
 
 // keeps says where the application's migrations are noted.
@@ -75,8 +90,13 @@ const (
 	mostStatement = 4000 // characters
 )
 
-// statements are what a finding gives to be pasted, each on a line of its own.
-func statements(f state.Finding) []string { return f.Arg(state.KeyStatements).List }
+// statements are what a finding gives to be pasted, each on a line of its own. What every plan says again is in JSON alone.
+func statements(f state.Finding) []string {
+	if f.Code == state.CodeExtrasMissing {
+		return nil
+	}
+	return f.Arg(state.KeyStatements).List
+}
 
 // toPaste are those of all remarks.
 func (t *telling) toPaste() (all []string) {

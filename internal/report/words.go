@@ -386,7 +386,7 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeNoWayIn:
 		return of(n, "live user", "live users") + " can log in neither now nor after this plan (" + why("; ") + ")"
 	case state.CodeToolLater, state.CodeToolStops, state.CodeFilesLater, state.CodeFilesStop, state.CodeFileFails, state.CodeFilesUnread,
-		state.CodeTableUnread:
+		state.CodeTableUnread, state.CodeExtras, state.CodeExtrasMissing:
 		return v.ownMigrations(f)
 	case state.CodeSchemaStays:
 		return "the schema stays at dual (-schema takes it back)"
