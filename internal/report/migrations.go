@@ -30,11 +30,11 @@ func (v *voice) ownMigrations(f state.Finding) string {
 			"). Note " + plural(n, "it", "them") + " there as run, with what else " + plural(n, "it does", "they do") + " done by hand, or write IF NOT EXISTS into " +
 			plural(n, "it", "them")
 	case state.CodeExtras:
-		return "the application's own migrations make " + v.extras(f) + " besides; no step does, and Anthill needs nothing of it. Where the application, or " +
-			"somebody's report, does: once the schema is made, as the owner of the tables"
+		return "the application's own migrations also make " + v.extras(f) + ". Anthill does not, and needs none of it. To have it, run as the owner of the " +
+			"tables, once the schema is made"
 	case state.CodeExtrasMissing:
-		return v.extras(f) + " of the application's own migrations " + plural(int64(len(f.Arg(state.KeyObjects).List)+len(f.Arg(state.KeyColumns).List)), "is", "are") +
-			" not there; Anthill needs nothing of it, and " + v.inline("plan", "-json") + " has the statements"
+		return "what the application's own migrations make besides is missing still: " + v.extras(f) + ". Anthill needs none of it; " +
+			v.inline("plan", "-json") + " has the statements"
 	case state.CodeFileFails:
 		return text(state.KeyName) + " (" + names(state.KeyObjects) + ")"
 	case state.CodeFilesUnread:
