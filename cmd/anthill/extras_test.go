@@ -36,7 +36,7 @@ func TestExtras(t *testing.T) {
 			}
 			out, _ := w.run(exitDone, "plan")
 			wants(t, out, "the application's own migrations also make v_migration_progress, v_session_stats, cleanup_expired_sessions, 8 comments of columns. Anthill does not")
-			statements := pasted(out)
+			statements := pasted(out, "")
 			if len(statements) != 14 {
 				t.Fatalf("%d statements: %q", len(statements), statements)
 			}
@@ -44,7 +44,7 @@ func TestExtras(t *testing.T) {
 			const short = "is missing still: v_migration_progress, v_session_stats, cleanup_expired_sessions, 8 comments of columns. Anthill needs none of it;"
 			out, _ = w.run(exitDone, "plan", "-out", "later")
 			wants(t, out, short)
-			if len(pasted(out)) > 0 {
+			if len(pasted(out, "")) > 0 {
 				t.Errorf("they are told again in full:\n%s", out)
 			}
 			json, _ := w.run(exitDone, "show", "-json", "later")

@@ -15,20 +15,22 @@ func (v *voice) ownMigrations(f state.Finding) string {
 	switch f.Code {
 	case state.CodeToolLater:
 		return v.keeps(f) + ": once this plan is carried out, a later one fails that adds " + names(state.KeyColumns) +
-			" without IF NOT EXISTS" + v.asShipped(f) + ". " + first + `. With migrations = "FOLDER" in the schema block a plan names the files`
+			" without IF NOT EXISTS" + v.asShipped(f) + ". " + first +
+			`. With migrations = "FOLDER" in the schema block a plan names the files`
 	case state.CodeToolStops:
 		return v.keeps(f) + ": a later one fails that adds " + names(state.KeyColumns) + " without IF NOT EXISTS" + v.asShipped(f) +
-			", as Anthill has made " + plural(int64(len(f.Arg(state.KeyColumns).List)), "it", "them") + ". Note it there as run, or write IF NOT EXISTS " +
-			`into it. With migrations = "FOLDER" in the schema block a plan names the files, and for sqlx the statements`
+			", as Anthill has made " + plural(int64(len(f.Arg(state.KeyColumns).List)), "it", "them") +
+			". Note it there as run, or write IF NOT EXISTS into it. " +
+			`With migrations = "FOLDER" in the schema block a plan names the files, and for sqlx the statements`
 	case state.CodeFilesLater:
 		return of(n, "migration", "migrations") + " of the application in " + text(state.KeyFrom) + plural(n, " fails", " fail") +
-			" once this plan is carried out, as " + plural(n, "it makes", "they make") + " what is there then: " + v.sayAll(f.Arg(state.KeyWhy).Findings, "; ") +
-			" (" + v.notedIn(f) + "). " + first
+			" once this plan is carried out, as " + plural(n, "it makes", "they make") + " what is there then: " +
+			v.sayAll(f.Arg(state.KeyWhy).Findings, "; ") + " (" + v.notedIn(f) + "). " + first
 	case state.CodeFilesStop:
 		return of(n, "migration", "migrations") + " of the application in " + text(state.KeyFrom) + plural(n, " fails", " fail") + ", as " +
-			plural(n, "it makes", "they make") + " what Anthill has made: " + v.sayAll(f.Arg(state.KeyWhy).Findings, "; ") + " (" + v.notedIn(f) +
-			"). Note " + plural(n, "it", "them") + " there as run, with what else " + plural(n, "it does", "they do") + " done by hand, or write IF NOT EXISTS into " +
-			plural(n, "it", "them")
+			plural(n, "it makes", "they make") + " what Anthill has made: " + v.sayAll(f.Arg(state.KeyWhy).Findings, "; ") +
+			" (" + v.notedIn(f) + "). Note " + plural(n, "it", "them") + " there as run, with what else " + plural(n, "it does", "they do") +
+			" done by hand, or write IF NOT EXISTS into " + plural(n, "it", "them")
 	case state.CodeExtras:
 		return "the application's own migrations also make " + v.extras(f) + ". Anthill does not, and needs none of it. To have it, run as the owner of the " +
 			"tables, once the schema is made"
@@ -38,8 +40,8 @@ func (v *voice) ownMigrations(f state.Finding) string {
 	case state.CodeFileFails:
 		return text(state.KeyName) + " (" + names(state.KeyObjects) + ")"
 	case state.CodeFilesUnread:
-		return of(n, "file", "files") + " in " + text(state.KeyFrom) + plural(n, " is", " are") + " too long, or no SQL, so nobody knows whether " +
-			plural(n, "it fails", "they fail") + " on what Anthill makes: " + names(state.KeyFiles)
+		return of(n, "file", "files") + " in " + text(state.KeyFrom) + plural(n, " is", " are") +
+			" too long, or no SQL, so nobody knows whether " + plural(n, "it fails", "they fail") + " on what Anthill makes: " + names(state.KeyFiles)
 	case state.CodeTableUnread:
 		all := ": all migrations that it would have count as not run"
 		if f.Text(state.KeyRole) != "" {

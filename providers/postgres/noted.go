@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,8 +69,25 @@ const (
 type notedTable struct {
 	schema, name string
 	columns      map[string]string // type
-	locked       bool              // the role may not read it, or its schema
+	open         []string          // columns that the role may read
+	closed       bool              // it may not use the schema
 	shielded     bool              // row level security would hide rows
+}
+
+// reads are the columns that are read of the tool's table.
+func (of tool) reads() []string {
+	list := []string{of.version}
+	for _, c := range slices.Sorted(maps.Keys(of.columns)) {
+		if strings.Contains(of.where+of.from, c) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// hidden reports whether the role may not read what is read of a table.
+func (t notedTable) hidden(of tool) bool {
+	return t.closed || t.shielded || slices.ContainsFunc(of.reads(), func(c string) bool { return !slices.Contains(t.open, c) })
 }
 
 // migrationTables finds the tables of tools, and reads what they say.
@@ -87,11 +103,10 @@ func (p *Provider) migrationTables(ctx context.Context, role string) (list []pro
 		}
 		quoted := pgx.Identifier{t.schema, t.name}.Sanitize()
 		one := providers.MigrationTable{Tool: of.name, Name: t.schema + "." + t.name, Quoted: quoted, UpTo: of.upTo}
-		if t.locked || t.shielded {
+		if t.hidden(of) {
 			one.Unread = state.Found(state.CodeTableUnread, state.Text(state.KeyTable, one.Name), state.Text(state.KeyRole, role))
 			if !t.shielded {
-				one.Grant = "GRANT USAGE ON SCHEMA " + pgx.Identifier{t.schema}.Sanitize() + " TO " + pgx.Identifier{role}.Sanitize() +
-					"; GRANT SELECT ON " + quoted + " TO " + pgx.Identifier{role}.Sanitize() + ";"
+				one.Grant = t.grant(of, role)
 			}
 		} else if one.Applied, err = p.applied(ctx, of, quoted); err != nil {
 			if !ofStatement(err) {
@@ -102,6 +117,17 @@ func (p *Provider) migrationTables(ctx context.Context, role string) (list []pro
 		list = append(list, one)
 	}
 	return list, nil
+}
+
+// grant gives a role the right to read what is read of a table.
+func (t notedTable) grant(of tool, role string) string {
+	columns := of.reads()
+	for i, c := range columns {
+		columns[i] = pgx.Identifier{c}.Sanitize()
+	}
+	schema, to := pgx.Identifier{t.schema}.Sanitize(), " TO "+pgx.Identifier{role}.Sanitize()+";"
+	return "GRANT USAGE ON SCHEMA " + schema + to + " GRANT SELECT (" + strings.Join(columns, ", ") + ") ON " +
+		pgx.Identifier{t.schema, t.name}.Sanitize() + to
 }
 
 var errTooManyNoted = errors.New("too many rows")
@@ -137,7 +163,8 @@ func (p *Provider) notedTables(ctx context.Context) (list []notedTable, err erro
 	}
 	rows, err := p.pool.Query(ctx, `
 		select n.nspname::text, c.relname::text, array_agg(a.attname::text), array_agg(t.typname::text),
-			not has_schema_privilege(n.oid, 'USAGE') or not has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid)
+			array_agg(a.attname::text) filter (where has_column_privilege(c.oid, a.attnum, 'SELECT')),
+			not has_schema_privilege(n.oid, 'USAGE'), row_security_active(c.oid)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace
 			join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped join pg_type t on t.oid = a.atttypid
 		where c.relkind in ('r', 'p') and exists (select from unnest($1::text[], $2::text[]) as w (name, space)
@@ -149,7 +176,7 @@ func (p *Provider) notedTables(ctx context.Context) (list []notedTable, err erro
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (t notedTable, err error) {
 		var columns, types []string
-		err = row.Scan(&t.schema, &t.name, &columns, &types, &t.locked, &t.shielded)
+		err = row.Scan(&t.schema, &t.name, &columns, &types, &t.open, &t.closed, &t.shielded)
 		t.columns = map[string]string{}
 		for i, c := range columns {
 			t.columns[c] = types[i]
@@ -158,7 +185,8 @@ func (p *Provider) notedTables(ctx context.Context) (list []notedTable, err erro
 	})
 }
 
-// toolOf is the tool whose table this is, or how one is read that the configuration names; false: it is another table of the name.
+// toolOf is the tool whose table this is, or how one is read that the configuration names; false: it is another table of the name, or
+// none of its columns can be a version.
 func (p *Provider) toolOf(t notedTable) (tool, bool) {
 	for _, of := range tools() {
 		if of.table == t.name && t.has(of.version, "") && !slices.ContainsFunc(slices.Collect(maps.Keys(of.columns)), func(c string) bool {
@@ -171,7 +199,9 @@ func (p *Provider) toolOf(t notedTable) (tool, bool) {
 		return tool{}, false
 	}
 	of := tool{table: t.name}
-	for _, c := range []string{"version", "version_id", "version_num", "migration_name", "migration", "name", "filename", "file", "script", "id"} {
+	for _, c := range []string{
+		"version", "version_id", "version_num", "migration_name", "migration", "name", "filename", "file", "script", "id",
+	} {
 		if t.has(c, "") {
 			of.version = c
 			break
@@ -179,11 +209,11 @@ func (p *Provider) toolOf(t notedTable) (tool, bool) {
 	}
 	for _, c := range []string{"success", "succeeded", "is_applied", "applied"} {
 		if t.has(c, "bool") {
-			of.where = "where " + c
+			of.where, of.columns = "where "+c, map[string]string{c: "bool"}
 			break
 		}
 	}
-	return of, true // without such a column that is found out, and said, when it is read
+	return of, of.version != ""
 }
 
 func (t notedTable) has(column, kind string) bool {
@@ -197,7 +227,7 @@ func (p *Provider) applied(ctx context.Context, of tool, quoted string) (list []
 	if of.from != "" {
 		from = "(" + fmt.Sprintf(of.from, quoted) + ")"
 	}
-	version := pgx.Identifier{cmp.Or(of.version, "version")}.Sanitize()
+	version := pgx.Identifier{of.version}.Sanitize()
 	sql := fmt.Sprintf("select %s::text from %s as noted %s limit $1", version, from, of.where)
 	var versions []*string // Flyway notes what has none as well
 	err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
