@@ -40,6 +40,11 @@ func chooseRuns(in UndoInput) (c chosen, diags hcl.Diagnostics) {
 					"Run %s has sent mails, and nothing else: there is nothing that a rollback could take back. What moved its users is "+
 						"taken back by rollbacks of the runs that did.", id)}
 			}
+			if runs[i].Kind == state.RunRetarget {
+				return c, hcl.Diagnostics{config.Problem(config.About{}, "The way back is another one",
+					"Run %s has bound what is recorded to another target, and nothing else. With the settings of before, this binds it back:\n\n"+
+						"    anthill state retarget", id)}
+			}
 			if runs[i].Undone && runs[i].Kind == state.RunRollback && in.whole() {
 				// The runs that it took back stand again.
 				return chosen{}, nil

@@ -61,6 +61,11 @@ const (
 	CodeLinksNowhere    Code = "links_nowhere"     // count: no wave selects them
 	CodeLinksOtherMail  Code = "links_other_mail"  // count: the person's address is not the row's; users: the first of them
 
+	// The state bound to another target: what follows from the new names.
+	CodeTargetCopied Code = "target_copied" // wrote, with: database and system identifier so far
+	CodeTargetDomain Code = "target_domain" // wrote, live: domain of Self-auth
+	CodeTargetOrigin Code = "target_origin" // wrote, live: address of Self-auth
+
 	// Notes of a plan.
 	CodeNameHeld        Code = "name_held"         // address; name, tenant
 	CodeOrderWrong      Code = "order_wrong"       // group; tenant: older than one that should come before it (L36)
@@ -113,6 +118,9 @@ const (
 	CodeRowBackLinked   Code = "row_back_linked" // subject: wave; count of such users whose row is linked again by a login since
 
 	// What a hazard is made of.
+	CodeTargetRows      Code = "target_rows"      // count moved users without a row; population: moved users
+	CodeTargetPersons   Code = "target_persons"   // count moved users without a person; population: moved users
+	CodeTargetObjects   Code = "target_objects"   // count recorded objects that are not there; population: of them
 	CodeOverLimit       Code = "over_limit"       // limit: percent; population; count users, and strangers of them
 	CodeOverRemoved     Code = "over_removed"     // limit: percent; population; count users, and strangers of them
 	CodeWishMet         Code = "wish_met"         // wave; kind, by, at, reason: a wish that the plan goes by; count users whom it is about

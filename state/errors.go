@@ -161,7 +161,12 @@ type TargetError struct {
 
 // Error says in which fields the targets differ.
 func (e *TargetError) Error() string {
-	return "this " + e.What + " belongs to another target: " + e.Differs
+	said := "this " + e.What + " belongs to another target: " + e.Differs
+	if e.What == "state" {
+		said += ".\nNothing was changed. Where the same servers have new names, bind what is recorded to them, by a plan that shows both:\n\n" +
+			"    anthill state retarget"
+	}
+	return said
 }
 
 // MomentGone reports whether Postgres refuses to read the moment of another session because that has ended, by the code of its

@@ -207,8 +207,9 @@ type RunKind string
 const (
 	RunApply    RunKind = "apply"
 	RunRollback RunKind = "rollback"
-	RunRefresh  RunKind = "refresh" // only what is recorded was changed, to what is there
-	RunInvite   RunKind = "invite"  // mails were sent, and nothing else
+	RunRefresh  RunKind = "refresh"  // only what is recorded was changed, to what is there
+	RunInvite   RunKind = "invite"   // mails were sent, and nothing else
+	RunRetarget RunKind = "retarget" // the state was bound to another target, and nothing else
 )
 
 // RunOutcome is how a run ended; "" while it is open.

@@ -46,6 +46,10 @@ type Store interface {
 	// *TargetError when that is bound to another target. Under the lock.
 	Bind(ctx context.Context, target Target, lineage uuid.UUID) error
 
+	// Retarget binds the state to another target than the one that it is bound to, and records that as a run that is done, with its
+	// plan. An open run stays open, and belongs to the new target as well. Under the lock. *TargetError when it is bound to neither.
+	Retarget(ctx context.Context, was, target Target, info RunInfo, plan io.Reader) (RunInfo, error)
+
 	// Begin opens a run and stores its plan. Under the lock. ErrOpenRun when one is open.
 	Begin(ctx context.Context, info RunInfo, plan io.Reader) (Run, error)
 

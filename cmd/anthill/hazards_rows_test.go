@@ -168,7 +168,7 @@ func scopes(group string, list ...string) string {
 // brakes are the cases of TestHazards.
 func brakes() map[string]brake {
 	all := map[string]brake{}
-	for _, some := range []map[string]brake{guardCases(), goneCases(), adminCases(), lockCases(), suspendCases(), clientCases(), loginCases(), dataCases(), mailCases()} {
+	for _, some := range []map[string]brake{guardCases(), goneCases(), adminCases(), lockCases(), suspendCases(), clientCases(), loginCases(), dataCases(), mailCases(), targetCases()} {
 		for name, b := range some {
 			all[name] = b
 		}

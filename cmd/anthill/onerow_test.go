@@ -261,7 +261,7 @@ func TestFewRows(t *testing.T) {
 func TestStateRefuses(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"23505", "23514", "P0001", "22023", "42501", "40001"} {
-		for _, table := range []string{"users", "records"} {
+		for _, table := range []string{"users", "batches"} {
 			t.Run(code+"/"+table, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))

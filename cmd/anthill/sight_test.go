@@ -292,8 +292,9 @@ func TestSchemaNotToBeUsed(t *testing.T) {
 func TestNoRowInSight(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ empty, says, known string }{
-		"deleted":   {"analyze users; delete from sessions; delete from user_profiles; delete from users", "by the catalogue it has about", "analyze users"},
-		"truncated": {"truncate users cascade", "users of it were moved", "analyze users"},
+		"deleted": {"analyze users; delete from sessions; delete from user_profiles; delete from users", "by the catalogue it has about", "analyze users"},
+		// Otherwise the server may have counted none by the time that it is asked.
+		"truncated": {"alter table users set (autovacuum_enabled = false); truncate users cascade", "users of it were moved", "analyze users"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -361,7 +362,7 @@ func TestLettersOfNames(t *testing.T) {
 			if status == exitDone {
 				w.named("Jörg Müßig")
 			} else {
-				wants(t, errs, "invalid byte sequence", "encoding")
+				wants(t, errs, "full_name of the row with user_id ", "is no text in the encoding of the database", "UPDATE ")
 			}
 		})
 	}
@@ -452,7 +453,10 @@ func TestPatience(t *testing.T) {
 			t.Parallel()
 			var slow atomic.Pointer[func()]
 			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Level: "dual"}, emulatorWith(t, selfauthd.Options{
-				Intercept: func(http.ResponseWriter, *http.Request) bool {
+				Intercept: func(_ http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path == "/v1/self" { // before there is a snapshot
+						return false
+					}
 					if f := slow.Swap(nil); f != nil {
 						(*f)()
 					}

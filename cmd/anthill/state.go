@@ -14,11 +14,12 @@ import (
 
 func (p *program) stateCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "state",
-		Usage:       "take what is recorded of somebody out of the state",
-		ArgsUsage:   "COMMAND",
-		Description: "   anthill state forget 0190d2b1-7c1e-7000-8000-0242ac120002 -reason \"erasure request 4711\"",
-		Action:      cli.ShowSubcommandHelp,
+		Name:      "state",
+		Usage:     "take what is recorded of somebody out of the state, or bind it to servers with new names",
+		ArgsUsage: "COMMAND",
+		Description: "   anthill state forget 0190d2b1-7c1e-7000-8000-0242ac120002 -reason \"erasure request 4711\"\n" +
+			"   anthill state retarget -out renamed.plan",
+		Action: cli.ShowSubcommandHelp,
 		Subcommands: []*cli.Command{
 			{
 				Name:      "forget",
@@ -31,6 +32,21 @@ func (p *program) stateCommand() *cli.Command {
 				Flags: configFlags(reasonFlag("why, for whoever looks (`TEXT`); no name and no address"),
 					&cli.BoolFlag{Name: "auto-approve", Usage: "do it without asking"}, lockFlag()),
 				Action: p.stateForget,
+			},
+			{
+				Name:      "retarget",
+				Usage:     "bind what is recorded to servers that have new names",
+				ArgsUsage: " ",
+				Description: "After a pg_upgrade or a restore, where Self-auth has a new host name or domain, or the environment is called\n" +
+					"otherwise, every command refuses to go on: it might be another target. This makes a plan that shows both, and how\n" +
+					"much of what is recorded is found here; with -out it is only saved, for `anthill apply FILE`. Neither server is\n" +
+					"written to. A run that was stopped stays open, and is finished by `anthill apply` afterwards.\n\n" +
+					"   anthill state retarget                        shows the plan and asks\n" +
+					"   anthill state retarget -out renamed.plan      to be reviewed first",
+				Flags: configFlags(append(runFlags(),
+					&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`, and bind nothing", TakesFile: true},
+					allowFlag(), lockFlag(), jsonFlag())...),
+				Action: p.stateRetarget,
 			},
 		},
 	}
@@ -88,4 +104,42 @@ func (p *program) stateForget(c *cli.Context) error {
 	}
 	p.effect = &effect{exitRemainder, "what was kept of the user is forgotten", []string{"status"}}
 	return report.Forgot(p.stdout, f, p.options(c))
+}
+
+// stateRetarget plans to bind what is recorded to the target that the settings name now, and carries it out where it is not only to be
+// saved.
+func (p *program) stateRetarget(c *cli.Context) error {
+	if _, err := words(c, 0, 0, "no arguments"); err != nil {
+		return err
+	}
+	r, err := p.request(c)
+	if err != nil {
+		return err
+	}
+	s, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	progress := p.progress(c)
+	r.Progress, r.Origin = progress.Stage, p.origin(c)
+	made, err := s.Retarget(c.Context, r)
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	if made == nil {
+		return report.BoundAlready(p.stdout, p.options(c))
+	}
+	defer made.Close()
+	if err := p.warn(c, made.Warnings); err != nil {
+		return err
+	}
+	if r.Out != "" {
+		if err := p.showPlan(c, made.File, nil, c.String("out")); err != nil {
+			return err
+		}
+		return planStatus(made.File, false)
+	}
+	return p.approveAndRun(c, s, made.File, "Bind what is recorded to this target?")
 }

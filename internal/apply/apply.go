@@ -51,14 +51,17 @@ func Run(ctx context.Context, file *planfile.Reader, d Deps, events func(Event))
 	if err != nil {
 		return Result{}, err
 	}
-	if err := check(file.Effects(), st, d); err != nil {
+	if file.Effects().Kind == state.RunRetarget {
+		return retarget(ctx, file, st, d)
+	}
+	open := st.OpenRun()
+	if err := check(file.Effects(), st, d, open != nil && open.Plan == file.ID()); err != nil {
 		return Result{}, err
 	}
 	x, err := newExecutor(file, st, d, events)
 	if err != nil {
 		return Result{}, err
 	}
-	open := st.OpenRun()
 	if open == nil {
 		// Applying a plan twice is safe, and says so instead of doing it again.
 		if done := closedRun(st, file.ID(), file.Last().Run); done != nil {
@@ -149,15 +152,20 @@ func (x *executor) usedSince(ctx context.Context) error {
 	return nil
 }
 
-// check says why a plan may not run here and now: a *state.TargetError, *BlockedError or *StaleError.
-func check(e *plan.Effects, st *state.State, d Deps) error {
-	if diff := e.Target.Differs(d.Target); diff != "" {
+// check says why a plan may not run here and now: a *state.TargetError, *BlockedError or *StaleError. goesOn: its run is open. That
+// belongs to what the state is bound to by now.
+func check(e *plan.Effects, st *state.State, d Deps, goesOn bool) error {
+	if diff := e.Target.Differs(d.Target); diff != "" && !goesOn {
 		return &state.TargetError{What: "plan", Differs: diff}
 	}
 	lineage := d.Target.FirstLineage()
 	if st.Exists {
 		lineage = st.Lineage
-		if diff := st.Target.Differs(d.Target); diff != "" {
+		diff := st.Target.Differs(d.Target)
+		if e.Was != nil && diff != "" {
+			diff = st.Target.Differs(*e.Was)
+		}
+		if diff != "" {
 			return &state.TargetError{What: "state", Differs: diff}
 		}
 	}

@@ -42,7 +42,8 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return nil, err
 	}
-	refused := check(file.Effects(), st, d)
+	open, doneBy := st.OpenRun(), ""
+	refused := check(file.Effects(), st, d, open != nil && open.Plan == file.ID())
 	if target := (*state.TargetError)(nil); errors.As(refused, &target) {
 		return nil, refused
 	}
@@ -50,12 +51,12 @@ func Check(ctx context.Context, file *planfile.Reader, d Deps, events func(Event
 	if err != nil {
 		return nil, err
 	}
-	open, doneBy := st.OpenRun(), ""
 	if done := closedRun(st, file.ID(), file.Last().Run); done != nil && open == nil {
 		doneBy = done.ID
 	}
 	switch {
 	case refused != nil || doneBy != "":
+	case x.effects.Kind == state.RunRetarget: // whatever is open
 	case open != nil && open.Plan != file.ID() && x.effects.Kind != state.RunRollback:
 		refused = &OpenRunError{Run: open.ID, Plan: open.Plan}
 	case open == nil || open.Plan != file.ID():

@@ -120,7 +120,10 @@ func (h Happened) mails() string {
 }
 
 // kind says what the run was.
-func (h Happened) kind() string {
+func (h Happened) kind(t *telling) string {
+	if t.effects.Was != nil {
+		return string(h.Run.Kind) + ": " + strings.Join(t.retargets(), "; ")
+	}
 	if h.Plan.Effects().PostgresOnly() {
 		return string(h.Run.Kind) + " in Postgres alone: Self-auth was neither asked nor changed"
 	}
@@ -142,7 +145,7 @@ func History(w io.Writer, h Happened, o Options) error {
 	p := newPage(w, o)
 	t := newView(h.Plan).tell(p.voice(), "")
 	say, r := t.words.say, h.Run
-	p.line("Run      %s%s%s%s%s", p.bold(Escape(r.ID)), p.dot(), h.kind(), p.dot(), outcome(r))
+	p.hang("Run      ", p.bold(Escape(r.ID))+p.dot()+h.kind(t)+p.dot()+outcome(r))
 	p.line("By       %s%s", Escape(r.Who), approved(r))
 	p.line("From     %s%s", stamp(r.Started), until(r))
 	p.line("Plan     %s", r.Plan)

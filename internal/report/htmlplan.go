@@ -72,6 +72,9 @@ func (p *hyperPage) target() {
 	name := p.t.words.escape
 	p.fact("Target", dots("Postgres "+name(of.Postgres)+", database "+name(t.Database)+" (system "+name(t.System)+")",
 		"Self-auth "+name(t.Domain)+" "+name(of.SelfAuth)))
+	if was := p.t.effects.Was; was != nil {
+		p.fact("Was", p.t.identity(*was))
+	}
 }
 
 func (p *hyperPage) blocked() {

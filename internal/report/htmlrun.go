@@ -23,7 +23,7 @@ func (p *hyperPage) ofRun(h Happened) {
 	environment := p.t.effects.Target.Environment
 	p.Title = fmt.Sprintf("Anthill run %s on %s", plain(r.ID), plain(environment))
 	p.Heading = hyper(fmt.Sprintf("Anthill run %s on %s", hyperName(r.ID), hyperName(environment)))
-	p.fact("Outcome", dots(h.kind(), outcome(r)))
+	p.fact("Outcome", dots(h.kind(p.t), outcome(r)))
 	p.fact("By", Escape(r.Who)+approved(r))
 	p.fact("From", stamp(r.Started)+until(r))
 	p.target()

@@ -55,7 +55,7 @@ func (m *markdown) history(h Happened) {
 		ended = stamp(r.Ended)
 	}
 	rows := [][]string{
-		{"Kind", h.kind()}, {"By", escape(r.Who)}, {"Approved by", by}, {"Started", stamp(r.Started)}, {"Ended", ended},
+		{"Kind", h.kind(m.t)}, {"By", escape(r.Who)}, {"Approved by", by}, {"Started", stamp(r.Started)}, {"Ended", ended},
 		{"Plan ID", code(r.Plan.String(), 80)}, {"Seal", code(r.Seal.String(), 80)},
 	}
 	if !r.Open {

@@ -137,6 +137,10 @@ func (p *resultPage) ended(took time.Duration) {
 	p.mails()
 	p.left()
 	switch {
+	case p.effects.Was != nil:
+		p.para("What is recorded belongs to this target from now on. With the settings of before, this binds it back:")
+		p.gap()
+		p.line("    %s", p.command("state", "retarget"))
 	case p.effects.Kind == state.RunInvite && p.Run.Outcome != state.OutcomeRemainder:
 	case p.Run.Outcome == state.OutcomeRemainder:
 		p.remainder()

@@ -77,6 +77,9 @@ func (v *view) stat() (parts []string) {
 			parts = append(parts, of(n, one, many))
 		}
 	}
+	if v.effects.Was != nil {
+		parts = append(parts, "what is recorded is bound to another target")
+	}
 	if s := v.statUsers(); s != "" {
 		parts = append(parts, s)
 	}

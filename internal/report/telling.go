@@ -46,6 +46,10 @@ func (t *telling) openRun() string {
 	if t.context.OpenRun == "" {
 		return ""
 	}
+	if t.effects.Was != nil {
+		return fmt.Sprintf("Run %s is still open. Once what is recorded belongs to this target, %s finishes it.",
+			t.words.escape(t.context.OpenRun), t.words.inline("apply"))
+	}
 	return fmt.Sprintf("Run %s is still open: its users are left out of this plan. %s finishes it first.",
 		t.words.escape(t.context.OpenRun), t.words.inline("apply"))
 }
@@ -134,6 +138,8 @@ func (t *telling) headline() string {
 		return "This plan " + t.undoes() + "."
 	case t.context.Drift != nil:
 		return t.drifted()
+	case t.effects.Was != nil:
+		return "What is recorded is bound to another target. Nothing else changes."
 	case t.effects.Empty():
 		return "Nothing to do."
 	case t.effects.Kind == state.RunInvite:
@@ -210,6 +216,9 @@ func (t *telling) admins() string {
 
 // objectCounts says how many objects change, how many steps the schema takes and which mails go out, each where there are any.
 func (t *telling) objectCounts() (list []string) {
+	if t.effects.Was != nil {
+		return t.retargets()
+	}
 	n := t.actions
 	if all := len(t.effects.Objects); all > 0 && t.effects.Kind == state.RunRefresh {
 		list = append(list, of(int64(all), "object", "objects")+" to record otherwise")
@@ -267,6 +276,8 @@ func (t *telling) logins() (list []said) {
 func (t *telling) isolation() (verdict said, follows string, violations []state.Finding) {
 	i := t.context.Isolation
 	switch {
+	case t.effects.Was != nil:
+		return said{"Tenant isolation is as it was: nobody joins or leaves a group.", false}, "", nil
 	case len(i.Violations) == 0 && i.Unseen:
 		return said{"Tenant isolation was not looked at: this account does not see groups.", false}, "", nil
 	case len(i.Violations) == 0:
@@ -285,6 +296,8 @@ func (t *telling) undo() string {
 	switch {
 	case t.isRollback():
 		return "This rollback can itself be rolled back."
+	case t.effects.Was != nil:
+		return "The way back is " + t.words.inline("state", "retarget") + " with the settings of before."
 	case t.view.undo[plan.UndoNever] > 0:
 		return t.undoBut(t.view.undo[plan.UndoNever])
 	case t.effects.Kind == state.RunInvite || !t.effects.GivesBack() && t.effects.Mails() > 0 && t.view.undo[plan.UndoNever] == 0:

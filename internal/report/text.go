@@ -60,6 +60,9 @@ func (p *planPage) head() {
 	t, of := p.t.effects.Target, p.t.basis.Versions
 	p.hang("Target   ", fmt.Sprintf("Postgres %s, database %s (system %s)%sSelf-auth %s %s", Escape(of.Postgres),
 		Escape(t.Database), Escape(t.System), p.dot(), Escape(t.Domain), Escape(of.SelfAuth)))
+	if was := p.t.effects.Was; was != nil {
+		p.hang("Was      ", p.t.identity(*was))
+	}
 	p.hang("Plan     ", fmt.Sprintf("%s as of %s%senvironment %s", p.bold(p.t.id.Short()), stamp(p.t.context.AsOf), p.dot(),
 		Escape(t.Environment)))
 	if from := strings.Join(p.t.origin(), p.dot()); from != "" {

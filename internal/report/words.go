@@ -233,6 +233,21 @@ func (v *voice) say(f state.Finding) string {
 	case state.CodeAsleepHeld:
 		return users(n) + " moved under wave " + name + it(" is", " are") + " asleep in Self-auth, though " + it("the row is", "their rows are") +
 			" active: nothing is given there while it is paused, or while " + it("the user is", "they are") + " excluded, blocked, or in a group that cannot be seen"
+	case state.CodeTargetRows:
+		return of(n, "moved user has", "moved users have") + " no row here, of " + count(f.Arg(state.KeyPopulation).Number)
+	case state.CodeTargetPersons:
+		return of(n, "moved user has", "moved users have") + " no person in this Self-auth, of " + count(f.Arg(state.KeyPopulation).Number)
+	case state.CodeTargetObjects:
+		return of(n, "object that is recorded is", "objects that are recorded are") + " not here, of " + count(f.Arg(state.KeyPopulation).Number)
+	case state.CodeTargetCopied:
+		return "what is recorded was copied or moved with the database: database " + text(state.KeyWrote) + " of system " + text(state.KeyWith) +
+			" must not be applied to any more, as both would change the same persons"
+	case state.CodeTargetDomain:
+		return "Self-auth is " + text(state.KeyLive) + " now, and was " + text(state.KeyWrote) + ": a passkey belongs to the domain that it was made " +
+			"for, so whoever has no other credential needs a new one (" + v.command("invite", "-user", "USER") + ")"
+	case state.CodeTargetOrigin:
+		return "Self-auth is reached at " + text(state.KeyLive) + " now, and was at " + text(state.KeyWrote) + ": applications need the new issuer, " +
+			"and links in mails that were sent lead to the old address"
 	case state.CodeForgotten:
 		return of(n, "user of these runs was forgotten since and cannot be taken back: its row is gone",
 			"users of these runs were forgotten since and cannot be taken back: their rows are gone") + ", and nothing is kept of " + it("it", "them")

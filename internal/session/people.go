@@ -23,7 +23,14 @@ type Person struct {
 // Errors: *state.TargetError where the plan is of another target; else what reading says.
 func (s *Session) People(ctx context.Context, e *plan.Effects, users []uuid.UUID) (map[uuid.UUID]Person, error) {
 	if diff := e.Target.Differs(s.target); diff != "" {
-		return nil, &state.TargetError{What: "plan", Differs: diff}
+		// It may have been made before the state was bound to this target.
+		st, err := s.recorded(ctx, s.store)
+		if err != nil {
+			return nil, err
+		}
+		if st.Lineage != e.Lineage {
+			return nil, &state.TargetError{What: "plan", Differs: diff}
+		}
 	}
 	namer, err := namerOf(e.Identity)
 	if err != nil {

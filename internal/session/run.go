@@ -114,6 +114,9 @@ func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 		return nil, err
 	}
 	last := len(st.Runs) - 1
+	for last > 0 && st.Runs[last].Kind == state.RunRetarget {
+		last--
+	}
 	closed := last
 	for closed > 0 && st.Runs[closed].Kind == state.RunRollback && st.Runs[closed].Outcome == state.OutcomeRemainder {
 		closed--
@@ -122,7 +125,7 @@ func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 		return nil, nil
 	}
 	scope, err := s.Unfinished(ctx, st.Runs[closed], Undo{})
-	for _, r := range st.Runs[closed+1:] {
+	for _, r := range st.Runs[closed+1 : last+1] {
 		if err != nil {
 			return nil, err
 		}

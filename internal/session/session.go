@@ -37,6 +37,7 @@ type Session struct {
 	changed    bool        // something was carried out: the schema may be another than was inspected
 	stateless  bool        // what is recorded is not read (OpenExport)
 	counts     bool        // sessions may be counted as well (OpenGlance)
+	moves      bool        // the state is bound to another target, and is to be bound to this one (Retarget)
 }
 
 // Open loads the configuration and connects both sides. Nothing is changed anywhere.
@@ -260,7 +261,7 @@ func (s *Session) recorded(ctx context.Context, store state.Store) (*state.State
 	if err != nil || !st.Exists {
 		return st, err
 	}
-	if diff := st.Target.Differs(s.target); diff != "" {
+	if diff := st.Target.Differs(s.target); diff != "" && !s.moves {
 		return nil, &state.TargetError{What: "state", Differs: diff}
 	}
 	return st, nil

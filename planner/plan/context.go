@@ -32,6 +32,7 @@ type Context struct {
 	OpenRun    string          `json:"open_run,omitempty"`
 	Part       *Part           `json:"part,omitempty"`  // that the plan is narrowed to; nil: it is one of all
 	Drift      *Drift          `json:"drift,omitempty"` // nil: this plan does not only look for what others have changed
+	Recognised *Recognised     `json:"recognised,omitempty"` // of a retarget
 	Population Population      `json:"population"`
 	Isolation  Isolation       `json:"isolation"`
 	Schema     []state.Finding `json:"schema,omitempty"` // what each step of Effects.Schema does, then each that is taken back

@@ -20,6 +20,7 @@ type Plan struct {
 type Effects struct {
 	Kind      state.RunKind  `json:"kind"`
 	Target    state.Target   `json:"target"`
+	Was       *state.Target  `json:"was,omitempty"` // of a retarget: what the state is bound to so far
 	Lineage   uuid.UUID      `json:"lineage"`
 	NotBefore time.Time      `json:"not_before,omitzero"` // set where -as-of lay in the future: refused until then
 	After     *Moment        `json:"after,omitempty"`     // of a rollback: the last run that it knows
@@ -90,10 +91,10 @@ type Group struct {
 	Unmapped bool `json:"unmapped,omitempty"` // it is there, and mapped as nothing now
 }
 
-// Empty reports whether there is nothing to do: no change of the schema, of an object or of a user, and no mail. That a wave changes
-// its state alone does not count (L15).
+// Empty reports whether there is nothing to do: no change of the schema, of an object or of a user, no mail and no other target. That a
+// wave changes its state alone does not count (L15).
 func (e *Effects) Empty() bool {
-	return len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users()+e.Mails()+e.Releases() == 0
+	return e.Was == nil && len(e.Schema)+len(e.SchemaBack()) == 0 && len(e.Objects) == 0 && e.Users()+e.Mails()+e.Releases() == 0
 }
 
 // Users is the number of user changes; who is only written to, or whose person gives an address up, is not among them: most of
@@ -279,7 +280,7 @@ func (e *Effects) GivesBack() bool {
 // ClosesAlone reports whether a run of these effects that was stopped can be closed without Self-auth: it has left nobody
 // half done there.
 func (e *Effects) ClosesAlone() bool {
-	return e.PostgresOnly() || e.Kind == state.RunRefresh || e.Kind == state.RunInvite
+	return e.PostgresOnly() || e.Kind == state.RunRefresh || e.Kind == state.RunInvite || e.Kind == state.RunRetarget
 }
 
 // Pause is one that a rollback leaves behind.

@@ -38,13 +38,15 @@ const (
 	SendsMail HazardCode = "SENDS_MAIL"
 	// LinkToUnverified: a mail to an address that nobody has confirmed gives the account to whoever reads it.
 	LinkToUnverified HazardCode = "LINK_TO_UNVERIFIED"
+	// TargetUnlike: what is recorded is not found at the target that the state is to be bound to.
+	TargetUnlike HazardCode = "TARGET_UNLIKE"
 )
 
 // HazardCodes are the codes that -allow takes, sorted.
 func HazardCodes() []HazardCode {
 	return []HazardCode{
 		AdminsAsMembers, AdoptsPerson, DeletesData, EndsSessions, LastAdmin, LinkToUnverified, LocksOut, LoginGap, LoginRefused, LoginWithoutTenant,
-		LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone, SendsMail, WeakensClient,
+		LoosensBrake, MembersAsAdmins, OverLimit, OverLimitRemoved, RowsGone, SendsMail, TargetUnlike, WeakensClient,
 	}
 }
 

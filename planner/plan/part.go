@@ -114,5 +114,15 @@ type Drift struct {
 	Memberships int64 `json:"memberships"` // ended or added
 }
 
+// Recognised is how much of what is recorded is found at another target: by it a reviewer tells the same servers under new names
+// from others.
+type Recognised struct {
+	Moved   int64 `json:"moved"`   // users recorded as moved
+	Rows    int64 `json:"rows"`    // of them, those who have a row
+	Persons int64 `json:"persons"` // and those whose person is there
+	Objects int64 `json:"objects"` // groups, account policies' groups and clients that are recorded
+	Found   int64 `json:"found"`   // of them, those that are there
+}
+
 // Any reports whether anything is. nil: nothing was looked for.
 func (d *Drift) Any() bool { return d != nil && d.Schema+d.Objects+d.Users+d.Memberships > 0 }

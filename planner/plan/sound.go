@@ -15,7 +15,14 @@ import (
 // apply and whoever shows them take that for granted.
 func (e *Effects) Sound() bool {
 	rollback, refresh, invite := e.Kind == state.RunRollback, e.Kind == state.RunRefresh, e.Kind == state.RunInvite
-	if !rollback && !refresh && !invite && e.Kind != state.RunApply || rollback != (e.Undo != nil) || rollback != (e.After != nil) {
+	if rollback != (e.Undo != nil) || rollback != (e.After != nil) || (e.Kind == state.RunRetarget) != (e.Was != nil) {
+		return false
+	}
+	switch e.Kind {
+	case state.RunApply, state.RunRollback, state.RunRefresh, state.RunInvite:
+	case state.RunRetarget:
+		return e.retargetSound()
+	default:
 		return false
 	}
 	if refresh && len(e.Schema)+len(e.Segments)+len(e.Waves)+len(e.Brakes)+len(e.Policies) > 0 || refresh && e.Braked != (state.Digest{}) {
@@ -27,6 +34,14 @@ func (e *Effects) Sound() bool {
 	}
 	return e.schemaSound() && e.mailsSound() && e.hazardsSound() && e.setsSound() && e.segmentsSound() && e.brakesSound() && e.undoSound() && e.wishesSound() &&
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
+}
+
+// retargetSound: it binds to another target, and has no other effect.
+func (e *Effects) retargetSound() bool {
+	rest := *e
+	rest.Was = nil
+	others := len(e.Waves) + len(e.Brakes) + len(e.Policies) + len(e.Doors) + len(e.Wishes) + len(e.Mailings) + len(e.Tenants) + len(e.Groups)
+	return *e.Was != e.Target && rest.Empty() && others == 0 && e.Braked == (state.Digest{}) && len(e.Segments) == 0 && e.hazardsSound()
 }
 
 // schemaSound: steps are known ones, and those that are taken back stand in the order in which they go. Apply could not go

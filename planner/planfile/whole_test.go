@@ -53,7 +53,7 @@ func full() *whole {
 		e.Groups = append(e.Groups, g)
 	}
 	e.Sets = [][]int{{}, {0}, {1}, {2}}
-	e.Kind = state.RunRollback
+	e.Kind, e.Was = state.RunRollback, nil
 	e.Schema, e.Hazards[0].Code, e.Allowed[0].Code = providers.SchemaSteps()[:1], plan.LoosensBrake, plan.LoosensBrake
 	e.Wishes[0] = plan.Wish{Wave: e.Waves[0].Name, Kind: state.WishSoak}
 	e.Undo.Pauses = append(e.Undo.Pauses, plan.Pause{Wave: e.Undo.Gates[0].Wave})

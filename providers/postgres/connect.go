@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -44,11 +45,20 @@ func where(c *pgconn.Config) string {
 	return strings.Join(list, ", ")
 }
 
-// plain is a name that can be shown.
-var plain = regexp.MustCompile(`^[\pL_][\pL\pN_.$-]{0,62}$`)
+// plain reports whether a name can be shown. A regular expression of as many letters took 5 ms of every start of the program.
+func plain(name string) bool {
+	for i, r := range name {
+		letter := r == '_' || unicode.IsLetter(r)
+		if !letter && (i == 0 || !unicode.IsNumber(r) && !strings.ContainsRune(".$-", r)) {
+			return false
+		}
+	}
+	n := utf8.RuneCountInString(name)
+	return 0 < n && n <= 63 && utf8.ValidString(name)
+}
 
 func named(what, name string) string {
-	if plain.MatchString(name) {
+	if plain(name) {
 		return what + " " + name
 	}
 	return "the " + what
@@ -145,7 +155,7 @@ func answered(c *pgconn.Config, err error) (kind state.ErrorKind, reason, cure s
 }
 
 func shownName(name, instead string) string {
-	if plain.MatchString(name) {
+	if plain(name) {
 		return name
 	}
 	return instead

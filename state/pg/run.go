@@ -26,30 +26,61 @@ func (s *Store) Begin(ctx context.Context, info state.RunInfo, plan io.Reader) (
 		if open {
 			return state.ErrOpenRun
 		}
-		if r.id, err = s.nextID(ctx, tx, info); err != nil {
-			return err
-		}
-		if info.Previous, err = s.lastDigest(ctx, tx); err != nil {
-			return err
-		}
-		undoes := info.Undoes
-		if undoes == nil {
-			undoes = []string{}
-		}
-		_, err = tx.Exec(ctx, s.sql(`insert into {schema}.runs (id, kind, plan, seal, who, approved_by, started,
-				open, outcome, counts, undoes, undone, previous, digest, segment, position)
-			values ($1, $2, $3, $4, $5, $6, $7, true, '', '{}', $8, false, $9, $10, 0, 0)`),
-			r.id, info.Kind, info.Plan[:], info.Seal[:], info.Who, info.ApprovedBy, info.Started.UTC(),
-			undoes, info.Previous[:], make([]byte, len(info.Digest)))
-		if err != nil {
-			return err
-		}
-		return s.storePlan(ctx, tx, r.id, plan)
+		r.id, err = s.insertRun(ctx, tx, info, true, plan)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// insertRun adds a run with its plan, and returns its id.
+func (s *Store) insertRun(ctx context.Context, tx pgx.Tx, info state.RunInfo, open bool, plan io.Reader) (id string, err error) {
+	if id, err = s.nextID(ctx, tx, info); err != nil {
+		return "", err
+	}
+	if info.Previous, err = s.lastDigest(ctx, tx, id); err != nil {
+		return "", err
+	}
+	undoes := info.Undoes
+	if undoes == nil {
+		undoes = []string{}
+	}
+	_, err = tx.Exec(ctx, s.sql(`insert into {schema}.runs (id, kind, plan, seal, who, approved_by, started,
+			open, outcome, counts, undoes, undone, previous, digest, segment, position)
+		values ($1, $2, $3, $4, $5, $6, $7, $11, '', '{}', $8, false, $9, $10, 0, 0)`),
+		id, info.Kind, info.Plan[:], info.Seal[:], info.Who, info.ApprovedBy, info.Started.UTC(),
+		undoes, info.Previous[:], make([]byte, len(info.Digest)), open)
+	if err != nil {
+		return "", err
+	}
+	return id, s.storePlan(ctx, tx, id, plan)
+}
+
+// Retarget binds the state to another target, and records that as a run.
+func (s *Store) Retarget(ctx context.Context, was, target state.Target, info state.RunInfo, plan io.Reader) (done state.RunInfo, err error) {
+	err = s.writing(ctx, func(tx pgx.Tx) error {
+		var st state.State
+		if err := s.readMeta(ctx, tx, 0, &st); err != nil {
+			return err
+		}
+		if diff := st.Target.Differs(was); diff != "" {
+			return &state.TargetError{What: "state", Differs: diff}
+		}
+		_, err := tx.Exec(ctx, s.sql("update {schema}.meta set environment = $1, system = $2, database = $3, domain = $4, origin = $5"),
+			target.Environment, target.System, target.Database, target.Domain, target.Origin)
+		if err != nil {
+			return err
+		}
+		id, err := s.insertRun(ctx, tx, info, false, plan) // beside one that is open
+		if err != nil {
+			return err
+		}
+		done, err = s.closeRun(ctx, tx, id, state.OutcomeDone)
+		return err
+	})
+	return done, err
 }
 
 func (s *Store) nextID(ctx context.Context, tx pgx.Tx, info state.RunInfo) (string, error) {
@@ -61,9 +92,11 @@ func (s *Store) nextID(ctx context.Context, tx pgx.Tx, info state.RunInfo) (stri
 	return book.NextRunID(info.Started, ids), err
 }
 
-// lastDigest is that of the last run; zero where there is none.
-func (s *Store) lastDigest(ctx context.Context, tx pgx.Tx) (h state.Hash, err error) {
-	err = tx.QueryRow(ctx, s.sql("select digest from {schema}.runs order by n desc limit 1")).Scan(digest{h[:]})
+// lastDigest is that of the run, other than id, which was closed last: no other that is closed stands behind it. Zero where there is none.
+func (s *Store) lastDigest(ctx context.Context, tx pgx.Tx, id string) (h state.Hash, err error) {
+	err = tx.QueryRow(ctx, s.sql(`select digest from {schema}.runs r where not open and id <> $1
+		and not exists (select from {schema}.runs behind where behind.previous = r.digest and not behind.open and behind.id <> $1)
+		order by n desc limit 1`), id).Scan(digest{h[:]})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return state.Hash{}, nil
 	}
@@ -152,32 +185,44 @@ func (r *run) Close(ctx context.Context, outcome state.RunOutcome, retries int64
 		if err := r.recordCalls(ctx, execer{tx}, last.Calls, 0); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, r.s.sql(`update {schema}.runs set open = false, ended = clock_timestamp(), outcome = $2
-			where id = $1`), r.id, outcome)
-		if err != nil {
-			return err
-		}
 		if err := r.advance(ctx, execer{tx}, last); err != nil {
 			return err
 		}
-		// The digest is made from what is stored, times as Postgres rounds them: it must be the same for whoever reads the
-		// run back.
-		var row runRow
-		err = tx.QueryRow(ctx, r.s.sql("select "+runColumns+" from {schema}.runs where id = $1"), r.id).Scan(row.scan()...)
-		if err != nil {
-			return err
-		}
-		if info, err = row.info(); err != nil {
-			return err
-		}
-		if info.Digest, err = book.RunDigest(info); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, r.s.sql("update {schema}.runs set digest = $2 where id = $1"), r.id, info.Digest[:])
+		var err error
+		info, err = r.s.closeRun(ctx, tx, r.id, outcome)
 		return err
 	})
 	if err == nil {
 		r.progress.Written(last)
 	}
+	return info, err
+}
+
+// closeRun ends a run and chains it behind the one that was closed last: where the state was bound to another target meanwhile, that is
+// not the one before which it began.
+func (s *Store) closeRun(ctx context.Context, tx pgx.Tx, id string, outcome state.RunOutcome) (info state.RunInfo, err error) {
+	previous, err := s.lastDigest(ctx, tx, id)
+	if err != nil {
+		return info, err
+	}
+	_, err = tx.Exec(ctx, s.sql(`update {schema}.runs set open = false, ended = clock_timestamp(), outcome = $2, previous = $3
+		where id = $1`), id, outcome, previous[:])
+	if err != nil {
+		return info, err
+	}
+	// The digest is made from what is stored, times as Postgres rounds them: it must be the same for whoever reads the
+	// run back.
+	var row runRow
+	err = tx.QueryRow(ctx, s.sql("select "+runColumns+" from {schema}.runs where id = $1"), id).Scan(row.scan()...)
+	if err != nil {
+		return info, err
+	}
+	if info, err = row.info(); err != nil {
+		return info, err
+	}
+	if info.Digest, err = book.RunDigest(info); err != nil {
+		return info, err
+	}
+	_, err = tx.Exec(ctx, s.sql("update {schema}.runs set digest = $2 where id = $1"), id, info.Digest[:])
 	return info, err
 }
