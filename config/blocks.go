@@ -99,6 +99,16 @@ func language() []Block {
 				{
 					Name: "required_for_new_users_from", Type: Date,
 					Text: "From then on nobody new should log in by password; status lists who does.",
+				},
+				{
+					Name: "migrations", Type: String,
+					Text: "The folder with the application's own migrations, relative to the configuration: plans say which of them would fail " +
+						"on what Anthill makes.",
+				},
+				{
+					Name: "migration_tables", Type: Strings, NotNull: true,
+					Text: "Tables in which a tool notes the application's migrations, where they have other names than the known tools give " +
+						"them. It may refer to variables and locals only.",
 				}},
 		},
 		tenantBlock(), tenantsBlock(), groupBlock(), clientBlock(), accountBlock(), policyBlock(), identityBlock(),

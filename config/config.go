@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/internal/migration"
 	"anthill/state"
 )
 
@@ -17,11 +18,13 @@ type Settings struct {
 	PostgresURL string            // provider "postgres" { url }; "" when not given: DATABASE_URL then. Secret.
 	Naming      string            // "self_auth" | "kanidm"
 	Names       map[string]string // provider "postgres" { names }; nil: all as in Naming. By logical names (state.PhysicalNames)
-	SelfAuthURL string            // "" when not given: SELF_AUTH_URL then
-	CAFile      string            // "" when not given: SELF_AUTH_CA_FILE then; relative to the configuration's directory
-	TokenFile   string            // "" when not given: SELF_AUTH_ADMIN_TOKEN then; relative likewise
-	MaxWrite    time.Duration
-	Mail        MailSettings
+	// schema { migration_tables }: names of tables, with or without a schema and a dot; sorted
+	MigrationTables []string
+	SelfAuthURL     string // "" when not given: SELF_AUTH_URL then
+	CAFile          string // "" when not given: SELF_AUTH_CA_FILE then; relative to the configuration's directory
+	TokenFile       string // "" when not given: SELF_AUTH_ADMIN_TOKEN then; relative likewise
+	MaxWrite        time.Duration
+	Mail            MailSettings
 }
 
 // MailSettings are how mails go out, from provider "mail". At most one of URL and Directory is given.
@@ -88,6 +91,8 @@ type Pos struct {
 type Schema struct {
 	Level        string    // "dual"
 	RequiredFrom time.Time // from then on new users need Self-auth; zero: that is not said
+	Folder       string    // with the application's own migrations, as it was given; "": none was
+	Migrations   []migration.File
 	Pos          Pos
 }
 

@@ -102,6 +102,7 @@ func (e *evaluator) config() *Config {
 	if n := e.m.single("schema", ""); n.written() {
 		r := e.reader(n, scope{})
 		c.Schema = &Schema{Level: r.text("level"), RequiredFrom: r.date("required_for_new_users_from"), Pos: posOf(n.at)}
+		c.Schema.Folder, c.Schema.Migrations = r.migrations("migrations")
 	}
 	c.Guard, c.Allows = e.guard(), e.allows()
 	return c

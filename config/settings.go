@@ -39,6 +39,7 @@ func (e *evaluator) settings() (s Settings) {
 	postgres := e.reader(e.m.single("provider", "postgres"), static)
 	s.PostgresURL, s.Naming = postgres.nonEmpty("url"), postgres.text("naming")
 	s.Names = postgres.names("names", s.Naming)
+	s.MigrationTables = e.reader(e.m.single("schema", ""), static).tables("migration_tables")
 	selfauth := e.reader(e.m.single("provider", "selfauth"), static)
 	s.SelfAuthURL, s.CAFile, s.TokenFile = selfauth.nonEmpty("url"), selfauth.nonEmpty("ca_file"),
 		selfauth.nonEmpty("token_file")

@@ -131,6 +131,7 @@ func Make(ctx context.Context, in Input, sink plan.Sink) (*plan.Plan, hcl.Diagno
 	}
 	m.plan.Context.Notes = append(m.plan.Context.Notes, undiscovered...)
 	m.plan.Context.Notes = append(m.plan.Context.Notes, links.notes()...)
+	m.plan.Context.Notes = append(m.plan.Context.Notes, m.extras(steps)...) // last, as nothing hangs on them
 	m.leftOut(steps)
 	return &m.plan, diags, nil
 }
@@ -520,7 +521,7 @@ func (m *maker) context(steps []providers.SchemaStep) {
 	for _, s := range steps {
 		c.Schema = append(c.Schema, s.Does)
 	}
-	c.Notes = m.valuesBack(steps)
+	c.Notes = append(m.valuesBack(steps), m.ownMigrations(steps)...)
 	c.Objects = m.declared.Context
 	c.Outside = slices.Concat(m.drifted(), m.declared.Outside, m.decided.Outside)
 	c.Notes = append(c.Notes, m.declared.Notes...)

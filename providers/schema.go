@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anthill/internal/migration"
 	"anthill/state"
 )
 
@@ -48,6 +49,53 @@ type SchemaPart struct {
 type Migration struct {
 	Version, Name string
 	Steps         []string
+}
+
+// SchemaThing is what a step makes under a name that nothing else may have.
+type SchemaThing struct {
+	migration.Thing
+	Step string // that makes it
+	// the columns that an index, or a check, is of: it goes with one of them
+	Of    []string
+	There bool // under its name, whoever has made it
+}
+
+// MigrationTable is a table in which a tool notes which of the application's migrations it has run.
+type MigrationTable struct {
+	Tool    string   // as it calls itself; "": the configuration names the table
+	Name    string   // with its schema, as people read it
+	Quoted  string   // the same, in quotes
+	Applied []string // versions or names, as migration.Key has them; sorted by migration.Compare
+	UpTo    bool     // of those that were run the table holds the last alone
+	// why Applied is not known; zero: it is
+	Unread state.Finding
+	Grant  string // with Unread: the statement that gives the right to read it; "": that would not help
+}
+
+// Has reports whether a file was run, as far as the table says.
+func (t MigrationTable) Has(f migration.File) bool {
+	return slices.ContainsFunc(f.Keys, func(key string) bool {
+		if t.UpTo && len(t.Applied) > 0 && key[0] >= '0' && key[0] <= '9' {
+			return migration.Compare(key, t.Applied[len(t.Applied)-1]) <= 0
+		}
+		_, found := slices.BinarySearchFunc(t.Applied, key, migration.Compare)
+		return found
+	})
+}
+
+// Last is the highest of what was run; "": nothing was, or it is not known.
+func (t MigrationTable) Last() string {
+	if len(t.Applied) == 0 {
+		return ""
+	}
+	return t.Applied[len(t.Applied)-1]
+}
+
+// SchemaExtra is what the application's own migrations make besides what the dual schema needs, and no step makes.
+type SchemaExtra struct {
+	Kind       string   // view, function, or comment: of a column
+	Name       string   // of a column with its table
+	Statements []string // that make it, each on one line; the columns of the dual schema have to be there
 }
 
 // SchemaBack are the names of the steps that can be taken back, in the order in which they are. The back-fill is none of

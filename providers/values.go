@@ -183,6 +183,11 @@ type Inspection struct {
 	Lacks     []SchemaPart // of what steps make: missing or otherwise
 	Rows      int64        // live users by the catalogue's estimate, for progress only
 	Bare      bool         // rows of users have no method yet, or no more: none can be linked or given back
+
+	Extras  []SchemaExtra    // that are not there
+	Things  []SchemaThing    // that steps make, in their order
+	Noted   []MigrationTable // of tools that keep the application's migrations, in the order of the search path
+	Shipped []Migration      // the application's own that make the dual schema
 }
 
 // NewPerson is a person to create.

@@ -313,6 +313,18 @@ const (
 	CodeColumnsUsed     Code = "columns_used"     // objects: of the database, that depend on the columns
 	CodeValuesBack      Code = "values_back"      // run: that took the columns back; what they held comes back
 
+	// The application's own migrations, and what steps of the schema make. Later: the plan makes it; stop: it is there by now. table and name
+	// (of the tool), version: the last that was run, columns: that fail them; files: that make them as the application was shipped.
+	CodeToolLater     Code = "tool_later"
+	CodeToolStops     Code = "tool_stops"
+	CodeFilesLater    Code = "files_later"    // as of tool_later, and from: the folder; why: file_fails; statements
+	CodeFilesStop     Code = "files_stop"     // as of files_later
+	CodeFileFails     Code = "file_fails"     // in why; name; objects: that are there
+	CodeFilesUnread   Code = "files_unread"   // files; from: the folder; count
+	CodeExtras        Code = "extras"         // objects, columns: that have no comment; statements: what the application's migrations make besides
+	CodeExtrasMissing Code = "extras_missing" // as of extras, where the columns are there
+	CodeTableUnread   Code = "table_unread"   // table, role: that may not read it; said: why it cannot be read otherwise; statements
+
 	// What this process waits for, and who has it. query is there only where it was asked for.
 	CodeWaits         Code = "waits"          // kind (WaitOn...), table, index: that is being built; span; why: who; count of them
 	CodeSessionHolds  Code = "session_holds"  // session, application, role, span: of its transaction, status, query
@@ -344,6 +356,7 @@ const (
 	KeyColumns     Key = "columns"
 	KeyCondition   Key = "condition"
 	KeyFigures     Key = "figures"
+	KeyFiles       Key = "files"
 	KeyFrom        Key = "from"
 	KeyGate        Key = "gate"
 	KeyGroup       Key = "group"
@@ -372,6 +385,7 @@ const (
 	KeySession     Key = "session"
 	KeySide        Key = "side"
 	KeySpan        Key = "span"
+	KeyStatements  Key = "statements"
 	KeyStatus      Key = "status"
 	KeyStrangers   Key = "strangers"
 	KeyTable       Key = "table"

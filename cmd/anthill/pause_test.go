@@ -43,6 +43,9 @@ func (w *world) count(figure string) int {
 	return w.number("select coalesce((counts->>$1)::int, 0) from anthill_state.runs order by n desc limit 1", figure)
 }
 
+// firstBatch is how many users the first batch of a run has: the rows of later ones are held for as short only if that was.
+const firstBatch = 125
+
 // TestPauseSeen (L15, L23): a pause needs no lock. An apply that is under way moves the batch that it has in hand and nobody more,
 // though the next one is intended already; the others count as paused, and nobody has failed. The plan says who paused it and why.
 func TestPauseSeen(t *testing.T) {
@@ -61,7 +64,7 @@ func TestPauseSeen(t *testing.T) {
 	wants(t, errs, "wave everyone is paused since this run began, by tester@host on", "the phones are down")
 	wants(t, out, "wave everyone was paused after the plan", "wave after was not started")
 	done, paused := w.count("done"), w.count("paused")
-	if n := w.allLinked(); done != 500 || n != done || paused < 500 || w.count("failed")+w.count("changed") != 0 {
+	if n := w.allLinked(); done != firstBatch || n != done || paused < 500 || w.count("failed")+w.count("changed") != 0 {
 		t.Errorf("%d done, %d paused, %d linked, counts %d failed", done, paused, n, w.count("failed"))
 	}
 	if n := len(w.directory().persons); n != done {

@@ -24,34 +24,40 @@ const (
 	mostWaits  = 64
 )
 
-// Of the application's sessions that write to users some wait for the whole transaction in which a batch is written. Where
-// that takes longer than longHold, as the server is busy, fewer users are written together, at least leastHeld.
+// Of the application's sessions that write to users some wait for the whole transaction in which a batch is written. So the first
+// batches are small, and the next ones larger only as far as that takes no longer than longHold: a server that is busy shows it by
+// few users. Where it has taken longer, as others are at work by now, fewer users are written together, at least leastHeld.
 const (
 	longHold  = 100 * time.Millisecond
+	firstHeld = 125
 	leastHeld = 50
 )
 
-// fit is how many users may be in a batch for its rows to be held shortly.
+// fit is how many users may be in a batch for its rows to be held shortly. The zero fit has seen no batch.
 type fit struct{ users atomic.Int64 }
 
-// most is how many: of leastBatch, unless they were held for long.
+// most is how many: usual, unless leastBatch were not tried yet, or were held for long.
 func (f *fit) most(usual int) int {
-	if n := f.users.Load(); n > 0 {
-		return min(usual, int(n))
+	n := f.users.Load()
+	switch {
+	case n == 0:
+		return min(usual, firstHeld)
+	case n >= leastBatch:
+		return usual
 	}
-	return usual
+	return min(usual, int(n))
 }
 
-// took notes how long it took to write so many users.
+// took notes how long it took to write so many users. Twice as many are tried where they should still be in time, and where it took
+// too long as many as half of longHold would have been enough for. The batches that are under way already are of an older size: a
+// small one says nothing of a larger one.
 func (f *fit) took(users int, d time.Duration) {
-	now := f.users.Load()
-	switch {
-	case d > longHold && users > leastHeld:
-		f.users.Store(int64(max(leastHeld, users/2)))
-	case d < longHold/4 && now >= leastBatch/2:
-		f.users.Store(0)
-	case d < longHold/4:
-		f.users.Store(now * 2)
+	now := int64(f.most(leastBatch))
+	switch n := int64(users); {
+	case d > longHold && n > leastHeld: // fewer may have waited for something else
+		f.users.Store(min(now, max(leastHeld, n*int64(longHold/2)/int64(d))))
+	case d <= longHold/2 && n >= now/2:
+		f.users.Store(min(leastBatch, max(now, 2*n)))
 	}
 }
 

@@ -5,21 +5,52 @@ import (
 	"time"
 )
 
-// TestFit: where writing a batch holds its rows for long, the next ones are smaller, and again as large as usual once it is quick.
+// TestFit: the first batches are small. They get as large as usual where writing them is quick, and no larger than what should be
+// written in time; where it holds the rows for long the next ones are as much smaller.
 func TestFit(t *testing.T) {
 	t.Parallel()
-	var f fit
-	for i, step := range []struct {
-		took time.Duration
-		want int
-	}{
-		{longHold, 500}, {2 * longHold, 250}, {2 * longHold, 125}, {time.Minute, 62}, {2 * longHold, 50}, {2 * longHold, 50},
-		{longHold / 2, 50}, {0, 100}, {0, 200}, {0, 400}, {0, 500}, {0, 500},
+	const quick = longHold / 2
+	type batch struct {
+		users int // 0: as many as there may be
+		took  time.Duration
+		want  int // in the next one
+	}
+	for name, batches := range map[string][]batch{
+		"a quick server":              {{0, 0, 250}, {0, quick, 500}, {0, 0, 500}, {0, quick, 500}},
+		"one that is in time":         {{0, quick + 1, 125}, {0, longHold, 125}, {0, quick, 250}, {0, longHold, 250}},
+		"a slow one":                  {{0, 2 * longHold, 50}, {0, time.Minute, 50}, {0, longHold, 50}, {0, quick, 100}, {0, quick, 200}},
+		"one that gets busy":          {{0, 0, 250}, {0, 0, 500}, {0, 2 * longHold, 125}, {0, 3 * longHold / 2, 50}},
+		"twice too slow":              {{0, 0, 250}, {0, 0, 500}, {0, 5 * longHold / 4, 200}, {0, quick, 400}, {0, quick, 500}},
+		"those on their way, slow":    {{0, 0, 250}, {0, 0, 500}, {500, 2 * longHold, 125}, {500, 2 * longHold, 125}, {250, 2 * longHold, 62}, {125, quick, 250}},
+		"those on their way, quick":   {{125, quick, 250}, {125, quick, 250}, {125, quick, 250}, {250, quick, 500}},
+		"the last one, of a few":      {{3, 0, 125}, {1, 0, 125}, {60, 0, 125}, {62, 0, 125}, {63, 0, 126}},
+		"a few that take long":        {{1, 2 * longHold, 125}, {leastHeld, time.Minute, 125}, {leastHeld + 1, time.Minute, 50}, {24, 0, 50}, {25, 0, 50}, {50, 0, 100}},
+		"a batch of none in no time":  {{-1, 0, 125}},
+		"larger than usual, as it is": {{0, 0, 250}, {0, 0, 500}, {1500, 0, 500}},
 	} {
-		f.took(f.most(leastBatch), step.took)
-		if got := f.most(leastBatch); got != step.want {
-			t.Errorf("step %d: %d users, want %d", i, got, step.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f fit
+			if got := f.most(leastBatch); got != firstHeld {
+				t.Fatalf("the first batch has %d users", got)
+			}
+			for i, b := range batches {
+				users := max(b.users, 0)
+				if b.users == 0 {
+					users = f.most(leastBatch)
+				}
+				f.took(users, b.took)
+				if got := f.most(leastBatch); got != b.want {
+					t.Fatalf("behind batch %d: %d users, want %d", i, got, b.want)
+				}
+				if got := f.most(10); got != 10 {
+					t.Fatalf("%d users where 10 are usual", got)
+				}
+				if got := f.most(900); got != b.want && (got != 900 || b.want != leastBatch) {
+					t.Fatalf("%d users where 900 are usual", got)
+				}
+			}
+		})
 	}
 }
 

@@ -207,6 +207,9 @@ func (p *hyperPage) remarks() {
 	for _, r := range p.t.remarks() {
 		p.list(strings.ToLower(strings.ReplaceAll(r.title, " ", "-")), r.title, p.t.words.sayEach(r.list))
 	}
+	if list := p.t.toPaste(); len(list) > 0 {
+		p.list("to-paste", pasteTitle, each(list, hyperCommand))
+	}
 }
 
 // list adds a section that is a list, as long as a table may be.

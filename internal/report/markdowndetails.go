@@ -226,6 +226,13 @@ func (m *markdown) remarks() {
 	for _, r := range m.t.remarks() {
 		m.details(fmt.Sprintf("%s (%s)", r.title, count(int64(len(r.list)))), bullets(m.findings(r.list))...)
 	}
+	if list := m.t.toPaste(); len(list) > 0 {
+		lines := each(list[:m.listed(len(list))], func(s string) string { return code(s, mostStatement) })
+		if len(lines) < len(list) {
+			lines = append(lines, rest(len(list), len(lines)))
+		}
+		m.details(pasteTitle, bullets(lines)...)
+	}
 }
 
 func (m *markdown) cost() {

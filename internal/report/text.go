@@ -243,6 +243,13 @@ const (
 	listedDrift   = 100
 )
 
+// paste writes statements as they stand: none is broken into lines.
+func (p *planPage) paste(f state.Finding) {
+	for _, s := range statements(f) {
+		p.line("        %s", Escape(s))
+	}
+}
+
 func (p *planPage) remarks() {
 	most := listedRemarks
 	if p.t.context.Drift != nil { // they are what was asked for
@@ -257,6 +264,7 @@ func (p *planPage) remarks() {
 		}
 		for _, f := range list {
 			p.hang("  - ", p.t.words.say(f))
+			p.paste(f)
 		}
 		if n := len(r.list) - len(list); n > 0 {
 			p.line("  and %s more", count(int64(n)))

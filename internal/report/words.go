@@ -403,6 +403,9 @@ func (v *voice) say(f state.Finding) string {
 			": at the next login through Self-auth the application sets such a row back to dual, and the password works again"
 	case state.CodeNoWayIn:
 		return of(n, "live user", "live users") + " can log in neither now nor after this plan (" + why("; ") + ")"
+	case state.CodeToolLater, state.CodeToolStops, state.CodeFilesLater, state.CodeFilesStop, state.CodeFileFails, state.CodeFilesUnread,
+		state.CodeTableUnread, state.CodeExtras, state.CodeExtrasMissing:
+		return v.ownMigrations(f)
 	case state.CodeSchemaStays:
 		return "the schema stays at dual (-schema takes it back)"
 	case state.CodeConflicts:

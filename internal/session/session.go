@@ -158,7 +158,8 @@ func (s *Session) connectPostgres(ctx context.Context, file config.Settings) (er
 	if url == "" {
 		return missing("where the database is", "DATABASE_URL", `provider "postgres" { url = ... }`)
 	}
-	o := postgres.Options{URL: url, Naming: file.Naming, Names: file.Names, Application: s.settings.Application, Archive: file.StateSchema}
+	o := postgres.Options{URL: url, Naming: file.Naming, Names: file.Names, Application: s.settings.Application, Archive: file.StateSchema,
+		Migrations: file.MigrationTables}
 	if s.postgres, err = postgres.Open(ctx, o); err != nil {
 		return err
 	}

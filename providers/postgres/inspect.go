@@ -67,6 +67,13 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 		return i, err
 	}
 	p.judge(c, &i)
+	i.Things, i.Shipped = p.names.things(c), p.names.migrations()
+	if i.Extras, err = p.extras(ctx, c); err != nil {
+		return i, err
+	}
+	if i.Noted, err = p.migrationTables(ctx, i.Role); err != nil {
+		return i, err
+	}
 	if err := p.unhidden(ctx, i.Role); err != nil {
 		return i, err
 	}

@@ -18,6 +18,7 @@ type Options struct {
 	Names       map[string]string // what is called otherwise, as of config.Settings
 	Application string            // application_name
 	Archive     string            // schema of what dropped columns held, that of the recorded state; "" is "anthill_state"
+	Migrations  []string          // tables in which a tool notes the application's migrations, besides those of known tools; as of config.Settings
 }
 
 // Provider is the application's database. Safe for concurrent use.
@@ -30,6 +31,7 @@ type Provider struct {
 	fence   func(context.Context, state.Tx) error
 	ours    sessions
 	archive pgx.Identifier // table of what dropped columns held
+	noted   []string       // Options.Migrations
 }
 
 // Open connects and finds the tables by the connection's search path. *state.Error when nobody answers or the role is
@@ -46,7 +48,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	c := config.ConnConfig
 	c.RuntimeParams["application_name"] = o.Application
 	// Settings are made by statements, and not as parameters of the connection: a pooler may refuse those.
-	p := &Provider{names: n, host: where(&c.Config), archive: pgx.Identifier{cmp.Or(o.Archive, "anthill_state"), "archive"}}
+	p := &Provider{names: n, host: where(&c.Config), noted: o.Migrations,
+		archive: pgx.Identifier{cmp.Or(o.Archive, "anthill_state"), "archive"}}
 	config.AfterConnect, config.BeforeClose = p.ours.connected, p.ours.closes
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fail("connect to "+p.host, err)
