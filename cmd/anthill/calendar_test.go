@@ -48,7 +48,7 @@ func newCalendar(t *testing.T) *calendar {
 
 // commandShape is a command line without its values: its words and the names of its flags.
 func commandShape(args []string) string {
-	commands := []string{"pause", "resume", "confirm", "list", "promote", "accept", "users", "links"}
+	commands := []string{"pause", "resume", "confirm", "list", "promote", "accept", "users", "links", "retarget"}
 	words, flags := []string{args[0]}, []string{}
 	for i, a := range args[1:] {
 		switch {
@@ -366,6 +366,12 @@ func TestCalendar(t *testing.T) {
 	step("2027-03-09", exitRemainder, 0)
 	c.exec("alter table users drop constraint odd")
 	step("2027-03-16", exitDone, 4)
+
+	// The database moves to a new server, as a pg_upgrade does it.
+	c.exec("update anthill_state.meta set system = '77'")
+	c.run(exitStale, "plan")
+	c.run(exitBlocked, "state", "retarget") // nobody says yes
+	c.run(exitDone, "state", "retarget", "-auto-approve")
 
 	// Month 5: passwords go, of those who can come in without. The others keep theirs, and are counted.
 	told := c.announced()
