@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,16 @@ func TestStatusAnnounced(t *testing.T) {
 				looks("when it is due", survey.Announced{ToTell: want, Due: true})
 				out, _ = w.run(exitDone, "status")
 				wants(t, strings.Join(strings.Fields(out), " "), "to be told by the next apply")
+				out, _ = w.run(exitDone, "plan")
+				planned := int64(0)
+				for _, m := range regexp.MustCompile(`(\d+) announcements?;`).FindAllStringSubmatch(out, -1) {
+					n, err := strconv.ParseInt(m[1], 10, 64)
+					must(t, err)
+					planned += n
+				}
+				if planned != want {
+					t.Errorf("a plan has %d announcements, want %d:\n%s", planned, want, out)
+				}
 				w.run(exitDone, "apply", "-auto-approve")
 				looks("once told", survey.Announced{Told: want})
 				w.exec("update anthill_state.mails set status = 'refused' where id = (select id from anthill_state.mails where letter = 'announcement' order by id limit 1)")

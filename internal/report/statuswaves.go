@@ -162,7 +162,7 @@ func (p *statusPage) announcedWords(w survey.Wave) (list []string) {
 	case a.Due:
 		return append(list, who+" to be told by the next apply")
 	case a.Late:
-		return append(list, who+" not told, and the wave may start (told first by "+asked+")")
+		return append(list, who+plural(a.ToTell, " is", " are")+" not told, and the wave may start (told first by "+asked+")")
 	case a.Next.IsZero():
 		return append(list, who+" to be told, as its start has no date, by "+asked)
 	default:
