@@ -14,6 +14,10 @@ type CountBy struct {
 	// synced time of links.
 	Recorded []string
 	Synced   bool
+	// Outbox is the table of mails, with its schema, and Announced are waves, by their whole names, of which it tells to whom they were
+	// announced. None: nobody asks for it.
+	Outbox    []string
+	Announced []string
 
 	ExcludedIDs   []uuid.UUID
 	ExcludedMails []string // lower case
@@ -43,6 +47,7 @@ type UserFacts struct {
 	Standing  state.Standing
 	Wave      string // recorded; "": nothing is
 	Policy    string
+	Told      string // by CountBy.Announced: 1 where that wave was announced to the user, else 0; "": none of them was, or nobody asks
 }
 
 // Moved reports whether the user is recorded as moved.

@@ -17,13 +17,16 @@ func (p *hyperPage) waves() {
 		return
 	}
 	type sizes struct{ moves, moved, waits, skipped int64 }
-	of, most := make([]sizes, len(list)), int64(0)
+	of, all, most := make([]sizes, len(list)), map[string]sizes{}, int64(0)
 	for i, w := range list {
 		s := sizes{moved: w.Moved, waits: p.t.due(w) + w.Waiting, skipped: w.Skipped}
 		if part := p.t.moved(w.Name); part != nil {
 			s.moves, s.waits = part.All[plan.FigureUsers], w.Waiting
 		}
-		of[i], most = s, max(most, s.moves+s.moved+s.waits+s.skipped)
+		of[i] = s
+		sum := all[state.WholeWave(w.Name)]
+		sum = sizes{sum.moves + s.moves, sum.moved + s.moved, sum.waits + s.waits, sum.skipped + s.skipped}
+		all[state.WholeWave(w.Name)], most = sum, max(most, sum.moves+sum.moved+sum.waits+sum.skipped)
 	}
 	t := hyperTable{
 		ID: "waves-table", Title: hyper("How the waves stand"), Find: "Find a wave",
@@ -32,9 +35,14 @@ func (p *hyperPage) waves() {
 		Legend: []hyperKey{{barGains, "this plan moves"}, {barBefore, "moved before"}, {barWaits, "wait"},
 			{barOthers, "skipped"}},
 	}
-	for i, w := range list {
-		s := of[i]
-		row := numbers([]hyperCell{headCell(p.t.words.escape(w.Name)), textCell(p.t.words.waveState(w.State)),
+	for _, w := range waveRows(list) {
+		s, says := all[w.Name], ""
+		if w.whole != nil {
+			says = w.whole.said
+		} else {
+			s, says = of[w.place], p.t.wave(w.WaveView)
+		}
+		row := numbers([]hyperCell{waveCell(w), textCell(p.t.words.waveState(w.State)),
 			bar(most, measure{barGains, s.moves}, measure{barBefore, s.moved}, measure{barWaits, s.waits},
 				measure{barOthers, s.skipped})},
 			s.moves, s.moved, w.Figures.Invited)
@@ -43,7 +51,7 @@ func (p *hyperPage) waves() {
 			enrolled = numberCell(*w.Figures.Enrolled)
 		}
 		row = numbers(append(row, enrolled), w.Figures.Completed, s.waits, s.skipped)
-		t.Rows = append(t.Rows, append(row, wideCell(p.t.wave(w))))
+		t.Rows = append(t.Rows, append(row, wideCell(says)))
 	}
 	p.cut(&t)
 	p.add(hyperSection{ID: "waves", Title: "Waves", Tables: []hyperTable{t}})

@@ -29,6 +29,7 @@ type hyperColumn struct {
 type hyperCell struct {
 	Text   prose
 	Head   bool // it names the row
+	Step   bool // with Head: of a row that stands below another
 	Number bool
 	Wide   bool
 	Bar    []hyperRect
@@ -58,6 +59,12 @@ const mostRows = 5000
 func textCell(s string) hyperCell { return hyperCell{Text: hyper(s)} }
 func wideCell(s string) hyperCell { return hyperCell{Text: hyper(s), Wide: true} }
 func headCell(s string) hyperCell { return hyperCell{Text: hyper(s), Head: true} }
+
+// waveCell names the row of a wave.
+func waveCell(r waveRow) hyperCell {
+	return hyperCell{Text: hyper(hyperName(r.Name)), Head: true, Step: r.isStep()}
+}
+
 func numberCell(n int64) hyperCell {
 	return hyperCell{Text: prose{{Text: count(n)}}, Number: true}
 }

@@ -388,15 +388,30 @@ func (m *markdown) waves() {
 	var rows [][]string
 	var others int64
 	states := map[plan.WaveState]int64{}
-	for i, w := range list {
-		if !slices.Contains(shown, i) {
-			others += moves(w)
-			states[w.State]++
+	inSteps := map[string]int64{} // whom the steps of a wave move
+	for _, w := range list {
+		inSteps[state.WholeWave(w.Name)] += moves(w)
+	}
+	for _, r := range waveRows(list) {
+		n, says, name := moves(r.WaveView), "", m.t.words.escape(r.Name)
+		switch {
+		case r.whole != nil && !slices.ContainsFunc(shown, func(i int) bool { return state.InWave(list[i].Name, r.Name) }):
 			continue
+		case r.whole != nil:
+			n, says = inSteps[r.Name], r.whole.said
+		case !slices.Contains(shown, r.place):
+			others += n
+			states[r.State]++
+			continue
+		default:
+			says = m.t.wave(r.WaveView)
 		}
-		row := []string{m.t.words.escape(w.Name), m.t.words.waveState(w.State), count(moves(w)), m.clip(m.t.wave(w))}
-		if moves(w) > 0 {
+		row := []string{name, m.t.words.waveState(r.State), count(n), m.clip(says)}
+		if n > 0 {
 			row[0], row[1], row[2] = bold(row[0]), bold(row[1]), bold(row[2])
+		}
+		if r.isStep() {
+			row[0] = "&emsp;" + row[0]
 		}
 		rows = append(rows, row)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"anthill/internal/survey"
-	"anthill/planner/plan"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -289,169 +288,6 @@ func (p *statusPage) leftOpen() {
 	}
 }
 
-// Widths of the table of waves.
-const (
-	waveName  = 20
-	fewCells  = 6
-	mostCells = 24
-)
-
-// waves shows how the waves stand.
-func (p *statusPage) waves() {
-	if len(p.Survey.Waves) == 0 {
-		return
-	}
-	p.gap()
-	rows := [][]string{{"", "users", "moved", "invited", "enrolled", "completed"}}
-	for _, w := range p.Survey.Waves {
-		f := w.Figures
-		rows = append(rows, []string{short(Escape(w.Name), waveName), count(w.Matched), count(f.Moved), count(f.Invited), known(f.Enrolled),
-			count(f.Completed)})
-	}
-	if width := min(p.o.Width-widthOf(rows)-2, mostCells); width >= fewCells {
-		rows[0] = append(rows[0], "")
-		for i, w := range p.Survey.Waves {
-			rows[i+1] = append(rows[i+1], progressBar(width, w.Matched, w.Figures.Moved, w.Figures.Completed))
-		}
-	}
-	p.table(0, []bool{false, true, true, true, true, true}, rows)
-	if len(rows[0]) > 6 {
-		p.line("%s", "(# completed, = moved)")
-	}
-	p.gap()
-	name := 0
-	for _, w := range p.Survey.Waves {
-		name = max(name, cells(short(Escape(w.Name), waveName)))
-	}
-	for _, w := range p.Survey.Waves {
-		p.hang(padded(short(Escape(w.Name), waveName), name)+"  ", strings.Join(p.waveWords(w), p.dot()))
-	}
-}
-
-// progressBar draws how many of so many are moved, and how many of those have completed.
-func progressBar(width int, all, moved, completed int64) string {
-	cellsOf := func(n int64) int {
-		if n <= 0 || all <= 0 {
-			return 0
-		}
-		return min(width, max(1, int(int64(width)*n/all)))
-	}
-	done := cellsOf(completed)
-	there := max(done, cellsOf(moved))
-	return strings.Repeat("#", done) + strings.Repeat("=", there-done) + strings.Repeat("-", width-there)
-}
-
-// waveWords say how a wave stands and what it waits for.
-func (p *statusPage) waveWords(w survey.Wave) (list []string) {
-	switch {
-	case !w.Declared && p.Mistakes != "":
-		list = append(list, "not judged")
-		if w.Moved > 0 {
-			list[0] += ", " + users(w.Moved) + " moved as recorded"
-		}
-	case !w.Declared:
-		list = append(list, "not declared any more, and holds "+of(w.Moved, "moved user", "moved users")+" ("+
-			p.words.command("rollback", "-wave", w.Name)+" would take back whom it has moved)")
-	default:
-		list = append(list, p.stateWords(w))
-	}
-	switch {
-	case w.Due > 0 && w.State == plan.WaveDone:
-		list = append(list, of(w.Due, "late user", "late users")+" to move")
-	case w.Due > 0:
-		list = append(list, users(w.Due)+" to move")
-	}
-	if w.Waiting > 0 {
-		list = append(list, of(w.Waiting, "user waits", "users wait"))
-	}
-	if w.Skipped > 0 {
-		list = append(list, of(w.Skipped, "user is", "users are")+" skipped")
-	}
-	if away := notLive(w.WaveView); away != "" {
-		list = append(list, away)
-	}
-	for _, f := range w.Reasons {
-		// Gates stand below with all that is known of them, and pauses have a place of their own.
-		if !slices.Contains([]state.Code{state.CodeGateClosed, state.CodeGateValue, state.CodeGateShut, state.CodeGateNoData, state.CodeGateFailsNoData, state.CodeSoaks,
-			state.CodeTenantsUnconfirmed, state.CodeTenantPaused, state.CodeWavePaused}, f.Code) {
-			list = append(list, p.words.say(f))
-		}
-	}
-	for _, g := range w.Gates {
-		if words := p.gateWords(w, g); words != "" {
-			list = append(list, words)
-		}
-	}
-	if w.Began != nil && w.Declared && !w.Since.IsZero() {
-		began := "begun by run " + Escape(w.Began.Run) + " of " + Escape(w.Began.Who)
-		if w.Began.ApprovedBy != "" {
-			began += ", approved by " + Escape(w.Began.ApprovedBy)
-		}
-		list = append(list, began)
-	}
-	return list
-}
-
-func (p *statusPage) stateWords(w survey.Wave) string {
-	text := p.words.waveState(w.State)
-	switch {
-	case w.State == plan.WaveStarts:
-		text = "may start with the next apply"
-	case w.State == plan.WaveSoaking && !w.Until.IsZero():
-		text += " until " + stamp(w.Until)
-	case (w.State == plan.WaveDone || w.State == plan.WaveRunning) && !w.Since.IsZero():
-		text += " since " + day(w.Since)
-	}
-	return text
-}
-
-// gateWords say how a gate stands; "" of one that has done its work.
-func (p *statusPage) gateWords(w survey.Wave, g survey.Gate) string {
-	over := w.State == plan.WaveDone || !g.Finish && !w.Since.IsZero()
-	var text string
-	switch {
-	case g.Kind == survey.GateFigures && over:
-		return ""
-	case g.Kind == survey.GateFigures:
-		text = p.words.say(g.Figures)
-	case g.Kind == survey.GateTenant:
-		text = `gate "` + Escape(g.Name) + `": ` + of(int64(g.Tenants), "tenant has", "tenants have") + " confirmed"
-		if g.Waiting > 0 {
-			text += ", " + of(int64(g.Waiting), "waits", "wait") + " (" + p.words.command("wave", "confirm", "-tenant", "SLUG", w.Name, g.Name) + ")"
-		}
-		return text
-	case g.Open:
-		return `gate "` + Escape(g.Name) + `"` + valued(g.Value) + ` ` + signedWords("confirmed by", state.Signed{By: g.By, Reason: g.Note, At: g.Since})
-	case over:
-		return ""
-	case g.Figures.Code == state.CodeGateValue:
-		return p.words.say(g.Figures)
-	default:
-		text = `gate "` + Escape(g.Name) + `" is closed (` + p.words.command("wave", "confirm", w.Name, g.Name) + ")"
-	}
-	if !g.Open && !g.Since.IsZero() {
-		text += ", waits since " + day(g.Since)
-	}
-	return text
-}
-
-// known writes a figure that is not always known.
-func known(n *int64) string {
-	if n == nil {
-		return "?"
-	}
-	return count(*n)
-}
-
-// notLive says how many of those who were moved are in none of a wave's figures; "" where there are none.
-func notLive(w plan.WaveView) string {
-	n := w.Moved - w.Figures.Moved
-	if n <= 0 {
-		return ""
-	}
-	return "besides, " + of(n, "moved user is", "moved users are") + " not active at present"
-}
-
 // eventWords say what happens on a date.
 func eventWords(e survey.Event) string {
 	name := Escape(e.Name)
@@ -466,6 +302,8 @@ func eventWords(e survey.Event) string {
 		return "allow " + name + " ends"
 	case survey.EventNewUsers:
 		return "new users need Self-auth from then on"
+	case survey.EventAnnounce:
+		return "wave " + name + " is announced from then on"
 	case survey.EventWindow:
 		return "the window of " + name + " opens"
 	}

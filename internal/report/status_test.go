@@ -127,6 +127,7 @@ func statuses() map[string]Status {
 	with("another command at work, and who has enrolled is hidden", func(s *Status) {
 		s.Holder, s.Unseen = &state.Holder{Who: "ana@host", PID: 1}, "Self-auth: list enrolled persons: the account may not see who has a credential"
 	})
+	with("a wave in steps", func(s *Status) { s.Survey.Waves = inSteps() })
 	with("the configuration is broken", func(s *Status) {
 		s.Mistakes, s.Survey.Events = "Error: Unknown argument\n\n  on main.anthill.hcl line 3:", nil
 		for i := range s.Survey.Waves {
@@ -136,6 +137,28 @@ func statuses() map[string]Status {
 	all["nothing yet"] = Status{State: &state.State{}, Level: providers.LevelBaseline, Server: "1.10.5", AsOf: asOf, Survey: survey.Make(survey.Input{
 		State: &state.State{}, Days: []providers.DayCount{}, AsOf: asOf})}
 	return all
+}
+
+// inSteps are waves of which two have steps, at different places, and which are announced in all the ways there are.
+func inSteps() []survey.Wave {
+	one := func(name string, s plan.WaveState, matched, moved int64, a *survey.Announced) survey.Wave {
+		enrolled := moved / 2
+		w := survey.Wave{WaveView: plan.WaveView{Name: name, Policy: "dual", State: s, Matched: matched, Moved: moved, Due: matched - moved,
+			Figures: state.WaveFigures{Selected: matched, Moved: moved, Invited: moved, Enrolled: &enrolled, Completed: moved / 4}}, Declared: true,
+			Gates: []survey.Gate{}, Announced: a}
+		if s == plan.WaveDone || s == plan.WaveSoaking {
+			w.Since, w.Until = asOf.AddDate(0, 0, -9), asOf.AddDate(0, 0, 5)
+		}
+		return w
+	}
+	return []survey.Wave{
+		one("pilot", plan.WaveDone, 40, 40, &survey.Announced{To: survey.ToAdmins, Told: 3}),
+		one("everyone[5]", plan.WaveDone, 588, 588, &survey.Announced{To: survey.ToUsers, Told: 580, Refused: 8}),
+		one("everyone[25]", plan.WaveSoaking, 2350, 2300, &survey.Announced{To: survey.ToUsers, Told: 2300, ToTell: 50, Due: true}),
+		one("everyone[100]", plan.WaveHeld, 8816, 0, &survey.Announced{To: survey.ToUsers, ToTell: 8816, Next: asOf.AddDate(0, 0, 3)}),
+		one("retire[50]", plan.WaveStarts, 60, 0, &survey.Announced{To: survey.ToAdmins, ToTell: 1, Late: true}),
+		one("retire[100]", plan.WaveHeld, 61, 0, &survey.Announced{To: survey.ToAdmins, ToTell: 31}),
+	}
 }
 
 // TestStatus: every screen of a status in words, within 80 columns, and as JSON.
@@ -150,7 +173,7 @@ func TestStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		head, _, _ := strings.Cut(screen.String(), "           users")
-		if whole := []string{"a pilot soaks", "the configuration is broken", "nothing yet"}; slices.Contains(whole, name) {
+		if whole := []string{"a pilot soaks", "a wave in steps", "the configuration is broken", "nothing yet"}; slices.Contains(whole, name) {
 			head = screen.String()
 		}
 		out.WriteString(head)
@@ -351,6 +374,12 @@ func TestStatusPage(t *testing.T) {
 		t.Error("the page names an address")
 	}
 	goldenList(t, "html-status.html", page)
+	waves := statusPageOf(t, statuses()["a wave in steps"])
+	begin, end := strings.Index(waves, `<h2 id="waves">`), strings.Index(waves, `<section aria-labelledby="adoption">`)
+	if begin < 0 || end < begin {
+		t.Fatal("no section of waves")
+	}
+	goldenList(t, "html-status-steps.html", waves[begin:end])
 }
 
 func statusPageOf(t *testing.T, s Status) string {

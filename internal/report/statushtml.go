@@ -112,14 +112,15 @@ func (p *statusPage) hyperWaves(h *hyperPage) {
 		Legend: []hyperKey{{barGains, "completed"}, {barOthers, "moved besides"}, {barWaits, "not moved"}},
 	}
 	var most int64
-	for _, w := range p.Survey.Waves {
-		most = max(most, w.Matched)
+	rows := p.waveRows()
+	for _, r := range rows {
+		most = max(most, r.Matched)
 	}
-	for _, w := range p.Survey.Waves {
+	for _, w := range rows {
 		f := w.Figures
-		row := numbers([]hyperCell{headCell(hyperName(w.Name)), bar(most, measure{barGains, f.Completed}, measure{barOthers, f.Moved - f.Completed},
+		row := numbers([]hyperCell{waveCell(w), bar(most, measure{barGains, f.Completed}, measure{barOthers, f.Moved - f.Completed},
 			measure{barWaits, w.Matched - f.Moved})}, w.Matched, f.Moved, f.Invited)
-		row = append(row, hyperCell{Text: hyper(known(f.Enrolled)), Number: true}, numberCell(f.Completed), wideCell(dots(p.waveWords(w)...)))
+		row = append(row, hyperCell{Text: hyper(known(f.Enrolled)), Number: true}, numberCell(f.Completed), wideCell(dots(p.rowWords(w)...)))
 		t.Rows = append(t.Rows, row)
 	}
 	h.add(hyperSection{ID: "waves", Title: "Waves", Tables: []hyperTable{t}})

@@ -405,48 +405,6 @@ func (t *telling) wave(w plan.WaveView) string {
 	return strings.Join(parts, "; ")
 }
 
-// allSteps are the steps of a wave as one.
-type allSteps struct {
-	plan.WaveView        // figures added up; the state is that of the step at which it is
-	said          string // how far it is
-}
-
-// steps adds up the steps of a wave.
-func (v *view) steps(of string) (all allSteps) {
-	var n, at int
-	for _, w := range v.context.Waves {
-		if w.Name == of || !state.InWave(w.Name, of) {
-			continue
-		}
-		n++
-		if all.State == "" || all.State == plan.WaveDone {
-			at, all.State, all.Since = n, w.State, w.Since
-		}
-		all.Matched, all.Moved, all.Waiting = all.Matched+w.Matched, all.Moved+w.Moved, all.Waiting+w.Waiting
-		all.Due, all.Skipped = all.Due+v.due(w), all.Skipped+w.Skipped
-		f := &all.Figures
-		f.Moved, f.Invited, f.Completed = f.Moved+w.Figures.Moved, f.Invited+w.Figures.Invited, f.Completed+w.Figures.Completed
-		if w.Figures.Enrolled != nil {
-			sum := *w.Figures.Enrolled
-			if f.Enrolled != nil {
-				sum += *f.Enrolled
-			}
-			f.Enrolled = &sum
-		}
-	}
-	all.Name = of
-	all.said = fmt.Sprintf("step %d of %d: %s of %s moved", at, n, count(all.Moved), users(all.Matched))
-	return all
-}
-
-// stepIn is the name of a wave where it stands in a list: a step is indented below its wave.
-func stepIn(name string) string {
-	if state.WholeWave(name) != name {
-		return "  " + Escape(name)
-	}
-	return Escape(name)
-}
-
 // reached says how far those have come who were moved: invited, enrolled, completed; "" where none has, as far as is known.
 func reached(f state.WaveFigures) string {
 	var parts []string

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"anthill/planner/planfile"
-	"anthill/state"
 )
 
 // Plan writes a plan, or the plan of a rollback, for its reviewer.
@@ -186,15 +185,14 @@ func (p *planPage) waves() {
 	for _, w := range list {
 		width = max(width, cells(stepIn(w.Name)))
 	}
-	whole := ""
-	for _, w := range list {
-		if of := state.WholeWave(w.Name); of != w.Name && of != whole {
-			all := p.t.steps(of)
-			p.hang(fmt.Sprintf("  %-9s %s  ", Escape(string(all.State)), padded(Escape(of), width)), all.said)
-			whole = of
+	for _, r := range waveRows(list) {
+		said := ""
+		if r.whole != nil {
+			said = r.whole.said
+		} else {
+			said = p.t.wave(r.WaveView)
 		}
-		head := fmt.Sprintf("  %-9s %s  ", Escape(string(w.State)), padded(stepIn(w.Name), width))
-		p.hang(head, p.t.wave(w))
+		p.hang(fmt.Sprintf("  %-9s %s  ", Escape(string(r.State)), padded(stepIn(r.Name), width)), said)
 	}
 }
 

@@ -22,7 +22,7 @@ func worlds() map[string]*made {
 	return map[string]*made{
 		"adopted": adopted(), "drift": drifted(), "empty": emptied(), "first": firstRollout(), "follow": followed(), "guard": guarded(),
 		"held": held(), "isolation": mixed(), "lockout": lockedOut(), "mails": inviting(), "nameless": withoutTenant(), "nothing": nothing(),
-		"rename": renamed(), "rollback": rollback(), "schema": schemaOnly(), "skipped": allSkipped(), "thousand": thousand(),
+		"rename": renamed(), "rollback": rollback(), "schema": schemaOnly(), "skipped": allSkipped(), "steps": stepped(), "thousand": thousand(),
 	}
 }
 
@@ -164,6 +164,33 @@ func held() *made {
 			state.About(state.CodeWaitsFor, state.OfWave("pilot"), state.Because(state.KeyWhy, state.Found(state.CodePausedItself))),
 			state.About(state.CodeGateClosed, state.OfWave("everyone"), state.Text(state.KeyGate, "support"))}},
 		{Name: "later", State: plan.WaveDisabled},
+	}
+	return m
+}
+
+// stepped is a plan that moves a step of one wave of two with steps.
+func stepped() *made {
+	m := newMade(state.RunApply)
+	m.Context.Population = plan.Population{Live: 12204, Moved: 628}
+	m.Effects.Waves = []plan.WaveEffect{{Name: "everyone[25]", Starts: true, Moved: true}}
+	move := m.moving(acme, state.MethodDual, false, acmeUsers)
+	m.change(2350, plan.SegmentMove, "everyone[25]", move)
+	one := func(name string, s plan.WaveState, matched, moved int64, reasons ...state.Finding) plan.WaveView {
+		enrolled := moved / 2
+		w := plan.WaveView{Name: name, State: s, Matched: matched, Moved: moved, Due: matched - moved, Reasons: reasons,
+			Figures: state.WaveFigures{Selected: matched, Moved: moved, Invited: moved, Enrolled: &enrolled, Completed: moved / 4}}
+		if s == plan.WaveDone {
+			w.Since = asOf.AddDate(0, 0, -9)
+		}
+		return w
+	}
+	waits := func(name string) state.Finding {
+		return state.About(state.CodeWaitsFor, state.OfWave(name), state.Because(state.KeyWhy, state.Found(state.CodeToMove).Times(2350)))
+	}
+	m.Context.Waves = []plan.WaveView{
+		one("pilot", plan.WaveDone, 40, 40), one("everyone[5]", plan.WaveDone, 588, 588), one("everyone[25]", plan.WaveStarts, 2350, 0),
+		one("everyone[100]", plan.WaveHeld, 8816, 0, waits("everyone[25]")), one("retire[50]", plan.WaveHeld, 60, 0, waits("everyone[100]")),
+		one("retire[100]", plan.WaveHeld, 61, 0, waits("retire[50]")),
 	}
 	return m
 }

@@ -170,16 +170,17 @@ const FewNew = 10
 
 // seen is what one look reads in one moment.
 type seen struct {
-	snapshot *postgres.Snapshot
-	store    *pg.Store
-	state    *state.State
-	tenants  []providers.Tenant
-	config   *config.Config // nil: it cannot be used
-	mistakes error
-	warnings hcl.Diagnostics
-	by       providers.CountBy
-	enrolled bool  // by says who has a credential
-	unseen   error // why it does not, though Self-auth was asked
+	snapshot      *postgres.Snapshot
+	store         *pg.Store
+	state         *state.State
+	tenants       []providers.Tenant
+	config        *config.Config // nil: it cannot be used
+	mistakes      error
+	warnings      hcl.Diagnostics
+	by            providers.CountBy
+	announcements []state.MailTally
+	enrolled      bool  // by says who has a credential
+	unseen        error // why it does not, though Self-auth was asked
 }
 
 // see opens a moment. The caller closes its snapshot.
@@ -210,7 +211,9 @@ func (g *Glance) see(ctx context.Context) (l *seen, err error) {
 		}
 	}
 	l.by = survey.By(l.config)
-	l.by.Recorded, l.by.Synced, err = l.store.RecordedTable(ctx)
+	if l.by.Recorded, l.by.Synced, err = l.store.RecordedTable(ctx); err == nil && len(l.by.Announced) > 0 {
+		l.by.Outbox, l.announcements, err = l.store.Outbox(ctx)
+	}
 	return l, err
 }
 
@@ -241,7 +244,8 @@ func (g *Glance) Status(ctx context.Context, r StatusRequest) (v Status, err err
 			return v, err
 		}
 	}
-	in := survey.Input{State: l.state, Level: g.inspection.Level, Config: l.config, Tenants: l.tenants, AsOf: r.AsOf}
+	in := survey.Input{State: l.state, Level: g.inspection.Level, Config: l.config, Tenants: l.tenants, AsOf: r.AsOf,
+		Announcements: l.announcements}
 	if in.MovedOf, err = l.store.MovedOf(ctx); err != nil {
 		return v, err
 	}

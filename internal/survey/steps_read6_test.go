@@ -129,3 +129,25 @@ func TestRaisePaused(t *testing.T) {
 		t.Errorf("paused where it was moved: %d due, %d waiting", w.Due, w.Waiting)
 	}
 }
+
+// TestStepsArePhasedAsOne: a wave with steps is one of the waves of the rollout, and done once all its steps are.
+func TestStepsArePhasedAsOne(t *testing.T) {
+	t.Parallel()
+	in := inSteps(t)
+	in.State.Waves = []state.Wave{{Name: "everyone[50]", Started: asOf.Add(-2 * day), MovedAt: asOf.Add(-day), DoneAt: asOf.Add(-day)}}
+	rollout := func() Phase {
+		for _, p := range Make(in).Phases {
+			if p.Number == "4.4" {
+				return p
+			}
+		}
+		return Phase{}
+	}
+	if p := rollout(); p.Of != 1 || p.Done != 0 {
+		t.Errorf("one step is done: %+v", p)
+	}
+	in.State.Waves = append(in.State.Waves, state.Wave{Name: "everyone[100]", Started: asOf.Add(-2 * day), MovedAt: asOf.Add(-day), DoneAt: asOf.Add(-day)})
+	if p := rollout(); p.Of != 1 || p.Done != 1 {
+		t.Errorf("both are: %+v", p)
+	}
+}

@@ -26,8 +26,10 @@ type Input struct {
 	Enrolled bool             // who has a credential in Self-auth was asked
 	// Left are those of each wave whom the last apply has left, by reason.
 	Left map[string][]plan.Skipped
-	Days []providers.DayCount // nil: not asked for, so there are no days and no key figures
-	AsOf time.Time
+	// Announcements are counted by wave and status.
+	Announcements []state.MailTally
+	Days          []providers.DayCount // nil: not asked for, so there are no days and no key figures
+	AsOf          time.Time
 }
 
 // Survey is how far everything is.
@@ -117,6 +119,7 @@ type EventKind string
 
 // EventStart: a wave may start. EventSoak: its soak ends. EventPassword: the promise of a policy ends. EventAllow: an allow block
 // ends. EventNewUsers: from then on new users need Self-auth. EventWindow: the window of a wave with users to move opens.
+// EventAnnounce: a wave is announced from then on.
 const (
 	EventStart    EventKind = "wave_start"
 	EventSoak     EventKind = "soak_ends"
@@ -124,6 +127,7 @@ const (
 	EventAllow    EventKind = "allow_until"
 	EventNewUsers EventKind = "required_for_new_users"
 	EventWindow   EventKind = "window_opens"
+	EventAnnounce EventKind = "announcement"
 )
 
 // Event is a date to come.
@@ -332,15 +336,18 @@ func (m *maker) phases() {
 	}
 	persons := far(m.Population.Linked, m.Population.Users, false)
 	var done, of int64
-	begun := false
+	begun, open := false, map[string]bool{} // waves, steps taken together; whether they are still to be done
 	for _, w := range m.Waves {
-		if w.Declared && w.State != plan.WaveDisabled {
-			of++
-			if w.State == plan.WaveDone {
-				done++
-			}
+		if whole := state.WholeWave(w.Name); w.Declared && w.State != plan.WaveDisabled {
+			open[whole] = open[whole] || w.State != plan.WaveDone
 		}
 		begun = begun || w.Moved > 0
+	}
+	for _, still := range open {
+		of++
+		if !still {
+			done++
+		}
 	}
 	rolled := far(done, of, begun)
 	if m.Config == nil {
@@ -371,6 +378,9 @@ func (m *maker) events() {
 		}
 	}
 	for _, w := range m.Waves {
+		if w.Announced != nil {
+			add(w.Announced.Next, EventAnnounce, w.Name)
+		}
 		if w.State == plan.WaveSoaking {
 			add(w.Until, EventSoak, w.Name)
 		}
@@ -403,10 +413,12 @@ func By(c *config.Config) (by providers.CountBy) {
 		}
 	}
 	for _, w := range c.Waves {
+		by.Roles = by.Roles || announcedToAdmins(w)
 		for _, s := range w.Users {
 			by.Roles = by.Roles || s.Roles != nil
 		}
 	}
+	by.Announced = AnnouncedWaves(c)
 	by.Shares, by.NewSince = rollout.Shares(c.Waves), RequiredFrom(c)
 	return by
 }

@@ -18,9 +18,10 @@ import (
 // Wave is how a wave stands.
 type Wave struct {
 	plan.WaveView
-	Declared bool   `json:"-"` // else it is only recorded, and has no state
-	Gates    []Gate `json:"gates"`
-	Began    *Began `json:"began,omitempty"` // the run that started it
+	Declared  bool       `json:"-"` // else it is only recorded, and has no state
+	Gates     []Gate     `json:"gates"`
+	Began     *Began     `json:"began,omitempty"`        // the run that started it
+	Announced *Announced `json:"announcement,omitempty"` // how far it is announced; absent: it is not
 }
 
 // Began is a run that started a wave.
@@ -58,19 +59,22 @@ type Gate struct {
 // tally counts the users of declared waves.
 type tally struct {
 	*maker
-	waves    []config.Wave
-	from     map[string]string // by policy
-	cohorts  *rollout.Cohorts
-	tallies  []rollout.Tally
-	matched  []int64
-	skipped  []int64
-	notMoved []map[plan.SkipReason]int64
-	waiting  []map[gateOf]int64
-	pauses   map[pauseOf]bool
-	late     []bool           // by wave: it is done, and leaves who comes late
-	gone     []int64          // by wave: users who were moved under steps that are no longer there
-	counted  map[string]int64 // of them, by such a step, those who have a row
-	list     []int
+	waves          []config.Wave
+	from           map[string]string // by policy
+	cohorts        *rollout.Cohorts
+	tallies        []rollout.Tally
+	matched        []int64
+	skipped        []int64
+	notMoved       []map[plan.SkipReason]int64
+	waiting        []map[gateOf]int64
+	pauses         map[pauseOf]bool
+	late           []bool           // by wave: it is done, and leaves who comes late
+	gone           []int64          // by wave: users who were moved under steps that are no longer there
+	counted        map[string]int64 // of them, by such a step, those who have a row
+	toTell         []int64          // by wave: whom it is still to be announced to
+	tellIn         []map[int]bool   // by wave: tenants whose administrators it is announced to
+	announcedWaves []string         // as UserFacts.Told has them
+	list           []int
 }
 
 type gateOf struct {
@@ -186,6 +190,7 @@ func (m *maker) declared() {
 		t.count(&m.Counts[i])
 	}
 	t.settle()
+	t.tellAdmins()
 	in := t.input()
 	t.widened(in)
 	m.Undeclared = rollout.Undeclared(in)
@@ -199,7 +204,7 @@ func (m *maker) declared() {
 				view.NotMoved = append(view.NotMoved, plan.Skipped{Reason: r, Count: n})
 			}
 		}
-		m.Waves = append(m.Waves, Wave{view, true, t.gates(i, v), m.began(m.recorded(w.Name).Started)})
+		m.Waves = append(m.Waves, Wave{view, true, t.gates(i, v), m.began(m.recorded(w.Name).Started), t.announced(i, v)})
 	}
 }
 
@@ -211,7 +216,8 @@ func newTally(m *maker) *tally {
 	}
 	t := &tally{maker: m, waves: waves, from: map[string]string{}, cohorts: rollout.NewCohorts(waves, slugs),
 		tallies: make([]rollout.Tally, len(waves)), matched: make([]int64, len(waves)), skipped: make([]int64, len(waves)),
-		pauses: map[pauseOf]bool{}, late: rollout.LeavesLate(waves, m.State.Waves), gone: make([]int64, len(waves)), counted: map[string]int64{}}
+		pauses: map[pauseOf]bool{}, late: rollout.LeavesLate(waves, m.State.Waves), gone: make([]int64, len(waves)), counted: map[string]int64{},
+		toTell: make([]int64, len(waves)), tellIn: make([]map[int]bool, len(waves)), announcedWaves: AnnouncedWaves(m.Config)}
 	for _, p := range m.Config.Policies {
 		t.from[p.Name] = p.From
 	}
@@ -328,13 +334,16 @@ func (t *tally) belongs(c *providers.UserCount, tenant int, waves []int) {
 		t.tallies[i].Waiting += c.Users
 		t.notMoved[i][plan.SkipPaused] += c.Users
 	case gate != "":
+		t.announce(c, tenant, i, true)
 		t.tallies[i].Waiting += c.Users
 		t.waiting[i][gateOf{gate, tenant}] += c.Users
 		t.notMoved[i][plan.SkipUnconfirmed] += c.Users
 	case c.Moved() && !c.Enrolled:
+		t.announce(c, tenant, i, false)
 		t.tallies[i].Waiting += c.Users
 		t.notMoved[i][plan.SkipNotEnrolled] += c.Users
 	default:
+		t.announce(c, tenant, i, false)
 		t.tallies[i].Due += c.Users
 	}
 }
@@ -388,6 +397,9 @@ func (t *tally) settle() {
 			if n := min(s.Count, tally.Due); n > 0 && Hidden(s.Reason) {
 				tally.Due -= n
 				tally.MatchSkip += n
+				if !announcedToAdmins(w) {
+					t.toTell[i] = max(0, t.toTell[i]-n) // as far as is known, they were not told
+				}
 				t.skipped[i] += n
 				t.notMoved[i][s.Reason] += n
 				t.cannot[s.Reason.String()] += n

@@ -57,3 +57,8 @@ func (c Claim) In(g Group) bool {
 func (c Claim) Unlinked() bool { return c.Standing == state.Moved && !c.Linked && c.Active }
 
 func (c Claim) moved() bool { return c.Standing == state.Moved && c.Linked }
+
+// Administers reports whether users of a role administer their tenant.
+func Administers(role string) bool {
+	return role == "admin" || role == "super_admin" || role == "owner"
+}

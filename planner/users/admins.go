@@ -187,4 +187,4 @@ func (t *taker) countAdmin(s plan.Shape, person uuid.UUID, join, leave []uuid.UU
 	}
 }
 
-func isAdmin(role string) bool { return role == "admin" || role == "super_admin" || role == "owner" }
+func isAdmin(role string) bool { return plan.Administers(role) }

@@ -99,18 +99,22 @@ func (d *decider) noteAdmin(e *world.Entry) {
 	a.admins = append(a.admins, own)
 }
 
-// tellAdmins announces to the administrators of the tenant in hand what is to be, and goes on to another tenant.
+// tellAdmins announces to the administrators of the tenant in hand what is to be, and goes on to another tenant. Of a wave with steps they are
+// told once, with the first step that has users of the tenant: it starts before the others.
 func (d *decider) tellAdmins(tenant int) error {
 	a := &d.announcing
 	if a.tenant == tenant || !a.toAdmins {
 		return nil
 	}
 	d.admins.changed = false // that was about the last user
+	last := ""
 	for i := range d.Waves {
 		s, told := a.waves[i]
-		if !told {
+		whole := state.WholeWave(d.Waves[i].Name)
+		if !told || whole == last {
 			continue
 		}
+		last = whole
 		for k := range a.admins {
 			if err := d.tell(&a.admins[k], &d.Waves[i], s); err != nil {
 				return err

@@ -59,9 +59,31 @@ func (c *counting) recorded() string {
 		synced + ` as r_synced, person as r_person from ` + pgx.Identifier(c.by.Recorded).Sanitize() + `) r`
 }
 
+// told are the waves that were announced to users, as bits: they are put together without sorting. The name of a step begins with that of
+// its wave.
+func (c *counting) told() string {
+	if c.by.Outbox == nil || len(c.by.Announced) == 0 {
+		return ""
+	}
+	bits := func(one int) string {
+		b := []byte(strings.Repeat("0", len(c.by.Announced)))
+		if one >= 0 {
+			b[one] = '1'
+		}
+		return " B'" + string(b) + "'"
+	}
+	of := "case split_part(wave, '[', 1)"
+	for i, w := range c.by.Announced {
+		of += " when " + c.arg(w) + " then" + bits(i)
+	}
+	return ` left join (select user_id as t_user, bit_or(` + of + " else" + bits(-1) + ` end) as t_waves from ` +
+		pgx.Identifier(c.by.Outbox).Sanitize() + " m where " +
+		`m.letter = 'announcement' and m.status not in ('chosen', 'later', 'withdrawn') group by 1) n on n.t_user = u.{user_id}`
+}
+
 // from are the rows beside what is recorded of their users.
 func (c *counting) from() string {
-	return ` from {users} u left join ` + c.recorded() + ` on r.r_user = u.{user_id}`
+	return ` from {users} u left join ` + c.recorded() + ` on r.r_user = u.{user_id}` + c.told()
 }
 
 // columnsOf are the expressions over columns of the dual schema, or what stands for them before it is made.
@@ -165,7 +187,11 @@ func (c *counting) role() string {
 
 // common are the columns that a count and a line have, in the order of facts.
 func (c *counting) common() string {
-	return `u.{tenant_id}, ` + c.marks() + `, coalesce(r.r_wave, ''), coalesce(r.r_policy, ''), ` + c.role()
+	told := "''"
+	if c.by.Outbox != nil && len(c.by.Announced) > 0 {
+		told = "coalesce(n.t_waves::text, '')"
+	}
+	return `u.{tenant_id}, ` + c.marks() + `, coalesce(r.r_wave, ''), coalesce(r.r_policy, ''), ` + c.role() + `, ` + told
 }
 
 // factsOf scans the columns of common.
@@ -174,7 +200,9 @@ type factsOf struct {
 	marks int64
 }
 
-func (f *factsOf) into() []any { return []any{&f.Tenant, &f.marks, &f.Wave, &f.Policy, &f.Role} }
+func (f *factsOf) into() []any {
+	return []any{&f.Tenant, &f.marks, &f.Wave, &f.Policy, &f.Role, &f.Told}
+}
 
 func (f *factsOf) facts() providers.UserFacts {
 	is := func(mark int64) bool { return f.marks&mark != 0 }
@@ -218,7 +246,7 @@ func (s *Snapshot) CountUsers(ctx context.Context, by providers.CountBy) ([]prov
 
 func (p *Provider) countUsers(by providers.CountBy) (sql string, args []any) {
 	c := &counting{p: p, by: by}
-	sql = "select " + c.common() + ", count(*)" + c.from() + " group by 1, 2, 3, 4, 5"
+	sql = "select " + c.common() + ", count(*)" + c.from() + " group by 1, 2, 3, 4, 5, 6"
 	return p.names.sql(sql), c.args
 }
 

@@ -52,6 +52,15 @@ func TestCountUsers(t *testing.T) {
 			if _, err := c.Exec(t.Context(), spelled(naming, recordedUsers)); err != nil {
 				t.Fatal(err)
 			}
+			// Every fifth was told of two waves, of one by two steps, and another mail of a third was not sent.
+			if _, err := c.Exec(t.Context(), `create table anthill_state.mails (user_id uuid, wave text, letter text, status text)`); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Exec(t.Context(), `insert into anthill_state.mails select user_id, w, l, s from users, (values ('rest[5]', 'announcement', 'taken'),
+				('rest[100]', 'announcement', 'refused'), ('pilot', 'announcement', 'doubtful'), ('late', 'announcement', 'chosen'),
+				('other', 'invitation', 'taken'), ('gone', 'announcement', 'withdrawn')) as m (w, l, s) where get_byte(uuid_send(user_id), 15) % 5 = 0`); err != nil {
+				t.Fatal(err)
+			}
 			s, err := p.Snapshot(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -60,7 +69,7 @@ func TestCountUsers(t *testing.T) {
 			recorded := readRecorded(t, c)
 			by := providers.CountBy{
 				Recorded: []string{"anthill_state", "users"}, Synced: true, ExcludedMails: []string{"system@anthill.local"},
-				OnLink: []string{"link"}, Roles: true, Shares: []uint64{1 << 60, 1 << 62, 3 << 62},
+				Outbox: []string{"anthill_state", "mails"}, Announced: []string{"late", "pilot", "quoted'\"", "rest"}, OnLink: []string{"link"}, Roles: true, Shares: []uint64{1 << 60, 1 << 62, 3 << 62},
 			}
 			want := map[providers.UserFacts]int64{}
 			n := 0
@@ -80,6 +89,9 @@ func TestCountUsers(t *testing.T) {
 					Excluded: n == 9 || strings.ToLower(row.Email) == "system@anthill.local", Method: row.Method, Password: row.CanPassword && row.Link != uuid.Nil,
 					Linked: row.Link != uuid.Nil, Invited: row.Invited, Completed: row.Link != uuid.Nil && row.Completed,
 					Enrolled: known && row.Link != uuid.Nil && n%3 == 0 && row.Link == r.Person, Standing: r.Standing, Wave: r.Wave, Policy: r.Policy,
+				}
+				if row.ID[15]%5 == 0 {
+					f.Told = "0101"
 				}
 				if r.Standing == state.Moved {
 					f.Completed = providers.Completed(row.User, r, r.Policy == "link")

@@ -24,6 +24,19 @@ func (s *Store) RecordedTable(ctx context.Context) (table []string, synced bool,
 	return table, synced, err
 }
 
+// Outbox names the table of mails with its schema, as RecordedTable does, and counts its announcements by wave and status.
+func (s *Store) Outbox(ctx context.Context) (table []string, announcements []state.MailTally, err error) {
+	err = s.mailing(ctx, func(tx pgx.Tx) error {
+		table = []string{s.schema, "mails"}
+		announcements, err = collect(ctx, tx, s.sql(`select wave, status, count(*) from {schema}.mails where letter = $1
+			group by wave, status order by wave collate "C", status`), func(t *state.MailTally) []any {
+			return []any{&t.Wave, &t.Status, &t.Mails}
+		}, state.LetterAnnouncement)
+		return err
+	})
+	return table, announcements, err
+}
+
 // MovedOf counts the users who are recorded as moved by their waves.
 func (s *Store) MovedOf(ctx context.Context) (map[string]int64, error) {
 	of := map[string]int64{}
