@@ -12,9 +12,9 @@ build:
 demo: build
 	./bin/anthill demo
 
-# TESTFLAGS such as TESTFLAGS=-v.
+# TESTFLAGS such as TESTFLAGS=-v. More tests at a time than there are processors, as many of them wait.
 test:
-	$(GO) test -timeout 20m $(TESTFLAGS) ./...
+	$(GO) test -timeout 20m -parallel 4 $(TESTFLAGS) ./...
 
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
 # hour on two cores.

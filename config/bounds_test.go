@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ func TestBoundsChild(t *testing.T) {
 	if len(dirs) == 0 {
 		t.Skip("it is started by TestBounds")
 	}
+	debug.SetMemoryLimit(MemoryGoal) // as the program does
 	for _, dir := range dirs {
 		m, diags := Load(dir, Vars{})
 		if !diags.HasErrors() {

@@ -12,6 +12,10 @@ import (
 
 // The bounds of an evaluation. They are far above what a configuration of 100,000 declared objects needs, and far below what
 // keeps a machine busy.
+// MemoryGoal is for debug.SetMemoryLimit: with it, checking a configuration takes less than 256 MiB, whatever stands there. What is
+// garbage, and not collected yet, is not counted below.
+const MemoryGoal = 128 << 20
+
 const (
 	maxWork      = 12_000_000 // parts of values looked at, and parts of expressions worked out
 	workEach     = 256        // so many more for each argument of each instance

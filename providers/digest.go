@@ -12,23 +12,25 @@ type Relies uint8
 
 // ReliesAll: everything that a person is made from. ReliesMember: what memberships follow from. ReliesLink: the link,
 // and whether there is a password and one that can be used, on which undoing relies. ReliesMail: whom a mail is for and where it goes.
+// ReliesOutbox: the same, and what the user was sent (DigestOutbox).
 const (
 	ReliesInvalid Relies = iota
 	ReliesAll
 	ReliesMember
 	ReliesLink
 	ReliesMail
+	ReliesOutbox
 )
 
 // String is the stable code, which plan files hold.
-func (r Relies) String() string { return [...]string{"", "all", "member", "link", "mail"}[r] }
+func (r Relies) String() string { return [...]string{"", "all", "member", "link", "mail", "outbox"}[r] }
 
 // MarshalText writes the stable code.
 func (r Relies) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
 func (r *Relies) UnmarshalText(b []byte) error {
-	for *r = ReliesInvalid; *r <= ReliesMail; *r++ {
+	for *r = ReliesInvalid; *r <= ReliesOutbox; *r++ {
 		if r.String() == string(b) {
 			return nil
 		}
@@ -80,6 +82,19 @@ func DigestUser(u User, r Relies, recorded *state.User) state.Digest {
 		panic("providers: digest that relies on nothing")
 	}
 	addRecorded(&w, recorded)
+	return w.Digest()
+}
+
+// DigestOutbox digests what a mail relies on: the digest of the row by ReliesMail, and what its user was sent. What a run has chosen and
+// nobody was sent yet is no part of it.
+func DigestOutbox(row state.Digest, sent state.Mailed) state.Digest {
+	var w state.DigestWriter
+	w.Text("outbox")
+	w.Text(string(row[:]))
+	for _, n := range []int{sent.Invitations, sent.Reminders, sent.Reminded} {
+		w.Text(strconv.Itoa(n))
+	}
+	w.Flags(sent.Refused, sent.Doubtful, sent.Again, !sent.Invited.IsZero())
 	return w.Digest()
 }
 

@@ -123,7 +123,7 @@ type Accounts interface {
 	// Lookup returns those of the persons that exist, in no order.
 	Lookup(ctx context.Context, ids []uuid.UUID) ([]Person, error)
 	// CanLogIn returns those of the persons who have a credential and have not expired, with the groups that they are in,
-	// nested ones too. Where the account may not see credentials, it is nobody.
+	// nested ones too. Who is missing has none, or has expired: it is Denied where the account may not see credentials.
 	CanLogIn(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error)
 	// Clients are the OAuth2 clients as they are now, sorted by name.
 	Clients(ctx context.Context) ([]Client, error)

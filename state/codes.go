@@ -224,6 +224,7 @@ const (
 	CodeRowAgain         Code = "row_again"
 	CodeRowGone          Code = "row_gone"
 	CodeRowChanged       Code = "row_changed"
+	CodeMailedSince      Code = "mailed_since"        // the row, or what is known of the mails that the user was sent
 	CodePausedSince      Code = "paused_since"        // wave
 	CodePauseMet         Code = "pause_met"           // wave; tenant: its slug, none: all of it; whose: as of wave_paused
 	CodeWishGone         Code = "wish_gone"           // wave; kind of the wish that was withdrawn after the plan
@@ -279,6 +280,7 @@ const (
 	// the address is not confirmed by now, and that was not allowed
 	CodeMailUnconfirmed Code = "mail_unconfirmed"
 	CodeMailUnrendered  Code = "mail_unrendered" // no text could be made for the user
+	CodeMailEnough      Code = "mail_enough"     // somebody asked for it, and the user had MostAsked
 	CodeMailWindow      Code = "mail_window"     // no working day of the wave's window lies in the time for which a code would be good
 
 	// What is noted of announcements.

@@ -80,6 +80,9 @@ var ErrOpenRun = errors.New("a run is still open")
 // ErrNoState says that there is no state of this version to write to: whoever has the lock makes it.
 var ErrNoState = errors.New("there is no recorded state of this version yet")
 
+// ErrAskedEnough says that a user had as many mails as somebody may ask for in a day.
+var ErrAskedEnough = errors.New("the user had as many mails as one may have in a day")
+
 // ErrNewer says that the state was written by a newer version.
 var ErrNewer = errors.New("the state was written by a newer version of Anthill")
 

@@ -51,6 +51,13 @@ const (
 // Unsent reports whether it is certain that nobody has a mail of this status.
 func (s MailStatus) Unsent() bool { return s == MailChosen || s == MailLater || s == MailWithdrawn }
 
+// MostAsked is how many mails one user is sent within AskedWithin because somebody asks for them, with all others, and codes that are
+// shown, included.
+const (
+	MostAsked   = 3
+	AskedWithin = 24 * time.Hour
+)
+
 // Mail is a mail to one user, in the outbox. It holds no address, no text and no code.
 type Mail struct {
 	ID     uuid.UUID // MailID; the mail itself carries it
@@ -61,13 +68,15 @@ type Mail struct {
 	Link   MailLink
 	// Its address had not been confirmed when it was chosen, and that was allowed.
 	Unverified bool
-	Template   Hash
-	Run        string // that chose it, the last one
-	Status     MailStatus
-	Past       bool // its user was taken back since: it counts for no later move
-	Chosen     time.Time
-	Rendered   time.Time // zero: not yet
-	Ended      time.Time // when its status became what it is; zero: not yet
+	// Somebody asks for it: it is withdrawn at once where the user had MostAsked. It is not kept, and not read back.
+	Asked    bool
+	Template Hash
+	Run      string // that chose it, the last one
+	Status   MailStatus
+	Past     bool // its user was taken back since: it counts for no later move
+	Chosen   time.Time
+	Rendered time.Time // zero: not yet
+	Ended    time.Time // when its status became what it is; zero: not yet
 	MailReply
 	Why Code // of one that is withdrawn
 	// Of LetterPrinted: who had the code shown, and why.

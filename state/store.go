@@ -146,10 +146,14 @@ type Outbox interface {
 	Invites(ctx context.Context) iter.Seq2[Invite, error]
 	// Bounced records that mails came back, and returns those that were taken or in doubt until now, as they were. Under the lock.
 	Bounced(ctx context.Context, list []MailOutcome) ([]Mail, error)
-	// SettleDoubtful records that the mails in doubt were sent, and counts them. Under the lock.
-	SettleDoubtful(ctx context.Context) (int64, error)
+	// SettleDoubtful records that the mails in doubt were sent, and counts them. Invitations that a run has chosen for the same users, and
+	// has not sent, are withdrawn. Under the lock.
+	SettleDoubtful(ctx context.Context, at time.Time) (int64, error)
+	// AskedLately counts the mails that a user was sent within AskedWithin, or is about to be, codes that were shown included.
+	AskedLately(ctx context.Context, user uuid.UUID, now time.Time) (int, error)
 	// Shown records that a code was shown to somebody (LetterPrinted), and needs no lock; ID and Round are chosen here. ErrNoState
-	// where there is no state of this version yet.
+	// where there is no state of this version yet; ErrAskedEnough where the user had MostAsked, counted under one lock with all others
+	// who ask.
 	Shown(ctx context.Context, m Mail) error
 }
 
@@ -212,7 +216,8 @@ type Run interface {
 	// ActUse, as the run has gone by them, or by ActWithdraw.
 	Unconfirm(ctx context.Context, gates []WaveGate, at time.Time) error
 	Wished(ctx context.Context, wishes []Wish, act WaveAct, at time.Time) error
-	// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit, by wave and user.
+	// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit: by wave and user, those behind that
+	// were refused for good before.
 	OpenMails(ctx context.Context, limit int) ([]Mail, error)
 	// DoubtMails records that nobody knows of the mails that were rendered: the process that was about to hand them over was stopped.
 	DoubtMails(ctx context.Context, at time.Time) error

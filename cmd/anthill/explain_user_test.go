@@ -33,15 +33,17 @@ func tokenOf(t *testing.T, s guarded, name, group string) string {
 	return accountOf(t, s, name, group)(false)
 }
 
-// accountOf makes a service account in a built-in group, or in none, and returns what makes tokens of it.
-func accountOf(t *testing.T, s guarded, name, group string) func(writes bool) string {
+// accountOf makes a service account in built-in groups, or in none, and returns what makes tokens of it.
+func accountOf(t *testing.T, s guarded, name string, groups ...string) func(writes bool) string {
 	t.Helper()
 	b := newBrowser(t, s.server)
 	token := b.builtIn("idm_admin", s.idmAdmin)
 	b.ok(b.do("POST", "/v1/service_account", token, map[string]any{"attrs": map[string][]string{
 		"name": {name}, "displayname": {name}, "entry_managed_by": {"idm_admin"}}}), nil)
-	if group != "" {
-		b.ok(b.do("POST", "/v1/group/"+group+"/_attr/member", token, []string{name}), nil)
+	for _, group := range groups {
+		if group != "" {
+			b.ok(b.do("POST", "/v1/group/"+group+"/_attr/member", token, []string{name}), nil)
+		}
 	}
 	return func(writes bool) (made string) {
 		t.Helper()

@@ -25,6 +25,7 @@ type program struct {
 	out            *output                          // stdout, while a command line is carried out
 	effect         *effect                          // what this command line has changed; nil: nothing yet
 	shown          *atomic.Pointer[report.Progress] // the progress that is shown, or was last; points to nil: none was
+	frugal         func()                           // called before a configuration is read; nil: nothing is called
 	underWay       *atomic.Pointer[string]          // the command that goes on with the run under way; points to nil: none is
 	fleeting       bool                             // the servers go with this program: no run goes on after it
 	chdir          string                           // as -chdir names it; "": it was not given

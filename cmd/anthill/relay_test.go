@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"anthill/internal/mailtest"
@@ -78,6 +79,102 @@ func TestRelayRefusesAll(t *testing.T) {
 		}
 	}
 }
+
+// TestRelayGoesOn: where all addresses are wrong that are left, the run comes to its end: whoever is refused once more when it goes on
+// counts as undeliverable, ten at most each time. What a relay says of itself makes nobody undeliverable, however often it is tried.
+func TestRelayGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		reply mailtest.Reply
+		ends  bool
+	}{
+		"no status":         {mailtest.Reply{Code: 550, Text: "no"}, true},
+		"of the mailbox":    {mailtest.Reply{Code: 550, Status: [3]int{5, 1, 1}, Text: "no such user"}, true},
+		"a disabled one":    {mailtest.Reply{Code: 550, Status: [3]int{5, 2, 1}, Text: "disabled"}, true},
+		"its policy":        {mailtest.Reply{Code: 554, Status: [3]int{5, 7, 1}, Text: "relay access denied"}, false},
+		"more than enough":  {mailtest.Reply{Code: 550, Status: [3]int{5, 4, 5}, Text: "daily quota exceeded"}, false},
+		"another each time": {mailtest.Reply{Code: 550}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tried atomic.Int64
+			w, p := relayed(t, mailtest.Options{Answer: func(m mailtest.Mail) mailtest.Answer {
+				tried.Add(1)
+				if c.reply.Text == "" {
+					return mailtest.Answer{Reply: mailtest.Reply{Code: 550 + m.Tries%4, Text: "no"}}
+				}
+				return mailtest.Answer{Reply: c.reply}
+			}})
+			w.run(exitDone, "plan", "-out", "p")
+			w.run(exitStopped, "apply", "p")
+			moved := w.number("select count(*) from users where {idp}_user_id is not null")
+			if w.became("refused") != 0 || moved < 25 {
+				t.Fatalf("%d of %d count as undeliverable at once", w.became("refused"), moved)
+			}
+			starts, most := 1, 1+(2*moved+9)/10
+			for status := exitStopped; status == exitStopped && starts < most; starts++ {
+				before, sent := w.became("refused"), tried.Load()
+				var out string
+				status, out, _ = w.try("apply", "p")
+				if n := w.became("refused") - before; n > 10 && status == exitStopped || n > 20 {
+					t.Fatalf("%d more count as undeliverable at once\n%s", n, out)
+				}
+				if n := tried.Load() - sent; n > 20 {
+					t.Errorf("%d mails were tried at once", n)
+				}
+			}
+			switch n := w.became("refused"); {
+			case c.ends && (n != moved || w.became("chosen") != 0):
+				t.Errorf("after %d starts %d of %d count as undeliverable, %d are to be sent", starts, n, moved, w.became("chosen"))
+			case !c.ends && n != 0:
+				t.Errorf("%d count as undeliverable", n)
+			}
+			if len(p.Accepted()) != 0 {
+				t.Error("a mail was taken")
+			}
+		})
+	}
+}
+
+// TestRelayTriesOthersFirst: when a run goes on that ten wrong addresses have stopped, whoever was not tried yet comes first, and once a
+// mail is taken all is told apart.
+func TestRelayTriesOthersFirst(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	wrong, tried, mended := map[string]bool{}, []string{}, false
+	w, p := relayed(t, mailtest.Options{Answer: func(m mailtest.Mail) mailtest.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		if !mended {
+			wrong[m.To] = true
+		} else {
+			tried = append(tried, m.To)
+		}
+		if wrong[m.To] {
+			return mailtest.Answer{Reply: mailtest.Reply{Code: 550, Status: [3]int{5, 1, 1}, Text: "no such user"}}
+		}
+		return mailtest.Accept
+	}})
+	w.run(exitDone, "plan", "-out", "p")
+	out, _ := w.run(exitStopped, "apply", "p")
+	wants(t, strings.Join(strings.Fields(out), " "), "refused once more", "at most 10")
+	mu.Lock()
+	mended = true
+	mu.Unlock()
+	w.run(exitRemainder, "apply", "p")
+	right := w.number("select count(*) from users where {idp}_user_id is not null") - len(wrong)
+	if len(wrong) < 10 || w.became("refused") != len(wrong) || w.became("taken") != right || len(p.Accepted()) != right || right < 10 {
+		t.Errorf("%d refused of %d and %d taken of %d", w.became("refused"), len(wrong), w.became("taken"), right)
+	}
+	for i, to := range tried {
+		if wrong[to] && i < right-sentTogether {
+			t.Fatalf("mail %d of the second start is to somebody who was tried before", i)
+		}
+	}
+}
+
+// sentTogether is how many mails a run has on their way at a time.
+const sentTogether = 4
 
 // TestRelayRefusesUs: what a relay has against the sender or the account is nobody's fault who was to get a mail.
 func TestRelayRefusesUs(t *testing.T) {

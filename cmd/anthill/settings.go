@@ -14,6 +14,9 @@ import (
 
 // settings are what flags and process say about every session.
 func (p *program) settings(c *cli.Context) (session.Settings, error) {
+	if p.frugal != nil {
+		p.frugal()
+	}
 	s := session.Settings{
 		Dir:         p.dir(),
 		Version:     version,

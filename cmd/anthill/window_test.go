@@ -30,6 +30,11 @@ func (w *world) clocked(at string) *clock {
 	return c
 }
 
+func (c *clock) add(d time.Duration) {
+	t := c.Load().Add(d)
+	c.Store(&t)
+}
+
 func (c *clock) set(at string) {
 	t, err := time.Parse("2006-01-02 15:04", at)
 	if err != nil {

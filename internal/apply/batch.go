@@ -24,6 +24,8 @@ type item struct {
 	invited bool               // SegmentRestore: the row's time of invitation is one that a run noted
 	prior   *state.User        // what is recorded of the user; nil: nothing
 	mail    *state.Mail        // that it is to be sent once its change is made; nil: none
+	sent    state.Mailed       // with ReliesOutbox: what the user was sent by now
+	mailed  bool               // with ReliesOutbox: mail was sent already, or may have been
 	intent  state.Intent
 	keeps   []string        // SegmentRelease: the addresses that the person keeps
 	failed  error           // one side refused this user
@@ -240,8 +242,13 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		}
 		it.intent.Segment = segment // of those, too, for whom nothing will be intended
 		it.mail = x.mailOf(it)
-		x.judge(it)
 		items[i] = it
+	}
+	if err := x.lookMailed(ctx, items); err != nil {
+		return nil, err
+	}
+	for _, it := range items {
+		x.judge(it)
 	}
 	if err := x.lookInvited(ctx, segment, items); err != nil {
 		return nil, err
@@ -250,6 +257,26 @@ func (x *executor) look(ctx context.Context, segment int, changes []plan.UserCha
 		return nil, err
 	}
 	return items, x.lookWhoCanLogIn(ctx, items)
+}
+
+// lookMailed reads what users were sent by now whom a plan writes to by what they had been sent when it was made.
+func (x *executor) lookMailed(ctx context.Context, items []*item) error {
+	byID := map[uuid.UUID]*item{}
+	for _, it := range items {
+		if it.shape.Ground.Relies == providers.ReliesOutbox {
+			byID[it.change.User] = it
+		}
+	}
+	if len(byID) == 0 {
+		return nil
+	}
+	mails, err := x.Store.MailsOf(ctx, slices.Collect(maps.Keys(byID)))
+	for _, m := range mails {
+		it := byID[m.User]
+		it.sent.Add(m)
+		it.mailed = it.mailed || m.ID == it.mail.ID && !m.Status.Unsent()
+	}
+	return err
 }
 
 // lookInvited notes of those who are taken back whether their time of invitation is ours: another one stays.
@@ -327,7 +354,11 @@ func (x *executor) judge(it *item) {
 		}
 	case it.row == nil:
 		changed(state.CodeRowGone)
-	case providers.DigestUser(it.row.User, s.Ground.Relies, it.prior) != it.change.Before:
+	case it.digest() != it.change.Before && it.mailed:
+		it.verdict = state.Already
+	case it.digest() != it.change.Before && s.Ground.Relies == providers.ReliesOutbox:
+		changed(state.CodeMailedSince)
+	case it.digest() != it.change.Before:
 		x.moveOn(it)
 	}
 	if it.verdict == 0 && x.pausedNow(it) {
@@ -340,6 +371,14 @@ func (x *executor) judge(it *item) {
 		// It was not at its before-state when its batch was tried, and is again: the next plan has it.
 		changed(state.CodeRowChanged)
 	}
+}
+
+// digest is that of what a change relies on, as it is by now. The row is there.
+func (it *item) digest() state.Digest {
+	if r := it.shape.Ground.Relies; r != providers.ReliesOutbox {
+		return providers.DigestUser(it.row.User, r, it.prior)
+	}
+	return providers.DigestOutbox(providers.DigestUser(it.row.User, providers.ReliesMail, it.prior), it.sent)
 }
 
 // knows reports whether the journal has the record that a change names, and it is this user's.

@@ -86,6 +86,7 @@ func (x *executor) mailOf(it *item) *state.Mail {
 		Round:      l.Round,
 		Link:       l.Link,
 		Unverified: l.Unverified,
+		Asked:      l.Asked,
 		Template:   m.Template,
 		Status:     state.MailChosen,
 		Chosen:     x.Now().UTC(),

@@ -50,3 +50,35 @@ func (x *executor) noteLogins(ctx context.Context) error {
 	}
 	return note()
 }
+
+// inviteBatch is how many rows get their time of invitation in one transaction.
+const inviteBatch = 1000
+
+// noteInvites fills in the rows' time of invitation where the outbox has one, as noteLogins does with the time of completion.
+func (x *executor) noteInvites(ctx context.Context) error {
+	if !x.heedsPauses() || !x.st.Exists && x.journal == nil || x.Bare && len(x.effects.Schema) == 0 {
+		return nil
+	}
+	work := context.WithoutCancel(ctx)
+	var batch []state.Invite
+	note := func() error {
+		n, err := x.Rows.NoteInvites(work, batch)
+		x.uninvited, batch = n.Left, batch[:0]
+		return err
+	}
+	for i, err := range x.Store.Invites(work) {
+		if err != nil {
+			return err
+		}
+		if batch = append(batch, i); len(batch) < inviteBatch {
+			continue
+		}
+		if err := note(); err != nil || !x.uninvited.IsZero() {
+			return err
+		}
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return note()
+}

@@ -38,6 +38,9 @@ func (s *sender) recipient(ctx context.Context, m *state.Mail) (u *recipient, wh
 	}):
 		return nil, state.CodeMailPaused, nil
 	}
+	if cameBack, err := s.cameBack(ctx, m); err != nil || cameBack {
+		return nil, state.CodeMailRefused, err
+	}
 	u = &recipient{row: rows[0], link: s.mailing(m).Link}
 	if !moved {
 		return u, "", nil
@@ -59,6 +62,17 @@ func (s *sender) recipient(ctx context.Context, m *state.Mail) (u *recipient, wh
 		return nil, state.CodeMailWindow, nil
 	}
 	return u, "", nil
+}
+
+// cameBack reports whether an earlier mail has come back since this one was chosen, as the run was stopped meanwhile: the address is wrong.
+func (s *sender) cameBack(ctx context.Context, m *state.Mail) (bool, error) {
+	if m.Letter == state.LetterAnnouncement {
+		return false, nil // as Mailed.Add has it
+	}
+	mails, err := s.Store.MailsOf(ctx, []uuid.UUID{m.User})
+	return slices.ContainsFunc(mails, func(o state.Mail) bool {
+		return o.ID != m.ID && o.Letter != state.LetterAnnouncement && !o.Past && o.Status == state.MailRefused && o.Ended.After(m.Chosen)
+	}), err
 }
 
 // credential fills in the person of a recipient, and whether it can log in; why is the reason why it cannot.

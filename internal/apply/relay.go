@@ -12,44 +12,77 @@ import (
 	"anthill/state"
 )
 
-// mostRefused is how many mails a server may refuse for good, one after the other, before that is its own doing.
+// mostRefused is how many mails a server may refuse for good, one after the other, before that is its own doing; and so how many users
+// one start of a run may find to be undeliverable before the server has taken a mail.
 const mostRefused = 10
 
 // relay is what a run knows of its mail server: whether it sends anything at all for us. Guarded by the mutex of the sender.
 type relay struct {
 	takes   bool          // it has taken a mail of this run
-	refused []refusedMail // since it took one, or since the run began; nobody knows yet whose doing that is
+	count   int           // mails that it has refused for good since this start, but for those that are surely about the address
+	taken   int           // count, when the mail that it took last was begun
+	refused []refusedMail // since then, those of which nobody knows yet whose doing that is
 }
+
+// row is how many mails in a row it has refused.
+func (r *relay) row() int { return r.count - r.taken }
 
 // refusedMail is a mail that was refused for good, and how.
 type refusedMail struct {
 	parcel *parcel
+	nth    int // by relay.count
 	state.MailOutcome
 }
 
 // refused notes that a mail was refused for good. Until the server takes one it may have something against us, and not against
-// the addresses: then none of these users counts as one who cannot be written to.
+// the addresses: then none of these users counts as one who cannot be written to. Ten stop the run. Whoever starts it again has looked
+// at the server, so that one that is refused once more in the same words is believed: where all are wrong who are left, some are
+// through with each start, and where it is the server after all, no more than ten were marked.
 func (s *sender) refused(ctx context.Context, p *parcel, o state.MailOutcome) error {
 	s.mu.Lock()
 	// No server was asked, or one that sends for us says that it is the address.
 	sure := o.Code == 0 || s.relay.takes && strings.HasPrefix(o.Enhanced, "5.1.")
+	again := false
+	if !sure {
+		s.relay.count++
+		again = s.relay.row() <= mostRefused && p.before == o.MailReply && ofAddress(o.MailReply)
+	}
+	row, nth := s.relay.row(), s.relay.count
 	s.mu.Unlock()
 	if sure {
 		return s.ended(ctx, p, o)
 	}
-	left := o
+	if again {
+		if err := s.ended(ctx, p, o); err != nil {
+			return err
+		}
+	} else if err := s.putBack(ctx, refusedMail{p, nth, o}); err != nil {
+		return err
+	}
+	if row >= mostRefused {
+		return takesNone(o.MailReply, row)
+	}
+	return nil
+}
+
+// putBack leaves a mail as it was before it was refused, with what the server said.
+func (s *sender) putBack(ctx context.Context, r refusedMail) error {
+	left := r.MailOutcome
 	left.Status, left.At = state.MailChosen, s.Now().UTC()
 	if err := s.journal.Handed(ctx, left); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.letter = nil
-	s.relay.refused = append(s.relay.refused, refusedMail{p, o})
-	if len(s.relay.refused) >= mostRefused {
-		return takesNone(o.MailReply, len(s.relay.refused))
-	}
+	r.parcel.letter = nil
+	s.relay.refused = append(s.relay.refused, r)
 	return nil
+}
+
+// ofAddress reports whether a refusal may be about the address: one of the mailbox, or one without a status. Any other is about the
+// server, the sender or the number of mails.
+func ofAddress(r state.MailReply) bool {
+	return r.Enhanced == "" || strings.HasPrefix(r.Enhanced, "5.1.") || strings.HasPrefix(r.Enhanced, "5.2.")
 }
 
 // held are the mails that were refused for good, and of which that is not recorded.
@@ -63,19 +96,33 @@ func (s *sender) held() map[uuid.UUID]bool {
 	return ids
 }
 
-// took notes that the server sends for us: those whom it refused before, it refused by themselves.
-func (s *sender) took(ctx context.Context) error {
+// begins notes that a mail is about to be handed over.
+func (s *sender) begins(p *parcel) {
 	s.mu.Lock()
-	s.relay.takes = true
-	s.mu.Unlock()
-	return s.believe(ctx)
+	defer s.mu.Unlock()
+	p.after = s.relay.count
 }
 
-// believe records of those who were refused that they were, each by its address.
-func (s *sender) believe(ctx context.Context) error {
+// took notes that the server sends for us: those whom it refused before this mail was begun, it refused by themselves. Others are on
+// their way at the same time, and what was refused since may be the end of what the server takes.
+func (s *sender) took(ctx context.Context, p *parcel) error {
 	s.mu.Lock()
-	list := s.relay.refused
-	s.relay.refused = nil
+	s.relay.takes, s.relay.taken = true, max(s.relay.taken, p.after)
+	s.mu.Unlock()
+	return s.believe(ctx, p.after)
+}
+
+// believe records of those who were refused, the nth and before, that they were, each by its address.
+func (s *sender) believe(ctx context.Context, nth int) error {
+	s.mu.Lock()
+	var list []refusedMail
+	s.relay.refused = slices.DeleteFunc(s.relay.refused, func(r refusedMail) bool {
+		is := r.nth <= nth
+		if is {
+			list = append(list, r)
+		}
+		return is
+	})
 	s.mu.Unlock()
 	for _, r := range list {
 		if err := s.ended(ctx, r.parcel, r.MailOutcome); err != nil {
@@ -87,13 +134,22 @@ func (s *sender) believe(ctx context.Context) error {
 
 // takesNone is the error of a server that takes nothing.
 func takesNone(r state.MailReply, mails int) *state.Error {
+	if ofAddress(r) {
+		return refusesAllMails(r, mails, "If it is the addresses, go on (anthill apply): who is refused once more like that counts as undeliverable, "+
+			"at most "+strconv.Itoa(mostRefused)+" each time.")
+	}
+	return refusesAllMails(r, mails, "It is not about an address: nobody is marked for it, however often the run goes on. Those for whom it will "+
+		"never take mails can be left out by a pause (anthill wave pause WAVE -tenant SLUG).")
+}
+
+func refusesAllMails(r state.MailReply, mails int, then string) *state.Error {
 	said := strings.TrimSpace(strconv.Itoa(r.Code) + " " + r.Enhanced)
 	return &state.Error{
 		Kind: state.ErrorDenied, Side: "Mail", Doing: "hand mails over",
 		Reason: "the server answers " + said + ", and has refused the last " + strconv.Itoa(mails) + " mails for good",
-		Cure: "A server that has something against this account, its sender or the number of mails answers like that. So nobody is marked as " +
-			"undeliverable, and they are tried again when the run goes on. Look in the server's log, or try the way:\n\n" +
-			"    anthill invite -test-to ADDRESS",
+		Cure: "A server that has something against this account, its sender or the number of mails answers like that. So whoever was refused " +
+			"for the first time is not marked as undeliverable, and is tried again when the run goes on, after all others. Look in the server's " +
+			"log, or try the way:\n\n    anthill invite -test-to ADDRESS\n\n" + then,
 	}
 }
 

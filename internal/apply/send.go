@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/mail"
@@ -156,11 +157,11 @@ func (s *sender) all(ctx context.Context) error {
 		var next []*parcel
 		for _, m := range mails {
 			if later[m.ID] == nil && !held[m.ID] {
-				next = append(next, &parcel{Mail: m})
+				next = append(next, &parcel{Mail: m, before: m.MailReply})
 			}
 		}
 		if len(next) == 0 && len(later) == 0 {
-			return s.believe(work)
+			return s.believe(work, s.relay.count)
 		}
 		s.mix(next)
 		now := s.Now()
@@ -176,7 +177,7 @@ func (s *sender) all(ctx context.Context) error {
 			}
 			continue
 		}
-		slices.SortStableFunc(next, func(a, b *parcel) int { return a.tries - b.tries })
+		slices.SortStableFunc(next, func(a, b *parcel) int { return cmp.Or(a.turn()-b.turn(), a.tries-b.tries) })
 		if err := s.some(ctx, next); err != nil {
 			return err
 		}
@@ -266,12 +267,17 @@ func (s *sender) wait(ctx context.Context, d time.Duration) error {
 // parcel is a mail on its way.
 type parcel struct {
 	state.Mail
+	before state.MailReply // for good, by an earlier start of the run; zero: none
+	after  int             // relay.count, when it was begun
 	tries  int
 	due    time.Time // not before; zero: now, or it is through
 	letter *providers.Mail
 	link   state.MailLink
 	minted time.Time // when the code in the letter was made
 }
+
+// turn is 1 of a mail that comes after all others, as it was refused for good before.
+func (p *parcel) turn() int { return p.before.Code / 500 }
 
 // one sends one mail. An error is one of all. Where until ends before the mail is about to be handed over, it is left.
 func (s *sender) one(until context.Context, p *parcel) error {
@@ -297,6 +303,7 @@ func (s *sender) one(until context.Context, p *parcel) error {
 	if err := s.journal.Handing(ctx, p.ID, p.link, s.Now().UTC()); err != nil {
 		return err
 	}
+	s.begins(p)
 	h, err := s.handOver(ctx, p)
 	if err != nil {
 		// Nobody has it. It is as before, for the run that goes on.
@@ -309,7 +316,7 @@ func (s *sender) one(until context.Context, p *parcel) error {
 		if err := s.ended(ctx, p, o); err != nil {
 			return err
 		}
-		return s.took(ctx)
+		return s.took(ctx, p)
 	case providers.MailRefused:
 		o.Status = state.MailRefused
 		return s.refused(ctx, p, o)
@@ -472,36 +479,4 @@ func LetterData(m *plan.Mailing, row providers.UserRow, login, tenant string, li
 	case state.LinkLogin, state.LinkNone:
 	}
 	return d
-}
-
-// inviteBatch is how many rows get their time of invitation in one transaction.
-const inviteBatch = 1000
-
-// noteInvites fills in the rows' time of invitation where the outbox has one, as noteLogins does with the time of completion.
-func (x *executor) noteInvites(ctx context.Context) error {
-	if !x.heedsPauses() || !x.st.Exists && x.journal == nil || x.Bare && len(x.effects.Schema) == 0 {
-		return nil
-	}
-	work := context.WithoutCancel(ctx)
-	var batch []state.Invite
-	note := func() error {
-		n, err := x.Rows.NoteInvites(work, batch)
-		x.uninvited, batch = n.Left, batch[:0]
-		return err
-	}
-	for i, err := range x.Store.Invites(work) {
-		if err != nil {
-			return err
-		}
-		if batch = append(batch, i); len(batch) < inviteBatch {
-			continue
-		}
-		if err := note(); err != nil || !x.uninvited.IsZero() {
-			return err
-		}
-	}
-	if len(batch) == 0 {
-		return nil
-	}
-	return note()
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -287,8 +288,8 @@ func (v *voice) say(f state.Finding) string {
 		return "wave " + name + ": " + of(n, "code goes to an address", "codes go to addresses") + " that nobody has ever confirmed: whoever reads " +
 			it("that mailbox", "those mailboxes") + " gets " + it("the account", "the accounts")
 	case state.CodeMailRefused:
-		return "wave " + name + ": " + of(n, "user is", "users are") + " not written to, as an earlier mail could not be delivered. Once the " +
-			"address is right:  " + v.command("invite", "-user", "USER")
+		return withWave(name, of(n, "user is", "users are")+" not written to, as an earlier mail could not be delivered. Once the "+
+			"address is right:  "+v.command("invite", "-user", "USER"))
 	case state.CodeMailDoubtful:
 		return "wave " + name + ": of " + of(n, "user", "users") + " nobody knows whether " + it("the invitation was", "their invitations were") +
 			" sent (" + v.command("invite", "-settle-doubtful") + ", or " + v.command("invite", "-resend-doubtful") + ")"
@@ -317,6 +318,8 @@ func (v *voice) say(f state.Finding) string {
 		return "the template writes something that this user does not have"
 	case state.CodeMailWindow:
 		return "no working day of the wave's window lies in the day for which a code is good; a later apply sends it"
+	case state.CodeMailEnough:
+		return "the user had " + strconv.Itoa(state.MostAsked) + " mails in 24 hours already, codes that were shown included"
 	case state.CodeMailReleased:
 		return of(n, "person that Anthill has made gives", "persons that Anthill has made give") + " up an address, as another live user has it now and " +
 			it("its own", "their own") + " does not: it is free before it is given, and no mail about one login reaches the other"
@@ -659,6 +662,8 @@ func (v *voice) say(f state.Finding) string {
 		return "deleted after the plan"
 	case state.CodeRowChanged:
 		return "its row changed after the plan"
+	case state.CodeMailedSince:
+		return "its row, or what it was sent, changed after the plan"
 	case state.CodePausedSince:
 		return "wave " + name + " was paused after the plan"
 	case state.CodePauseMet:

@@ -36,9 +36,6 @@ type Invite struct {
 	Doubtful bool   // also to those of whom nobody knows whether they have their invitation
 }
 
-// mostAsked is how many mails one user may be sent in a day because somebody asks for them, codes that are shown included.
-const mostAsked = 3
-
 // Invite plans the mails that are due to users who are moved, and nothing else. As Plan; the plan is of kind invite.
 //
 // Of one user the account need not see all that a plan needs (Settings.Less): then the plan goes by that one's person alone.
@@ -134,23 +131,19 @@ func (s *Session) userNamed(ctx context.Context, word string) (*providers.UserRo
 	return nil, &UserError{fmt.Sprintf("%d users have this address; name the one that is meant by id: %s", len(ids), strings.Join(ids, ", "))}
 }
 
-// mayAskAgain refuses to write to a user, or to show a code, more often in a day than helps.
+// mayAskAgain refuses to write to a user, or to show a code, more often in a day than helps. Somebody else may ask at the same moment:
+// whoever records it counts once more.
 func (s *Session) mayAskAgain(ctx context.Context, user uuid.UUID, now time.Time) error {
-	mails, err := s.store.MailsOf(ctx, []uuid.UUID{user})
-	if err != nil {
-		return err
+	n, err := s.store.AskedLately(ctx, user, now)
+	if err == nil && n >= state.MostAsked {
+		err = askedEnough(user, n)
 	}
-	n := 0
-	for _, m := range mails {
-		if !m.Status.Unsent() && now.Sub(m.Chosen) < 24*time.Hour {
-			n++
-		}
-	}
-	if n >= mostAsked {
-		return &UserError{fmt.Sprintf("user %s had %d mails in the last 24 hours, codes that were shown included, and more would not help: look "+
-			"at what became of them, or have somebody talk to the person", user, n)}
-	}
-	return nil
+	return err
+}
+
+func askedEnough(user uuid.UUID, mails int) error {
+	return &UserError{fmt.Sprintf("user %s had %d mails in the last 24 hours, codes that were shown included, and more would not help: look "+
+		"at what became of them, or have somebody talk to the person", user, mails)}
 }
 
 // post is how mails go out.
@@ -494,6 +487,9 @@ func (s *Session) print(ctx context.Context, row *providers.UserRow, reason stri
 	}
 	// Before the code is there: what was made is never without a record.
 	err = s.store.Shown(ctx, state.Mail{User: row.ID, Wave: is.Wave, Ended: s.settings.Now().UTC(), By: s.settings.Who, Reason: reason})
+	if errors.Is(err, state.ErrAskedEnough) {
+		return nil, askedEnough(row.ID, state.MostAsked)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -550,7 +546,7 @@ func (s *Session) unnote(ctx context.Context, back []state.Mail) error {
 // SettleDoubtful records that the mails in doubt were sent, and counts them.
 func (s *Session) SettleDoubtful(ctx context.Context) (n int64, err error) {
 	err = s.writing(ctx, postgres.Use{Invites: true}, func() error {
-		if n, err = s.store.SettleDoubtful(ctx); err != nil {
+		if n, err = s.store.SettleDoubtful(ctx, s.settings.Now().UTC()); err != nil {
 			return err
 		}
 		var list []state.Invite

@@ -17,6 +17,7 @@ type Letter struct {
 	Unverified bool `json:"unverified,omitempty"`
 	Again      bool `json:"again,omitempty"` // an invitation of an earlier move may have been sent
 	Owed       bool `json:"owed,omitempty"`  // an earlier run has chosen it, and left it unsent
+	Asked      bool `json:"asked,omitempty"` // somebody asks for it: at most three a day, codes that are shown included
 }
 
 // IsZero reports whether there is no mail.
@@ -110,7 +111,8 @@ func (e *Effects) Writes(s Shape, in Segment) bool {
 	m := e.Mailing(s.After.Wave, l.Kind)
 	return (kind == SegmentMail || kind == SegmentMove && l.Kind == state.LetterInvitation) && m != nil && l.Round > 0 &&
 		(l.Kind == state.LetterInvitation || l.Kind == state.LetterReminder) && (l.Link == m.Link || l.Link == state.LinkLogin) &&
-		s.After.Standing == state.Moved && (!l.Unverified || l.Link == state.LinkCode)
+		s.After.Standing == state.Moved && (!l.Unverified || l.Link == state.LinkCode) &&
+		(!l.Asked || kind == SegmentMail && l.Kind == state.LetterInvitation)
 }
 
 // TemplateDigest is the digest of a template's text.

@@ -372,9 +372,10 @@ func (s Shape) Fits(kind SegmentKind) bool {
 	case e.Link && kind != SegmentMove, e.Restore && kind != SegmentRestore, e.Restore && s.Ground.RowGone:
 		return false
 	case kind == SegmentMail:
-		return s.mails() && s.Ground.Linked
+		// Those of earlier versions rely on the row alone.
+		return s.mails(providers.ReliesMail, providers.ReliesOutbox) && s.Ground.Linked
 	case kind == SegmentAnnounce:
-		return s.mails()
+		return s.mails(providers.ReliesMail)
 	case kind == SegmentRelease:
 		return s.Effect.OnlyReleases() && s.Join == 0 && s.Leave == 0
 	case e.Release && !e.Mail:
@@ -392,9 +393,9 @@ func (s Shape) RowOnly() bool {
 	return s.Join == 0 && s.Leave == 0 && s.Effect == (state.Effect{Restore: true})
 }
 
-// mails reports whether a shape does nothing but send a mail to users who stay as they are.
-func (s Shape) mails() bool {
-	return s.Ground.Relies == providers.ReliesMail && s.Ground.Unrecorded && !s.Ground.RowGone && !s.Ground.Moved &&
+// mails reports whether a shape, which may rely on these, does nothing but send a mail to users who stay as they are.
+func (s Shape) mails(relies ...providers.Relies) bool {
+	return slices.Contains(relies, s.Ground.Relies) && s.Ground.Unrecorded && !s.Ground.RowGone && !s.Ground.Moved &&
 		s.Effect == (state.Effect{}) && s.Join == 0 && s.Leave == 0 && s.Keep == 0
 }
 

@@ -59,10 +59,10 @@ func (d *decider) write(e *world.Entry) error {
 	}
 	return d.sink.Add(w.Mail, plan.Shape{
 		Tenant: d.Tenants[e.Tenant].ID,
-		Ground: plan.Ground{Relies: providers.ReliesMail, Linked: true, Unrecorded: true},
+		Ground: plan.Ground{Relies: providers.ReliesOutbox, Linked: true, Unrecorded: true},
 		After:  e.Recorded.UserState,
 		Letter: letter,
-	}, plan.UserChange{User: e.User, Before: e.MailDigest})
+	}, plan.UserChange{User: e.User, Before: providers.DigestOutbox(e.MailDigest, e.Mailed)})
 }
 
 // letter is the mail that a user is due who was moved under a wave before, or the reason why there is none.
@@ -82,7 +82,9 @@ func (d *decider) due(e *world.Entry, w *Wave) (l plan.Letter, why state.Code) {
 	m, to := e.Mailed, d.scope.Writes
 	switch {
 	case to.User != uuid.Nil:
-		return d.invitation(e, w, p.Enrolled), ""
+		l = d.invitation(e, w, p.Enrolled)
+		l.Asked = true
+		return l, ""
 	case m.Refused:
 		return l, state.CodeMailRefused
 	case m.Doubtful && !to.Doubtful:

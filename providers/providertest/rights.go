@@ -215,6 +215,14 @@ func lacking(t *testing.T, r *run, token string, overPersons, overGroups bool) {
 	if _, err = p.Directory().Enrolled(ctx); !overPersons {
 		r.kind(t, "list enrolled persons without the right", err, state.ErrorDenied)
 	}
+	if can, err := a.CanLogIn(ctx, idsOf(w.list)); !overPersons {
+		r.kind(t, "look up credentials without the right", err, state.ErrorDenied)
+		if len(can) != 0 {
+			t.Errorf("of %d persons it is said that they can log in", len(can))
+		}
+	} else {
+		must(t, "look up credentials of persons who have none", err)
+	}
 	if _, err := p.Directory().OtherNames(ctx); err != nil {
 		t.Errorf("other names: %v, want those that the account may see and no error", err)
 	}

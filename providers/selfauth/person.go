@@ -136,7 +136,8 @@ type scimLogin struct {
 	} `json:"memberof"`
 }
 
-// CanLogIn returns those of the persons who have a credential and have not expired, with their groups.
+// CanLogIn returns those of the persons who have a credential and have not expired, with their groups. That others have none counts
+// only where the account may see who has one.
 func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	can := map[uuid.UUID][]uuid.UUID{}
 	for some := range slices.Chunk(ids, entriesAsked) {
@@ -166,6 +167,11 @@ func (a accounts) CanLogIn(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]
 			})
 		})
 		if err != nil {
+			return nil, err
+		}
+	}
+	if len(can) < len(ids) {
+		if err := a.conn.judgeAbsence(ctx, "look up credentials", credentialReaders[:]...); err != nil {
 			return nil, err
 		}
 	}

@@ -1,9 +1,11 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -169,23 +171,57 @@ func (s *Store) Bounced(ctx context.Context, list []state.MailOutcome) (back []s
 	return back, err
 }
 
-// SettleDoubtful records that the mails in doubt were sent.
-func (s *Store) SettleDoubtful(ctx context.Context) (settled int64, err error) {
+// SettleDoubtful records that the mails in doubt were sent. What a run has chosen in the place of one, and has not sent, is withdrawn.
+func (s *Store) SettleDoubtful(ctx context.Context, at time.Time) (settled int64, err error) {
 	err = s.writing(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, s.sql("update {schema}.mails m set status = $1 where "+inDoubt), state.MailTaken)
-		settled = tag.RowsAffected()
-		return err
+		const all = `with settled as (update {schema}.mails m set status = $1 where {doubt} returning user_id, letter, chosen),
+			instead as (update {schema}.mails n set status = $2, why = $3, ended = $4 from settled
+				where n.user_id = settled.user_id and n.letter = 'invitation' and settled.letter = 'invitation' and n.status = $5 and not n.past
+					and n.chosen >= settled.chosen)
+			select count(*) from settled`
+		return tx.QueryRow(ctx, s.sql(strings.Replace(all, "{doubt}", inDoubt, 1)), state.MailTaken, state.MailWithdrawn,
+			string(state.CodeMailNotDue), at, state.MailChosen).Scan(&settled)
 	})
 	return settled, err
 }
 
+// AskedLately counts the mails that a user was sent within AskedWithin, or is about to be, codes that were shown included.
+func (s *Store) AskedLately(ctx context.Context, user uuid.UUID, now time.Time) (n int, err error) {
+	err = s.mailing(ctx, func(tx pgx.Tx) error {
+		n, err = s.askedLately(ctx, tx, user, now)
+		return err
+	})
+	return n, err
+}
+
+func (s *Store) askedLately(ctx context.Context, tx pgx.Tx, user uuid.UUID, now time.Time) (n int, err error) {
+	err = tx.QueryRow(ctx, s.sql("select count(*) from {schema}.mails m where m.user_id = $1 and m.chosen > $2 and "+countsAsAsked),
+		user, now.Add(-state.AskedWithin)).Scan(&n)
+	return n, err
+}
+
+// countsAsAsked is a mail m that somebody has, may have, or will have once the run goes on that has chosen it.
+const countsAsAsked = `(m.status not in ('chosen', 'later', 'withdrawn')
+	or m.status = 'chosen' and exists (select from {schema}.runs r where r.id = m.run and r.open))`
+
+// oneAsks has whoever else asks for a mail to a user wait until this transaction ends: each counts what the one before has recorded.
+// Whoever shows a code has no other lock.
+const oneAsks = "select pg_advisory_xact_lock(hashtextextended('anthill mails of ' || u, 0)) from unnest($1::text[]) as u order by u"
+
 // Shown records that a code was shown to somebody. It takes no lock, and asks for no epoch, as it only adds what somebody has seen: who
 // helps on the telephone does not wait until a run has ended.
 func (s *Store) Shown(ctx context.Context, m state.Mail) error {
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	// Each statement is to see what was recorded while it waited, whatever the database's own default is.
+	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		version, err := s.version(ctx, tx)
 		if err != nil || version < mailVersion {
 			return noState(err)
+		}
+		if _, err := tx.Exec(ctx, oneAsks, []string{m.User.String()}); err != nil {
+			return err
+		}
+		if n, err := s.askedLately(ctx, tx, m.User, m.Ended); err != nil || n >= state.MostAsked {
+			return cmp.Or(err, state.ErrAskedEnough)
 		}
 		// Who has seen a code must be found after a crash of the server.
 		if _, err := tx.Exec(ctx, "select set_config('synchronous_commit', 'on', true)"); err != nil {
@@ -203,7 +239,8 @@ func (s *Store) Shown(ctx context.Context, m state.Mail) error {
 
 // chooseMails adds the mails of outcomes to the outbox. One that may have been sent already stays as it is.
 func (r *run) chooseMails(ctx context.Context, tx state.Tx, outcomes []state.Outcome) error {
-	var ids, users []uuid.UUID
+	var ids, users, asked []uuid.UUID
+	var of []string // whose those are that somebody asks for
 	var waves, letters, links []string
 	var rounds []int32
 	var unverified []bool
@@ -218,9 +255,17 @@ func (r *run) chooseMails(ctx context.Context, tx state.Tx, outcomes []state.Out
 		letters, links, rounds = append(letters, string(m.Letter)), append(links, string(m.Link)), append(rounds, int32(m.Round))
 		unverified, templates = append(unverified, m.Unverified), append(templates, m.Template[:])
 		at = append(at, m.Chosen)
+		if m.Asked {
+			asked, of = append(asked, m.ID), append(of, m.User.String())
+		}
 	}
 	if len(ids) == 0 {
 		return nil
+	}
+	if len(asked) > 0 {
+		if _, err := tx.Exec(ctx, oneAsks, of); err != nil {
+			return err
+		}
 	}
 	_, err := tx.Exec(ctx, r.s.sql(`insert into {schema}.mails
 			(id, user_id, wave, letter, round, link, unverified, template, chosen, run, status)
@@ -232,6 +277,13 @@ func (r *run) chooseMails(ctx context.Context, tx state.Tx, outcomes []state.Out
 		where mails.status = any($12)`),
 		bytes16(ids), bytes16(users), waves, letters, rounds, links, unverified, templates, at, r.id, string(state.MailChosen),
 		[]string{string(state.MailChosen), string(state.MailLater), string(state.MailWithdrawn)})
+	if err != nil || len(asked) == 0 {
+		return err
+	}
+	_, err = tx.Exec(ctx, r.s.sql(`update {schema}.mails o set status = $2, why = $3, ended = o.chosen
+		where o.id = any($1) and o.status = $4 and o.run = $5 and $6 <= (select count(*) from {schema}.mails m
+			where m.user_id = o.user_id and m.id <> o.id and m.chosen > o.chosen - $7::interval and `+countsAsAsked+`)`),
+		bytes16(asked), string(state.MailWithdrawn), string(state.CodeMailEnough), string(state.MailChosen), r.id, state.MostAsked, state.AskedWithin)
 	return err
 }
 
@@ -255,9 +307,10 @@ func (r *run) pastMails(ctx context.Context, tx state.Tx, outcomes []state.Outco
 	return err
 }
 
-// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit, by wave and user.
+// OpenMails returns mails that the run has chosen and that are still to be sent, at most limit: by wave and user, those behind that were
+// refused for good before.
 func (r *run) OpenMails(ctx context.Context, limit int) ([]state.Mail, error) {
-	return r.s.mails(ctx, "where run = $1 and status = $2 order by wave, user_id limit $3", r.id, state.MailChosen, limit)
+	return r.s.mails(ctx, "where run = $1 and status = $2 order by reply >= 500, wave, user_id limit $3", r.id, state.MailChosen, limit)
 }
 
 // DoubtMails records that nobody knows of the mails that a stopped process was about to hand over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -161,7 +162,8 @@ func isOurs(err error) bool {
 	var denied *state.DeniedError
 	var lost *state.LockLostError
 	var second *state.SecondStateError
-	return errors.Is(err, state.ErrOpenRun) || errors.Is(err, state.ErrRowThere) || errors.Is(err, state.ErrNothingKept) || errors.Is(err, state.ErrNoState) || errors.Is(err, state.ErrNewer) || errors.As(err, &locked) ||
+	own := []error{state.ErrOpenRun, state.ErrRowThere, state.ErrNothingKept, state.ErrNoState, state.ErrNewer, state.ErrAskedEnough}
+	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) }) || errors.As(err, &locked) ||
 		errors.As(err, &target) || errors.As(err, &denied) || errors.As(err, &lost) || errors.As(err, &second)
 }
 

@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"logins":                           logins,
 		"mails":                            mails,
 		"mails of who is taken back":       mailsBack,
+		"codes that are shown at once":     shownAtOnce,
 		"runs are chained":                 chained,
 		"one run is open":                  oneOpen,
 		"users are forgotten":              forgotten,
@@ -1078,7 +1079,7 @@ func mails(t *testing.T, f Fixture) {
 	doubtful, err := s.DoubtfulMails(t.Context())
 	must(t, err)
 	same(t, "in doubt", ids[2:], []uuid.UUID{doubtful[0].ID})
-	n, err := s.SettleDoubtful(t.Context())
+	n, err := s.SettleDoubtful(t.Context(), at)
 	must(t, err)
 	same(t, "settled", int64(1), n)
 	back, err := s.Bounced(t.Context(), []state.MailOutcome{{ID: ids[0], At: at, MailReply: reply}, {ID: ids[1], At: at}, {ID: uuid.New(), At: at}})
@@ -1089,6 +1090,64 @@ func mails(t *testing.T, f Fixture) {
 	must(t, err)
 	if len(of) != 2 || of[0].Status != state.MailRefused || of[1].Letter != state.LetterPrinted || of[1].By != "ana@laptop" || of[1].Reason != "telephone" {
 		t.Errorf("mails of a user: %+v", of)
+	}
+}
+
+// shownAtOnce: however many ask for a code of a user at the same moment, as many have one as may, and mails of that day count with them.
+func shownAtOnce(t *testing.T, f Fixture) {
+	s := bound(t, f)
+	moved(t, s, f, 3)
+	at := time.Date(2026, 12, 7, 10, 0, 0, 2000, time.UTC)
+	ask := func(user uuid.UUID, want int) {
+		t.Helper()
+		shown := make(chan error)
+		const askers = 12
+		for range askers {
+			go func() {
+				shown <- s.Shown(t.Context(), state.Mail{User: user, Wave: "pilot", Ended: at, By: "ana@laptop"})
+			}()
+		}
+		n := 0
+		for range askers {
+			switch err := <-shown; {
+			case err == nil:
+				n++
+			case !errors.Is(err, state.ErrAskedEnough):
+				t.Error(err)
+			}
+		}
+		same(t, "codes that were shown", want, n)
+	}
+	ask(f.Users[0].ID, state.MostAsked)
+	n, err := s.AskedLately(t.Context(), f.Users[0].ID, at.Add(state.AskedWithin-time.Second))
+	must(t, err)
+	same(t, "within the day", state.MostAsked, n)
+	n, err = s.AskedLately(t.Context(), f.Users[0].ID, at.Add(state.AskedWithin))
+	must(t, err)
+	same(t, "after the day", 0, n)
+
+	// A mail that the run has chosen and is about to send counts; one for whom somebody asks is withdrawn where there were enough.
+	r, err := s.Resume(t.Context(), read(t, s).OpenRun().ID)
+	must(t, err)
+	chosen := func(u User) {
+		t.Helper()
+		m := mailTo(u, 1)
+		m.Chosen, m.Asked = at, true
+		out := []state.Outcome{{User: u.ID, Tenant: u.Tenant, Wave: "pilot", Verdict: state.Done, Mail: m}}
+		must(t, r.Settle(t.Context(), nil, out, r.Position()))
+	}
+	chosen(f.Users[1])
+	ask(f.Users[1].ID, state.MostAsked-1)
+	chosen(f.Users[0])
+	for i, want := range []state.MailStatus{state.MailWithdrawn, state.MailChosen} {
+		list, err := s.MailsOf(t.Context(), []uuid.UUID{f.Users[i].ID})
+		must(t, err)
+		for _, m := range list {
+			if m.Letter == state.LetterInvitation && (m.Status != want || (m.Why == state.CodeMailEnough) != (want == state.MailWithdrawn)) {
+				t.Errorf("the mail of user %d is %s %s, want %s", i, m.Status, m.Why, want)
+			}
+		}
+		same(t, "mails of the outbox", state.MostAsked+1-i, len(list))
 	}
 }
 
