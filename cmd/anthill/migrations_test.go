@@ -227,6 +227,23 @@ func TestOwnMigrationsFirst(t *testing.T) {
 	}
 }
 
+// TestOwnMigrationsBehindTheWayBack: once the schema is taken back the application's own migrations run, and make what the next apply works with.
+func TestOwnMigrationsBehindTheWayBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 2, Users: 20, Seed: 4}, emulator(t))
+	x := newSqlx(w, w.later())
+	w.config(schemaWith(`migrations = "migrations"`))
+	w.run(exitDone, "apply", "-auto-approve")
+	w.schemaBack("back")
+	w.run(exitDone, "apply", "back")
+	must(t, x.run())
+	w.run(exitDone, "wave", "resume", "everyone")
+	w.run(exitDone, "apply", "-auto-approve")
+	if out, _ := w.run(exitDone, "plan"); strings.Contains(folded(out), "of the application in") || w.allLinked() == 0 {
+		t.Errorf("%d are linked:\n%s", w.allLinked(), out)
+	}
+}
+
 // TestOwnMigrationsUnread: without a folder a plan says that the tool's later files may fail; it names those that the application was
 // shipped with until they are noted as run.
 func TestOwnMigrationsUnread(t *testing.T) {

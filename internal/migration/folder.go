@@ -78,10 +78,7 @@ func Read(dir string) ([]File, error) {
 	}
 	files, all := make([]File, 0, len(names)), 0
 	for _, name := range names {
-		f, size, err := readFile(dir, name)
-		if err != nil {
-			return nil, err
-		}
+		f, size := readFile(dir, name)
 		if all += size; all > maxAll {
 			return nil, fmt.Errorf("its files have more than %d MB", maxAll>>20)
 		}
@@ -117,7 +114,7 @@ func list(dir string) (names []string, err error) {
 		case d.IsDir() || hidden || !strings.HasSuffix(name, ".sql") || wayBack(name):
 			return nil
 		}
-		if info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err != nil || !info.Mode().IsRegular() {
+		if !isFile(filepath.Join(dir, filepath.FromSlash(name))) {
 			return nil
 		}
 		if names = append(names, name); len(names) > maxFiles {
@@ -135,24 +132,36 @@ func wayBack(name string) bool {
 	return base == "down.sql" || strings.HasSuffix(base, ".down.sql") || undoing.MatchString(base)
 }
 
-func readFile(dir, name string) (f File, size int, err error) {
+// readFile reads a file, and says how long it is, as far as it was read.
+func readFile(dir, name string) (f File, size int) {
 	f = File{Name: name, Keys: keys(name), Title: title(name)}
-	file, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
-	if err != nil {
-		f.Unread = true
-		return f, 0, nil
-	}
-	defer file.Close()
-	src, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil || len(src) > maxFile {
-		f.Unread = true
-		return f, len(src), nil
+	src, whole := content(filepath.Join(dir, filepath.FromSlash(name)))
+	if f.Unread = !whole; f.Unread {
+		return f, len(src)
 	}
 	f.sum = sha512.Sum384(src)
+	var err error
 	if f.Steps, err = Steps(string(src)); err != nil {
 		f.Steps, f.Unread = nil, true
 	}
-	return f, len(src), nil
+	return f, len(src)
+}
+
+// content is that of a file; whole: all of it could be read.
+func content(path string) (src []byte, whole bool) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	defer file.Close()
+	src, err = io.ReadAll(io.LimitReader(file, maxFile+1))
+	return src, err == nil && len(src) <= maxFile
+}
+
+// isFile reports whether a path leads to a file that can be read without waiting for somebody to write it.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // plain are names of files of which the folder has the name of the migration.
