@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"anthill/planner/planfile"
+	"anthill/state"
 )
 
 // Plan writes a plan, or the plan of a rollback, for its reviewer.
