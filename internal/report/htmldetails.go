@@ -36,7 +36,8 @@ func (p *hyperPage) waves() {
 			{barOthers, "skipped"}},
 	}
 	for _, w := range waveRows(list) {
-		s, says := all[w.Name], ""
+		s := all[w.Name]
+		var says string
 		if w.whole != nil {
 			says = w.whole.said
 		} else {

@@ -393,7 +393,8 @@ func (m *markdown) waves() {
 		inSteps[state.WholeWave(w.Name)] += moves(w)
 	}
 	for _, r := range waveRows(list) {
-		n, says, name := moves(r.WaveView), "", m.t.words.escape(r.Name)
+		n, name := moves(r.WaveView), m.t.words.escape(r.Name)
+		var says string
 		switch {
 		case r.whole != nil && !slices.ContainsFunc(shown, func(i int) bool { return state.InWave(list[i].Name, r.Name) }):
 			continue

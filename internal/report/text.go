@@ -187,7 +187,7 @@ func (p *planPage) waves() {
 		width = max(width, cells(stepIn(w.Name)))
 	}
 	for _, r := range waveRows(list) {
-		said := ""
+		var said string
 		if r.whole != nil {
 			said = r.whole.said
 		} else {

@@ -30,8 +30,8 @@ type Context struct {
 	AsOf       time.Time       `json:"as_of"` // at which dates and soaks were judged
 	Origin     Origin          `json:"origin,omitzero"`
 	OpenRun    string          `json:"open_run,omitempty"`
-	Part       *Part           `json:"part,omitempty"`  // that the plan is narrowed to; nil: it is one of all
-	Drift      *Drift          `json:"drift,omitempty"` // nil: this plan does not only look for what others have changed
+	Part       *Part           `json:"part,omitempty"`       // that the plan is narrowed to; nil: it is one of all
+	Drift      *Drift          `json:"drift,omitempty"`      // nil: this plan does not only look for what others have changed
 	Recognised *Recognised     `json:"recognised,omitempty"` // of a retarget
 	Population Population      `json:"population"`
 	Isolation  Isolation       `json:"isolation"`
