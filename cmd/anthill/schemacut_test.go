@@ -144,7 +144,7 @@ func TestSchemaServerGone(t *testing.T) {
 					var done bool
 					err := conn.QueryRow(t.Context(), `select coalesce(bool_or(pg_terminate_backend(a.pid)), false)
 						from pg_stat_activity a join pg_stat_progress_create_index i using (pid)
-						where i.phase like 'waiting for old snapshots%' or i.phase like 'waiting for writers%'`).Scan(&done)
+						where a.datname = current_database() and (i.phase like 'waiting for old snapshots%' or i.phase like 'waiting for writers%')`).Scan(&done)
 					if err != nil || done {
 						killed <- err
 						return
