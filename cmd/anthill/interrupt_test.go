@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"anthill/internal/sandbox"
 	"anthill/internal/selfauthd"
@@ -63,6 +66,57 @@ func TestInterrupted(t *testing.T) {
 			}
 			w.run(exitDone, "apply", "-auto-approve")
 			w.checkMoved()
+		})
+	}
+}
+
+// TestInterruptedWhileItWaits: a step of the schema that waits for others, without end, is cut short by the first ^C: forwards, where an
+// index waits for an old transaction, and backwards, where a table is in use. The next command makes it whole.
+func TestInterruptedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args, first []string
+		holds       string
+	}{
+		"an index":      {[]string{"apply", "-auto-approve"}, nil, "select count(*) from casbin_rule"},
+		"a column":      {[]string{"apply", "-auto-approve"}, nil, "select count(*) from users"},
+		"its way back":  {[]string{"rollback", "-schema", "-auto-approve", "-allow", "DELETES_DATA=5"}, []string{"apply", "-auto-approve"}, "select count(*) from users"},
+		"a table alone": {[]string{"apply", "-auto-approve"}, nil, "lock table sessions in share row exclusive mode"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+			w.config(everyone + waveEveryone)
+			if c.first != nil {
+				w.run(exitDone, c.first...)
+			}
+			args := c.args
+			tx, err := w.connect().BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+			must(t, err)
+			_, err = tx.Exec(t.Context(), c.holds)
+			must(t, err)
+			waiting := w.connect()
+			cmd := w.command(args...)
+			var said bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &said, &said
+			must(t, cmd.Start())
+			done := make(chan struct{})
+			w.waits(waiting, done, `select count(*) from pg_stat_activity a where datname = current_database() and wait_event_type = 'Lock'
+				and application_name like 'anthill%' and clock_timestamp() - query_start > $1`, 500*time.Millisecond)
+			interrupt(t, cmd)
+			err = cmd.Wait() // the test's own deadline ends it where it goes on waiting
+			var status *exec.ExitError
+			if !errors.As(err, &status) || status.ExitCode() != exitStopped {
+				t.Errorf("it ends with %v\n%s", err, said.String())
+			}
+			must(t, tx.Rollback(t.Context()))
+			w.run(exitDone, "apply", "-auto-approve")
+			if n := w.number("select count(*) from pg_index where not indisvalid"); n != 0 {
+				t.Errorf("%d indexes are not valid", n)
+			}
+			if c.first == nil {
+				w.checkMoved()
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -70,9 +71,9 @@ func (x *executor) eachStep(
 				return err
 			}
 		}
-		// A step may take long. ^C does not cut it short but ends the run behind it; each can be done again.
-		if err := do(work, step); err != nil {
-			return err
+		// A step may take long, or wait for others without end. ^C cuts it short: each can be done again, as after a kill.
+		if err := do(ctx, step); err != nil {
+			return cmp.Or(interrupted(ctx), err)
 		}
 		if int64(i) < settled {
 			continue
