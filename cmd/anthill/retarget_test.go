@@ -228,3 +228,30 @@ func targetCases() map[string]brake {
 		}),
 	}
 }
+
+// TestRetargetGone: servers are renamed also after the application has taken its columns away. Then too what is recorded is bound anew, a
+// run that was stopped is ended, and the persons are taken back.
+func TestRetargetGone(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]string{"the provider": removesProvider, "passwords": removesPasswords} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.exec(gone)
+			w.exec("update anthill_state.meta set system = '77'")
+			w.run(exitStale, "rollback", "-auto-approve")
+			w.run(exitDone, "state", "retarget", "-out", "r")
+			w.run(exitDone, "apply", "r")
+			if status, out, errs := w.try("rollback", "-auto-approve"); status != exitDone && name == "the provider" || status == exitStale {
+				t.Errorf("rollback: exit %d\n%s%s", status, out, errs)
+			}
+			for _, p := range w.directory().persons {
+				if !p.Expired && name == "the provider" {
+					t.Errorf("person %s may still log in", p.Name)
+				}
+			}
+		})
+	}
+}

@@ -25,7 +25,8 @@ func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approva
 	if err := s.mayWrite(e.Mailings); err != nil {
 		return result, err
 	}
-	if len(s.inspection.Gone) > 0 && e.Kind != state.RunRollback {
+	// Which is written by neither; and under new names nothing else goes before the state is bound to them.
+	if len(s.inspection.Gone) > 0 && e.Kind != state.RunRollback && e.Kind != state.RunRetarget {
 		return result, s.gone()
 	}
 	if err := s.MayCarryOut(ctx, e); err != nil {
