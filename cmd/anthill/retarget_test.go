@@ -255,3 +255,37 @@ func TestRetargetGone(t *testing.T) {
 		})
 	}
 }
+
+// TestRetargetBetweenRollbacks: what a rollback of one tenant has left is what the next one is about, and nobody else, also where the
+// state was bound to another target in between.
+func TestRetargetBetweenRollbacks(t *testing.T) {
+	t.Parallel()
+	for name, between := range map[string]bool{"renamed": true, "as it was": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.exec("create function no() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '42501'; end $$")
+			w.exec("create trigger no before update on anthill_state.batches for each row execute function no()")
+			w.run(exitStopped, "rollback", "-auto-approve", "-tenant", "acme")
+			w.exec("drop trigger no on anthill_state.batches")
+			w.run(exitDone, "apply", "-close", "-auto-approve")
+			if between {
+				w.exec("update anthill_state.meta set system = '77'")
+				w.run(exitDone, "state", "retarget", "-auto-approve")
+			}
+			w.run(exitDone, "rollback", "-auto-approve")
+			moved := w.number("select count(*) from anthill_state.users where standing = 'moved'")
+			if moved == 0 {
+				t.Fatal("nobody of another tenant is moved")
+			}
+			// As if somebody of the tenant had been left.
+			w.exec("update anthill_state.runs set outcome = 'remainder' where n = (select max(n) from anthill_state.runs)")
+			out, errs := w.run(exitDone, "rollback", "-auto-approve")
+			if n := w.number("select count(*) from anthill_state.users where standing = 'moved'"); n != moved {
+				t.Errorf("%d users are moved still, of %d of other tenants\n%s%s", n, moved, out, errs)
+			}
+		})
+	}
+}
