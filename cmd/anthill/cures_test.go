@@ -17,6 +17,13 @@ func TestCuresLoseNothing(t *testing.T) {
 		"deleted, no unless yes":     {yes + "alter table users alter column deleted_at set default false, alter column deleted_at set not null", "deleted_at", "deleted_at is not null"},
 		"a tenant deleted, or not":   {"alter table tenants alter column deleted_at type boolean using slug = 'acme'", "exists (select from tenants where deleted_at)", "exists (select from tenants where slug = 'acme' and deleted_at is not null)"},
 		"a status that is yes or no": {dropChecks + "alter table users alter column status drop default, alter column status type boolean using role = 'viewer'", "status", "status::text = 'true'"},
+		"methods missing, and a check that leaves theirs out": {migration14 + `alter table users add column auth_method varchar(50) default 'password',
+			add column migration_invited_at timestamptz, add column migration_completed_at timestamptz;
+			update users set {idp}_user_id = gen_random_uuid(), auth_method = null where role = 'viewer';
+			alter table users add constraint users_auth_method_check check (auth_method in ('password', 'jumpcloud'));` + migration16,
+			"role = 'viewer'", "auth_method = 'dual' or auth_method = '{value}'"},
+		"a check of ours, and one that leaves a value out behind it": {migration14 + migration15 + migration16 +
+			"alter table users add constraint ways check (auth_method in ('password', 'jumpcloud'))", "auth_method = 'password'", "auth_method = 'password'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
