@@ -22,6 +22,7 @@ const (
 	maxEntries = 20_000 // of the folder, whatever they are
 	maxDepth   = 3      // folders in folders
 	maxAll     = 64 << 20
+	maxSteps   = 200_000 // of all files: a few letters make one, and each is kept
 )
 
 // File is one migration, as its tool would run it.
@@ -76,11 +77,14 @@ func Read(dir string) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, all := make([]File, 0, len(names)), 0
+	files, all, steps := make([]File, 0, len(names)), 0, 0
 	for _, name := range names {
 		f, size := readFile(dir, name)
 		if all += size; all > maxAll {
 			return nil, fmt.Errorf("its files have more than %d MB", maxAll>>20)
+		}
+		if steps += len(f.Steps); steps > maxSteps {
+			return nil, fmt.Errorf("its files make and take away more than %d things", maxSteps)
 		}
 		files = append(files, f)
 	}

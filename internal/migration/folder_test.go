@@ -131,3 +131,20 @@ func TestNoted(t *testing.T) {
 		t.Error("no checksum")
 	}
 }
+
+// TestManySteps: a folder that was made to fill the memory is refused, whether its steps stand in one file or in many.
+func TestManySteps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ files, steps int }{"in one file": {1, 250_000}, "in many": {250, 1000}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{}
+			for i := range c.files {
+				files[fmt.Sprintf("%d_x.sql", i)] = "drop table a" + strings.Repeat(",a", c.steps-1)
+			}
+			if _, err := Read(folder(t, files)); err == nil || !strings.Contains(err.Error(), "200000") {
+				t.Errorf("it says: %v", err)
+			}
+		})
+	}
+}
