@@ -289,3 +289,56 @@ func TestRetargetBetweenRollbacks(t *testing.T) {
 		})
 	}
 }
+
+// TestRetargetAlone: Postgres was restored elsewhere while Self-auth is down. What is recorded is bound to it without Self-auth, whose names
+// stay, and all passwords work again.
+func TestRetargetAlone(t *testing.T) {
+	t.Parallel()
+	l, s := lined(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, s)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update anthill_state.meta set system = '77'")
+	l.cut()
+	if _, errs := w.run(exitStale, "rollback", "-postgres-only", "-auto-approve"); !strings.Contains(errs, "anthill state retarget -postgres-only") {
+		t.Errorf("the rollback says:\n%s", errs)
+	}
+	for _, args := range [][]string{{"-out", "r"}, {"-allow", "TARGET_UNLIKE=35", "-out", "r"}} {
+		w.run(exitError, append([]string{"state", "retarget", "-postgres-only"}, args...)...)
+	}
+	address := w.env["SELF_AUTH_URL"]
+	w.env["SELF_AUTH_URL"] = otherName(t, address)
+	if _, errs := w.run(exitError, "state", "retarget", "-postgres-only", "-auto-approve"); !strings.Contains(errs, address) {
+		t.Errorf("of another address it says:\n%s", errs)
+	}
+	w.env["SELF_AUTH_URL"] = address
+	w.run(exitBlocked, "state", "retarget", "-postgres-only")
+	out, _ := w.run(exitDone, "state", "retarget", "-postgres-only", "-auto-approve")
+	wants(t, out, "the rows of 29 of 29 moved users", "Self-auth was not asked", "No hazards.")
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	if with, _ := w.linkedByPassword(); with != 0 {
+		t.Errorf("%d users with a password are linked still", with)
+	}
+	l.mend()
+	w.run(exitDone, "status")
+	run := w.texts("select id from anthill_state.runs where kind = 'retarget'")[0]
+	out, _ = w.run(exitDone, "show", "-run", run)
+	wants(t, out, "Self-auth was not asked")
+	w.run(exitDone, "apply", "-auto-approve")
+	chainHolds(t, w)
+}
+
+// TestRetargetAloneCounts: rows that are not there are a hazard without Self-auth as well.
+func TestRetargetAloneCounts(t *testing.T) {
+	t.Parallel()
+	l, s := lined(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, s)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update anthill_state.meta set database = 'before'")
+	w.exec("delete from users where user_id in (select user_id from anthill_state.users where standing = 'moved' order by user_id limit 3)")
+	l.cut()
+	out, _ := w.run(exitBlocked, "state", "retarget", "-postgres-only", "-auto-approve")
+	wants(t, out, "3 moved users have no row here", "-allow TARGET_UNLIKE=3")
+	w.run(exitDone, "state", "retarget", "-postgres-only", "-auto-approve", "-allow", "TARGET_UNLIKE=3")
+}
