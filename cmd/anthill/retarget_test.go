@@ -229,8 +229,8 @@ func targetCases() map[string]brake {
 	}
 }
 
-// TestRetargetGone: servers are renamed also after the application has taken its columns away. Then too what is recorded is bound anew, a
-// run that was stopped is ended, and the persons are taken back.
+// TestRetargetGone: servers are renamed also after the application has taken its columns away. Then too what is recorded is bound anew, and
+// the persons are taken back.
 func TestRetargetGone(t *testing.T) {
 	t.Parallel()
 	for name, gone := range map[string]string{"the provider": removesProvider, "passwords": removesPasswords} {
@@ -341,4 +341,44 @@ func TestRetargetAloneCounts(t *testing.T) {
 	out, _ := w.run(exitBlocked, "state", "retarget", "-postgres-only", "-auto-approve")
 	wants(t, out, "3 moved users have no row here", "-allow TARGET_UNLIKE=3")
 	w.run(exitDone, "state", "retarget", "-postgres-only", "-auto-approve", "-allow", "TARGET_UNLIKE=3")
+}
+
+// TestRetargetFirstRun: the run that was stopped is the first of all, and two people bind the state at the same moment: one does, and the
+// runs are one chain.
+func TestRetargetFirstRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	w.exec("create function no() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '42501'; end $$")
+	w.run(exitDone, "wave", "pause", "everyone", "-reason", "x") // which makes the state
+	w.run(exitDone, "wave", "resume", "everyone")
+	w.exec("create trigger no before update on anthill_state.batches for each row execute function no()")
+	w.run(exitStopped, "apply", "-auto-approve")
+	w.exec("drop trigger no on anthill_state.batches")
+	w.exec("update anthill_state.meta set system = '77'")
+	type end struct {
+		status    int
+		out, errs string
+	}
+	ends := make(chan end)
+	for range 2 {
+		go func() {
+			var e end
+			e.status, e.out, e.errs = w.try("state", "retarget", "-auto-approve")
+			ends <- e
+		}()
+	}
+	for range 2 {
+		if e := <-ends; e.status != exitDone {
+			t.Errorf("exit %d\n%s%s", e.status, e.out, e.errs)
+		}
+	}
+	if n := w.number("select count(*) from anthill_state.runs where kind = 'retarget'"); n != 1 {
+		t.Errorf("%d runs have bound the state", n)
+	}
+	chainHolds(t, w)
+	w.run(exitDone, "apply", "-auto-approve")
+	chainHolds(t, w)
+	w.run(exitDone, "plan", "-detailed-exitcode")
+	chainHolds(t, w)
 }

@@ -43,6 +43,9 @@ func (s *Session) Retarget(ctx context.Context, r Request) (_ *Plan, err error) 
 		return nil, err
 	}
 	defer snapshot.Close()
+	if in.State.Target == s.target { // somebody has bound it since
+		return nil, nil
+	}
 	if s.settings.Alone {
 		in.Directory = nil
 	} else if err := s.maySee(recordedKinds(in.State)); err != nil {
