@@ -57,17 +57,28 @@ func (in Input) unreadTables() (list []state.Finding) {
 	return list
 }
 
-// run reports whether a migration was run, as far as some table says.
-func (in Input) run(f migration.File) bool {
-	return slices.ContainsFunc(in.Inspection.Noted, func(t providers.MigrationTable) bool { return t.Has(f) })
+// noting are the tables that note migrations of a folder: other applications may keep theirs beside them, and say nothing of its files.
+func (in Input) noting(files []migration.File) (list []providers.MigrationTable) {
+	for _, t := range in.Inspection.Noted {
+		knows := func(f migration.File) bool { return t.Notes(f) }
+		if slices.ContainsFunc(files, knows) {
+			list = append(list, t)
+		}
+	}
+	return list
 }
 
-// noted are the arguments of a finding that say where the migrations are noted, and how far they are.
-func (in Input) noted() (args []state.Arg) {
-	if len(in.Inspection.Noted) == 0 {
-		return nil
+// noted are the arguments of a finding that say where the migrations are noted, and how far they are: the first of the tables that note
+// them, or the first that notes nothing.
+func (in Input) noted(noting []providers.MigrationTable) (args []state.Arg) {
+	if len(noting) == 0 {
+		i := slices.IndexFunc(in.Inspection.Noted, func(t providers.MigrationTable) bool { return len(t.Applied) == 0 })
+		if i < 0 {
+			return nil
+		}
+		noting = in.Inspection.Noted[i:]
 	}
-	t := in.Inspection.Noted[0]
+	t := noting[0]
 	args = append(args, state.Text(state.KeyTable, t.Name))
 	if t.Tool != "" {
 		args = append(args, state.Text(state.KeyName, t.Tool))
@@ -84,9 +95,10 @@ func (in Input) failing(made []providers.SchemaThing) (list []state.Finding) {
 	var fails []state.Finding
 	var unread, statements []string
 	code := state.CodeFilesLater
+	noting := in.noting(in.Config.Schema.Migrations)
 	for _, f := range in.Config.Schema.Migrations {
 		switch {
-		case in.run(f):
+		case slices.ContainsFunc(noting, func(t providers.MigrationTable) bool { return t.Has(f) }):
 			continue
 		case f.Unread:
 			unread = append(unread, f.Name)
@@ -109,7 +121,7 @@ func (in Input) failing(made []providers.SchemaThing) (list []state.Finding) {
 		}
 	}
 	if n := int64(len(fails)); n > 0 {
-		f := state.Found(code, append(in.noted(), folder, state.Because(state.KeyWhy, fails...))...).Times(n)
+		f := state.Found(code, append(in.noted(noting), folder, state.Because(state.KeyWhy, fails...))...).Times(n)
 		if code == state.CodeFilesStop && len(statements) == len(fails) {
 			f.Args = append(f.Args, state.List(state.KeyStatements, statements...))
 		}
@@ -180,10 +192,11 @@ func (in Input) mayFail(made []providers.SchemaThing) (f state.Finding) {
 			columns, steps = append(columns, thingName(t.Thing)), append(steps, t.Step)
 		}
 	}
-	shipped := in.Inspection.Noted[0].Tool == "sqlx" && in.Inspection.Noted[0].Unread.IsZero()
+	first := in.Inspection.Noted[0]
+	shipped := first.Tool == "sqlx" && first.Unread.IsZero()
 	for _, m := range in.Inspection.Shipped {
 		makes := slices.ContainsFunc(m.Steps, func(s string) bool { return slices.Contains(steps, s) })
-		if shipped && makes && !in.run(migration.File{Keys: []string{migration.Key(m.Version)}}) {
+		if shipped && makes && !first.Has(migration.File{Keys: []string{migration.Key(m.Version)}}) {
 			files = append(files, m.Version+"_"+m.Name+".sql")
 		}
 	}
@@ -191,7 +204,7 @@ func (in Input) mayFail(made []providers.SchemaThing) (f state.Finding) {
 	case len(columns) == 0, shipped && len(files) == 0, !shipped && !due:
 		return f
 	}
-	args := append(in.noted(), state.List(state.KeyColumns, columns...))
+	args := append(in.noted(in.Inspection.Noted), state.List(state.KeyColumns, columns...))
 	if shipped {
 		args = append(args, state.List(state.KeyFiles, files...))
 	}

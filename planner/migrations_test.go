@@ -33,6 +33,7 @@ func TestMigrationsThatFail(t *testing.T) {
 	const adds = "alter table users add column auth_method text;"
 	sqlx := providers.MigrationTable{Tool: "sqlx", Name: "app._sqlx_migrations", Applied: []string{"13"}}
 	goose := providers.MigrationTable{Tool: "goose", Name: "app.goose_db_version", Applied: []string{"13"}}
+	other := providers.MigrationTable{Tool: "golang-migrate", Name: "app.schema_migrations", Applied: []string{"20990101000000"}, UpTo: true}
 	unread := providers.MigrationTable{Tool: "sqlx", Name: "app._sqlx_migrations", Unread: state.Found(state.CodeTableUnread), Grant: "GRANT"}
 	shipped := []providers.Migration{{Version: "14", Name: "a"}, {Version: "15", Name: "b", Steps: []string{columns}}}
 	for name, c := range map[string]struct {
@@ -53,6 +54,9 @@ func TestMigrationsThatFail(t *testing.T) {
 		"every file is run":                        {due: true, noted: []providers.MigrationTable{goose, {Tool: "x", Name: "b", Applied: []string{"15"}}}, folder: true, files: []migration.File{file(t, "13", adds), file(t, "15", adds)}},
 		"an earlier file that was not run":         {due: true, noted: []providers.MigrationTable{sqlx}, folder: true, files: []migration.File{file(t, "9", adds)}, want: []state.Code{state.CodeFilesLater}, names: []string{"9_x.sql"}},
 		"run up to a version":                      {due: true, noted: []providers.MigrationTable{{Name: "a", Applied: []string{"13"}, UpTo: true}}, folder: true, files: []migration.File{file(t, "9", adds), file(t, "13", adds)}},
+		"the tables of other applications":         {due: true, noted: []providers.MigrationTable{sqlx, other, {Name: "old.m", Applied: []string{"7"}}}, folder: true, files: []migration.File{file(t, "13", adds), file(t, "15", adds)}, want: []state.Code{state.CodeFilesLater}, names: []string{"15_x.sql"}},
+		"the table of another application alone":   {due: true, noted: []providers.MigrationTable{other}, folder: true, files: []migration.File{file(t, "15", adds)}, want: []state.Code{state.CodeFilesLater}, names: []string{"15_x.sql"}},
+		"no folder, and another application":       {ours: true, there: true, noted: []providers.MigrationTable{sqlx, other}, want: []state.Code{state.CodeToolStops}},
 		"one that drops it first":                  {due: true, noted: []providers.MigrationTable{sqlx}, folder: true, files: []migration.File{file(t, "15", "alter table users drop column auth_method;"+adds), file(t, "16", "create index idx on users (role)")}},
 		"an index that went with its column":       {due: true, folder: true, files: []migration.File{file(t, "15", "alter table users drop column auth_method"), file(t, "16", "create index idx on users (auth_method)")}},
 		"an index that did not":                    {due: true, folder: true, files: []migration.File{file(t, "15", "alter table users drop column role"), file(t, "16", "create index idx on users (auth_method)")}, want: []state.Code{state.CodeFilesLater}, names: []string{"16_x.sql"}},

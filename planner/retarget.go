@@ -16,7 +16,8 @@ import (
 // effect. Its context says how much of what is recorded is found there, and what is not is a hazard: another database or server
 // would have other users, and each plan for them would take the ways in from ours.
 //
-// It needs no configuration. err is a failure to read.
+// It needs no configuration. Where in.Directory is nil Self-auth is not asked: its names must be as in in.State.Target, and of persons
+// and what else it holds nothing is said. err is a failure to read.
 func Retarget(ctx context.Context, in Input) (*plan.Plan, error) {
 	in.Config = nil
 	observed, err := in.observe(ctx)
@@ -39,7 +40,8 @@ func Retarget(ctx context.Context, in Input) (*plan.Plan, error) {
 		{state.CodeTargetPersons, found.Moved, found.Persons},
 		{state.CodeTargetObjects, found.Objects, found.Found},
 	} {
-		if missing := of.all - of.found; missing > 0 {
+		unknown := found.Unasked && of.code == state.CodeTargetPersons
+		if missing := of.all - of.found; missing > 0 && !unknown {
 			e.Raise(plan.TargetUnlike, missing, state.Found(of.code, state.Number(state.KeyPopulation, of.all)).Times(missing))
 		}
 	}
@@ -67,6 +69,7 @@ func renamed(was, now state.Target) (notes []state.Finding) {
 // recognise counts what of the recorded state is found: rows and persons of moved users, and objects that Self-auth or the tenants'
 // table hold.
 func (in Input) recognise(ctx context.Context, o *world.Observed) (found plan.Recognised, err error) {
+	found.Unasked = in.Directory == nil
 	var moved []uuid.UUID
 	for u, err := range in.Recorded(ctx) {
 		if err != nil {
@@ -95,7 +98,7 @@ func (in Input) recognise(ctx context.Context, o *world.Observed) (found plan.Re
 		}
 	}
 	for _, obj := range in.State.Objects {
-		if obj.Deleted {
+		if obj.Deleted || found.Unasked && obj.Kind != state.KindTenant {
 			continue
 		}
 		found.Objects++

@@ -83,6 +83,12 @@ func (t MigrationTable) Has(f migration.File) bool {
 	})
 }
 
+// Notes reports whether the table has a file by its own version or name, and not only by a later one.
+func (t MigrationTable) Notes(f migration.File) bool {
+	t.UpTo = false
+	return t.Has(f)
+}
+
 // Last is the highest of what was run; "": nothing was, or it is not known.
 func (t MigrationTable) Last() string {
 	if len(t.Applied) == 0 {

@@ -167,7 +167,7 @@ func (e *TargetError) Error() string {
 	said := "this " + e.What + " belongs to another target: " + e.Differs
 	if e.What == "state" {
 		said += ".\nNothing was changed. Where the same servers have new names, bind what is recorded to them, by a plan that shows both:\n\n" +
-			"    anthill state retarget"
+			"    anthill state retarget\n\nor, where those of Postgres alone are new and Self-auth is down:\n\n    anthill state retarget -postgres-only"
 	}
 	return said
 }

@@ -228,3 +228,157 @@ func targetCases() map[string]brake {
 		}),
 	}
 }
+
+// TestRetargetGone: servers are renamed also after the application has taken its columns away. Then too what is recorded is bound anew, and
+// the persons are taken back.
+func TestRetargetGone(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]string{"the provider": removesProvider, "passwords": removesPasswords} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.exec(gone)
+			w.exec("update anthill_state.meta set system = '77'")
+			w.run(exitStale, "rollback", "-auto-approve")
+			w.run(exitDone, "state", "retarget", "-out", "r")
+			w.run(exitDone, "apply", "r")
+			if status, out, errs := w.try("rollback", "-auto-approve"); status != exitDone && name == "the provider" || status == exitStale {
+				t.Errorf("rollback: exit %d\n%s%s", status, out, errs)
+			}
+			for _, p := range w.directory().persons {
+				if !p.Expired && name == "the provider" {
+					t.Errorf("person %s may still log in", p.Name)
+				}
+			}
+		})
+	}
+}
+
+// TestRetargetBetweenRollbacks: what a rollback of one tenant has left is what the next one is about, and nobody else, also where the
+// state was bound to another target in between.
+func TestRetargetBetweenRollbacks(t *testing.T) {
+	t.Parallel()
+	for name, between := range map[string]bool{"renamed": true, "as it was": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+			w.config(everyone + waveEveryone)
+			w.run(exitDone, "apply", "-auto-approve")
+			w.exec("create function no() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '42501'; end $$")
+			w.exec("create trigger no before update on anthill_state.batches for each row execute function no()")
+			w.run(exitStopped, "rollback", "-auto-approve", "-tenant", "acme")
+			w.exec("drop trigger no on anthill_state.batches")
+			w.run(exitDone, "apply", "-close", "-auto-approve")
+			if between {
+				w.exec("update anthill_state.meta set system = '77'")
+				w.run(exitDone, "state", "retarget", "-auto-approve")
+			}
+			w.run(exitDone, "rollback", "-auto-approve")
+			moved := w.number("select count(*) from anthill_state.users where standing = 'moved'")
+			if moved == 0 {
+				t.Fatal("nobody of another tenant is moved")
+			}
+			// As if somebody of the tenant had been left.
+			w.exec("update anthill_state.runs set outcome = 'remainder' where n = (select max(n) from anthill_state.runs)")
+			out, errs := w.run(exitDone, "rollback", "-auto-approve")
+			if n := w.number("select count(*) from anthill_state.users where standing = 'moved'"); n != moved {
+				t.Errorf("%d users are moved still, of %d of other tenants\n%s%s", n, moved, out, errs)
+			}
+		})
+	}
+}
+
+// TestRetargetAlone: Postgres was restored elsewhere while Self-auth is down. What is recorded is bound to it without Self-auth, whose names
+// stay, and all passwords work again.
+func TestRetargetAlone(t *testing.T) {
+	t.Parallel()
+	l, s := lined(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, s)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update anthill_state.meta set system = '77'")
+	l.cut()
+	if _, errs := w.run(exitStale, "rollback", "-postgres-only", "-auto-approve"); !strings.Contains(errs, "anthill state retarget -postgres-only") {
+		t.Errorf("the rollback says:\n%s", errs)
+	}
+	for _, args := range [][]string{{"-out", "r"}, {"-allow", "TARGET_UNLIKE=35", "-out", "r"}} {
+		w.run(exitError, append([]string{"state", "retarget", "-postgres-only"}, args...)...)
+	}
+	address := w.env["SELF_AUTH_URL"]
+	w.env["SELF_AUTH_URL"] = otherName(t, address)
+	if _, errs := w.run(exitError, "state", "retarget", "-postgres-only", "-auto-approve"); !strings.Contains(errs, address) {
+		t.Errorf("of another address it says:\n%s", errs)
+	}
+	w.env["SELF_AUTH_URL"] = address
+	w.run(exitBlocked, "state", "retarget", "-postgres-only")
+	out, _ := w.run(exitDone, "state", "retarget", "-postgres-only", "-auto-approve")
+	wants(t, out, "the rows of 29 of 29 moved users", "Self-auth was not asked", "No hazards.")
+	w.run(exitDone, "rollback", "-postgres-only", "-auto-approve")
+	if with, _ := w.linkedByPassword(); with != 0 {
+		t.Errorf("%d users with a password are linked still", with)
+	}
+	l.mend()
+	w.run(exitDone, "status")
+	run := w.texts("select id from anthill_state.runs where kind = 'retarget'")[0]
+	out, _ = w.run(exitDone, "show", "-run", run)
+	wants(t, out, "Self-auth was not asked")
+	w.run(exitDone, "apply", "-auto-approve")
+	chainHolds(t, w)
+}
+
+// TestRetargetAloneCounts: rows that are not there are a hazard without Self-auth as well.
+func TestRetargetAloneCounts(t *testing.T) {
+	t.Parallel()
+	l, s := lined(t)
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, s)
+	w.config(everyone + waveEveryone)
+	w.run(exitDone, "apply", "-auto-approve")
+	w.exec("update anthill_state.meta set database = 'before'")
+	w.exec("delete from users where user_id in (select user_id from anthill_state.users where standing = 'moved' order by user_id limit 3)")
+	l.cut()
+	out, _ := w.run(exitBlocked, "state", "retarget", "-postgres-only", "-auto-approve")
+	wants(t, out, "3 moved users have no row here", "-allow TARGET_UNLIKE=3")
+	w.run(exitDone, "state", "retarget", "-postgres-only", "-auto-approve", "-allow", "TARGET_UNLIKE=3")
+}
+
+// TestRetargetFirstRun: the run that was stopped is the first of all, and two people bind the state at the same moment: one does, and the
+// runs are one chain.
+func TestRetargetFirstRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Tenants: 3, Users: 30, Seed: 4}, emulator(t))
+	w.config(everyone + waveEveryone)
+	w.exec("create function no() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '42501'; end $$")
+	w.run(exitDone, "wave", "pause", "everyone", "-reason", "x") // which makes the state
+	w.run(exitDone, "wave", "resume", "everyone")
+	w.exec("create trigger no before update on anthill_state.batches for each row execute function no()")
+	w.run(exitStopped, "apply", "-auto-approve")
+	w.exec("drop trigger no on anthill_state.batches")
+	w.exec("update anthill_state.meta set system = '77'")
+	type end struct {
+		status    int
+		out, errs string
+	}
+	ends := make(chan end)
+	for range 2 {
+		go func() {
+			var e end
+			e.status, e.out, e.errs = w.try("state", "retarget", "-auto-approve")
+			ends <- e
+		}()
+	}
+	for range 2 {
+		if e := <-ends; e.status != exitDone {
+			t.Errorf("exit %d\n%s%s", e.status, e.out, e.errs)
+		}
+	}
+	if n := w.number("select count(*) from anthill_state.runs where kind = 'retarget'"); n != 1 {
+		t.Errorf("%d runs have bound the state", n)
+	}
+	chainHolds(t, w)
+	w.run(exitDone, "apply", "-auto-approve")
+	chainHolds(t, w)
+	w.run(exitDone, "plan", "-detailed-exitcode")
+	chainHolds(t, w)
+}

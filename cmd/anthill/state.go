@@ -42,8 +42,11 @@ func (p *program) stateCommand() *cli.Command {
 					"much of what is recorded is found here; with -out it is only saved, for `anthill apply FILE`. Neither server is\n" +
 					"written to. A run that was stopped stays open, and is finished by `anthill apply` afterwards.\n\n" +
 					"   anthill state retarget                        shows the plan and asks\n" +
-					"   anthill state retarget -out renamed.plan      to be reviewed first",
+					"   anthill state retarget -out renamed.plan      to be reviewed first\n" +
+					"   anthill state retarget -postgres-only         while Self-auth is down: its names stay, and it is not asked",
 				Flags: configFlags(append(runFlags(),
+					&cli.BoolFlag{Name: postgresOnly, Usage: "do not ask Self-auth, whose names stay, so that all passwords can be made to work " +
+						"while it is down"},
 					&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`, and bind nothing", TakesFile: true},
 					allowFlag(), lockFlag(), jsonFlag())...),
 				Action: p.stateRetarget,
@@ -111,6 +114,9 @@ func (p *program) stateForget(c *cli.Context) error {
 func (p *program) stateRetarget(c *cli.Context) error {
 	if _, err := words(c, 0, 0, "no arguments"); err != nil {
 		return err
+	}
+	if c.Bool(postgresOnly) && c.String("out") != "" {
+		return misused(c, "-postgres-only binds at once, after a yes: whoever applies a saved plan asks Self-auth")
 	}
 	r, err := p.request(c)
 	if err != nil {

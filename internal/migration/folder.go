@@ -22,6 +22,7 @@ const (
 	maxEntries = 20_000 // of the folder, whatever they are
 	maxDepth   = 3      // folders in folders
 	maxAll     = 64 << 20
+	maxSteps   = 200_000 // of all files: a few letters make one, and each is kept
 )
 
 // File is one migration, as its tool would run it.
@@ -62,7 +63,8 @@ func Compare(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// Read reads the files of a folder that end in .sql, and those of folders in it, but for the ways back (*.down.sql, down.sql, U1__*.sql).
+// Read reads the files of a folder that end in .sql, and those of folders in it, but for the ways back (*.down.sql, down.sql, U1__*.sql, and
+// what stands beside its way there: *-down.sql beside *-up.sql).
 // They come in the order of their versions. An error is about the folder; it does not name it.
 func Read(dir string) ([]File, error) {
 	info, err := os.Stat(dir)
@@ -76,11 +78,14 @@ func Read(dir string) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, all := make([]File, 0, len(names)), 0
+	files, all, steps := make([]File, 0, len(names)), 0, 0
 	for _, name := range names {
 		f, size := readFile(dir, name)
 		if all += size; all > maxAll {
 			return nil, fmt.Errorf("its files have more than %d MB", maxAll>>20)
+		}
+		if steps += len(f.Steps); steps > maxSteps {
+			return nil, fmt.Errorf("its files make and take away more than %d things", maxSteps)
 		}
 		files = append(files, f)
 	}
@@ -122,7 +127,35 @@ func list(dir string) (names []string, err error) {
 		}
 		return nil
 	})
-	return names, err
+	return forward(names), err
+}
+
+// backs are how tools call a way back, by what stands there instead in the name of the way there.
+var backs = [][2]string{{"-down.sql", "-up.sql"}, {"_down.sql", "_up.sql"}, {".undo.sql", ".do.sql"}, {".rollback.sql", ".sql"}}
+
+// forward leaves out the ways back that stand beside their ways there, in one folder or in down and up: alone, 6_count_down.sql is a
+// migration like any other.
+func forward(names []string) (list []string) {
+	there := make(map[string]bool, len(names))
+	for _, name := range names {
+		there[name] = true
+	}
+	for _, name := range names {
+		back := false
+		for _, b := range backs {
+			if start, is := strings.CutSuffix(name, b[0]); is {
+				back = back || there[start+b[1]]
+			}
+		}
+		folder, base := path.Split(name)
+		if start, is := strings.CutSuffix(folder, "down/"); is && (start == "" || strings.HasSuffix(start, "/")) {
+			back = back || there[start+"up/"+base]
+		}
+		if !back {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 var undoing = regexp.MustCompile(`^U[0-9._]+__`) // as Flyway and refinery call them

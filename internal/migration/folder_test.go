@@ -131,3 +131,41 @@ func TestNoted(t *testing.T) {
 		t.Error("no checksum")
 	}
 }
+
+// TestWaysBack: a file that takes another one back is no migration, however its tool calls the two; without that other one it is.
+func TestWaysBack(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{
+		"1_a-up.sql": "", "1_a-down.sql": "", "2_b_up.sql": "", "2_b_down.sql": "", "3_c.do.sql": "", "3_c.undo.sql": "", "4_d.sql": "", "4_d.rollback.sql": "",
+		"up/5_e.sql": "", "down/5_e.sql": "", "6_count_down.sql": "", "7_calm-down.sql": "", "down/8_f.sql": "", "9_x.down.sql": "",
+	})
+	files, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	want := []string{"1_a-up.sql", "2_b_up.sql", "3_c.do.sql", "4_d.sql", "up/5_e.sql", "6_count_down.sql", "7_calm-down.sql", "down/8_f.sql"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// TestManySteps: a folder that was made to fill the memory is refused, whether its steps stand in one file or in many.
+func TestManySteps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ files, steps int }{"in one file": {1, 250_000}, "in many": {250, 1000}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{}
+			for i := range c.files {
+				files[fmt.Sprintf("%d_x.sql", i)] = "drop table a" + strings.Repeat(",a", c.steps-1)
+			}
+			if _, err := Read(folder(t, files)); err == nil || !strings.Contains(err.Error(), "200000") {
+				t.Errorf("it says: %v", err)
+			}
+		})
+	}
+}

@@ -27,7 +27,12 @@ func (t *telling) retargets() (list []string) {
 	add("database", was.Database, now.Database)
 	add("Self-auth domain", was.Domain, now.Domain)
 	add("Self-auth address", was.Origin, now.Origin)
-	if f := t.context.Recognised; f != nil {
+	switch f := t.context.Recognised; {
+	case f == nil:
+	case f.Unasked:
+		list = append(list, fmt.Sprintf("found there: the rows of %s of %s, %s of %s; Self-auth was not asked, and keeps its names",
+			count(f.Rows), of(f.Moved, "moved user", "moved users"), count(f.Found), of(f.Objects, "recorded tenant", "recorded tenants")))
+	default:
 		list = append(list, fmt.Sprintf("found there: the rows of %s and the persons of %s of %s, %s of %s", count(f.Rows), count(f.Persons),
 			of(f.Moved, "moved user", "moved users"), count(f.Found), of(f.Objects, "recorded object", "recorded objects")))
 	}

@@ -169,9 +169,11 @@ func (c *contrast) besides() (list []string) {
 func (v *voice) effectName(name string) string {
 	switch name {
 	case "kind":
-		return "what they are: a plan, a rollback, or a refresh of what is recorded"
+		return "what they are: a plan, a rollback, a refresh of what is recorded, mails alone, or another target for what is recorded"
 	case "target":
 		return "the target: servers, database or environment"
+	case "was":
+		return "the target that what is recorded belongs to so far"
 	case "lineage":
 		return "the recorded state that they belong to"
 	case "not_before":
@@ -192,6 +194,10 @@ func (v *voice) effectName(name string) string {
 		return "how names of persons are made, or whether persons follow the status of their rows"
 	case "undo":
 		return "what the rollback takes back and leaves paused"
+	case "wishes":
+		return "which brakes of waves are let go once, as somebody wished"
+	case "mailings":
+		return "which mails go out, how often, and what stands in them"
 	case "allowed":
 		return "what was allowed"
 	case "hazards":

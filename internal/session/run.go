@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"anthill/internal/apply"
@@ -25,7 +26,8 @@ func (s *Session) CarryOut(ctx context.Context, plan *planfile.Reader, a Approva
 	if err := s.mayWrite(e.Mailings); err != nil {
 		return result, err
 	}
-	if len(s.inspection.Gone) > 0 && e.Kind != state.RunRollback {
+	// Which is written by neither; and under new names nothing else goes before the state is bound to them.
+	if len(s.inspection.Gone) > 0 && e.Kind != state.RunRollback && e.Kind != state.RunRetarget {
 		return result, s.gone()
 	}
 	if err := s.MayCarryOut(ctx, e); err != nil {
@@ -113,19 +115,21 @@ func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 	if err != nil || len(st.Runs) == 0 {
 		return nil, err
 	}
-	last := len(st.Runs) - 1
-	for last > 0 && st.Runs[last].Kind == state.RunRetarget {
-		last--
-	}
-	closed := last
-	for closed > 0 && st.Runs[closed].Kind == state.RunRollback && st.Runs[closed].Outcome == state.OutcomeRemainder {
-		closed--
-	}
-	if st.Runs[closed].Outcome != state.OutcomeClosed {
+	// That the state was bound to another target in between changes nothing of what is left.
+	runs := slices.DeleteFunc(st.Runs, func(r state.RunInfo) bool { return r.Kind == state.RunRetarget })
+	if len(runs) == 0 {
 		return nil, nil
 	}
-	scope, err := s.Unfinished(ctx, st.Runs[closed], Undo{})
-	for _, r := range st.Runs[closed+1 : last+1] {
+	last := len(runs) - 1
+	closed := last
+	for closed > 0 && runs[closed].Kind == state.RunRollback && runs[closed].Outcome == state.OutcomeRemainder {
+		closed--
+	}
+	if runs[closed].Outcome != state.OutcomeClosed {
+		return nil, nil
+	}
+	scope, err := s.Unfinished(ctx, runs[closed], Undo{})
+	for _, r := range runs[closed+1:] {
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +138,7 @@ func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 			return nil, nil // it was told another one
 		}
 	}
-	return &st.Runs[last], err
+	return &runs[last], err
 }
 
 // OpenRun is the run that was stopped and is still to be finished; nil where there is none.

@@ -122,6 +122,8 @@ type Recognised struct {
 	Persons int64 `json:"persons"` // and those whose person is there
 	Objects int64 `json:"objects"` // groups, account policies' groups and clients that are recorded
 	Found   int64 `json:"found"`   // of them, those that are there
+	// Self-auth was not asked, and its names stay: of its persons and objects nothing is known, and neither is counted.
+	Unasked bool `json:"unasked,omitempty"`
 }
 
 // Any reports whether anything is. nil: nothing was looked for.

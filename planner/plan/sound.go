@@ -36,12 +36,13 @@ func (e *Effects) Sound() bool {
 		!slices.ContainsFunc(e.Objects, func(c ObjectChange) bool { return !e.objectSound(&c) })
 }
 
-// retargetSound: it binds to another target, and has no other effect.
+// retargetSound: it binds to another target, and has no other effect, nor anything that would be read for one.
 func (e *Effects) retargetSound() bool {
 	rest := *e
 	rest.Was = nil
 	others := len(e.Waves) + len(e.Brakes) + len(e.Policies) + len(e.Doors) + len(e.Wishes) + len(e.Mailings) + len(e.Tenants) + len(e.Groups)
-	return *e.Was != e.Target && rest.Empty() && others == 0 && e.Braked == (state.Digest{}) && len(e.Segments) == 0 && e.hazardsSound()
+	return *e.Was != e.Target && rest.Empty() && others == 0 && e.Braked == (state.Digest{}) && len(e.Segments)+len(e.Sets) == 0 &&
+		e.Identity == (Identity{}) && e.hazardsSound()
 }
 
 // schemaSound: steps are known ones, and those that are taken back stand in the order in which they go. Apply could not go

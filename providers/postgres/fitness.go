@@ -140,13 +140,14 @@ func (n *names) longest() (most int) {
 	return most
 }
 
-// retype changes a column's type. A boolean says no time: it becomes none.
+// retype changes a column's type, and loses nothing of what it says: where yes is to be a time it becomes the present one, and no none.
+// Whoever was deleted must not come back.
 func retype(alter, column, to, from string) string {
-	using := column + "::text::" + to
-	if from == "boolean" {
-		using = "NULL"
+	if from == "boolean" && to == families()["moment"].to {
+		return fmt.Sprintf("%s DROP DEFAULT, ALTER COLUMN %[2]s DROP NOT NULL, ALTER COLUMN %[2]s TYPE %[3]s USING CASE WHEN %[2]s THEN now() END;",
+			alter, column, to)
 	}
-	return fmt.Sprintf("%s TYPE %s USING %s;", alter, to, using)
+	return fmt.Sprintf("%s TYPE %s USING %s::text::%s;", alter, to, column, to)
 }
 
 // keyless refuses a mapping table in which one group can stand twice for a tenant: rows of it are written by that key.

@@ -58,6 +58,9 @@ func (n *names) remaining(c catalogue) (list []string) {
 // cure are the statements that make a dual schema of what is there, each to be run by itself.
 func (n *names) cure(c catalogue, fill bool) []string {
 	s := statements{names: n}
+	// Before any row gets a value that one of them leaves out.
+	s.loosen(c, "users", n.methods[state.MethodPassword])
+	s.loosen(c, "sessions", n.session)
 	s.columns(c)
 	if fill {
 		s.add(`UPDATE {users} SET {method} = CASE WHEN {password_hash} IS NULL THEN {value.self_auth} ELSE {value.dual} END, ` +
@@ -132,22 +135,40 @@ func (s *statements) columns(c catalogue) {
 	}
 }
 
-// check makes the check of a column of methods. One that leaves out a value of ours goes; what it lets in besides is let in
-// by the new one as well.
+// narrows are the checks of a column of methods that leave out a value of ours, and all values that are to be let in: ours, and what
+// those let in. The others are kept.
+func (n *names) narrows(c catalogue, table, first string) (out, kept []checkNow, values []string) {
+	values = n.methodValues(first)
+	f, _ := n.column(c, table, "method")
+	for _, k := range f.checks {
+		if narrow(k.text, values) {
+			out, values = append(out, k), append(values, literals(k.text)...)
+		} else {
+			kept = append(kept, k)
+		}
+	}
+	return out, kept, values
+}
+
+// loosen takes the checks of a column of methods away that leave out a value of ours.
+func (s *statements) loosen(c catalogue, table, first string) {
+	narrow, _, _ := s.names.narrows(c, table, first)
+	for _, k := range narrow {
+		s.alter(table, "DROP CONSTRAINT %s", pgx.Identifier{k.name}.Sanitize())
+	}
+}
+
+// check makes the check of a column of methods, which lets in what those do as well that went.
 func (s *statements) check(c catalogue, table, first string) {
-	values := s.names.methodValues(first)
-	f, _ := s.names.column(c, table, "method")
+	ours := s.names.methodValues(first)
+	_, kept, values := s.names.narrows(c, table, first)
 	name := pgx.Identifier{s.names.checkName(table)}.Sanitize()
 	valid := false
-	for _, k := range f.checks {
-		quoted := pgx.Identifier{k.name}.Sanitize()
+	for _, k := range kept {
 		switch {
-		case narrow(k.text, values):
-			values = append(values, literals(k.text)...)
-			s.alter(table, "DROP CONSTRAINT %s", quoted)
-		case !wide(k.text, values):
+		case !wide(k.text, ours):
 		case !k.valid:
-			s.alter(table, "VALIDATE CONSTRAINT %s", quoted)
+			s.alter(table, "VALIDATE CONSTRAINT %s", pgx.Identifier{k.name}.Sanitize())
 			valid = true
 		default:
 			valid = true
