@@ -320,3 +320,34 @@ func TestRelayRefusesDomain(t *testing.T) {
 		}
 	}
 }
+
+// TestRelayLosesItsList: a relay that takes mails, and from some moment on says of every address that there is none, makes few users
+// undeliverable: the run stops, and once the relay is mended all others have their mail.
+func TestRelayLosesItsList(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	left := 8
+	w, p := relayed(t, mailtest.Options{Answer: func(mailtest.Mail) mailtest.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		if left == 0 {
+			return mailtest.Answer{Reply: mailtest.Reply{Code: 550, Status: [3]int{5, 1, 10}, Text: "recipient not found"}}
+		}
+		left--
+		return mailtest.Accept
+	}})
+	out, _ := w.run(exitStopped, "apply", "-auto-approve")
+	wants(t, out, "the server answers 550 5.1.10")
+	moved, refused := w.number("select count(*) from users where {idp}_user_id is not null"), w.became("refused")
+	// Ten, and those that were on their way together with the last one that was taken.
+	if refused >= 10+sentTogether || w.became("taken") != 8 || moved < 30 {
+		t.Errorf("of %d users %d count as undeliverable, %d mails were taken", moved, refused, w.became("taken"))
+	}
+	mu.Lock()
+	left = 1000
+	mu.Unlock()
+	w.run(exitRemainder, "apply", "-auto-approve")
+	if n := len(p.Accepted()); n != moved-refused || w.became("taken") != moved-refused {
+		t.Errorf("%d mails for %d users, %d count as taken", n, moved-refused, w.became("taken"))
+	}
+}

@@ -21,6 +21,7 @@ type relay struct {
 	takes   bool          // it has taken a mail of this run
 	count   int           // mails that it has refused for good since this start, but for those that are surely about the address
 	taken   int           // count, when the mail that it took last was begun
+	wrong   int           // addresses of which it has said for sure that they are wrong, since it took a mail
 	refused []refusedMail // since then, those of which nobody knows yet whose doing that is
 }
 
@@ -40,14 +41,19 @@ type refusedMail struct {
 // through with each start, and where it is the server after all, no more than ten were marked, or left to the next plan.
 func (s *sender) refused(ctx context.Context, p *parcel, o state.MailOutcome) error {
 	s.mu.Lock()
-	// No server was asked, or one that sends for us says that it is the address.
-	sure := o.Code == 0 || s.relay.takes && strings.HasPrefix(o.Enhanced, "5.1.")
-	again := false
-	if !sure {
+	// No server was asked, or one that sends for us says that it is the address. One that says so of everybody has lost its own list.
+	sure, row := o.Code == 0, 0
+	switch {
+	case sure:
+	case s.relay.takes && strings.HasPrefix(o.Enhanced, "5.1."):
+		s.relay.wrong++
+		row = s.relay.wrong - mostRefused
+		sure = row <= 0
+	default:
 		s.relay.count++
-		again = s.relay.row() <= mostRefused && p.before == o.MailReply
+		row = s.relay.row()
 	}
-	row, nth := s.relay.row(), s.relay.count
+	again, nth := row <= mostRefused && p.before == o.MailReply, s.relay.count
 	s.mu.Unlock()
 	if sure {
 		return s.ended(ctx, p, o)
@@ -120,7 +126,7 @@ func (s *sender) begins(p *parcel) {
 // their way at the same time, and what was refused since may be the end of what the server takes.
 func (s *sender) took(ctx context.Context, p *parcel) error {
 	s.mu.Lock()
-	s.relay.takes, s.relay.taken = true, max(s.relay.taken, p.after)
+	s.relay.takes, s.relay.taken, s.relay.wrong = true, max(s.relay.taken, p.after), 0
 	s.mu.Unlock()
 	return s.believe(ctx, p.after)
 }
