@@ -93,6 +93,59 @@ func TestHeldRowsAreLeft(t *testing.T) {
 	}
 }
 
+// TestHeldRowsOfAll: rows that others hold cost their own users the move, and nobody else, however many they are and where they are a whole
+// batch: they are left, and the run is closed. So it is when they are taken back, and with what a trigger wants for each of them.
+func TestHeldRowsOfAll(t *testing.T) {
+	t.Parallel()
+	const seat = `create table seats as select user_id from users; create function seat() returns trigger language plpgsql as $$ begin
+		perform from seats where user_id = new.user_id for update; return new; end $$;
+		create trigger seat before update on users for each row execute function seat()`
+	for _, n := range []int{1, 9, 10, 30} {
+		for name, c := range map[string]struct{ prepare, hold string }{
+			"rows":                 {"", "select from users for update"},
+			"what a trigger wants": {seat, "select from seats for update"},
+		} {
+			t.Run(fmt.Sprintf("%s, %d", name, n), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, sandbox.Options{Tenants: 4, Users: 120, Seed: 5, Level: "dual"}, emulator(t))
+				w.config(everyone)
+				w.run(exitDone, "apply", "-auto-approve")
+				w.config(everyone + waveEveryone)
+				w.exec(fmt.Sprintf(`delete from user_profiles; delete from users where user_id not in (select user_id from users
+					join tenants t using (tenant_id) where users.status = 'active' and users.deleted_at is null and {idp}_user_id is null
+					and t.status = 'active' and t.slug <> 'default' order by user_id limit %d)`, n))
+				w.exec(c.prepare)
+				const linked = "select count(*) from users where {idp}_user_id is not null"
+				left := func(linkedThen int, args ...string) {
+					t.Helper()
+					tx := w.holding(c.hold)
+					out, _ := w.run(exitRemainder, args...)
+					wants(t, out, fmt.Sprintf("0 users done, %d failed", n))
+					if got := w.number(linked); got != linkedThen {
+						t.Errorf("%d rows are linked", got)
+					}
+					if w.number("select count(*) from anthill_state.runs where open") != 0 {
+						t.Error("the run is open")
+					}
+					if bad := w.wrong(); len(bad) > 0 {
+						t.Errorf("wait enabled: %q", bad)
+					}
+					w.let(tx)
+				}
+				left(0, "apply", "-auto-approve")
+				out, _ := w.run(exitDone, "apply", "-auto-approve")
+				wants(t, out, fmt.Sprintf("%d %s done", n, map[bool]string{true: "user", false: "users"}[n == 1]))
+				w.run(exitDone, "plan", "-detailed-exitcode")
+				left(n, "rollback", "-wave", "everyone", "-auto-approve")
+				w.run(exitDone, "rollback", "-wave", "everyone", "-auto-approve")
+				if got := w.number(linked); got != 0 {
+					t.Errorf("%d rows are linked", got)
+				}
+			})
+		}
+	}
+}
+
 // TestKilledWhileRowsAreHeld kills an apply that tries held rows again, when the others of their batch are committed: what was
 // done for the held ones is taken back, and the next plan moves them.
 func TestKilledWhileRowsAreHeld(t *testing.T) {

@@ -264,3 +264,90 @@ func TestRelayRefusesFew(t *testing.T) {
 		t.Errorf("%d were refused", n)
 	}
 }
+
+// TestRelayRefusesDomain: a relay that sends to some and refuses others by its own rules marks nobody as undeliverable. Its run comes to an
+// end, and once the relay is mended the next plan has each of those who are left, once.
+func TestRelayRefusesDomain(t *testing.T) {
+	t.Parallel()
+	for name, reply := range map[string]mailtest.Reply{
+		"relaying denied":  {Code: 554, Status: [3]int{5, 7, 1}, Text: "relay access denied"},
+		"unable to relay":  {Code: 550, Status: [3]int{5, 7, 54}, Text: "unable to relay recipient in non-accepted domain"},
+		"a sandbox":        {Code: 554, Text: "message rejected: address is not verified"},
+		"routing":          {Code: 550, Status: [3]int{5, 4, 1}, Text: "access denied"},
+		"nobody, of a few": {Code: 554, Status: [3]int{5, 7, 1}, Text: "relay access denied"},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, at the end %t", name, late), func(t *testing.T) {
+				t.Parallel()
+				var mended atomic.Bool
+				own := map[string]bool{}
+				w, p := relayed(t, mailtest.Options{Answer: func(m mailtest.Mail) mailtest.Answer {
+					switch {
+					case mended.Load() || own[m.To]:
+						return mailtest.Accept
+					case late:
+						return mailtest.Answer{Last: reply}
+					}
+					return mailtest.Answer{Reply: reply}
+				}})
+				if name == "nobody, of a few" {
+					w.exec("update users set status = 'suspended' where user_id not in (select user_id from users where status = 'active' order by user_id limit 9)")
+				} else {
+					for i, to := range w.texts("select email from users where status = 'active' order by user_id") {
+						own[to] = i%2 == 0
+					}
+				}
+				status, starts := exitStopped, 0
+				for ; status == exitStopped && starts < 20; starts++ {
+					status, _, _ = w.try("apply", "-auto-approve")
+				}
+				moved := w.number("select count(*) from users where {idp}_user_id is not null")
+				if n := w.became("refused"); n != 0 || status != exitRemainder || w.became("later") == 0 || w.became("later")+w.became("taken") != moved {
+					t.Fatalf("status %d after %d starts: of %d mails %d were taken, %d are for later, %d users count as undeliverable",
+						status, starts, moved, w.became("taken"), w.became("later"), n)
+				}
+				mended.Store(true)
+				w.run(exitDone, "apply", "-auto-approve")
+				for id, n := range p.Counts() {
+					if n != 1 {
+						t.Errorf("%d mails with the id %s", n, id)
+					}
+				}
+				if n := len(p.Accepted()); n != moved || w.became("taken") != moved {
+					t.Errorf("%d mails for %d users, %d count as taken", n, moved, w.became("taken"))
+				}
+			})
+		}
+	}
+}
+
+// TestRelayLosesItsList: a relay that takes mails, and from some moment on says of every address that there is none, makes few users
+// undeliverable: the run stops, and once the relay is mended all others have their mail.
+func TestRelayLosesItsList(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	left := 8
+	w, p := relayed(t, mailtest.Options{Answer: func(mailtest.Mail) mailtest.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		if left == 0 {
+			return mailtest.Answer{Reply: mailtest.Reply{Code: 550, Status: [3]int{5, 1, 10}, Text: "recipient not found"}}
+		}
+		left--
+		return mailtest.Accept
+	}})
+	out, _ := w.run(exitStopped, "apply", "-auto-approve")
+	wants(t, out, "the server answers 550 5.1.10")
+	moved, refused := w.number("select count(*) from users where {idp}_user_id is not null"), w.became("refused")
+	// Ten, and those that were on their way together with the last one that was taken.
+	if refused >= 10+sentTogether || w.became("taken") != 8 || moved < 30 {
+		t.Errorf("of %d users %d count as undeliverable, %d mails were taken", moved, refused, w.became("taken"))
+	}
+	mu.Lock()
+	left = 1000
+	mu.Unlock()
+	w.run(exitRemainder, "apply", "-auto-approve")
+	if n := len(p.Accepted()); n != moved-refused || w.became("taken") != moved-refused {
+		t.Errorf("%d mails for %d users, %d count as taken", n, moved-refused, w.became("taken"))
+	}
+}

@@ -111,3 +111,29 @@ func TestStatusAnnounced(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusAnnouncedEdited: who was told of a wave was so whatever steps it has by now.
+func TestStatusAnnouncedEdited(t *testing.T) {
+	t.Parallel()
+	w, now := announcedWorld(t, "users")
+	stepped := func(steps string) {
+		w.config(everyone + strings.Replace(announced("users"), "  start {", steps+"  start {", 1))
+	}
+	now.set("2031-03-08 12:00")
+	w.run(exitDone, "apply", "-auto-approve")
+	want := int64(w.number("select count(*) from anthill_state.mails where letter = 'announcement' and status = 'taken'"))
+	if want < 10 {
+		t.Fatalf("%d were told", want)
+	}
+	for _, steps := range []string{"", "  steps = [50, 100]\n", "  steps = [25, 60, 100]\n", ""} {
+		stepped(steps)
+		told, left := int64(0), int64(0)
+		of, _ := w.announcing()
+		for _, a := range of {
+			told, left = told+a.Told, left+a.ToTell
+		}
+		if told != want || left != 0 {
+			t.Errorf("with %q %d are told and %d are to be, of %d", steps, told, left, want)
+		}
+	}
+}

@@ -264,6 +264,7 @@ type flight struct {
 	lost     []*item                    // users whom that run had still to put back
 	size     int                        // users in one slow call; a batch is some of those (enough)
 	fit      fit
+	inVain   int               // batches in a row that waited in vain for what another session holds
 	settling chan settledBatch // of the batch that is being written in Postgres; nil: none is
 }
 

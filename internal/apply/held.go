@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -22,6 +23,9 @@ const (
 	// find one row of a batch, and some, and soon over where it is the same for all.
 	mostInVain = 12
 	mostWaits  = 64
+
+	// mostBlocked is how many batches in a row may wait for that in vain, all their rows.
+	mostBlocked = 3
 )
 
 // Of the application's sessions that write to users some wait for the whole transaction in which a batch is written. So the first
@@ -84,10 +88,9 @@ func (x *executor) commit(ctx context.Context, b *settlement) (done []state.Outc
 	until, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var results []providers.UserResult
-	heldAll := false
 	note := func(tx state.Tx, got []providers.UserResult) error {
-		results, heldAll = got, all(got, state.CodeRowHeld)
-		if err := refusesAll(got); err != nil && !isBlocked(got) {
+		results = got
+		if err := refusesAll(got); err != nil {
 			return err
 		}
 		// Every try sorts anew: what an earlier one found was rolled back with it.
@@ -107,29 +110,39 @@ func (x *executor) commit(ctx context.Context, b *settlement) (done []state.Outc
 		b.tell(len(lost))
 		return done, lost, err
 	}
-	for {
-		began := time.Now()
-		err = x.Rows.WriteUsers(ctx, b.writes, note)
-		x.fit.took(len(b.writes), time.Since(began))
-		var refused *allError
-		if !errors.As(err, &refused) || !heldAll || !goesOn(until) {
-			break
-		}
-	}
+	began := time.Now()
+	err = x.Rows.WriteUsers(ctx, b.writes, note)
+	x.fit.took(len(b.writes), time.Since(began))
 	if err != nil {
 		return done, lost, err
 	}
 	b.tell(len(lost))
 	if !slices.ContainsFunc(results, isHeld) {
+		x.inVain = 0
 		return done, lost, nil
 	}
 	results = slices.Clone(results)
 	more, err := x.retryHeld(ctx, b, results, until)
 	if err == nil {
-		err = refusesAll(results)
+		err = cmp.Or(refusesAll(results), x.waitsInVain(results))
 	}
 	_, lost = b.outcomesOf(results)
 	return append(done, more...), lost, err
+}
+
+// waitsInVain is the error of mostBlocked batches in a row of which no row could be written, as writing them waits for another session:
+// that is no longer about rows, and whatever it is it keeps everybody from being moved. One such batch is left like any row that is held.
+func (x *executor) waitsInVain(results []providers.UserResult) error {
+	if len(results) < leastAll || !isBlocked(results) {
+		x.inVain = 0
+		return nil
+	}
+	if x.inVain++; x.inVain < mostBlocked {
+		return nil
+	}
+	x.inVain = 0
+	return ofAll("Postgres", len(results), "another session holds what writing them wants, such as a table of a trigger",
+		"Wait for that session, or end it.")
 }
 
 // retryHeld tries to write the rows of a settlement that are held by their results, which it brings up to date, and

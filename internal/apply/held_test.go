@@ -1,8 +1,12 @@
 package apply
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"anthill/providers"
+	"anthill/state"
 )
 
 // TestFit: the first batches are small. They get as large as usual where writing them is quick, and no larger than what should be
@@ -73,6 +77,38 @@ func TestHalves(t *testing.T) {
 		}
 		if seen != n || n > 1 && (len(parts) != 2 || len(parts[0]) == 0) {
 			t.Errorf("of %d: %v", n, parts)
+		}
+	}
+}
+
+// TestWaitsInVain: one batch that waits for what another session holds is left, and so is the next one; many in a row stop the run, but for
+// small ones, those whose rows are held, and those of which a row could be written.
+func TestWaitsInVain(t *testing.T) {
+	t.Parallel()
+	of := func(n int, code state.Code) []providers.UserResult {
+		return slices.Repeat([]providers.UserResult{{Refused: state.Found(code)}}, n)
+	}
+	blocked, rows := of(leastAll, state.CodeTableHeld), of(leastAll, state.CodeRowHeld)
+	few, written := of(leastAll-1, state.CodeTableHeld), append(of(leastAll, state.CodeTableHeld), providers.UserResult{Written: true})
+	for name, c := range map[string]struct {
+		batches [][]providers.UserResult
+		stops   int // the batch that stops the run, from 1; 0: none
+	}{
+		"many in a row":  {slices.Repeat([][]providers.UserResult{blocked}, mostBlocked), mostBlocked},
+		"rows":           {slices.Repeat([][]providers.UserResult{rows}, 9), 0},
+		"small ones":     {slices.Repeat([][]providers.UserResult{few}, 9), 0},
+		"one is written": {slices.Repeat([][]providers.UserResult{written}, 9), 0},
+		"not in a row":   {[][]providers.UserResult{blocked, blocked, rows, blocked, blocked, written, blocked, blocked}, 0},
+	} {
+		var x executor
+		stopped := 0
+		for i, b := range c.batches {
+			if err := x.waitsInVain(b); err != nil && stopped == 0 {
+				stopped = i + 1
+			}
+		}
+		if stopped != c.stops {
+			t.Errorf("%s: stopped by batch %d, want %d", name, stopped, c.stops)
 		}
 	}
 }

@@ -39,12 +39,8 @@ func refusesAll(results []providers.UserResult) error {
 		return nil
 	}
 	switch refusals[0].Code {
-	case state.CodeRowHeld:
-		return ofAll("Postgres", len(refusals), "another session holds them locked",
-			"Wait for that session, or end it.")
-	case state.CodeTableHeld:
-		return ofAll("Postgres", len(refusals), "another session holds what writing them wants, such as a table of a trigger",
-			"Wait for that session, or end it.")
+	case state.CodeRowHeld, state.CodeTableHeld:
+		return nil // by another session, which ends: they are left, however many they are
 	case state.CodeRowKept:
 		return ofAll("Postgres", len(refusals), "a trigger or a rule undoes what is written", "Mend that.")
 	}

@@ -29,8 +29,8 @@ func TestRefusesAll(t *testing.T) {
 		"two reasons":    {append(slices.Clone(many), no("d")), ""},
 		"others changed": {append(slices.Clone(many), providers.UserResult{}, providers.UserResult{Gone: true}),
 			"all 10 users"},
-		"held rows": {slices.Repeat([]providers.UserResult{{Refused: state.Found(state.CodeRowHeld)}}, 20),
-			"(another session holds them locked)"},
+		"held rows":           {slices.Repeat([]providers.UserResult{{Refused: state.Found(state.CodeRowHeld)}}, 20), ""},
+		"held, for a trigger": {slices.Repeat([]providers.UserResult{{Refused: state.Found(state.CodeTableHeld)}}, 20), ""},
 	} {
 		err := refusesAll(c.results)
 		if said := fmt.Sprint(err); (err != nil) != (c.want != "") || !strings.Contains(said, c.want) {

@@ -21,6 +21,7 @@ type relay struct {
 	takes   bool          // it has taken a mail of this run
 	count   int           // mails that it has refused for good since this start, but for those that are surely about the address
 	taken   int           // count, when the mail that it took last was begun
+	wrong   int           // addresses of which it has said for sure that they are wrong, since it took a mail
 	refused []refusedMail // since then, those of which nobody knows yet whose doing that is
 }
 
@@ -37,23 +38,28 @@ type refusedMail struct {
 // refused notes that a mail was refused for good. Until the server takes one it may have something against us, and not against
 // the addresses: then none of these users counts as one who cannot be written to. Ten stop the run. Whoever starts it again has looked
 // at the server, so that one that is refused once more in the same words is believed: where all are wrong who are left, some are
-// through with each start, and where it is the server after all, no more than ten were marked.
+// through with each start, and where it is the server after all, no more than ten were marked, or left to the next plan.
 func (s *sender) refused(ctx context.Context, p *parcel, o state.MailOutcome) error {
 	s.mu.Lock()
-	// No server was asked, or one that sends for us says that it is the address.
-	sure := o.Code == 0 || s.relay.takes && strings.HasPrefix(o.Enhanced, "5.1.")
-	again := false
-	if !sure {
+	// No server was asked, or one that sends for us says that it is the address. One that says so of everybody has lost its own list.
+	sure, row := o.Code == 0, 0
+	switch {
+	case sure:
+	case s.relay.takes && strings.HasPrefix(o.Enhanced, "5.1."):
+		s.relay.wrong++
+		row = s.relay.wrong - mostRefused
+		sure = row <= 0
+	default:
 		s.relay.count++
-		again = s.relay.row() <= mostRefused && p.before == o.MailReply && ofAddress(o.MailReply)
+		row = s.relay.row()
 	}
-	row, nth := s.relay.row(), s.relay.count
+	again, nth := row <= mostRefused && p.before == o.MailReply, s.relay.count
 	s.mu.Unlock()
 	if sure {
 		return s.ended(ctx, p, o)
 	}
 	if again {
-		if err := s.ended(ctx, p, o); err != nil {
+		if err := s.ended(ctx, p, believed(o)); err != nil {
 			return err
 		}
 	} else if err := s.putBack(ctx, refusedMail{p, nth, o}); err != nil {
@@ -79,10 +85,23 @@ func (s *sender) putBack(ctx context.Context, r refusedMail) error {
 	return nil
 }
 
-// ofAddress reports whether a refusal may be about the address: one of the mailbox, or one without a status. Any other is about the
-// server, the sender or the number of mails.
+// believed is how a mail ends whose refusal is its own. Only one that may be about the address makes the user one who cannot be written
+// to: a server that sends to some and refuses others by its policy, such as all of a domain, says nothing of addresses, and one day it is
+// mended. The next plan has them.
+func believed(o state.MailOutcome) state.MailOutcome {
+	if !ofAddress(o.MailReply) {
+		o.Status = state.MailLater
+	}
+	return o
+}
+
+// ofAddress reports whether a refusal may be about the address: one of the mailbox, or without a status one of the codes that are
+// (RFC 5321, 7504). Any other is about the server, the sender or the number of mails.
 func ofAddress(r state.MailReply) bool {
-	return r.Enhanced == "" || strings.HasPrefix(r.Enhanced, "5.1.") || strings.HasPrefix(r.Enhanced, "5.2.")
+	if r.Enhanced == "" {
+		return r.Code == 501 || r.Code >= 550 && r.Code <= 553 || r.Code == 556
+	}
+	return strings.HasPrefix(r.Enhanced, "5.1.") || strings.HasPrefix(r.Enhanced, "5.2.")
 }
 
 // held are the mails that were refused for good, and of which that is not recorded.
@@ -107,12 +126,12 @@ func (s *sender) begins(p *parcel) {
 // their way at the same time, and what was refused since may be the end of what the server takes.
 func (s *sender) took(ctx context.Context, p *parcel) error {
 	s.mu.Lock()
-	s.relay.takes, s.relay.taken = true, max(s.relay.taken, p.after)
+	s.relay.takes, s.relay.taken, s.relay.wrong = true, max(s.relay.taken, p.after), 0
 	s.mu.Unlock()
 	return s.believe(ctx, p.after)
 }
 
-// believe records of those who were refused, the nth and before, that they were, each by its address.
+// believe records of those who were refused, the nth and before, that they were, each by itself.
 func (s *sender) believe(ctx context.Context, nth int) error {
 	s.mu.Lock()
 	var list []refusedMail
@@ -125,7 +144,7 @@ func (s *sender) believe(ctx context.Context, nth int) error {
 	})
 	s.mu.Unlock()
 	for _, r := range list {
-		if err := s.ended(ctx, r.parcel, r.MailOutcome); err != nil {
+		if err := s.ended(ctx, r.parcel, believed(r.MailOutcome)); err != nil {
 			return err
 		}
 	}
@@ -138,8 +157,9 @@ func takesNone(r state.MailReply, mails int) *state.Error {
 		return refusesAllMails(r, mails, "If it is the addresses, go on (anthill apply): who is refused once more like that counts as undeliverable, "+
 			"at most "+strconv.Itoa(mostRefused)+" each time.")
 	}
-	return refusesAllMails(r, mails, "It is not about an address: nobody is marked for it, however often the run goes on. Those for whom it will "+
-		"never take mails can be left out by a pause (anthill wave pause WAVE -tenant SLUG).")
+	return refusesAllMails(r, mails, "It is not about an address: nobody is marked for it, however often the run goes on. Who is refused once more "+
+		"like that is left to the next plan, at most "+strconv.Itoa(mostRefused)+" each time. Those for whom it will never take mails can be left "+
+		"out by a pause (anthill wave pause WAVE -tenant SLUG).")
 }
 
 func refusesAllMails(r state.MailReply, mails int, then string) *state.Error {

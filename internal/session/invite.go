@@ -481,7 +481,7 @@ func (s *Session) print(ctx context.Context, row *providers.UserRow, reason stri
 		return nil, &UserError{"user " + row.ID.String() + " has a credential in Self-auth already, which a code would replace. If that is " +
 			"meant, and you know whom you talk to: -allow enrolled -reason TEXT"}
 	}
-	if strings.Contains(row.Role, "admin") && !slices.Contains(allowed, "admin") {
+	if (plan.Administers(row.Role) || strings.Contains(row.Role, "admin")) && !slices.Contains(allowed, "admin") {
 		return nil, &UserError{"user " + row.ID.String() + " administers a tenant (role " + row.Role + "). If you know whom you talk to: " +
 			"-allow admin -reason TEXT"}
 	}

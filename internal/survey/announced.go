@@ -98,7 +98,8 @@ func (t *tally) announced(wave int, v rollout.Verdict) *Announced {
 	}
 	for _, m := range t.Announcements {
 		switch {
-		case m.Wave != w.Name, m.Status.Unsent():
+		case m.Wave != w.Name && (t.index(m.Wave) >= 0 || t.lastOf(m.Wave) != wave), m.Status.Unsent():
+			// Of a step that is no more the last one has them, as it has the users who were moved under it.
 		case m.Status == state.MailRefused:
 			a.Refused += m.Mails
 		default:
