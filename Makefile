@@ -14,12 +14,12 @@ demo: build
 
 # TESTFLAGS such as TESTFLAGS=-v. More tests at a time than there are processors, as many of them wait.
 test:
-	$(GO) test -timeout 20m -parallel 4 $(TESTFLAGS) ./...
+	$(GO) test -timeout 30m -parallel 4 $(TESTFLAGS) ./...
 
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
 # hour on two cores.
 test-long:
-	$(GO) test -timeout 3h -run 'TestRandom|TestFaults|TestSamePlan|TestPartsInTurn|TestMailsKilled' ./cmd/anthill \
+	$(GO) test -timeout 3h -run 'TestRandom|TestAddressStories|TestFaults|TestSamePlan|TestPartsInTurn|TestMailsKilled' ./cmd/anthill \
 		-cases 1000 -seeds 50 -sequences 2000 -orders 50 -mails 5000 -kills 20
 
 check: lint

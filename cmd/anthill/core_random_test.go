@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	sequences = flag.Int("sequences", 24, "how many random sequences TestRandomCore tries")
+	sequences = flag.Int("sequences", 12, "how many random sequences TestRandomCore tries")
 	firstSeed = flag.Int("first-sequence", 0, "the seed of the first of them")
 	shrinks   = flag.Int("shrinks", 30, "how many smaller sequences TestRandomCore tries for one that fails")
 	except    = flag.String("except", "", "the `KIND` of failure that TestRandomCore does not look at, to find others: stops, gain, ...")

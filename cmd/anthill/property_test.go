@@ -17,7 +17,7 @@ import (
 	"anthill/state"
 )
 
-var cases = flag.Int("cases", 6, "how many random sequences TestRandomSequences tries, TestPartsInTurn at most 8, and TestRandomWaysBack a tenth and at least 4")
+var cases = flag.Int("cases", 4, "how many random sequences TestRandomSequences tries, TestPartsInTurn at most 8, and TestRandomWaysBack a tenth and at least 4")
 
 // wish is a configuration that grows and shrinks.
 type wish struct {
