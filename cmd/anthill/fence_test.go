@@ -384,11 +384,16 @@ func TestCoreFrozenInTransaction(t *testing.T) {
 		"users":              "update on users for each row when (new.auth_method <> 'password')",
 		"anthill_state.runs": "update on anthill_state.runs for each row when (old.open and not new.open)",
 	} {
-		for _, back := range takingBack {
+		for _, back := range [][]string{
+			{"rollback", "-auto-approve"},
+			{"rollback", "-wave", "everyone", "-tenant", "anthill", "-auto-approve"},
+		} {
 			t.Run(table+" "+strings.Join(back, " "), func(t *testing.T) {
 				t.Parallel()
 				s := newSleeper(t)
-				w := small(t, s.server)
+				// One batch: beside it no other is on its way, whose next request could have been looked at already.
+				w := newWorld(t, sandbox.Options{Tenants: 1, Users: 100, Seed: 11}, s.server)
+				w.config(everyone + waveEveryone)
 				before := w.fingerprint()
 				apply := w.subprocess("apply", "-auto-approve")
 				reached, goOn := s.hold(1) // then state and columns are there
