@@ -55,12 +55,16 @@ func (n *names) extra(x extra) (list []string) {
 // extras are the parts that are not there, whoever would have made them.
 func (p *Provider) extras(ctx context.Context, c catalogue) (list []providers.SchemaExtra, err error) {
 	var there []string // names of views and functions, and columns with a comment as table.column
-	rows, err := p.pool.Query(ctx, `select relname::text from pg_class where relnamespace = $1::regnamespace and relkind in ('v', 'm')
-		union all select proname::text from pg_proc where pronamespace = $1::regnamespace
+	var names []string
+	for _, x := range extras() {
+		names = append(names, x.name)
+	}
+	rows, err := p.pool.Query(ctx, `select relname::text from pg_class where relname = any($3) and relnamespace = $1::regnamespace and relkind in ('v', 'm')
+		union all select proname::text from pg_proc where proname = any($3) and pronamespace = $1::regnamespace
 		union all select c.relname || '.' || a.attname from pg_description d join pg_class c on c.oid = d.objoid
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid
 			where d.classoid = 'pg_class'::regclass and d.objsubid > 0 and c.oid = any($2)`,
-		pgx.Identifier{p.names.table("users")[0]}.Sanitize(), p.names.oids("users", "sessions"))
+		pgx.Identifier{p.names.table("users")[0]}.Sanitize(), p.names.oids("users", "sessions"), names)
 	if err == nil {
 		there, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}

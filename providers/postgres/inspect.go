@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,6 +14,10 @@ import (
 // column is a column as the catalogue has it.
 type column struct {
 	kind     string // its type
+	shown    string // the same as the server writes it
+	base     string // its type by the name in pg_type; of a domain what it is made of
+	enum     bool   // that is an enumeration
+	filled   bool   // always by the database itself
 	notNull  bool
 	fallback string     // default expression; "" none
 	checks   []checkNow // of that column alone
@@ -31,11 +36,21 @@ type indexNow struct {
 	valid   bool
 }
 
+// constraintNow is a constraint as the catalogue has it.
+type constraintNow struct {
+	table, name string
+	check       bool
+	columns     []string
+	text        string // of a check of one column, and of what has the name of one of ours
+	valid       bool
+}
+
 // catalogue is what matters of the tables.
 type catalogue struct {
-	tables  map[string]map[string]column // table -> column
-	indexes map[string]indexNow          // of users and sessions
-	left    []string                     // checks of theirs that steps make for a while
+	tables      map[string]map[string]column // table -> column
+	indexes     map[string]indexNow          // of users and sessions
+	keys        [][]string                   // columns of the mapping table's unique keys
+	constraints []constraintNow              // the oldest first
 }
 
 // Inspect looks at the catalogue: where this is, and how far the schema is. Views, functions, comments and indexes
@@ -63,7 +78,7 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	if err := p.missing(ctx, c, &i); err != nil {
 		return i, err
 	}
-	if err := p.fit(ctx); err != nil {
+	if err := p.fit(ctx, c); err != nil {
 		return i, err
 	}
 	p.judge(c, &i)
@@ -81,73 +96,160 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	return i, fail("look at the size of the tables", err)
 }
 
+// A session's first look at each table of the catalogue costs more than what it finds there, so these are few and plain
+// queries, of which more is made here.
+
 func (p *Provider) catalogue(ctx context.Context) (catalogue, error) {
-	const doing = "read the catalogue"
-	c := catalogue{tables: map[string]map[string]column{}}
-	rows, err := p.pool.Query(ctx, `
-		select t.relname, a.attname, replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone', 'timestamptz'),
-			a.attnotnull,
-			coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
-			array(select k.conname::text`+checksOf+`), array(select pg_get_constraintdef(k.oid)`+checksOf+`),
-			array(select k.convalidated`+checksOf+`)
-		from pg_class t join pg_attribute a on a.attrelid = t.oid
-			left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum
-		where t.oid = any($1) and a.attnum > 0 and not a.attisdropped`, p.names.places.all())
-	if err != nil {
-		return c, fail(doing, err)
+	r := catalogueReader{p: p, tables: map[uint32]string{}, columns: map[uint32]map[int16]string{}}
+	r.c.tables = map[string]map[string]column{}
+	for _, f := range p.names.places.tables {
+		r.tables[f.oid] = f.name
 	}
-	var table, name string
-	var col column
-	var checks, texts []string
-	var valid []bool
-	into := []any{&table, &name, &col.kind, &col.notNull, &col.fallback, &checks, &texts, &valid}
-	_, err = pgx.ForEachRow(rows, into, func() error {
-		if c.tables[table] == nil {
-			c.tables[table] = map[string]column{}
+	for _, read := range []func(context.Context) error{r.readColumns, r.readConstraints, r.readIndexes} {
+		if err := read(ctx); err != nil {
+			return r.c, fail("read the catalogue", err)
 		}
-		col.checks = nil
-		for i := range checks {
-			col.checks = append(col.checks, checkNow{checks[i], texts[i], valid[i]})
-		}
-		c.tables[table][name] = col
-		return nil
-	})
-	if err != nil {
-		return c, fail(doing, err)
 	}
-	if c.indexes, err = p.indexesNow(ctx); err != nil {
-		return c, fail(doing, err)
-	}
-	rows, err = p.pool.Query(ctx, "select conname::text from pg_constraint where conrelid = any($1) and conname = any($2)",
-		p.names.oids("users", "sessions"), slices.Collect(maps.Keys(p.names.passing())))
-	if err != nil {
-		return c, fail(doing, err)
-	}
-	c.left, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	return c, fail(doing, err)
+	return r.c, nil
 }
 
-const checksOf = ` from pg_constraint k
-	where k.conrelid = t.oid and k.contype = 'c' and k.conkey = array[a.attnum] order by k.oid`
+// catalogueReader makes a catalogue of what queries say of tables and columns by number.
+type catalogueReader struct {
+	p       *Provider
+	tables  map[uint32]string
+	columns map[uint32]map[int16]string
+	c       catalogue
+}
 
-func (p *Provider) indexesNow(ctx context.Context) (map[string]indexNow, error) {
-	rows, err := p.pool.Query(ctx, `select c.relname, t.relname, x.indisvalid,
-			array(select a.attname::text from unnest(x.indkey::int[]) with ordinality as k (n, place)
-				join pg_attribute a on a.attrelid = x.indrelid and a.attnum = k.n order by k.place)
-		from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
-		where x.indrelid = any($1)`, p.names.oids("users", "sessions"))
-	if err != nil {
-		return nil, err
+// named are columns by their numbers; what is none, such as an expression, is left out.
+func (r *catalogueReader) named(table uint32, numbers []int16) (list []string) {
+	for _, n := range numbers {
+		if name, ok := r.columns[table][n]; ok {
+			list = append(list, name)
+		}
 	}
-	indexes := map[string]indexNow{}
-	var name string
-	var i indexNow
-	_, err = pgx.ForEachRow(rows, []any{&name, &i.table, &i.valid, &i.columns}, func() error {
-		indexes[name] = i
-		i.columns = nil
+	return list
+}
+
+func (r *catalogueReader) readColumns(ctx context.Context) error {
+	rows, err := r.p.pool.Query(ctx, `select a.attrelid, a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod), t.oid, t.typname::text, t.typtype::text,
+			a.attnotnull, a.attgenerated <> '' or a.attidentity = 'a', coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+		from pg_attribute a join pg_type t on t.oid = a.atttypid
+			left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+		where a.attrelid = any($1) and a.attnum > 0 and not a.attisdropped`, r.p.names.places.all())
+	if err != nil {
+		return err
+	}
+	var table, kind uint32
+	var number int16
+	var name, form string
+	var col column
+	domains := map[uint32]bool{}
+	kinds := map[string]map[string]uint32{}
+	into := []any{&table, &number, &name, &col.shown, &kind, &col.base, &form, &col.notNull, &col.filled, &col.fallback}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		of := r.tables[table]
+		if r.c.tables[of] == nil {
+			r.c.tables[of], r.columns[table], kinds[of] = map[string]column{}, map[int16]string{}, map[string]uint32{}
+		}
+		col.kind = strings.ReplaceAll(col.shown, "timestamp with time zone", "timestamptz")
+		col.enum = form == "e"
+		if form == "d" {
+			domains[kind], kinds[of][name] = true, kind
+		}
+		r.c.tables[of][name], r.columns[table][number] = col, name
 		return nil
 	})
-	return indexes, err
+	if err != nil || len(domains) == 0 {
+		return err
+	}
+	return r.readDomains(ctx, slices.Collect(maps.Keys(domains)), kinds)
+}
+
+// readDomains looks what domains are made of. kinds: table -> column -> its domain.
+func (r *catalogueReader) readDomains(ctx context.Context, domains []uint32, kinds map[string]map[string]uint32) error {
+	rows, err := r.p.pool.Query(ctx, `with recursive made as (
+			select oid as domain, typname::text as name, typtype::text as form, typbasetype as base from pg_type where oid = any($1)
+			union all select m.domain, t.typname::text, t.typtype::text, t.typbasetype from made m join pg_type t on t.oid = m.base where m.form = 'd')
+		select domain, name, form = 'e' from made where form <> 'd'`, domains)
+	if err != nil {
+		return err
+	}
+	var domain uint32
+	var base string
+	var enum bool
+	_, err = pgx.ForEachRow(rows, []any{&domain, &base, &enum}, func() error {
+		for table, columns := range kinds {
+			for name, of := range columns {
+				if of == domain {
+					col := r.c.tables[table][name]
+					col.base, col.enum = base, enum
+					r.c.tables[table][name] = col
+				}
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func (r *catalogueReader) readConstraints(ctx context.Context) error {
+	names := r.p.names
+	ours := append(slices.Collect(maps.Keys(names.passing())), names.checkName("users"), names.checkName("sessions"))
+	rows, err := r.p.pool.Query(ctx, `select conrelid, conname::text, contype = 'c', coalesce(conkey, '{}'), convalidated,
+			case when contype = 'c' and cardinality(conkey) = 1 or conname = any($2) then pg_get_constraintdef(oid) else '' end
+		from pg_constraint where conrelid = any($1) order by oid`, names.places.all(), ours)
+	if err != nil {
+		return err
+	}
+	var table uint32
+	var key []int16
+	var k constraintNow
+	_, err = pgx.ForEachRow(rows, []any{&table, &k.name, &k.check, &key, &k.valid, &k.text}, func() error {
+		k.table, k.columns = r.tables[table], r.named(table, key)
+		r.c.constraints = append(r.c.constraints, k)
+		if k.check && len(k.columns) == 1 {
+			col := r.c.tables[k.table][k.columns[0]]
+			col.checks = append(col.checks, checkNow{k.name, k.text, k.valid})
+			r.c.tables[k.table][k.columns[0]] = col
+		}
+		return nil
+	})
+	return err
+}
+
+func (r *catalogueReader) readIndexes(ctx context.Context) error {
+	rows, err := r.p.pool.Query(ctx, `select c.relname::text, x.indrelid, x.indisvalid,
+			x.indisunique and x.indpred is null and x.indexprs is null, x.indkey::int2[], x.indnkeyatts
+		from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = any($1)`, r.p.names.oids("users", "sessions", "mapping"))
+	if err != nil {
+		return err
+	}
+	r.c.indexes = map[string]indexNow{}
+	mapping := r.p.names.tables["mapping"]
+	var name string
+	var table uint32
+	var valid, unique bool
+	var numbers []int16
+	var keys int16
+	_, err = pgx.ForEachRow(rows, []any{&name, &table, &valid, &unique, &numbers, &keys}, func() error {
+		of := r.tables[table]
+		switch {
+		case of != mapping:
+			r.c.indexes[name] = indexNow{of, r.named(table, numbers), valid}
+		case unique && valid:
+			r.c.keys = append(r.c.keys, slices.Sorted(slices.Values(r.named(table, numbers[:keys]))))
+		}
+		return nil
+	})
+	return err
+}
+
+// has reports whether users or sessions have a constraint of a name.
+func (n *names) has(c catalogue, constraint string) bool {
+	return slices.ContainsFunc(c.constraints, func(k constraintNow) bool {
+		return k.name == constraint && (k.table == n.tables["users"] || k.table == n.tables["sessions"])
+	})
 }
 
 // baseline are the columns that must be there, by logical names.

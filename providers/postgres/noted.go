@@ -167,7 +167,7 @@ func (p *Provider) notedTables(ctx context.Context) (list []notedTable, err erro
 			not has_schema_privilege(n.oid, 'USAGE'), row_security_active(c.oid)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace
 			join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped join pg_type t on t.oid = a.atttypid
-		where c.relkind in ('r', 'p') and exists (select from unnest($1::text[], $2::text[]) as w (name, space)
+		where c.relname = any($1) and c.relkind in ('r', 'p') and exists (select from unnest($1::text[], $2::text[]) as w (name, space)
 			where w.name = c.relname and (w.space = n.nspname or w.space = '' and (n.nspname = any($3) or c.relname = $4 and n.nspname = $4)))
 		group by n.oid, n.nspname, c.oid, c.relname
 		order by array_position($3, n.nspname::text), n.nspname, c.relname`, names, schemas, path, notedSchema)

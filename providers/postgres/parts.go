@@ -193,7 +193,7 @@ func (p *Provider) judge(c catalogue, i *providers.Inspection) {
 	due := map[string]bool{"users.method.backfill": !has || p.names.fresh(c, method)}
 	for name, step := range p.names.passing() {
 		_, built := c.indexes[name]
-		due[step] = due[step] || built || slices.Contains(c.left, name)
+		due[step] = due[step] || built || p.names.has(c, name)
 	}
 	for _, part := range p.names.parts() {
 		live := part.live(c)

@@ -35,14 +35,7 @@ func (p *Provider) find(ctx context.Context) error {
 	}
 	p.names.places = places{path: searchPath(path, role), tables: map[string]place{}}
 	rows, err := p.pool.Query(ctx, `
-		select n.nspname, c.relname, c.oid, c.relkind::text, exists (
-			with recursive tree as (select c.oid as id
-				union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
-			select from tree join pg_class f on f.oid = tree.id where f.relkind = 'f'),
-			coalesce((select inhparent::regclass::text from pg_inherits where inhrelid = c.oid and c.relispartition), ''),
-			array(with recursive tree as (select inhrelid as id from pg_inherits where inhparent = c.oid
-				union select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
-			select id from tree)
+		select n.nspname, c.relname, c.oid, c.relkind::text, c.relkind = 'f' or c.relhassubclass or c.relispartition
 		from unnest($1::text[]) with ordinality as s (name, rank)
 			join pg_namespace n on n.nspname = s.name join pg_class c on c.relnamespace = n.oid
 		where c.relname = any($2) and c.relkind in ('r', 'p', 'v', 'm', 'f')
@@ -50,15 +43,52 @@ func (p *Provider) find(ctx context.Context) error {
 	if err != nil {
 		return fail(finding, err)
 	}
+	var related []uint32
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f place, err error) {
-		return f, row.Scan(&f.schema, &f.name, &f.oid, &f.kind, &f.foreign, &f.above, &f.below)
+		var kin bool
+		err = row.Scan(&f.schema, &f.name, &f.oid, &f.kind, &kin)
+		if kin {
+			related = append(related, f.oid)
+		}
+		return f, err
 	})
+	if err == nil && len(related) > 0 {
+		err = p.relate(ctx, related, list)
+	}
 	for _, f := range list {
 		if _, earlier := p.names.places.tables[f.name]; !earlier {
 			p.names.places.tables[f.name] = f
 		}
 	}
 	return fail(finding, err)
+}
+
+// relate looks what is above and below those of some tables that may have partitions, inherit, or be foreign.
+func (p *Provider) relate(ctx context.Context, related []uint32, list []place) error {
+	rows, err := p.pool.Query(ctx, `
+		select c.oid, exists (
+			with recursive tree as (select c.oid as id
+				union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
+			select from tree join pg_class f on f.oid = tree.id where f.relkind = 'f'),
+			coalesce((select inhparent::regclass::text from pg_inherits where inhrelid = c.oid and c.relispartition), ''),
+			array(with recursive tree as (select inhrelid as id from pg_inherits where inhparent = c.oid
+				union select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.id)
+			select id from tree)
+		from pg_class c where c.oid = any($1)`, related)
+	if err != nil {
+		return err
+	}
+	var is place
+	_, err = pgx.ForEachRow(rows, []any{&is.oid, &is.foreign, &is.above, &is.below}, func() error {
+		for i, f := range list {
+			if f.oid == is.oid {
+				list[i].foreign, list[i].above, list[i].below = is.foreign, is.above, is.below
+			}
+		}
+		is.below = nil
+		return nil
+	})
+	return err
 }
 
 // elsewhere are the schemas that have all tables of some names. Those of the recorded state, which has users of its

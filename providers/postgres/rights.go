@@ -276,10 +276,16 @@ func (p *Provider) archiveRights(ctx context.Context, u Use) (list []state.Right
 	return list, nil
 }
 
-// heldSQL says of each right whether the role has it, and who owns what it is about. The catalogue is open to every role; a
-// name with its schema would not be found by a role that may not use that.
-const heldSQL = `select w.n, coalesce(o.rolname::text, ''), coalesce(o.rolsuper, false),
-		coalesce(pg_has_role(c.relowner, 'member') and not pg_has_role(c.relowner, 'usage'), false),
+// heldSQL says of each right whether the role has it, and who owns what it is about, where that is asked for. The catalogue is open
+// to every role; a name with its schema would not be found by a role that may not use that.
+func heldSQL(owners bool) string {
+	owner, roles := "'', false, false", ""
+	if owners {
+		owner = `coalesce(o.rolname::text, ''), coalesce(o.rolsuper, false),
+			coalesce(pg_has_role(c.relowner, 'member') and not pg_has_role(c.relowner, 'usage'), false)`
+		roles = "left join pg_roles o on o.oid = c.relowner"
+	}
+	return `select w.n, ` + owner + `,
 		case w.kind
 			when $6 then has_database_privilege(current_database(), w.privilege)
 			when $7 then has_schema_privilege(s.oid, w.privilege)
@@ -293,8 +299,9 @@ const heldSQL = `select w.n, coalesce(o.rolname::text, ''), coalesce(o.rolsuper,
 		left join pg_namespace s on s.nspname = case w.kind when $7 then w.name else w.space end
 		left join pg_class c on c.relnamespace = s.oid and c.relname = w.name and w.kind >= $9
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.part and not a.attisdropped
-		left join pg_roles o on o.oid = c.relowner
+		` + roles + `
 	order by w.n`
+}
 
 // Has refuses a connection whose role lacks some of these rights: a *state.DeniedError that names all of them. What is not there at
 // all lacks nothing. what is as of DeniedError.For.
@@ -338,7 +345,8 @@ func (p *Provider) eachHeld(ctx context.Context, q querier, rights []state.Right
 	for i, r := range rights {
 		kinds[i], spaces[i], names[i], parts[i], privileges[i] = int32(r.On), r.Schema, r.Name, r.Column, r.Privilege
 	}
-	rows, err := q.Query(ctx, heldSQL, kinds, spaces, names, parts, privileges, int32(state.OnDatabase), int32(state.OnSchema),
+	owners := slices.ContainsFunc(rights, func(r state.Right) bool { return r.On == state.OnOwner })
+	rows, err := q.Query(ctx, heldSQL(owners), kinds, spaces, names, parts, privileges, int32(state.OnDatabase), int32(state.OnSchema),
 		int32(state.OnFunction), int32(state.OnTable), int32(state.OnSequence), int32(state.OnOwner))
 	if err != nil {
 		return err
