@@ -59,17 +59,22 @@ func (p *Provider) extras(ctx context.Context, c catalogue) (list []providers.Sc
 	for _, x := range extras() {
 		names = append(names, x.name)
 	}
-	rows, err := p.pool.Query(ctx, `select relname::text from pg_class where relname = any($3) and relnamespace = $1::regnamespace and relkind in ('v', 'm')
-		union all select proname::text from pg_proc where proname = any($3) and pronamespace = $1::regnamespace
+	schema := p.names.table("users")[0]
+	rows, err := p.pool.Query(ctx, `select proname::text from pg_proc where proname = any($3) and pronamespace = $1::regnamespace
 		union all select c.relname || '.' || a.attname from pg_description d join pg_class c on c.oid = d.objoid
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid
 			where d.classoid = 'pg_class'::regclass and d.objsubid > 0 and c.oid = any($2)`,
-		pgx.Identifier{p.names.table("users")[0]}.Sanitize(), p.names.oids("users", "sessions"), names)
+		pgx.Identifier{schema}.Sanitize(), p.names.oids("users", "sessions"), names)
 	if err == nil {
 		there, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
 	if err != nil {
 		return nil, fail(looking, err)
+	}
+	for _, n := range c.namesakes {
+		if n.schema == schema && (n.kind == "v" || n.kind == "m") {
+			there = append(there, n.name)
+		}
 	}
 	for _, x := range extras() {
 		one := providers.SchemaExtra{Kind: x.kind, Name: x.name}

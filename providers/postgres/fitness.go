@@ -60,7 +60,7 @@ func needs() []need {
 
 // fit refuses columns that cannot be read or written, and names that are taken.
 func (p *Provider) fit(ctx context.Context, c catalogue) error {
-	others, renames, err := p.taken(ctx)
+	others, renames, err := p.taken(ctx, c)
 	if err != nil {
 		return fail(looking, err)
 	}
@@ -148,14 +148,20 @@ func (n *names) keyless(c catalogue) (wrong []error, cures []string) {
 }
 
 // taken refuses names of indexes that something else has in the schema of their table: `if not exists` would pass over it.
-func (p *Provider) taken(ctx context.Context) (wrong []error, cures []string, err error) {
+func (p *Provider) taken(ctx context.Context, c catalogue) (wrong []error, cures []string, err error) {
 	var indexes []index
 	var tables []uint32
 	var names []string
 	for _, i := range p.names.indexes() {
-		if oids := p.names.oids(i.table); len(oids) > 0 {
+		oids := p.names.oids(i.table)
+		if len(oids) > 0 && slices.ContainsFunc(c.namesakes, func(n namesake) bool {
+			return n.name == i.name && (n.oid != c.indexes[i.name].oid || c.indexes[i.name].table != p.names.tables[i.table])
+		}) {
 			indexes, tables, names = append(indexes, i), append(tables, oids[0]), append(names, i.name)
 		}
+	}
+	if len(indexes) == 0 {
+		return nil, nil, nil
 	}
 	rows, err := p.pool.Query(ctx, `select w.place::int - 1, c.relkind in ('i', 'I'), n.nspname, coalesce(x.indrelid::regclass::text, '')
 		from unnest($1::oid[], $2::text[]) with ordinality as w (relation, name, place) join pg_class r on r.oid = w.relation

@@ -31,6 +31,7 @@ type checkNow struct {
 
 // indexNow is an index as the catalogue has it.
 type indexNow struct {
+	oid     uint32
 	table   string
 	columns []string // expressions are left out
 	valid   bool
@@ -51,6 +52,13 @@ type catalogue struct {
 	indexes     map[string]indexNow          // of users and sessions
 	keys        [][]string                   // columns of the mapping table's unique keys
 	constraints []constraintNow              // the oldest first
+	namesakes   []namesake
+}
+
+// namesake is whatever has the name of something that is looked for, in any schema.
+type namesake struct {
+	oid                uint32
+	name, schema, kind string // kind: relkind of pg_class
 }
 
 // Inspect looks at the catalogue: where this is, and how far the schema is. Views, functions, comments and indexes
@@ -86,7 +94,7 @@ func (p *Provider) Inspect(ctx context.Context) (providers.Inspection, error) {
 	if i.Extras, err = p.extras(ctx, c); err != nil {
 		return i, err
 	}
-	if i.Noted, err = p.migrationTables(ctx, i.Role); err != nil {
+	if i.Noted, err = p.migrationTables(ctx, c, i.Role); err != nil {
 		return i, err
 	}
 	if err := p.unhidden(ctx, i.Role); err != nil {
@@ -105,7 +113,7 @@ func (p *Provider) catalogue(ctx context.Context) (catalogue, error) {
 	for _, f := range p.names.places.tables {
 		r.tables[f.oid] = f.name
 	}
-	for _, read := range []func(context.Context) error{r.readColumns, r.readConstraints, r.readIndexes} {
+	for _, read := range []func(context.Context) error{r.readColumns, r.readConstraints, r.readIndexes, r.readNamesakes} {
 		if err := read(ctx); err != nil {
 			return r.c, fail("read the catalogue", err)
 		}
@@ -219,7 +227,7 @@ func (r *catalogueReader) readConstraints(ctx context.Context) error {
 }
 
 func (r *catalogueReader) readIndexes(ctx context.Context) error {
-	rows, err := r.p.pool.Query(ctx, `select c.relname::text, x.indrelid, x.indisvalid,
+	rows, err := r.p.pool.Query(ctx, `select c.oid, c.relname::text, x.indrelid, x.indisvalid,
 			x.indisunique and x.indpred is null and x.indexprs is null, x.indkey::int2[], x.indnkeyatts
 		from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = any($1)`, r.p.names.oids("users", "sessions", "mapping"))
 	if err != nil {
@@ -228,19 +236,38 @@ func (r *catalogueReader) readIndexes(ctx context.Context) error {
 	r.c.indexes = map[string]indexNow{}
 	mapping := r.p.names.tables["mapping"]
 	var name string
-	var table uint32
+	var oid, table uint32
 	var valid, unique bool
 	var numbers []int16
 	var keys int16
-	_, err = pgx.ForEachRow(rows, []any{&name, &table, &valid, &unique, &numbers, &keys}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&oid, &name, &table, &valid, &unique, &numbers, &keys}, func() error {
 		of := r.tables[table]
 		switch {
 		case of != mapping:
-			r.c.indexes[name] = indexNow{of, r.named(table, numbers), valid}
+			r.c.indexes[name] = indexNow{oid, of, r.named(table, numbers), valid}
 		case unique && valid:
 			r.c.keys = append(r.c.keys, slices.Sorted(slices.Values(r.named(table, numbers[:keys]))))
 		}
 		return nil
+	})
+	return err
+}
+
+func (r *catalogueReader) readNamesakes(ctx context.Context) error {
+	names, _ := r.p.notedNames()
+	for _, i := range r.p.names.indexes() {
+		names = append(names, i.name)
+	}
+	for _, x := range extras() {
+		names = append(names, x.name)
+	}
+	rows, err := r.p.pool.Query(ctx, `select c.oid, c.relname::text, n.nspname::text, c.relkind::text
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relname = any($1)`, names)
+	if err != nil {
+		return err
+	}
+	r.c.namesakes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (n namesake, err error) {
+		return n, row.Scan(&n.oid, &n.name, &n.schema, &n.kind)
 	})
 	return err
 }

@@ -91,7 +91,10 @@ func (t notedTable) hidden(of tool) bool {
 }
 
 // migrationTables finds the tables of tools, and reads what they say.
-func (p *Provider) migrationTables(ctx context.Context, role string) (list []providers.MigrationTable, err error) {
+func (p *Provider) migrationTables(ctx context.Context, c catalogue, role string) (list []providers.MigrationTable, err error) {
+	if !slices.ContainsFunc(c.namesakes, func(n namesake) bool { return n.kind == "r" || n.kind == "p" }) {
+		return nil, nil
+	}
 	tables, err := p.notedTables(ctx)
 	if err != nil {
 		return nil, fail(looking, err)
@@ -150,17 +153,7 @@ func saidOf(err error) string {
 // then in the schema of users.
 func (p *Provider) notedTables(ctx context.Context) (list []notedTable, err error) {
 	path := append(slices.Clone(p.names.places.path), p.names.table("users")[0])
-	var names, schemas []string
-	for _, t := range tools() {
-		names, schemas = append(names, t.table), append(schemas, "")
-	}
-	for _, s := range p.noted {
-		schema, name, dotted := strings.Cut(s, ".")
-		if !dotted {
-			schema, name = "", s
-		}
-		names, schemas = append(names, name), append(schemas, schema)
-	}
+	names, schemas := p.notedNames()
 	rows, err := p.pool.Query(ctx, `
 		select n.nspname::text, c.relname::text, array_agg(a.attname::text), array_agg(t.typname::text),
 			array_agg(a.attname::text) filter (where has_column_privilege(c.oid, a.attnum, 'SELECT')),
@@ -183,6 +176,21 @@ func (p *Provider) notedTables(ctx context.Context) (list []notedTable, err erro
 		}
 		return t, err
 	})
+}
+
+// notedNames are the names of tables that are looked for, each with its schema; "": along the search path.
+func (p *Provider) notedNames() (names, schemas []string) {
+	for _, t := range tools() {
+		names, schemas = append(names, t.table), append(schemas, "")
+	}
+	for _, s := range p.noted {
+		schema, name, dotted := strings.Cut(s, ".")
+		if !dotted {
+			schema, name = "", s
+		}
+		names, schemas = append(names, name), append(schemas, schema)
+	}
+	return names, schemas
 }
 
 // toolOf is the tool whose table this is, or how one is read that the configuration names; false: it is another table of the name, or

@@ -174,20 +174,23 @@ func (x *needed) steps(u Use) {
 // Rights are those that a role needs for a use of the tables that were found; columns that are not there yet are left out.
 func (p *Provider) Rights(ctx context.Context, u Use) ([]state.Right, error) {
 	x := needed{names: p.names, there: map[string]map[string]bool{}}
+	tables := map[uint32]map[string]bool{}
 	for _, f := range p.names.places.tables {
 		if f.kind == "r" || f.kind == "p" { // what else has the name of a table is refused by Inspect
-			x.there[f.name] = map[string]bool{}
+			tables[f.oid] = map[string]bool{}
+			x.there[f.name] = tables[f.oid]
 		}
 	}
-	rows, err := p.pool.Query(ctx, `select c.relname::text, a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid
-		where c.oid = any($1) and a.attnum > 0 and not a.attisdropped`, p.names.places.all())
+	rows, err := p.pool.Query(ctx, `select attrelid, attname::text from pg_attribute
+		where attrelid = any($1) and attnum > 0 and not attisdropped`, p.names.places.all())
 	if err != nil {
 		return nil, fail(looking, err)
 	}
-	var table, column string
+	var table uint32
+	var column string
 	_, err = pgx.ForEachRow(rows, []any{&table, &column}, func() error {
-		if x.there[table] != nil {
-			x.there[table][column] = true
+		if of := tables[table]; of != nil {
+			of[column] = true
 		}
 		return nil
 	})
