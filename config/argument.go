@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"anthill/internal/regex"
 )
 
 func reflectReference() reflect.Type { return reflect.TypeFor[reference]() }
@@ -247,7 +249,7 @@ func (r reader) strings(name string) (list []string, known bool) {
 	return slices.Compact(list), true
 }
 
-var durationForm = regexp.MustCompile(`^([0-9]{1,7})([smhd])$`)
+var durationForm = regex.Lazy(`^([0-9]{1,7})([smhd])$`)
 
 func (r reader) duration(name string) time.Duration {
 	d, _ := r.span(name)
@@ -306,7 +308,7 @@ func MeantDuration(s string) string {
 // ParseDuration reads a duration as a configuration writes it: a whole number of s, m, h or d (24 hours). ok is false,
 // and the duration 0, for anything else.
 func ParseDuration(s string) (_ time.Duration, ok bool) {
-	part := durationForm.FindStringSubmatch(s)
+	part := durationForm().FindStringSubmatch(s)
 	if part == nil {
 		return 0, false
 	}

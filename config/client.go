@@ -8,6 +8,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"anthill/internal/regex"
 	"anthill/state"
 )
 
@@ -39,8 +40,8 @@ func (e *evaluator) clients() (clients []Client) {
 
 // The forms of scopes and claims that Self-auth takes (tried on 1.10.5).
 var (
-	scopeForm = regexp.MustCompile(`^[0-9a-zA-Z_]+$`)
-	claimForm = regexp.MustCompile(`^[0-9a-zA-Z_]+([:\-][0-9a-zA-Z_]+)*$`)
+	scopeForm = regex.Lazy(`^[0-9a-zA-Z_]+$`)
+	claimForm = regex.Lazy(`^[0-9a-zA-Z_]+([:\-][0-9a-zA-Z_]+)*$`)
 )
 
 // client reads one oauth2_client. Values are written here as Self-auth keeps them, or every plan would find them
@@ -87,23 +88,23 @@ func (e *evaluator) client(n *node, i instance) Client {
 		state.AttrStrictRedirects:  boolValue(r.bool("strict_redirects")),
 	}
 	if v, given := r.get("requested_scopes"); given && !v.IsNull() {
-		c.Requested = r.words("requested_scopes", scopeForm)
+		c.Requested = r.words("requested_scopes", scopeForm())
 	}
 	for _, b := range n.blocks {
 		br := e.reader(b, r.sc)
 		switch b.spec.Type {
 		case "scope_map":
-			c.Scopes = append(c.Scopes, ScopeMap{br.groups(), br.words("scopes", scopeForm)})
+			c.Scopes = append(c.Scopes, ScopeMap{br.groups(), br.words("scopes", scopeForm())})
 		case "sup_scope_map":
-			c.SupScopes = append(c.SupScopes, ScopeMap{br.groups(), br.words("scopes", scopeForm)})
+			c.SupScopes = append(c.SupScopes, ScopeMap{br.groups(), br.words("scopes", scopeForm())})
 		case "claim_map":
 			claim := br.nonEmpty("claim")
-			if claim != "" && !claimForm.MatchString(claim) {
+			if claim != "" && !claimForm().MatchString(claim) {
 				br.wrong("claim",
 					"%q is no name that Self-auth takes: letters, digits and \"_\", with \"-\" or \":\" between them",
 					claim)
 			}
-			c.Claims = append(c.Claims, ClaimMap{claim, br.text("join"), br.groups(), br.words("values", claimForm)})
+			c.Claims = append(c.Claims, ClaimMap{claim, br.text("join"), br.groups(), br.words("values", claimForm())})
 		}
 	}
 	e.checkClient(n, c)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,6 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 
+	"anthill/internal/regex"
 	"anthill/state"
 )
 
@@ -127,12 +127,12 @@ func (m *Module) Files() map[string]*hcl.File {
 	return files
 }
 
-var passwords = regexp.MustCompile(`(://[^/\s:@"]*:)([^@\s"]+)@|(?i)(password\s*=\s*)([^\s"'&]+)`)
+var passwords = regex.Lazy(`(://[^/\s:@"]*:)([^@\s"]+)@|(?i)(password\s*=\s*)([^\s"'&]+)`)
 
 // coverPasswords keeps the length of the text: diagnostics point into it.
 func coverPasswords(src []byte) []byte {
 	covered := bytes.Clone(src)
-	for _, at := range passwords.FindAllSubmatchIndex(src, -1) {
+	for _, at := range passwords().FindAllSubmatchIndex(src, -1) {
 		for _, g := range []int{4, 8} {
 			for i := at[g]; i >= 0 && i < at[g+1]; i++ {
 				covered[i] = '*'

@@ -1,12 +1,13 @@
 package config
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
+
+	"anthill/internal/regex"
 )
 
 // Settings returns where the two sides are. It needs only variables and locals.
@@ -22,7 +23,7 @@ func Defaults() Settings {
 	return s
 }
 
-var schemaForm = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+var schemaForm = regex.Lazy(`^[a-z_][a-z0-9_]{0,62}$`)
 
 func (e *evaluator) settings() (s Settings) {
 	static := scope{static: true}
@@ -30,7 +31,7 @@ func (e *evaluator) settings() (s Settings) {
 	s.Environment, s.Unsettled = e.environment(top)
 	store := e.reader(top.child("state"), static)
 	var known bool
-	if s.StateSchema, known = store.optionalText("schema"); known && (!schemaForm.MatchString(s.StateSchema) ||
+	if s.StateSchema, known = store.optionalText("schema"); known && (!schemaForm().MatchString(s.StateSchema) ||
 		strings.HasPrefix(s.StateSchema, "pg_")) {
 		store.wrong("schema",
 			"a schema's name is needed (lower case letters, digits and \"_\", at most 63, not beginning with "+

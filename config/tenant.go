@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/json"
 
+	"anthill/internal/regex"
 	"anthill/state"
 )
 
@@ -95,7 +95,7 @@ func (r reader) json(name string) (string, bool) {
 		r.wrong(name, "an object is needed, or the JSON text of one, not %s", describe(v))
 	case strings.Contains(canonical, `\u0000`):
 		r.wrong(name, "it holds a NUL, which no database keeps")
-	case oddNumber.MatchString(canonical):
+	case oddNumber().MatchString(canonical):
 		r.wrong(name, "its numbers must be written plainly, without an exponent, -0 or zeros at the end")
 	default:
 		return canonical, true
@@ -103,7 +103,7 @@ func (r reader) json(name string) (string, bool) {
 	return "", false
 }
 
-var oddNumber = regexp.MustCompile(`[:\[,](-?[0-9.]+[eE]|-0[,.\]}]|-?[0-9]+\.[0-9]*0[,\]}])`)
+var oddNumber = regex.Lazy(`[:\[,](-?[0-9.]+[eE]|-0[,.\]}]|-?[0-9]+\.[0-9]*0[,\]}])`)
 
 // tenantValue is what an expression sees of a tenant block: an object, or a map of them with for_each.
 func (e *evaluator) tenantValue(n *node) (cty.Value, bool) {

@@ -3,10 +3,11 @@ package state
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"anthill/internal/regex"
 )
 
 // RightOn is what sort of thing of Postgres a right is about.
@@ -153,7 +154,7 @@ func (e *DeniedError) Error() string {
 	}
 	if e.For != "" {
 		text += "\n\nAll that such a role needs is printed by:\n\n    anthill rights -for " + e.For
-		if plainName.MatchString(e.Role) {
+		if plainName().MatchString(e.Role) {
 			text += " -role " + e.Role
 		}
 	}
@@ -180,7 +181,7 @@ func subjects(rights []Right) (list []string) {
 // Unwrap returns the driver's error; nil where the catalogue alone said that rights are missing.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+var plainName = regex.Lazy(`^[a-z_][a-z0-9_]*$`)
 
 // QuoteName quotes a name for SQL where that is needed, as quote_ident does. What cannot be seen on a screen is escaped.
 func QuoteName(name string) string {
@@ -198,7 +199,7 @@ func QuoteName(name string) string {
 		}
 		return `U&"` + b.String() + `"`
 	}
-	if plainName.MatchString(name) && !slices.Contains(strings.Split(keywords, ","), name) {
+	if plainName().MatchString(name) && !slices.Contains(strings.Split(keywords, ","), name) {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`

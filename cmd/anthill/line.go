@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"anthill/config"
+	"anthill/internal/regex"
 )
 
 // level is a place in a command line: the program itself, or a command of it.
@@ -198,7 +198,7 @@ func readValue(f cli.Flag, name, value string) (string, error) {
 		return "", &usageError{fmt.Sprintf("-%s %s is below zero: it is a time to wait, 0s or more", name, value)}
 	case err == nil:
 		return d.String(), nil
-	case bareNumber.MatchString(value):
+	case bareNumber().MatchString(value):
 		return "", &usageError{fmt.Sprintf("-%s %s has no unit: do you mean %ss? Times are written 500ms, 5s, 2m or 1h",
 			name, value, value)}
 	case meant != "":
@@ -207,7 +207,7 @@ func readValue(f cli.Flag, name, value string) (string, error) {
 	return "", &usageError{fmt.Sprintf("-%s %s is no duration: they are written 500ms, 5s, 2m, 1h or 7d", name, value)}
 }
 
-var bareNumber = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)?$`)
+var bareNumber = regex.Lazy(`^[0-9]+(?:\.[0-9]+)?$`)
 
 // unknownFlag explains a flag that is not there. rest is what stands behind it.
 func unknownFlag(at level, name string, rest []string) error {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"regexp"
 
 	"github.com/urfave/cli/v2"
 
+	"anthill/internal/regex"
 	"anthill/internal/report"
 	"anthill/internal/session"
 	"anthill/state"
@@ -188,7 +188,7 @@ func (p *program) waveList(c *cli.Context) error {
 }
 
 // decimal is a number as people write what they have measured.
-var decimal = regexp.MustCompile(`^-?[0-9]{1,9}(\.[0-9]{1,6})?$`)
+var decimal = regex.Lazy(`^-?[0-9]{1,9}(\.[0-9]{1,6})?$`)
 
 func (p *program) waveConfirm(c *cli.Context) error {
 	args, err := words(c, 2, 2, "the names of a wave and a gate")
@@ -196,7 +196,7 @@ func (p *program) waveConfirm(c *cli.Context) error {
 		return err
 	}
 	value := c.String("value")
-	if c.IsSet("value") && !decimal.MatchString(value) {
+	if c.IsSet("value") && !decimal().MatchString(value) {
 		return misused(c, fmt.Sprintf("-value wants a decimal such as 4.6, of at most 9 digits before and 6 behind the point, got %q", value))
 	}
 	s, err := p.open(c)

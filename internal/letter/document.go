@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	stdhtml "html"
-	"regexp"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -12,6 +11,8 @@ import (
 	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
+
+	"anthill/internal/regex"
 )
 
 // document is a text in Markdown, read. Fields are marks in it.
@@ -63,7 +64,7 @@ func (d *document) allowed(n ast.Node) error {
 }
 
 // destination is how a link may begin; the mark of an address begins so.
-var destination = regexp.MustCompile(`(?i)^(https?://[^/?#]|mailto:.)`)
+var destination = regex.Lazy(`(?i)^(https?://[^/?#]|mailto:.)`)
 
 // leads refuses a link that leads elsewhere than it should.
 func (d *document) leads(n ast.Node, to []byte) (err error) {
@@ -75,7 +76,7 @@ func (d *document) leads(n ast.Node, to []byte) (err error) {
 			".GuideURL can")
 	})
 	first := d.marks.form.FindIndex(to)
-	if err == nil && !destination.Match(to) && (first == nil || first[0] != 0) {
+	if err == nil && !destination().Match(to) && (first == nil || first[0] != 0) {
 		err = d.wrong(n, "a link begins with https://, http:// or mailto:, or is one of the fields that end in URL")
 	}
 	return err

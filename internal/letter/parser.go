@@ -2,7 +2,6 @@ package letter
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/yuin/goldmark/ast"
+
+	"anthill/internal/regex"
 )
 
 // parser reads one source.
@@ -44,15 +45,15 @@ func (p *parser) parse(from, to int) ([]part, error) {
 }
 
 var (
-	parseError = regexp.MustCompile(`^template: t:(\d+): `)
-	unclosed   = regexp.MustCompile(`^template: t:\d+: unclosed action started at t:(\d+)`)
+	parseError = regex.Lazy(`^template: t:(\d+): `)
+	unclosed   = regex.Lazy(`^template: t:\d+: unclosed action started at t:(\d+)`)
 )
 
 // unreadable gives the place to an error of text/template, which knows the line: that of the last {{ in it.
 func (p *parser) unreadable(from int, err error) error {
 	text, at := err.Error(), from
-	m := parseError.FindStringSubmatch(text)
-	if begun := unclosed.FindStringSubmatch(text); begun != nil {
+	m := parseError().FindStringSubmatch(text)
+	if begun := unclosed().FindStringSubmatch(text); begun != nil {
 		m, text = begun, begun[0]+"a {{ has no }}"
 	}
 	if m != nil {

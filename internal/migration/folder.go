@@ -10,9 +10,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"anthill/internal/regex"
 )
 
 // What a folder may hold. Nobody writes a longer migration by hand, and nobody has more of them.
@@ -158,11 +159,11 @@ func forward(names []string) (list []string) {
 	return list
 }
 
-var undoing = regexp.MustCompile(`^U[0-9._]+__`) // as Flyway and refinery call them
+var undoing = regex.Lazy(`^U[0-9._]+__`) // as Flyway and refinery call them
 
 func wayBack(name string) bool {
 	base := path.Base(name)
-	return base == "down.sql" || strings.HasSuffix(base, ".down.sql") || undoing.MatchString(base)
+	return base == "down.sql" || strings.HasSuffix(base, ".down.sql") || undoing().MatchString(base)
 }
 
 // readFile reads a file, and says how long it is, as far as it was read.
@@ -200,7 +201,7 @@ func isFile(path string) bool {
 // plain are names of files of which the folder has the name of the migration.
 var plain = []string{"up.sql", "migration.sql"}
 
-var versioned = regexp.MustCompile(`^[VB]?([0-9]+(?:[._-][0-9]+)*)_`)
+var versioned = regex.Lazy(`^[VB]?([0-9]+(?:[._-][0-9]+)*)_`)
 
 // keys are what tools note of a file: its version, and its name with and without its ending.
 func keys(name string) []string {
@@ -210,7 +211,7 @@ func keys(name string) []string {
 	}
 	short := strings.TrimSuffix(strings.TrimSuffix(base, ".sql"), ".up")
 	list := []string{short, base, name}
-	m := versioned.FindStringSubmatch(short + "_")
+	m := versioned().FindStringSubmatch(short + "_")
 	if m == nil {
 		return unique(list)
 	}

@@ -11,10 +11,11 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"anthill/internal/regex"
 )
 
 // Mail is a mail as its reader sees it. All texts are from outside: escape them.
@@ -105,12 +106,12 @@ func plain(kind string, body io.Reader) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-var standing = regexp.MustCompile(`(?m)^ {3}(\S+)$`)
+var standing = regex.Lazy(`(?m)^ {3}(\S+)$`)
 
 // Invitation is what Anthill's own letter gives its reader to type: the one-time code, and the login name. ok is false
 // where the mail is another one.
 func (m Mail) Invitation() (code, loginName string, ok bool) {
-	lines := standing.FindAllStringSubmatch(m.Text, -1)
+	lines := standing().FindAllStringSubmatch(m.Text, -1)
 	if len(lines) != 2 {
 		return "", "", false
 	}

@@ -2,8 +2,9 @@ package report
 
 import (
 	"io"
-	"regexp"
 	"strings"
+
+	"anthill/internal/regex"
 )
 
 // Section is a section of a document: its title and its text, in the little of Markdown that docs/ has.
@@ -19,7 +20,7 @@ func Sections(document string) (list []Section) {
 	return list
 }
 
-var strong = regexp.MustCompile(`\*\*([^*]+)\*\*`)
+var strong = regex.Lazy(`\*\*([^*]+)\*\*`)
 
 // Explain writes a section for a terminal: its paragraphs and list items wrapped.
 func Explain(w io.Writer, s Section, o Options) error {
@@ -32,7 +33,7 @@ func Explain(w io.Writer, s Section, o Options) error {
 			if rest, listed := strings.CutPrefix(item, "- "); listed {
 				head, text = "  - ", rest
 			}
-			p.hang(head, strong.ReplaceAllStringFunc(text, func(s string) string { return p.bold(strings.Trim(s, "*")) }))
+			p.hang(head, strong().ReplaceAllStringFunc(text, func(s string) string { return p.bold(strings.Trim(s, "*")) }))
 		}
 	}
 	return p.flush()

@@ -128,7 +128,7 @@ func (q *request) judge(a authorisation) plain {
 		return nobody
 	}
 	asked := strings.Split(a.Scope, " ")
-	if slices.ContainsFunc(asked, func(s string) bool { return !scopePattern.MatchString(s) }) {
+	if slices.ContainsFunc(asked, func(s string) bool { return !scopePattern().MatchString(s) }) {
 		return refused(http.StatusBadRequest)
 	}
 	if q.caller.session == nil {

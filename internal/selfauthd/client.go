@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"anthill/internal/regex"
 )
 
 // clientPart is what an OAuth2 client has beside the attributes in entry.more. It is never changed: whoever changes a
@@ -31,8 +32,8 @@ type claim struct {
 }
 
 var (
-	scopePattern = regexp.MustCompile(`^[0-9a-zA-Z_]+$`)
-	claimPattern = regexp.MustCompile(`^[0-9a-zA-Z_]+([:\-][0-9a-zA-Z_]+)*$`)
+	scopePattern = regex.Lazy(`^[0-9a-zA-Z_]+$`)
+	claimPattern = regex.Lazy(`^[0-9a-zA-Z_]+([:\-][0-9a-zA-Z_]+)*$`)
 	joins        = map[string]string{"csv": ",", "ssv": " ", "array": ";"}
 )
 
@@ -314,7 +315,7 @@ func (q *request) setScopes(sup bool) (any, *fault) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(scopes, func(s string) bool { return !scopePattern.MatchString(s) }) {
+	if slices.ContainsFunc(scopes, func(s string) bool { return !scopePattern().MatchString(s) }) {
 		return nil, invalidAttribute("Invalid Oauth Scope Map syntax")
 	}
 	scopes = append([]string{}, set(scopes)...) // a list, even of none
@@ -354,7 +355,7 @@ func (q *request) setClaim() (any, *fault) {
 		return nil, noMatching
 	}
 	if slices.ContainsFunc(append([]string{name}, values...),
-		func(s string) bool { return !claimPattern.MatchString(s) }) {
+		func(s string) bool { return !claimPattern().MatchString(s) }) {
 		return nil, badClaim
 	}
 	return q.changeClient(claimAttr, 2, func(c *clientPart, id uuid.UUID) *fault {
@@ -391,7 +392,7 @@ func (q *request) joinClaim() (any, *fault) {
 		return nil, wrongShape(fmt.Sprintf("unknown variant `%s`, expected one of `csv`, `ssv`, `array`", word))
 	}
 	name := q.vars[1]
-	if !claimPattern.MatchString(name) {
+	if !claimPattern().MatchString(name) {
 		return nil, badSyntax(claimAttr)
 	}
 	e := q.pickClient()

@@ -2,9 +2,10 @@ package selfauthd
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strings"
+
+	"anthill/internal/regex"
 )
 
 // The advice that goes with a refused password, as the server words it.
@@ -124,8 +125,8 @@ func longer(a, b *pattern) *pattern {
 }
 
 var (
-	years = regexp.MustCompile(`(19|20)\d\d`)
-	dates = regexp.MustCompile(`\d{1,2}[-./ ]\d{1,2}[-./ ]\d{4}|\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}`)
+	years = regex.Lazy(`(19|20)\d\d`)
+	dates = regex.Lazy(`\d{1,2}[-./ ]\d{1,2}[-./ ]\d{4}|\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}`)
 	rows  = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"}
 )
 
@@ -142,10 +143,10 @@ func patterns(text string, repeated bool) (list []pattern) {
 	for rank, word := range commonWords {
 		list = append(list, occurrences(text, word, float64(10*(rank+1)), []string{adviceMore})...)
 	}
-	for _, at := range years.FindAllStringIndex(text, -1) {
+	for _, at := range years().FindAllStringIndex(text, -1) {
 		list = append(list, pattern{at[0], at[1], 120, []string{adviceMore, "avoidrecentyears", "recentyearsareeasytoguess"}})
 	}
-	for _, at := range dates.FindAllStringIndex(text, -1) {
+	for _, at := range dates().FindAllStringIndex(text, -1) {
 		list = append(list, pattern{at[0], at[1], 365 * 60 * 4,
 			[]string{adviceMore, "avoiddatesandyearsthatareassociatedwithyou", "datesareofteneasytoguess"}})
 	}

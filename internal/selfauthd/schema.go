@@ -1,13 +1,14 @@
 package selfauthd
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"anthill/internal/regex"
 )
 
 // syntax is what the values of an attribute are.
@@ -150,7 +151,7 @@ func known(attr string) bool { return schema[attr].syntax != unknownSyntax }
 var credentialTypes = []string{"any", "external", "mfa", "passkey", "attested_passkey", "attested_residentkey",
 	"invalid"}
 
-var hexDigits = regexp.MustCompile(`^[0-9a-f]+$`)
+var hexDigits = regex.Lazy(`^[0-9a-f]+$`)
 
 // parse checks the syntax of a value as it comes in, and returns it as it is kept (docs/selfauth-facts.md F16).
 func parse(attr, value string) (string, *fault) {
@@ -207,7 +208,7 @@ func parse(attr, value string) (string, *fault) {
 	case sshKey:
 		return "", invalidAttribute("SSH public keys can not be supplied through modification - please use the IDM api")
 	case hexKey:
-		if !hexDigits.MatchString(value) {
+		if !hexDigits().MatchString(value) {
 			return "", invalidAttribute("Invalid hex string syntax")
 		}
 	}
@@ -226,7 +227,7 @@ func parseSought(attr, value string) *fault {
 			return invalidAttribute("Invalid credentialtype syntax")
 		}
 	case hexKey:
-		if !hexDigits.MatchString(value) {
+		if !hexDigits().MatchString(value) {
 			return invalidAttribute("Invalid syntax, expected hex string")
 		}
 	case moment, boolean, number, link:

@@ -7,11 +7,13 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"anthill/internal/regex"
 )
 
 func lower(s string) string { return strings.ToLower(s) }
 
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-_.]{0,63}$`)
+var namePattern = regex.Lazy(`^[a-z][a-z0-9-_.]{0,63}$`)
 
 // email is the pattern of HTML's input type email, as the WHATWG writes it down. It is long: only a server needs it made.
 var email = sync.OnceValue(func() *regexp.Regexp {
@@ -19,7 +21,7 @@ var email = sync.OnceValue(func() *regexp.Regexp {
 })
 
 func validName(name string) bool {
-	if !namePattern.MatchString(name) || name == "root" || name == "dn=token" {
+	if !namePattern().MatchString(name) || name == "root" || name == "dn=token" {
 		return false
 	}
 	_, err := uuid.Parse(name)

@@ -12,8 +12,9 @@ import (
 	"mime/multipart"
 	"net/mail"
 	"net/textproto"
-	"regexp"
 	"strings"
+
+	"anthill/internal/regex"
 )
 
 // Bounce is what came back of one mail.
@@ -61,7 +62,7 @@ func Bounces(r io.Reader) iter.Seq2[Bounce, error] {
 			if !errors.Is(err, io.EOF) {
 				yield(Bounce{}, err)
 			}
-		case strings.HasPrefix(first.text, "From "), headerLine.MatchString(first.text):
+		case strings.HasPrefix(first.text, "From "), headerLine().MatchString(first.text):
 			bounceMails(l, first, yield)
 		default:
 			bounceList(l, first, yield)
@@ -69,7 +70,7 @@ func Bounces(r io.Reader) iter.Seq2[Bounce, error] {
 	}
 }
 
-var headerLine = regexp.MustCompile(`^[!-9;-~]+:([ \t]|$)`)
+var headerLine = regex.Lazy(`^[!-9;-~]+:([ \t]|$)`)
 
 // lines reads a text by lines, of which it keeps no more than maxBounceLine bytes.
 type lines struct {
@@ -129,7 +130,7 @@ func tellBounce(yield func(Bounce, error) bool, line int, b Bounce, wrong error)
 // listed reads the words of a line.
 func listed(words []string) (b Bounce, wrong error) {
 	b.Final = true
-	if len(words) > 2 || len(words) == 2 && !statusForm.MatchString(words[1]) {
+	if len(words) > 2 || len(words) == 2 && !statusForm().MatchString(words[1]) {
 		return b, errors.New("a line is an id, or an address with one, and behind it no more than a status such as 5.1.1")
 	}
 	if len(words) == 2 {
@@ -210,11 +211,11 @@ func readBounce(raw []byte) (b Bounce, wrong error) {
 	return Bounce{ID: r.id, Status: r.status, Final: r.final}, nil
 }
 
-var addressForm = regexp.MustCompile(`[^\s<>"(),;:]+@[^\s<>"(),;:]+`)
+var addressForm = regex.Lazy(`[^\s<>"(),;:]+@[^\s<>"(),;:]+`)
 
 // address takes the id of an address of ours from a header.
 func (r *report) address(header string) {
-	for _, a := range addressForm.FindAllString(header, -1) {
+	for _, a := range addressForm().FindAllString(header, -1) {
 		if id, has := BounceID(a); has && r.id == "" {
 			r.id = id
 		}
@@ -261,7 +262,7 @@ func (r *report) statuses(body io.Reader) {
 			r.has = true
 			if !r.final {
 				r.final = action == "failed"
-				if r.status = ""; statusForm.MatchString(status) {
+				if r.status = ""; statusForm().MatchString(status) {
 					r.status = status
 				}
 			}

@@ -149,7 +149,7 @@ func FuzzBounces(f *testing.F) {
 	f.Add("a1 5.1.1\n# x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for b, err := range Bounces(strings.NewReader(text)) {
-			if err == nil && (!isID(b.ID) || b.Line < 1 || b.Status != "" && !statusForm.MatchString(b.Status)) {
+			if err == nil && (!isID(b.ID) || b.Line < 1 || b.Status != "" && !statusForm().MatchString(b.Status)) {
 				t.Errorf("%+v", b)
 			}
 		}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/textproto"
-	"regexp"
 	"strings"
 	"time"
 
+	"anthill/internal/regex"
 	"anthill/providers"
 )
 
@@ -146,12 +146,12 @@ func refusalOf(err error) (refusal, bool) {
 	return refusal{code: e.Code, status: statusOf(e.Code, e.Msg), text: e.Msg}, true
 }
 
-var statusForm = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}$`)
+var statusForm = regex.Lazy(`^[245]\.\d{1,3}\.\d{1,3}$`)
 
 // statusOf is the enhanced status (RFC 3463) that an answer begins with; "": there is none, or it is of another class.
 func statusOf(code int, text string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-	if !statusForm.MatchString(first) || int(first[0]-'0') != code/100 {
+	if !statusForm().MatchString(first) || int(first[0]-'0') != code/100 {
 		return ""
 	}
 	return first

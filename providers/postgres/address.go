@@ -3,7 +3,6 @@ package postgres
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"anthill/internal/regex"
 	"anthill/state"
 )
 
@@ -19,13 +19,13 @@ import (
 // answers to what came of it. So nothing of one is shown that could be such a part.
 
 var (
-	scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.:-]*://`)
+	scheme = regex.Lazy(`^[A-Za-z][A-Za-z0-9+.:-]*://`)
 	// A key of key=value. What the server calls the name of a setting has dots besides.
-	keyword = regexp.MustCompile(`^\s*[A-Za-z_][A-Za-z0-9_.]*\s*=`)
+	keyword = regex.Lazy(`^\s*[A-Za-z_][A-Za-z0-9_.]*\s*=`)
 	// What a query looks like: a host, or a role, in front of it is no longer one.
-	queryLike = regexp.MustCompile(`\?[A-Za-z_]+=`)
-	hostLike  = regexp.MustCompile(`^(/.*|[\pL\pN_.:%-]+)$`)
-	notCoded  = regexp.MustCompile(`%($|[^0-9A-Fa-f]|.$|.[^0-9A-Fa-f])`)
+	queryLike = regex.Lazy(`\?[A-Za-z_]+=`)
+	hostLike  = regex.Lazy(`^(/.*|[\pL\pN_.:%-]+)$`)
+	notCoded  = regex.Lazy(`%($|[^0-9A-Fa-f]|.$|.[^0-9A-Fa-f])`)
 )
 
 // holdsAt are the settings whose values may well hold an @ that is not percent-encoded, such as the path of a certificate.
@@ -44,10 +44,10 @@ func isURL(address string) bool {
 // percent-encoded: the rest would count as the host, which messages name. "": there is none. known is false for what is neither a
 // URL of Postgres nor begins as key=value: all of it would count as the name of a setting.
 func misread(address string) (character string, known bool) {
-	found := scheme.FindString(address)
+	found := scheme().FindString(address)
 	if found == "" {
 		// What is not a key later on ends the reading.
-		return "", strings.TrimSpace(address) == "" || keyword.MatchString(address)
+		return "", strings.TrimSpace(address) == "" || keyword().MatchString(address)
 	}
 	if !isURL(address) {
 		return "", false
@@ -56,7 +56,7 @@ func misread(address string) (character string, known bool) {
 	switch {
 	case strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return " ", true
-	case notCoded.MatchString(rest):
+	case notCoded().MatchString(rest):
 		return "%", true
 	}
 	// As the driver has it, and libpq: only a slash keeps an @ from ending the password.
@@ -76,7 +76,7 @@ func misread(address string) (character string, known bool) {
 	case stray:
 		return "@", true
 	}
-	if role, _, _ := strings.Cut(login, ":"); queryLike.MatchString(login) || strings.Contains(role, "?") {
+	if role, _, _ := strings.Cut(login, ":"); queryLike().MatchString(login) || strings.Contains(role, "?") {
 		return "?", true
 	}
 	return "", true
@@ -103,7 +103,7 @@ func mistake(reason, cure string) *state.Error {
 // parse takes an address apart. *state.Error of kind Missing where it cannot be used, by what it says or by what is said
 // beside it, in the environment or a service file.
 func parse(address string) (*pgxpool.Config, written, error) {
-	if trimmed := strings.TrimSpace(address); scheme.MatchString(trimmed) {
+	if trimmed := strings.TrimSpace(address); scheme().MatchString(trimmed) {
 		address = trimmed // a line of a file ends in a newline
 	}
 	character, known := misread(address)
@@ -127,7 +127,7 @@ func parse(address string) (*pgxpool.Config, written, error) {
 	}
 	c := config.ConnConfig
 	for _, host := range hosts(c) {
-		if !hostLike.MatchString(host.Host) {
+		if !hostLike().MatchString(host.Host) {
 			return nil, w, mistake("what stands where a host belongs is none",
 				"It is not shown here, as it may be a part of a password: in a URL a password is percent-encoded, in key=value it stands in single quotes.")
 		}

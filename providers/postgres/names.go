@@ -3,11 +3,11 @@ package postgres
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"anthill/internal/regex"
 	"anthill/state"
 )
 
@@ -60,7 +60,7 @@ func (n *names) col(table, column string) string {
 	return name
 }
 
-var placeholder = regexp.MustCompile(`(\b[a-z]\.)?\{[a-z_.]+\}`)
+var placeholder = regex.Lazy(`(\b[a-z]\.)?\{[a-z_.]+\}`)
 
 // sql fills in {table}, {column}, {table.column} and {value.method}: identifiers quoted, tables with the schema
 // where they were found, values as quoted literals. A column without its table is that of users where users has such a one: what
@@ -71,7 +71,7 @@ func (n *names) sql(text string) string {
 
 // fill is sql for a text that is filled in further: as makes of a name what stands for it there.
 func (n *names) fill(text string, as func(string) string) string {
-	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
+	return placeholder().ReplaceAllStringFunc(text, func(p string) string {
 		of, key, _ := strings.Cut(strings.TrimSuffix(p, "}"), "{")
 		if reads, gone := n.gone[strings.TrimPrefix(key, "users.")]; gone {
 			return reads

@@ -2,10 +2,10 @@ package postgres
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"anthill/internal/regex"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -176,11 +176,11 @@ func (c catalogue) indexed(table string, columns []string) bool {
 
 const notValid = " not valid"
 
-var quoted = regexp.MustCompile(`'((?:[^']|'')*)'`)
+var quoted = regex.Lazy(`'((?:[^']|'')*)'`)
 
 // literals are the string constants of an expression, sorted, each once.
 func literals(expression string) (values []string) {
-	for _, m := range quoted.FindAllStringSubmatch(expression, -1) {
+	for _, m := range quoted().FindAllStringSubmatch(expression, -1) {
 		values = append(values, strings.ReplaceAll(m[1], "''", "'"))
 	}
 	slices.Sort(values)

@@ -272,7 +272,7 @@ var clientMaps = []struct {
 // the server forgets how when the last group of a claim goes.
 func (a accounts) changeGrants(ctx context.Context, path string, was, will []state.Grant) error {
 	for _, g := range slices.Concat(was, will) {
-		if g.Claim != "" && !claimForm.MatchString(g.Claim) {
+		if g.Claim != "" && !claimForm().MatchString(g.Claim) {
 			return noSuchName("change client maps", "claim")
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
+	"anthill/internal/regex"
 	"anthill/providers"
 	"anthill/state"
 )
@@ -28,7 +28,7 @@ func (e enrolment) Pages() providers.Pages {
 }
 
 // codeForm is what a code is made of. Anything else is none, and could mean something in a URL.
-var codeForm = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
+var codeForm = regex.Lazy(`^[A-Za-z0-9-]{8,64}$`)
 
 const minting = "make a one-time code"
 
@@ -54,7 +54,7 @@ func (e enrolment) Mint(ctx context.Context, person uuid.UUID, life time.Duratio
 		if err := decodeWhole(in, &answer); err != nil {
 			return err
 		}
-		if !codeForm.MatchString(answer.Token) || answer.Expiry <= 0 {
+		if !codeForm().MatchString(answer.Token) || answer.Expiry <= 0 {
 			return errNoCode
 		}
 		code = providers.NewCode(answer.Token, time.Unix(answer.Expiry, 0).UTC())

@@ -2,11 +2,11 @@ package selfauth
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"anthill/internal/regex"
 	"anthill/state"
 )
 
@@ -14,15 +14,15 @@ import (
 // the server gives to names: whatever else they hold, it could mean another entry (`a=b` is read as `b`, a number as
 // that of a posix account) or another path to what stands in between (`..`, `%2f`).
 var (
-	nameForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
-	claimForm = regexp.MustCompile(`^[0-9a-zA-Z_]+([:-][0-9a-zA-Z_]+)*$`)
+	nameForm  = regex.Lazy(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+	claimForm = regex.Lazy(`^[0-9a-zA-Z_]+([:-][0-9a-zA-Z_]+)*$`)
 )
 
 // nameSegment is the name of an entry as a part of a path, and whether it can be the name of one at all.
 func nameSegment(name string) (segment string, ok bool) {
 	// A name in the form of an id would find the entry of that id.
 	_, err := uuid.Parse(name)
-	return strings.ToLower(name), err != nil && nameForm.MatchString(name)
+	return strings.ToLower(name), err != nil && nameForm().MatchString(name)
 }
 
 // noSuchName is the error of a write to an entry of a name that none can have.
