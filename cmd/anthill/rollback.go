@@ -116,14 +116,16 @@ func (p *program) closeFirst(
 	c *cli.Context, s *session.Session, out string,
 ) (undo session.Undo, closed string, err error) {
 	undo = undoOf(c)
-	r, err := s.OpenRun(c.Context)
-	switch {
-	case err != nil:
+	st, err := s.Recorded(c.Context)
+	if err != nil {
 		return undo, "", err
+	}
+	r := st.OpenRun()
+	switch {
 	case r == nil && (undo.Names() || undo.PostgresOnly):
 		return undo, "", nil
 	case r == nil:
-		if r, err = s.Unended(c.Context); err == nil && r != nil {
+		if r, err = s.Unended(c.Context, st); err == nil && r != nil {
 			undo, err = s.Unfinished(c.Context, *r, undo)
 		}
 		return undo, "", err

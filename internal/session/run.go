@@ -108,15 +108,11 @@ func (s *Session) deps(a Approval) apply.Deps {
 	}
 }
 
-// Unended is the last run, if it was stopped and closed, or is a rollback that went on with such a one and has left somebody
-// behind; nil where it is neither. What a rollback is to take back then is what that has left (Unfinished).
-func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
-	st, err := s.recorded(ctx, s.store)
-	if err != nil || len(st.Runs) == 0 {
-		return nil, err
-	}
+// Unended is the last run of st, if it was stopped and closed, or is a rollback that went on with such a one and has left somebody
+// behind; nil where it is neither. What a rollback is to take back then is what that has left (Unfinished). st is left as it is.
+func (s *Session) Unended(ctx context.Context, st *state.State) (*state.RunInfo, error) {
 	// That the state was bound to another target in between changes nothing of what is left.
-	runs := slices.DeleteFunc(st.Runs, func(r state.RunInfo) bool { return r.Kind == state.RunRetarget })
+	runs := slices.DeleteFunc(slices.Clone(st.Runs), func(r state.RunInfo) bool { return r.Kind == state.RunRetarget })
 	if len(runs) == 0 {
 		return nil, nil
 	}
@@ -143,9 +139,14 @@ func (s *Session) Unended(ctx context.Context) (*state.RunInfo, error) {
 
 // OpenRun is the run that was stopped and is still to be finished; nil where there is none.
 func (s *Session) OpenRun(ctx context.Context) (*state.RunInfo, error) {
-	st, err := s.recorded(ctx, s.store)
+	st, err := s.Recorded(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return st.OpenRun(), nil
+}
+
+// Recorded reads what is recorded of the target, and refuses another's.
+func (s *Session) Recorded(ctx context.Context) (*state.State, error) {
+	return s.recorded(ctx, s.store)
 }

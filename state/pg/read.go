@@ -95,8 +95,11 @@ func (s *Store) find(ctx context.Context, tx pgx.Tx) (none seen, err error) {
 	if err := s.unhidden(ctx, tx, p.role); err != nil {
 		return none, err
 	}
-	// Rights are given table by table: the role may read some of them and not this one.
-	applied, err := s.applied(ctx, tx)
+	// Rights are given table by table: the role may read some of them and not that of the migrations.
+	var applied []string
+	var bound bool
+	err = tx.QueryRow(ctx, s.sql(`select array(select sha256 from {schema}.migrations order by version),
+		exists (select from {schema}.meta)`)).Scan(&applied, &bound)
 	if err != nil {
 		if codeOf(err) == codeDenied {
 			return none, s.denied(p)
@@ -107,12 +110,7 @@ func (s *Store) find(ctx context.Context, tx pgx.Tx) (none seen, err error) {
 	if err != nil {
 		return none, err
 	}
-	if err := known(applied, list); err != nil {
-		return none, err
-	}
-	var bound bool
-	err = tx.QueryRow(ctx, s.sql("select exists (select from {schema}.meta)")).Scan(&bound)
-	if err != nil || !bound {
+	if err := known(applied, list); err != nil || !bound {
 		return none, err
 	}
 	return seen{len(applied), p.role}, nil
