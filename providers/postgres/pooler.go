@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"anthill/state"
 )
@@ -16,6 +17,9 @@ import (
 type door struct {
 	known  atomic.Bool // what answers there keeps a session for each connection
 	pooler atomic.Bool // and it is a pooler
+
+	second func(context.Context) (*pgxpool.Conn, error) // makes one more for the pool, right after the first
+	asked  atomic.Bool                                  // it is being made, and nothing else yet; ownSession makes it ready
 }
 
 // prepare makes a new connection ready, and returns the number of its session. *state.Error where its settings would not hold.
@@ -23,8 +27,11 @@ func (d *door) prepare(ctx context.Context, conn *pgx.Conn) (pid string, err err
 	c := conn.Config()
 	bounded, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
+	if d.asked.Load() {
+		return backend(bounded, conn)
+	}
 	if pid, err = d.judge(bounded, conn); err == nil {
-		err = simple(bounded, conn, settings(major(conn.PgConn().ParameterStatus("server_version"))))
+		err = set(bounded, conn)
 	}
 	var ours *state.Error
 	switch {
@@ -56,7 +63,7 @@ func (d *door) judge(ctx context.Context, conn *pgx.Conn) (pid string, err error
 	if !direct {
 		looks = 4
 	}
-	if err := ownSession(ctx, conn, pid, looks); err != nil {
+	if err := d.ownSession(ctx, conn, pid, looks); err != nil {
 		return "", err
 	}
 	d.pooler.Store(!direct)
@@ -64,17 +71,41 @@ func (d *door) judge(ctx context.Context, conn *pgx.Conn) (pid string, err error
 	return pid, nil
 }
 
+// set makes the settings of a connection.
+func set(ctx context.Context, conn *pgx.Conn) error {
+	return simple(ctx, conn, settings(major(conn.PgConn().ParameterStatus("server_version"))))
+}
+
 // ownSession refuses a pooler that gives each transaction another session: settings would not hold there and reach the
 // application's sessions, and the lock on the target would stay with one of them. Of a pool that is idle, two connections in
 // turn get the same session where the last one used is the next, and one connection gets two where it is the one that rested
 // longest. In a busy one it is by chance, so there are several looks. Each is a transaction of its own: one that is left open would
-// wait for ever in a pool of one session.
-func ownSession(ctx context.Context, conn *pgx.Conn, was string, looks int) error {
-	other, err := pgx.ConnectConfig(ctx, conn.Config())
+// wait for ever in a pool of one session. The second connection of a process stays: nearly every
+// command needs two.
+func (d *door) ownSession(ctx context.Context, conn *pgx.Conn, was string, looks int) error {
+	if d.known.Load() { // the pool is in use, and may have none to spare
+		other, err := pgx.ConnectConfig(ctx, conn.Config())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = other.Close(ctx) }() // nothing was done with it
+		return distinct(ctx, conn, other, was, looks)
+	}
+	d.asked.Store(true)
+	other, err := d.second(ctx)
+	d.asked.Store(false)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = other.Close(ctx) }() // nothing was done with it
+	defer other.Release()
+	if err := distinct(ctx, conn, other.Conn(), was, looks); err != nil {
+		return err
+	}
+	return set(ctx, other.Conn())
+}
+
+// distinct refuses two connections that share a session, or one that has several.
+func distinct(ctx context.Context, conn, other *pgx.Conn, was string, looks int) error {
 	theirs := ""
 	for range looks {
 		for _, c := range []*pgx.Conn{other, other, conn} {

@@ -54,6 +54,7 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fail("connect to "+p.host, err)
 	}
+	p.ours.door.second = p.pool.Acquire
 	// The pool connects when it is first used: a wrong address or password is better found now.
 	if err := p.pool.Ping(ctx); err != nil {
 		p.pool.Close()

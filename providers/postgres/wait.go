@@ -53,7 +53,8 @@ func (s *sessions) list() (pids []int32) {
 
 const (
 	mostQuery = 300 // characters of a statement that are shown
-	// waitsSQL is a line for each session of ours that waits, and each that it waits for; 0 is a prepared transaction. What
+	// waitsSQL is a line for each session of ours that waits, and each that it waits for; 0 is a prepared transaction. An index also
+	// waits for this very look, which is no news. What
 	// the role may not see of a session the server leaves null.
 	waitsSQL = `select w.pid, coalesce(k.locktype, ''), coalesce(k.relation::regclass::text, ''),
 			coalesce(p.index_relid::regclass::text, ''), h.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''),
@@ -64,7 +65,7 @@ const (
 			left join lateral (select locktype, relation from pg_locks where pid = w.pid and not granted limit 1) k on true
 			left join pg_stat_progress_create_index p on p.pid = w.pid
 			left join pg_stat_activity a on a.pid = h.pid
-		where w.pid = any($1) and w.wait_event_type = 'Lock' order by w.pid, a.xact_start, h.pid`
+		where w.pid = any($1) and w.wait_event_type = 'Lock' and h.pid <> pg_backend_pid() order by w.pid, a.xact_start, h.pid`
 )
 
 // Waits says what our sessions wait for now, a CodeWaits each, and nothing where none does. It looks from a session of its
