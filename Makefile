@@ -4,7 +4,7 @@ GO      ?= go
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TOOLS   := $(CURDIR)/.tools
 
-.PHONY: build demo test test-long check bench bench-selfauth lint
+.PHONY: build demo test test-pg test-long check bench bench-selfauth lint
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/anthill ./cmd/anthill
@@ -15,6 +15,16 @@ demo: build
 # TESTFLAGS such as TESTFLAGS=-v. More tests at a time than there are processors, as many of them wait.
 test:
 	$(GO) test -timeout 30m -parallel 4 $(TESTFLAGS) ./...
+
+# The tests that go deepest into the database on another Postgres than this machine's: PG=DIRECTORY of its programs, or else
+# the one that is downloaded.
+PG      ?= download
+DEEPEST := TestTheWholeWay|TestRightsSuffice|TestEachRight|TestHalfMade|TestPatience|TestOddTables|TestOddNames|TestSchemaThereAndBack|$\
+	TestSchemaCutAnywhere|TestHeldRowsAreLeft|TestHiddenRows|TestCoreFrozenInTransaction|TestCoreWeakTakeOver|TestStatusBySQL|$\
+	TestMigrationTables|TestExtras|TestForget
+test-pg:
+	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m $(TESTFLAGS) ./providers/postgres ./state/pg ./internal/session
+	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m -parallel 4 -run '^($(DEEPEST))$$' $(TESTFLAGS) ./cmd/anthill
 
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
 # hour on two cores.
