@@ -30,8 +30,8 @@ var sqlForm = regexp.MustCompile(`(?is)^\s*(select\b.*\bfrom\b.*|select\b.*\(.*\
 	`delete from \S+( \w+)?( using .*)?( where .*=.*)?|create (table|(unique )?index|schema|sequence) .*[({"].*|` +
 	`create (unique )?index concurrently if not exists |create schema if not exists |` +
 	`alter table .*[{"].*|drop (table|index|schema) (concurrently )?(if exists )?\S*|lock table [{"].*|` +
-	`set (local |session )?\w+ = .*|set transaction snapshot .*|set constraints \w+ (immediate|deferred)|with \w+( \(.*?\))? as .*\(.*)$|` +
-	`^[\s,()]*(\{[a-z_.]+\}|\w+\.\w+ |\w+\.\{\w+\}|coalesce\(|from unnest\(|(from|where|set|on|add|add constraint|join|left join|order by|and|case when) [({]*\w+[._}])`)
+	`set (local |session )?\w+ = .*|set transaction snapshot .*|set constraints \w+ (immediate|deferred)|with (recursive )?\w+( \(.*?\))? as .*\(.*)$|` +
+	`^[\s,()]*(\{[a-z_.]+\}|\w+\.\w+ |\w+\.\{\w+\}|coalesce\(|from unnest\(|(from|where|set|on|add|add constraint|join|left join|order by|and|case|case when) [({]*\w+[._}])`)
 
 // The words of SQL itself: they stand between names, and no sentence has three words in a row without one of them.
 var sqlWords = regexp.MustCompile(`(?i)\b(select|insert|into|update|delete|from|where|and|or|not|null|is|in|any|all|as|on|by|` +

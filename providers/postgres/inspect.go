@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -140,7 +139,8 @@ func (r *catalogueReader) named(table uint32, numbers []int16) (list []string) {
 }
 
 func (r *catalogueReader) readColumns(ctx context.Context) error {
-	rows, err := r.p.pool.Query(ctx, `select a.attrelid, a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod), t.oid, t.typname::text, t.typtype::text,
+	rows, err := r.p.pool.Query(ctx, `select a.attrelid, a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod),
+			replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone', 'timestamptz'), t.oid, t.typname::text, t.typtype::text,
 			a.attnotnull, a.attgenerated <> '' or a.attidentity = 'a', coalesce(pg_get_expr(d.adbin, d.adrelid), '')
 		from pg_attribute a join pg_type t on t.oid = a.atttypid
 			left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -154,13 +154,12 @@ func (r *catalogueReader) readColumns(ctx context.Context) error {
 	var col column
 	domains := map[uint32]bool{}
 	kinds := map[string]map[string]uint32{}
-	into := []any{&table, &number, &name, &col.shown, &kind, &col.base, &form, &col.notNull, &col.filled, &col.fallback}
+	into := []any{&table, &number, &name, &col.shown, &col.kind, &kind, &col.base, &form, &col.notNull, &col.filled, &col.fallback}
 	_, err = pgx.ForEachRow(rows, into, func() error {
 		of := r.tables[table]
 		if r.c.tables[of] == nil {
 			r.c.tables[of], r.columns[table], kinds[of] = map[string]column{}, map[int16]string{}, map[string]uint32{}
 		}
-		col.kind = strings.ReplaceAll(col.shown, "timestamp with time zone", "timestamptz")
 		col.enum = form == "e"
 		if form == "d" {
 			domains[kind], kinds[of][name] = true, kind
