@@ -29,7 +29,7 @@ test-pg:
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
 # hour on two cores.
 test-long:
-	$(GO) test -timeout 3h -run 'TestRandom|TestAddressStories|TestKeptSequences|TestFaults|TestSamePlan|TestPartsInTurn|TestMailsKilled' ./cmd/anthill \
+	$(GO) test -timeout 3h -run 'TestRandom|TestAddressStories|TestKeptSequences|TestFaults|TestSamePlan|TestPartsInTurn|TestMailsKilled|TestRefreshCutAnywhere' ./cmd/anthill \
 		-cases 1000 -seeds 50 -sequences 2000 -orders 50 -mails 5000 -kills 20
 
 check: lint

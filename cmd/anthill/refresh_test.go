@@ -268,6 +268,9 @@ func TestRefreshCutAnywhere(t *testing.T) {
 	}
 	w.run(exitDone, "rollback", "-run", w.latest(), "-auto-approve")
 	for n := range places {
+		if *sequences < manySequences && (n%2 == 0) == (n/2%2 == 1) {
+			continue // half of them
+		}
 		name := fmt.Sprintf("cut at %d", n+1)
 		w.run(exitDone, "plan", "-refresh-only", "-out", "r")
 		c.at(n + 1)
