@@ -19,11 +19,10 @@ test:
 # The tests that go deepest into the database on another Postgres than this machine's: PG=DIRECTORY of its programs, or else
 # the one that is downloaded.
 PG      ?= download
-DEEPEST := TestTheWholeWay|TestRightsSuffice|TestEachRight|TestHalfMade|TestPatience|TestOddTables|TestOddNames|TestSchemaThereAndBack|$\
-	TestSchemaCutAnywhere|TestHeldRowsAreLeft|TestHiddenRows|TestCoreFrozenInTransaction|TestCoreWeakTakeOver|TestStatusBySQL|$\
-	TestMigrationTables|TestExtras|TestForget
+DEEPEST := TestTheWholeWay|TestRightsSuffice|TestEachRight|TestHalfMade|TestOddTables|TestSchemaThereAndBack|TestHeldRowsAreLeft|$\
+	TestExtras|TestForget
 test-pg:
-	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m $(TESTFLAGS) ./providers/postgres ./state/pg ./internal/session
+	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m $(TESTFLAGS) ./providers/postgres ./state/pg
 	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m -parallel 4 -run '^($(DEEPEST))$$' $(TESTFLAGS) ./cmd/anthill
 
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
