@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,4 +66,57 @@ func TestKeysOfMapping(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestChecksOfMore: a check that reads the whole row, or what is no column, is none of the methods: where it has the name of that check
+// it is refused, as the step could not make ours.
+func TestChecksOfMore(t *testing.T) {
+	t.Parallel()
+	for name, check := range map[string]string{
+		"the row":                       "check (users is distinct from null)",
+		"the number of the table":       "check (tableoid <> 0)",
+		"nothing":                       "check (true)",
+		"the methods, and the row":      "check (auth_method in ('password', 'self-auth', 'dual') or users is null)",
+		"the methods, and the number":   "check (auth_method in ('password', 'self-auth', 'dual') or tableoid = 0)",
+		"the methods, and their status": "check (auth_method in ('password', 'self-auth', 'dual') or status = '')",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, db, _ := upgraded(t)
+			execute(t, db, "alter table users drop constraint users_auth_method_check, add constraint users_auth_method_check "+check)
+			if _, err := p.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "the name users_auth_method_check") {
+				t.Errorf("error %v", err)
+			}
+			// Under another name it says nothing of the methods.
+			execute(t, db, "alter table users rename constraint users_auth_method_check to theirs")
+			i := level(t, p)
+			upgrade(t, p, i.Steps)
+			if got := stepNames(i); !slices.Equal(got, []string{"users.method.check"}) || level(t, p).Level != providers.LevelDual {
+				t.Errorf("steps %v, then %v", got, level(t, p).Level)
+			}
+		})
+	}
+}
+
+// TestFreshBesideTheirs: rows that were linked before there was a method get theirs, whatever checks of more than that column there are.
+func TestFreshBesideTheirs(t *testing.T) {
+	t.Parallel()
+	for _, theirs := range []string{"tableoid <> 0", "users is not null or true", "status <> 'x'"} {
+		t.Run(theirs, func(t *testing.T) {
+			t.Parallel()
+			p, db, i := opened(t, sandbox.Options{Tenants: 2, Users: 5})
+			upgrade(t, p, i.Steps[:slices.Index(stepNames(i), "users.method.backfill")])
+			execute(t, db, "alter table users add constraint theirs check (auth_method <> '' or "+theirs+")")
+			if got := stepNames(level(t, p)); !slices.Contains(got, "users.method.backfill") {
+				t.Errorf("steps %v", got)
+			}
+		})
+	}
+}
+
+func stepNames(i providers.Inspection) (list []string) {
+	for _, s := range i.Steps {
+		list = append(list, s.Name)
+	}
+	return list
 }

@@ -212,8 +212,8 @@ func (n *names) named(c catalogue) (wrong []error, cures []string) {
 	for _, table := range []string{"users", "sessions"} {
 		name, method := n.checkName(table), n.col(table, "method")
 		for _, k := range c.constraints {
-			other := slices.ContainsFunc(k.columns, func(column string) bool { return column != method })
-			if k.table != n.tables[table] || k.name != name || k.check && !other {
+			ours := k.check && !k.more && slices.Equal(k.columns, []string{method})
+			if k.table != n.tables[table] || k.name != name || ours {
 				continue
 			}
 			wrong = append(wrong, fmt.Errorf("the name %s, which the check of methods has to have, is that of %s", name, k.text))

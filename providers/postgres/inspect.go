@@ -49,6 +49,7 @@ type constraintNow struct {
 	table, name string
 	check       bool
 	columns     []string
+	more        bool   // besides it reads what is no column: the whole row, the table's number
 	text        string // of a check of one column, and of what has the name of one of ours
 	valid       bool
 }
@@ -222,8 +223,9 @@ func (r *catalogueReader) readConstraints(ctx context.Context) error {
 	var k constraintNow
 	_, err = pgx.ForEachRow(rows, []any{&table, &k.name, &k.check, &key, &k.valid, &k.text}, func() error {
 		k.table, k.columns = r.tables[table], r.named(table, key)
+		k.more = len(k.columns) < len(key)
 		r.c.constraints = append(r.c.constraints, k)
-		if k.check && len(k.columns) == 1 {
+		if k.check && len(k.columns) == 1 && !k.more {
 			col := r.c.tables[k.table][k.columns[0]]
 			col.checks = append(col.checks, checkNow{k.name, k.text, k.valid})
 			r.c.tables[k.table][k.columns[0]] = col
