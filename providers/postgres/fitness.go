@@ -135,16 +135,35 @@ func retype(alter, column, to, from string) string {
 	return fmt.Sprintf("%s TYPE %s USING %s::text::%s;", alter, to, column, to)
 }
 
-// keyless refuses a mapping table in which one group can stand twice for a tenant: rows of it are written by that key.
+// keyless refuses a mapping table in which one group can stand twice for a tenant, be it for a while: rows of it are written by that
+// key, for which Postgres takes none that is DEFERRABLE, and no other beside such a one.
 func (n *names) keyless(c catalogue) (wrong []error, cures []string) {
-	columns := []string{n.col("mapping", "tenant_id"), n.col("mapping", "group_id")}
-	key := slices.Sorted(slices.Values(columns))
-	there := slices.ContainsFunc(c.keys, func(k []string) bool { return slices.Equal(k, key) })
-	if there || len(n.oids("mapping")) == 0 {
+	if len(n.oids("mapping")) == 0 {
 		return nil, nil
 	}
-	return []error{fmt.Errorf("%s has no unique key of %s", n.tables["mapping"], strings.Join(columns, " and "))},
-		[]string{"ALTER TABLE " + n.table("mapping").Sanitize() + " ADD UNIQUE (" + n.sql("{mapping.tenant_id}, {group_id}") + ");"}
+	columns := []string{n.col("mapping", "tenant_id"), n.col("mapping", "group_id")}
+	of, alter := " of "+strings.Join(columns, " and "), "ALTER TABLE "+n.table("mapping").Sanitize()
+	key := n.sql(" ({mapping.tenant_id}, {group_id});")
+	sorted, there := slices.Sorted(slices.Values(columns)), false
+	for _, k := range c.keys {
+		if !slices.Equal(k.columns, sorted) {
+			continue
+		}
+		there = true
+		if k.late {
+			kind := " UNIQUE"
+			if k.primary {
+				kind = " PRIMARY KEY"
+			}
+			name := pgx.Identifier{k.name}.Sanitize()
+			wrong = append(wrong, fmt.Errorf("the unique key %s%s is deferrable, and rows of %s cannot be written by it", k.name, of, n.tables["mapping"]))
+			cures = append(cures, alter+" DROP CONSTRAINT "+name+", ADD CONSTRAINT "+name+kind+key)
+		}
+	}
+	if !there {
+		return []error{fmt.Errorf("%s has no unique key%s", n.tables["mapping"], of)}, []string{alter + " ADD UNIQUE" + key}
+	}
+	return wrong, cures
 }
 
 // taken refuses names of indexes that something else has in the schema of their table: `if not exists` would pass over it.
@@ -193,8 +212,8 @@ func (n *names) named(c catalogue) (wrong []error, cures []string) {
 	for _, table := range []string{"users", "sessions"} {
 		name, method := n.checkName(table), n.col(table, "method")
 		for _, k := range c.constraints {
-			other := slices.ContainsFunc(k.columns, func(column string) bool { return column != method })
-			if k.table != n.tables[table] || k.name != name || k.check && !other {
+			ours := k.check && !k.more && slices.Equal(k.columns, []string{method})
+			if k.table != n.tables[table] || k.name != name || ours {
 				continue
 			}
 			wrong = append(wrong, fmt.Errorf("the name %s, which the check of methods has to have, is that of %s", name, k.text))

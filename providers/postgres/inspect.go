@@ -36,11 +36,20 @@ type indexNow struct {
 	valid   bool
 }
 
+// keyNow is a unique key of the mapping table.
+type keyNow struct {
+	name    string
+	columns []string // sorted, each once
+	primary bool
+	late    bool // rows may break it for a while (DEFERRABLE)
+}
+
 // constraintNow is a constraint as the catalogue has it.
 type constraintNow struct {
 	table, name string
 	check       bool
 	columns     []string
+	more        bool   // besides it reads what is no column: the whole row, the table's number
 	text        string // of a check of one column, and of what has the name of one of ours
 	valid       bool
 }
@@ -49,7 +58,7 @@ type constraintNow struct {
 type catalogue struct {
 	tables      map[string]map[string]column // table -> column
 	indexes     map[string]indexNow          // of users and sessions
-	keys        [][]string                   // columns of the mapping table's unique keys
+	keys        []keyNow                     // of the mapping table
 	constraints []constraintNow              // the oldest first
 	namesakes   []namesake
 }
@@ -214,8 +223,9 @@ func (r *catalogueReader) readConstraints(ctx context.Context) error {
 	var k constraintNow
 	_, err = pgx.ForEachRow(rows, []any{&table, &k.name, &k.check, &key, &k.valid, &k.text}, func() error {
 		k.table, k.columns = r.tables[table], r.named(table, key)
+		k.more = len(k.columns) < len(key)
 		r.c.constraints = append(r.c.constraints, k)
-		if k.check && len(k.columns) == 1 {
+		if k.check && len(k.columns) == 1 && !k.more {
 			col := r.c.tables[k.table][k.columns[0]]
 			col.checks = append(col.checks, checkNow{k.name, k.text, k.valid})
 			r.c.tables[k.table][k.columns[0]] = col
@@ -227,7 +237,7 @@ func (r *catalogueReader) readConstraints(ctx context.Context) error {
 
 func (r *catalogueReader) readIndexes(ctx context.Context) error {
 	rows, err := r.p.pool.Query(ctx, `select c.oid, c.relname::text, x.indrelid, x.indisvalid,
-			x.indisunique and x.indpred is null and x.indexprs is null, x.indkey::int2[], x.indnkeyatts
+			x.indisunique and x.indpred is null and x.indexprs is null, x.indisprimary, not x.indimmediate, x.indkey::int2[], x.indnkeyatts
 		from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = any($1)`, r.p.names.oids("users", "sessions", "mapping"))
 	if err != nil {
 		return err
@@ -236,16 +246,18 @@ func (r *catalogueReader) readIndexes(ctx context.Context) error {
 	mapping := r.p.names.tables["mapping"]
 	var name string
 	var oid, table uint32
-	var valid, unique bool
+	var valid, unique, primary, late bool
 	var numbers []int16
 	var keys int16
-	_, err = pgx.ForEachRow(rows, []any{&oid, &name, &table, &valid, &unique, &numbers, &keys}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&oid, &name, &table, &valid, &unique, &primary, &late, &numbers, &keys}, func() error {
 		of := r.tables[table]
 		switch {
 		case of != mapping:
 			r.c.indexes[name] = indexNow{oid, of, r.named(table, numbers), valid}
 		case unique && valid:
-			r.c.keys = append(r.c.keys, slices.Sorted(slices.Values(r.named(table, numbers[:keys]))))
+			// An index may have a column twice.
+			columns := slices.Compact(slices.Sorted(slices.Values(r.named(table, numbers[:keys]))))
+			r.c.keys = append(r.c.keys, keyNow{name, columns, primary, late})
 		}
 		return nil
 	})

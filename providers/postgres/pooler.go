@@ -55,7 +55,7 @@ func (d *door) judge(ctx context.Context, conn *pgx.Conn) (pid string, err error
 	}
 	// Postgres tells the number of the session when it begins. Another one is that of a pooler. One that passes on the number of a
 	// session that it then shares is found as well, if not as surely.
-	direct := pid == strconv.FormatUint(uint64(conn.PgConn().PID()), 10)
+	direct := told(conn) == pid
 	if d.known.Load() && (direct || d.pooler.Load()) {
 		return pid, nil
 	}
@@ -71,6 +71,9 @@ func (d *door) judge(ctx context.Context, conn *pgx.Conn) (pid string, err error
 	return pid, nil
 }
 
+// told is the number of its session that a connection was told when it began.
+func told(conn *pgx.Conn) string { return strconv.FormatUint(uint64(conn.PgConn().PID()), 10) }
+
 // set makes the settings of a connection.
 func set(ctx context.Context, conn *pgx.Conn) error {
 	return simple(ctx, conn, settings(major(conn.PgConn().ParameterStatus("server_version"))))
@@ -80,8 +83,8 @@ func set(ctx context.Context, conn *pgx.Conn) error {
 // application's sessions, and the lock on the target would stay with one of them. Of a pool that is idle, two connections in
 // turn get the same session where the last one used is the next, and one connection gets two where it is the one that rested
 // longest. In a busy one it is by chance, so there are several looks. Each is a transaction of its own: one that is left open would
-// wait for ever in a pool of one session. The second connection of a process stays: nearly every
-// command needs two.
+// wait for ever in a pool of one session. The second connection of a process stays, as nearly every command needs two. It does
+// not where the address has led one of them to a pooler and the other to the server: a later one is then looked at closely.
 func (d *door) ownSession(ctx context.Context, conn *pgx.Conn, was string, looks int) error {
 	if d.known.Load() { // the pool is in use, and may have none to spare
 		other, err := pgx.ConnectConfig(ctx, conn.Config())
@@ -89,7 +92,8 @@ func (d *door) ownSession(ctx context.Context, conn *pgx.Conn, was string, looks
 			return err
 		}
 		defer func() { _ = other.Close(ctx) }() // nothing was done with it
-		return distinct(ctx, conn, other, was, looks)
+		_, err = distinct(ctx, conn, other, was, looks)
+		return err
 	}
 	d.asked.Store(true)
 	other, err := d.second(ctx)
@@ -98,32 +102,36 @@ func (d *door) ownSession(ctx context.Context, conn *pgx.Conn, was string, looks
 		return err
 	}
 	defer other.Release()
-	if err := distinct(ctx, conn, other.Conn(), was, looks); err != nil {
+	theirs, err := distinct(ctx, conn, other.Conn(), was, looks)
+	if err != nil {
 		return err
+	}
+	if (told(other.Conn()) == theirs) != (told(conn) == was) {
+		_ = other.Conn().Close(ctx) // nothing was done with it
+		return nil
 	}
 	return set(ctx, other.Conn())
 }
 
-// distinct refuses two connections that share a session, or one that has several.
-func distinct(ctx context.Context, conn, other *pgx.Conn, was string, looks int) error {
-	theirs := ""
+// distinct refuses two connections that share a session, or one that has several. It returns the number of the other one's.
+func distinct(ctx context.Context, conn, other *pgx.Conn, was string, looks int) (theirs string, err error) {
 	for range looks {
 		for _, c := range []*pgx.Conn{other, other, conn} {
 			is, err := backend(ctx, c)
 			if err != nil {
-				return err
+				return "", err
 			}
 			if c == other && theirs == "" {
 				theirs = is
 			}
 			if theirs == was || c == other && is != theirs || c == conn && is != was {
-				return &state.Error{
+				return "", &state.Error{
 					Kind: state.ErrorMissing, Side: side, Doing: "connect to " + where(&conn.Config().Config), Reason: sharing, Cure: curePooling,
 				}
 			}
 		}
 	}
-	return nil
+	return theirs, nil
 }
 
 // backend is the number of the server's process that answers.

@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"anthill/internal/sandbox"
+	"anthill/providers"
+	"anthill/state"
+)
+
+// TestKeysOfMapping: what is taken for the key of the mapping table is what its rows can be written by, and nothing else is.
+func TestKeysOfMapping(t *testing.T) {
+	t.Parallel()
+	const table = "self_auth_tenant_groups"
+	for name, c := range map[string]struct {
+		key    string
+		serves bool
+	}{
+		"as shipped":             {"alter table " + table + " add primary key (tenant_id, self_auth_group_uuid)", true},
+		"turned":                 {"create unique index on " + table + " (self_auth_group_uuid, tenant_id)", true},
+		"a column twice":         {"create unique index on " + table + " (tenant_id, self_auth_group_uuid, tenant_id)", true},
+		"with others beside":     {"create unique index on " + table + " (tenant_id, self_auth_group_uuid) include (role)", true},
+		"a column twice, alone":  {"create unique index on " + table + " (self_auth_group_uuid, self_auth_group_uuid)", false},
+		"one beside":             {"create unique index on " + table + " (tenant_id) include (self_auth_group_uuid)", false},
+		"of some rows":           {"create unique index on " + table + " (tenant_id, self_auth_group_uuid) where role <> 'viewer'", false},
+		"of an expression":       {"create unique index on " + table + " (tenant_id, self_auth_group_uuid, lower(role))", false},
+		"of three":               {"create unique index on " + table + " (tenant_id, self_auth_group_uuid, role)", false},
+		"looked at later":        {"alter table " + table + " add unique (tenant_id, self_auth_group_uuid) deferrable", false},
+		"looked at at the end":   {"alter table " + table + " add unique (tenant_id, self_auth_group_uuid) deferrable initially deferred", false},
+		"primary, and later":     {"alter table " + table + " add primary key (tenant_id, self_auth_group_uuid) deferrable", false},
+		"one that is not unique": {"create index on " + table + " (tenant_id, self_auth_group_uuid)", false},
+		"later, and one at once": {"alter table " + table + " add unique (tenant_id, self_auth_group_uuid) deferrable, add unique (self_auth_group_uuid, tenant_id)", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, db, _ := opened(t, sandbox.Options{Tenants: 2, Users: 5})
+			execute(t, db, "alter table "+table+" drop constraint "+table+"_pkey; "+c.key)
+			var tenant uuid.UUID
+			if err := db.QueryRow(t.Context(), "select tenant_id from tenants limit 1").Scan(&tenant); err != nil {
+				t.Fatal(err)
+			}
+			mapping := providers.Mapping{Tenant: tenant, Group: uuid.New(), GroupName: "g", Role: state.RoleMember}
+			written := p.Map(t.Context(), []providers.Mapping{mapping})
+			if (written == nil) != c.serves {
+				t.Errorf("written: %v", written)
+			}
+			_, err := p.Inspect(t.Context())
+			if (err == nil) != c.serves {
+				t.Fatalf("looked at: %v", err)
+			}
+			if c.serves {
+				return
+			}
+			// What is said to do does.
+			_, cure, _ := strings.Cut(err.Error(), "can live with it:\n")
+			execute(t, db, cure)
+			if _, err := p.Inspect(t.Context()); err != nil {
+				t.Errorf("cured: %v", err)
+			}
+			if err := p.Map(t.Context(), []providers.Mapping{mapping}); err != nil {
+				t.Errorf("cured, and written: %v", err)
+			}
+		})
+	}
+}
+
+// TestChecksOfMore: a check that reads the whole row, or what is no column, is none of the methods: where it has the name of that check
+// it is refused, as the step could not make ours.
+func TestChecksOfMore(t *testing.T) {
+	t.Parallel()
+	for name, check := range map[string]string{
+		"the row":                       "check (users is distinct from null)",
+		"the number of the table":       "check (tableoid <> 0)",
+		"nothing":                       "check (true)",
+		"the methods, and the row":      "check (auth_method in ('password', 'self-auth', 'dual') or users is null)",
+		"the methods, and the number":   "check (auth_method in ('password', 'self-auth', 'dual') or tableoid = 0)",
+		"the methods, and their status": "check (auth_method in ('password', 'self-auth', 'dual') or status = '')",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, db, _ := upgraded(t)
+			execute(t, db, "alter table users drop constraint users_auth_method_check, add constraint users_auth_method_check "+check)
+			if _, err := p.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "the name users_auth_method_check") {
+				t.Errorf("error %v", err)
+			}
+			// Under another name it says nothing of the methods.
+			execute(t, db, "alter table users rename constraint users_auth_method_check to theirs")
+			i := level(t, p)
+			upgrade(t, p, i.Steps)
+			if got := stepNames(i); !slices.Equal(got, []string{"users.method.check"}) || level(t, p).Level != providers.LevelDual {
+				t.Errorf("steps %v, then %v", got, level(t, p).Level)
+			}
+		})
+	}
+}
+
+// TestFreshBesideTheirs: rows that were linked before there was a method get theirs, whatever checks of more than that column there are.
+func TestFreshBesideTheirs(t *testing.T) {
+	t.Parallel()
+	for _, theirs := range []string{"tableoid <> 0", "users is not null or true", "status <> 'x'"} {
+		t.Run(theirs, func(t *testing.T) {
+			t.Parallel()
+			p, db, i := opened(t, sandbox.Options{Tenants: 2, Users: 5})
+			upgrade(t, p, i.Steps[:slices.Index(stepNames(i), "users.method.backfill")])
+			execute(t, db, "alter table users add constraint theirs check (auth_method <> '' or "+theirs+")")
+			if got := stepNames(level(t, p)); !slices.Contains(got, "users.method.backfill") {
+				t.Errorf("steps %v", got)
+			}
+		})
+	}
+}
+
+func stepNames(i providers.Inspection) (list []string) {
+	for _, s := range i.Steps {
+		list = append(list, s.Name)
+	}
+	return list
+}
