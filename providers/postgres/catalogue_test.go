@@ -120,3 +120,45 @@ func stepNames(i providers.Inspection) (list []string) {
 	}
 	return list
 }
+
+// TestLengthOfMethods: a column that is too short for a method is refused, also where its type is a domain.
+func TestLengthOfMethods(t *testing.T) {
+	t.Parallel()
+	for kind, c := range map[string]struct {
+		made string
+		fits bool
+	}{
+		"varchar":     {"", true},
+		"varchar(9)":  {"", true},
+		"varchar(8)":  {"", false},
+		"text":        {"", true},
+		"word":        {"create domain word as varchar", true},
+		"word9":       {"create domain word9 as varchar(9)", true},
+		"word8":       {"create domain word8 as varchar(8)", false},
+		"word_of8":    {"create domain of8 as varchar(8); create domain word_of8 as of8 check (value <> '')", false},
+		"word_of9":    {"create domain of9 as varchar(9); create domain word_of9 as of9", true},
+		"word_of_any": {"create domain of_any as text; create domain word_of_any as of_any", true},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			p, db, _ := opened(t, sandbox.Options{Tenants: 2, Users: 5})
+			execute(t, db, c.made)
+			execute(t, db, "alter table users add column auth_method "+kind+" not null default 'password'")
+			_, err := p.Inspect(t.Context())
+			if (err == nil) != c.fits || err != nil && !strings.Contains(err.Error(), "users.auth_method is of type ") {
+				t.Fatalf("looked at: %v", err)
+			}
+			if _, err := db.Exec(t.Context(), "update users set auth_method = 'self-auth'"); (err == nil) != c.fits {
+				t.Errorf("written: %v", err)
+			}
+			if c.fits {
+				return
+			}
+			_, cure, _ := strings.Cut(err.Error(), "can live with it:\n")
+			execute(t, db, cure)
+			if _, err := p.Inspect(t.Context()); err != nil {
+				t.Errorf("cured: %v", err)
+			}
+		})
+	}
+}

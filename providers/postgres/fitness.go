@@ -113,7 +113,7 @@ func (n *names) unfit(c catalogue) (wrong []error, cures []string) {
 // shorter reports whether a column takes fewer characters than that.
 func (c column) shorter(characters int) bool {
 	var most int
-	_, err := fmt.Sscanf(c.shown, "character varying(%d)", &most)
+	_, err := fmt.Sscanf(c.made, "character varying(%d)", &most)
 	return err == nil && most < characters
 }
 

@@ -15,6 +15,7 @@ type column struct {
 	kind     string // its type
 	shown    string // the same as the server writes it
 	base     string // its type by the name in pg_type; of a domain what it is made of
+	made     string // the same as the server writes it, with its length
 	enum     bool   // that is an enumeration
 	filled   bool   // always by the database itself
 	notNull  bool
@@ -169,7 +170,7 @@ func (r *catalogueReader) readColumns(ctx context.Context) error {
 		if r.c.tables[of] == nil {
 			r.c.tables[of], r.columns[table], kinds[of] = map[string]column{}, map[int16]string{}, map[string]uint32{}
 		}
-		col.enum = form == "e"
+		col.enum, col.made = form == "e", col.shown
 		if form == "d" {
 			domains[kind], kinds[of][name] = true, kind
 		}
@@ -185,21 +186,23 @@ func (r *catalogueReader) readColumns(ctx context.Context) error {
 // readDomains looks what domains are made of. kinds: table -> column -> its domain.
 func (r *catalogueReader) readDomains(ctx context.Context, domains []uint32, kinds map[string]map[string]uint32) error {
 	rows, err := r.p.pool.Query(ctx, `with recursive made as (
-			select oid as domain, typname::text as name, typtype::text as form, typbasetype as base from pg_type where oid = any($1)
-			union all select m.domain, t.typname::text, t.typtype::text, t.typbasetype from made m join pg_type t on t.oid = m.base where m.form = 'd')
-		select domain, name, form = 'e' from made where form <> 'd'`, domains)
+			select oid as domain, typname::text as name, typtype::text as form, typbasetype as base, typtypmod as length, '' as shown
+				from pg_type where oid = any($1)
+			union all select m.domain, t.typname::text, t.typtype::text, t.typbasetype, t.typtypmod, format_type(t.oid, m.length)
+				from made m join pg_type t on t.oid = m.base where m.form = 'd')
+		select domain, name, form = 'e', shown from made where form <> 'd'`, domains)
 	if err != nil {
 		return err
 	}
 	var domain uint32
-	var base string
+	var base, made string
 	var enum bool
-	_, err = pgx.ForEachRow(rows, []any{&domain, &base, &enum}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&domain, &base, &enum, &made}, func() error {
 		for table, columns := range kinds {
 			for name, of := range columns {
 				if of == domain {
 					col := r.c.tables[table][name]
-					col.base, col.enum = base, enum
+					col.base, col.enum, col.made = base, enum, made
 					r.c.tables[table][name] = col
 				}
 			}
