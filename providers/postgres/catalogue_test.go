@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -158,6 +159,53 @@ func TestLengthOfMethods(t *testing.T) {
 			execute(t, db, cure)
 			if _, err := p.Inspect(t.Context()); err != nil {
 				t.Errorf("cured: %v", err)
+			}
+		})
+	}
+}
+
+// TestIndexesOfOneName: where users and sessions are in two schemas each can have an index of a name of ours. That of the other table is
+// neither taken for ours nor dropped.
+func TestIndexesOfOneName(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ sql, index string }{
+		"ours is there":       {"create index idx_users_auth_method on app.sessions (user_id)", "app.idx_users_auth_method"},
+		"ours is gone":        {"drop index idx_users_auth_method; create index idx_users_auth_method on app.sessions (user_id)", "app.idx_users_auth_method"},
+		"of the same columns": {"drop index idx_users_auth_method; create index idx_users_auth_method on app.sessions (auth_method)", "app.idx_users_auth_method"},
+		"not valid": {`drop index idx_users_auth_method; create index idx_users_auth_method on app.sessions (user_id);
+			update pg_index set indisvalid = false where indexrelid = 'app.idx_users_auth_method'::regclass`, "app.idx_users_auth_method"},
+		"of users, not valid": {`drop index app.idx_sessions_auth_method; create index idx_sessions_auth_method on users (role);
+			update pg_index set indisvalid = false where indexrelid = 'idx_sessions_auth_method'::regclass`, "idx_sessions_auth_method"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, db, _ := upgraded(t)
+			execute(t, db, "create schema app; alter table sessions set schema app; "+c.sql)
+			at := db.Config()
+			p, err := Open(t.Context(), Options{Naming: "self_auth", URL: fmt.Sprintf("host=%s port=%d user=%s dbname=%s search_path=public,app",
+				at.Host, at.Port, at.User, at.Database)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			theirs := func() (oid uint32) {
+				if err := db.QueryRow(t.Context(), "select coalesce(to_regclass($1)::oid, 0)", c.index).Scan(&oid); err != nil {
+					t.Fatal(err)
+				}
+				return oid
+			}
+			before := theirs()
+			upgrade(t, p, level(t, p).Steps)
+			if i := level(t, p); len(i.Lacks) > 0 {
+				t.Errorf("lacks %+v", i.Lacks)
+			}
+			var ours int
+			if err := db.QueryRow(t.Context(), `select count(*) from pg_index x join pg_class c on c.oid = x.indexrelid where x.indisvalid and
+				(x.indrelid, c.relname) in (('users'::regclass, 'idx_users_auth_method'), ('app.sessions'::regclass, 'idx_sessions_auth_method'))`).Scan(&ours); err != nil {
+				t.Fatal(err)
+			}
+			if after := theirs(); ours != 2 || after != before || before == 0 {
+				t.Errorf("%d of ours, theirs %d, then %d", ours, before, after)
 			}
 		})
 	}

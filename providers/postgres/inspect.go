@@ -58,7 +58,7 @@ type constraintNow struct {
 // catalogue is what matters of the tables.
 type catalogue struct {
 	tables      map[string]map[string]column // table -> column
-	indexes     map[string]indexNow          // of users and sessions
+	indexes     map[string]indexNow          // of users and sessions, by name; with the table before it what has the name of an index of the other
 	keys        []keyNow                     // of the mapping table
 	constraints []constraintNow              // the oldest first
 	namesakes   []namesake
@@ -246,6 +246,10 @@ func (r *catalogueReader) readIndexes(ctx context.Context) error {
 		return err
 	}
 	r.c.indexes = map[string]indexNow{}
+	ours := map[string]string{} // table
+	for _, i := range r.p.names.ownIndexes() {
+		ours[i.name] = r.p.names.tables[i.table]
+	}
 	mapping := r.p.names.tables["mapping"]
 	var name string
 	var oid, table uint32
@@ -255,6 +259,8 @@ func (r *catalogueReader) readIndexes(ctx context.Context) error {
 	_, err = pgx.ForEachRow(rows, []any{&oid, &name, &table, &valid, &unique, &primary, &late, &numbers, &keys}, func() error {
 		of := r.tables[table]
 		switch {
+		case of != mapping && ours[name] != "" && ours[name] != of: // there can be both, in two schemas
+			r.c.indexes[of+"."+name] = indexNow{oid, of, r.named(table, numbers), valid}
 		case of != mapping:
 			r.c.indexes[name] = indexNow{oid, of, r.named(table, numbers), valid}
 		case unique && valid:

@@ -333,6 +333,11 @@ func (n *names) indexes() []index {
 	}
 }
 
+// ownIndexes are those, and the ones that are made for a while.
+func (n *names) ownIndexes() []index {
+	return append(n.indexes(), n.leaving("users").helper(), n.leaving("sessions").helper())
+}
+
 // on is what the index is of, in SQL.
 func (i index) on() string { return "{" + i.table + "} (" + i.columnList() + ") where " + i.where }
 
@@ -348,7 +353,7 @@ func (i index) build(p *Provider, ctx context.Context, _ func(int64, int64)) err
 	var schema string
 	err := p.pool.QueryRow(ctx, `select true, x.indisvalid, n.nspname from pg_class c
 			join pg_namespace n on n.oid = c.relnamespace join pg_index x on x.indexrelid = c.oid
-		where x.indrelid = any($1) and c.relname = $2`, p.names.oids("users", "sessions"), i.name).
+		where x.indrelid = any($1) and c.relname = $2`, p.names.oids(i.table), i.name).
 		Scan(&there, &valid, &schema)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fail(doing, err)

@@ -149,7 +149,7 @@ func (i index) drop(p *Provider, ctx context.Context, _ time.Time) error {
 	err := p.pool.QueryRow(ctx, `select n.nspname from pg_class c
 			join pg_namespace n on n.oid = c.relnamespace join pg_index x on x.indexrelid = c.oid
 		where x.indrelid = any($1) and c.relname = $2 and exists (`+dependents+` and d.objid = c.oid)`,
-		p.names.oids("users", "sessions"), i.name, p.names.leavingOids(), p.names.leavingColumns()).Scan(&schema)
+		p.names.oids(i.table), i.name, p.names.leavingOids(), p.names.leavingColumns()).Scan(&schema)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
