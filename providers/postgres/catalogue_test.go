@@ -210,3 +210,34 @@ func TestIndexesOfOneName(t *testing.T) {
 		})
 	}
 }
+
+// TestOthersOfOurNames: what has the name of one of ours, and is of the other table, would go with a column without a word: it is told.
+func TestOthersOfOurNames(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ sql, want string }{
+		"ours alone":   {"select 1", ""},
+		"a check":      {"alter table sessions add constraint users_auth_method_check check (auth_method <> 'x')", "constraint users_auth_method_check on table sessions"},
+		"a guard":      {"alter table users add constraint anthill_filled_sessions check (auth_method is not null)", "constraint anthill_filled_sessions on table users"},
+		"another one":  {"alter table users add constraint theirs check (auth_method <> 'x')", "constraint theirs on table users"},
+		"an index":     {"drop index idx_users_auth_method; create index idx_users_auth_method on sessions (auth_method)", "index idx_users_auth_method"},
+		"a helper":     {"create index anthill_leaving_users on sessions (auth_method)", "index anthill_leaving_users"},
+		"our own ones": {"create index anthill_leaving_users on users (auth_method); alter table users add constraint anthill_required_users check (auth_method <> 'x')", ""},
+		"a child's":    {"create table users_old () inherits (users)", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, db, _ := upgraded(t)
+			execute(t, db, c.sql)
+			at := db.Config()
+			p, err := Open(t.Context(), Options{Naming: "self_auth", URL: fmt.Sprintf("host=%s port=%d user=%s dbname=%s", at.Host, at.Port, at.User, at.Database)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			got, err := p.others(t.Context(), p.pool)
+			if err != nil || strings.Join(got, "; ") != c.want {
+				t.Errorf("%q, %v, want %q", got, err, c.want)
+			}
+		})
+	}
+}

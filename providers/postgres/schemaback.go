@@ -199,13 +199,20 @@ func guard(table string) string { return "anthill_required_" + table }
 // others are the objects of the database that depend on columns that go, but for those that we have made. Many of them
 // Postgres would drop without a word: an index, a check of one column.
 func (p *Provider) others(ctx context.Context, q querier) ([]string, error) {
-	ours := []string{p.names.checkName("users"), p.names.checkName("sessions")}
-	for _, i := range p.names.indexes() {
-		ours = append(ours, i.name)
+	var tables []uint32
+	var ours []string
+	add := func(table string, names ...string) {
+		for _, oid := range p.names.tree(table) {
+			for _, name := range names {
+				tables, ours = append(tables, oid), append(ours, name)
+			}
+		}
 	}
 	for _, table := range []string{"users", "sessions"} {
-		l := p.names.leaving(table)
-		ours = append(ours, l.helper().name, guard(l.name), filledGuard(l.name))
+		add(table, p.names.checkName(table), guard(table), filledGuard(table))
+	}
+	for _, i := range p.names.ownIndexes() {
+		add(i.table, i.name)
 	}
 	rows, err := q.Query(ctx, `select distinct case when w.oid is null then pg_describe_object(d.classid, d.objid, 0)
 			else pg_describe_object('pg_class'::regclass, w.ev_class, 0) end
@@ -216,10 +223,11 @@ func (p *Provider) others(ctx context.Context, q querier) ([]string, error) {
 			left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
 			left join pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
 			left join pg_class whole on whole.oid = pg_partition_root(i.oid)
-		where d.refclassid = 'pg_class'::regclass and coalesce(whole.relname, i.relname, k.conname, '') <> all($3::text[])
+		where d.refclassid = 'pg_class'::regclass and not exists (select from unnest($3::oid[], $4::text[]) ours (relation, name)
+				where ours.relation = a.attrelid and ours.name = coalesce(whole.relname, i.relname, k.conname))
 			and (f.oid is null or f.adrelid <> a.attrelid or f.adnum <> a.attnum)
 			and (k.oid is null or k.contype <> 'n')
-		order by 1`, p.names.leavingOids(), p.names.leavingColumns(), ours)
+		order by 1`, p.names.leavingOids(), p.names.leavingColumns(), tables, ours)
 	if err != nil {
 		return nil, err
 	}
