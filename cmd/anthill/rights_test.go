@@ -157,7 +157,7 @@ func TestAllRightsAtOnce(t *testing.T) {
 	w.run(exitDone, "rollback", "-auto-approve")
 }
 
-// TestEachRight takes a few rights after the others, is told exactly those that are needed, grants them as told, and goes on.
+// TestEachRight takes away a few rights at a time, is told exactly those that are needed, grants them as told, and goes on.
 func TestEachRight(t *testing.T) {
 	t.Parallel()
 	w, role, url := few(t, "schema", "apply")
@@ -202,7 +202,10 @@ func TestEachRight(t *testing.T) {
 					t.Fatalf("without %s: status %d, %q\n%s%s", without, status, list, out, errs)
 				}
 				for _, grant := range list {
-					exec(grant)
+					had := len(w.heldBy(role["apply"]))
+					if exec(grant); len(w.heldBy(role["apply"])) == had {
+						t.Errorf("without %s: asked for %s, which it has", without, grant)
+					}
 				}
 				status, out, errs = w.try(args...)
 			}
