@@ -19,8 +19,7 @@ test:
 # The tests that go deepest into the database on another Postgres than this machine's: PG=DIRECTORY of its programs, or else
 # the one that is downloaded.
 PG      ?= download
-DEEPEST := TestTheWholeWay|TestRightsSuffice|TestEachRight|TestHalfMade|TestOddTables|TestSchemaThereAndBack|TestHeldRowsAreLeft|$\
-	TestExtras|TestForget
+DEEPEST := TestRightsSuffice|TestEachRight|TestHalfMade|TestOddTables|TestSchemaThereAndBack|TestHeldRowsAreLeft|TestExtras|TestForget
 test-pg:
 	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m $(TESTFLAGS) ./providers/postgres ./state/pg
 	ANTHILL_PG_BIN=$(PG) $(GO) test -timeout 10m -parallel 4 -run '^($(DEEPEST))$$' $(TESTFLAGS) ./cmd/anthill
@@ -28,7 +27,7 @@ test-pg:
 # The random tests and those of the same bytes again, with many more cases than the suite has time for: about an
 # hour on two cores.
 test-long:
-	$(GO) test -timeout 3h -run 'TestRandom|TestAddressStories|TestKeptSequences|TestFaults|TestSamePlan|TestPartsInTurn|TestMailsKilled|TestRefreshCutAnywhere' ./cmd/anthill \
+	$(GO) test -timeout 3h -run 'TestRandom|TestAddressStories|TestKeptSequences|TestFaults|TestSamePlan|TestPartsInTurn|TestMailsKilled|TestRefreshCutAnywhere|TestSchemaCutAtEveryStatement|TestPostgresOnlyCut' ./cmd/anthill \
 		-cases 1000 -seeds 50 -sequences 2000 -orders 50 -mails 5000 -kills 20
 
 check: lint

@@ -95,8 +95,8 @@ func (r *realm) addresses(s sight, plan said) (bad []string) {
 	return bad
 }
 
-// manySequences is from how many random sequences on a run has time for all stories.
-const manySequences = 100
+// thorough reports whether a run has time for all cases, as make test-long has: by how many random sequences it tries.
+func thorough() bool { return *sequences >= 100 }
 
 // TestAddressStories: addresses that change hands, with the run cut before and after each of its writes to Self-auth.
 func TestAddressStories(t *testing.T) {
@@ -110,7 +110,7 @@ func TestAddressStories(t *testing.T) {
 		"gone, and signed up again":    "resign 0 1; gone 0",
 	} {
 		for n := range 6 {
-			if *sequences < manySequences && (n%2 == 0) == (n/2 == 1) {
+			if !thorough() && (n%2 == 0) == (n/2 == 1) {
 				continue // each way on and each side of the cut is there; make test-long has all of them
 			}
 			t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {

@@ -96,6 +96,9 @@ func TestSchemaCutAtEveryStatement(t *testing.T) {
 		}},
 	}
 	for n := 1; n <= places; n++ {
+		if !thorough() && n/len(ends)%2 == 1 {
+			continue // half of the places, with each end
+		}
 		end := ends[n%len(ends)]
 		t.Run(fmt.Sprintf("%d, %s", n, end.name), func(t *testing.T) {
 			t.Parallel()
